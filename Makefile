@@ -1,0 +1,76 @@
+# make run      set everything up in .venv and start the server on the bundled model (ARGS="--port 9000" for flags)
+# make test     set everything up and run the tests (ARGS="-k stop" for pytest's options)
+# make lint     ruff and mypy
+# make bench    the benchmarks
+# make install  only set up; CUDA=1 builds llama.cpp for NVIDIA GPUs, EXTRAS=hub adds an extra of pyproject.toml
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOCK := --constraint requirements.lock
+LLAMA_CPP := $(shell sed -n 's/^ *"\(llama-cpp-python==[^"]*\)",/\1/p' pyproject.toml)
+BUILD_LOG := $(VENV)/llama-cpp-build.log
+EXTRAS ?=
+ARGS ?=
+
+.PHONY: run test lint bench install clean
+.DELETE_ON_ERROR:
+
+run: $(VENV)/.base
+	@exec $(BIN)/llama-slots $(ARGS)
+
+test: $(VENV)/.dev
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks.concurrency $(ARGS)
+
+install: $(VENV)/.base
+ifdef CUDA
+	@CMAKE_ARGS="-DGGML_CUDA=on $(CMAKE_ARGS)" $(MAKE) --no-print-directory .llama-cpp \
+		PIP_FLAGS="--no-cache-dir --no-binary llama-cpp-python --force-reinstall --no-deps"
+endif
+ifneq ($(EXTRAS),)
+	@$(PIP) install --quiet $(LOCK) --editable '.[$(EXTRAS)]'
+endif
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) --version); name another: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.base: pyproject.toml requirements.lock $(VENV)/.python
+	@$(MAKE) --no-print-directory .llama-cpp
+	@echo "Installing the rest."
+	@$(PIP) install --quiet $(LOCK) --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml requirements.lock $(VENV)/.base
+	@echo "Installing what tests and checks need."
+	@$(PIP) install --quiet $(LOCK) --editable '.[dev,hub]'
+	@touch $@
+
+# pip shows nothing while it compiles unless it is verbose, and then far too much: the steps are counted from its log.
+.PHONY: .llama-cpp
+.llama-cpp:
+	@echo "Installing llama.cpp into $(VENV). Unless pip has it in its cache it is compiled now:"
+	@echo "5 to 20 minutes on 2 cores for the CPU, longer for CUDA. The full log is $(BUILD_LOG)."
+	@$(PIP) install --verbose --progress-bar off $(PIP_FLAGS) $(LOCK) '$(LLAMA_CPP)' 2>&1 | tee $(BUILD_LOG) | awk ' \
+		match($$0, /\[[0-9]+\/[0-9]+\]/) { \
+			split(substr($$0, RSTART + 1, RLENGTH - 2), step, "/"); \
+			tenth = int(10 * step[1] / step[2]); \
+			if (tenth != shown) { shown = tenth; printf "  compiled %d of %d files\n", step[1], step[2]; fflush() } }' \
+		|| { tail -n 30 $(BUILD_LOG); echo "llama.cpp could not be built; the full log is $(BUILD_LOG)."; exit 1; }
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,1 @@
+"""Constrained output: grammars compiled to masks of allowed tokens."""

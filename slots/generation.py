@@ -1,0 +1,115 @@
+"""One request on its slot: from rows of logits to events, and when to stop."""
+
+from slots.events import Event, Finished, StopReason, Timings, Token
+from slots.llama import Logits, Vocab
+from slots.request import CompletionRequest
+from slots.sampling import Sampler
+from slots.slot import Slot
+from slots.stream import CompletionStream
+from slots.text import TextAssembler
+
+
+class Generation:
+    """Chooses a slot's next tokens and says what its stream is told about them. Times are in seconds."""
+
+    def __init__(self, slot: Slot, request: CompletionRequest, stream: CompletionStream, vocab: Vocab) -> None:
+        """To be made when the slot has just taken the request."""
+        self.slot = slot
+        self.stream = stream
+        self._request = request
+        self._vocab = vocab
+        self._n_reused = len(slot.cached)
+        self._text = TextAssembler(request.stop)
+        self._sampler = Sampler(
+            request.sampling,
+            request.prompt,
+            n_ctx=slot.n_ctx,
+            newline=vocab.newline,
+            end_of_generation=vocab.end_of_generation,
+        )
+        self._n_decoded = 0
+        self._started: float | None = None
+        self._prefilled: float | None = None
+
+    @property
+    def wants_tokens(self) -> bool:
+        """Whether it generates at all, or only has its prompt evaluated."""
+        return self._request.n_predict != 0
+
+    def start_clock(self, now: float) -> None:
+        """Note the time at which the first step with this request begins."""
+        if self._started is None:
+            self._started = now
+
+    def end_prefill(self, now: float) -> None:
+        """Note the time at which the prompt has been computed."""
+        if self._prefilled is None:
+            self._prefilled = now
+
+    def advance(self, row: Logits, now: float) -> list[Event]:
+        """Choose the next token from its logits, float32 of shape (vocabulary,); `now` is the time of the choice.
+
+        Returns the events for the stream; the last one is Finished when the generation is over. Raises
+        InvalidRequest when the request leaves no token to choose from.
+        """
+        choice = self._sampler.choose(row)
+        ends = choice.token in self._vocab.end_of_generation
+        self._n_decoded += 1
+        self.slot.tokens.append(choice.token)
+        text = "" if ends else self._text.feed(self._piece(choice.token))
+        reason = StopReason.EOS if ends else self._reason_to_stop()
+        if reason is not None:
+            text += self._text.flush()
+        if self._text.stopping_word:
+            reason = StopReason.WORD
+        self._note_progress()
+        events: list[Event] = [Token(choice.token, text, self.slot.slot_id, choice.probabilities)]
+        if reason is not None:
+            events.append(self.finish(reason, now))
+        return events
+
+    def finish(self, reason: StopReason, now: float) -> Finished:
+        """The last event of a generation that ends now."""
+        started = now if self._started is None else self._started
+        prefilled = now if self._prefilled is None else self._prefilled
+        n_prompt = len(self._request.prompt)
+        return Finished(
+            reason=reason,
+            stopping_word=self._text.stopping_word,
+            truncated=reason is StopReason.LIMIT and not self._is_at_limit and self.wants_tokens,
+            has_new_line=self._text.has_new_line,
+            slot_id=self.slot.slot_id,
+            seed=self._sampler.seed,
+            n_prompt_tokens=n_prompt,
+            timings=Timings(
+                cached_n=self._n_reused,
+                prompt_n=n_prompt - self._n_reused,
+                prompt_ms=1000 * (prefilled - started),
+                predicted_n=self._n_decoded,
+                predicted_ms=1000 * (now - prefilled),
+            ),
+        )
+
+    def _piece(self, token: int) -> bytes:
+        return b"" if self._vocab.is_control(token) else self._vocab.piece(token)
+
+    def _reason_to_stop(self) -> StopReason | None:
+        """A limit waits for the end of a character; the end of the context cannot wait."""
+        if self._text.stopping_word:
+            return StopReason.WORD
+        if self._is_context_full or (self._is_at_limit and not self._text.is_mid_character):
+            return StopReason.LIMIT
+        return None
+
+    @property
+    def _is_at_limit(self) -> bool:
+        return 0 <= self._request.n_predict <= self._n_decoded
+
+    @property
+    def _is_context_full(self) -> bool:
+        return len(self.slot.tokens) > self.slot.n_ctx
+
+    def _note_progress(self) -> None:
+        if self.slot.work is not None:
+            self.slot.work.n_decoded = self._n_decoded
+            self.slot.work.has_new_line = self._text.has_new_line

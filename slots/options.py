@@ -1,0 +1,64 @@
+"""What the engine is started with: how the model is loaded and how its context is laid out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+SplitMode = Literal["none", "layer", "row", "tensor"]
+FlashAttention = Literal["on", "off", "auto"]
+RopeScaling = Literal["none", "linear", "yarn"]
+CacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """How a GGUF file is loaded. For a split model, `path` is its first file."""
+
+    path: Path
+    n_gpu_layers: int = -1
+    """Layers held in GPU memory; -1 is all of them. Without a GPU in the build it has no effect."""
+    split_mode: SplitMode = "layer"
+    main_gpu: int = 0
+    tensor_split: tuple[float, ...] = ()
+    """Share of the model for each GPU, as proportions; empty is by free memory."""
+    mmap: bool = True
+    mlock: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContextOptions:
+    """How the llama context is laid out. A rope or yarn value of None is taken from the model."""
+
+    n_ctx: int = 0
+    """KV cells in all; 0 gives each slot the context that the model was trained with, as far as memory allows."""
+    n_batch: int = 2048
+    """Most tokens in one step."""
+    n_ubatch: int = 512
+    """Most tokens in one pass over the weights; also the prefill chunk while other slots generate."""
+    n_parallel: int = 4
+    """Number of slots."""
+    kv_unified: bool = False
+    """One pool of cells for all slots; otherwise each slot has n_ctx / n_parallel cells of its own."""
+    n_threads: int = 0
+    """CPU threads when generating; 0 is one for each core."""
+    n_threads_batch: int = 0
+    """CPU threads for prefill; 0 is the same as n_threads."""
+    flash_attention: FlashAttention = "auto"
+    cache_type_k: CacheType = "f16"
+    cache_type_v: CacheType = "f16"
+    rope_scaling: RopeScaling | None = None
+    rope_freq_base: float | None = None
+    rope_freq_scale: float | None = None
+    yarn_orig_ctx: int | None = None
+    yarn_ext_factor: float | None = None
+    yarn_attn_factor: float | None = None
+    yarn_beta_slow: float | None = None
+    yarn_beta_fast: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How requests are scheduled."""
+
+    max_queue: int = 256
+    """Requests that may wait for a slot; one more is refused."""

@@ -1,0 +1,47 @@
+"""The events of one request, on their way from the engine's thread to the event loop."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Self
+
+from slots.events import Event, Failed, Finished
+
+
+class CompletionStream:
+    """An async iterator of a request's events; it ends after Finished or Failed.
+
+    Belongs to the event loop. What waits in it is bounded by the context: a request has no more tokens than that.
+    """
+
+    def __init__(self, cancel: Callable[[], None]) -> None:
+        self._cancel = cancel
+        self._events: deque[Event] = deque()
+        self._arrived = asyncio.Event()
+        self._is_over = False
+
+    def deliver(self, event: Event) -> None:
+        """Add an event; to be called on the event loop."""
+        self._events.append(event)
+        self._arrived.set()
+
+    def cancel(self) -> None:
+        """Free the slot at the next step. Does nothing when the generation is over."""
+        if not self._is_over:
+            self._is_over = True
+            self._arrived.set()
+            self._cancel()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._events:
+            if self._is_over:
+                raise StopAsyncIteration
+            self._arrived.clear()
+            await self._arrived.wait()
+        event = self._events.popleft()
+        if isinstance(event, Finished | Failed):
+            self._is_over = True
+        return event

@@ -1,0 +1,39 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from models.source import BUNDLED_MODEL
+from slots.llama import Model
+from slots.options import ContextOptions, EngineOptions, ModelOptions
+from tests.slots.engine_runner import EngineRunner, MakeRunner, load_engine
+
+
+@pytest.fixture
+def make_runner() -> Iterator[MakeRunner]:
+    """Starts engines with context options of the test's choice."""
+    runners: list[EngineRunner] = []
+
+    def make(options: EngineOptions | None = None, **context: Any) -> EngineRunner:
+        runners.append(EngineRunner(load_engine(ContextOptions(**context), options)))
+        return runners[-1]
+
+    yield make
+    for runner in runners:
+        runner.close()
+
+
+@pytest.fixture(scope="session")
+def runner() -> Iterator[EngineRunner]:
+    """An engine with the default options."""
+    runner = EngineRunner(load_engine(ContextOptions()))
+    yield runner
+    runner.close()
+
+
+@pytest.fixture(scope="session")
+def bundled_model() -> Iterator[Model]:
+    """The bundled model, without a context."""
+    model = Model(ModelOptions(BUNDLED_MODEL), lambda _share: None)
+    yield model
+    model.close()

@@ -1,0 +1,74 @@
+"""The real engine on the bundled model, and ways to ask it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from models.source import BUNDLED_MODEL
+from slots.engine import Engine
+from slots.events import Failed, Finished, Token
+from slots.options import ContextOptions, EngineOptions, ModelOptions
+from slots.request import CompletionRequest, SamplingParams
+from slots.stream import CompletionStream
+
+GREEDY = SamplingParams(temperature=0.0)
+
+
+def load_engine(context: ContextOptions, options: EngineOptions | None = None) -> Engine:
+    """An engine on the bundled model that is not started yet."""
+    return Engine.load(ModelOptions(BUNDLED_MODEL), context, options or EngineOptions(), lambda _share: None)
+
+
+@dataclass(frozen=True)
+class Completion:
+    """All that a stream said."""
+
+    text: str
+    tokens: list[Token]
+    finished: Finished
+
+
+async def read(stream: CompletionStream) -> Completion:
+    """Read a stream to its end; a Failed is raised."""
+    tokens: list[Token] = []
+    async for event in stream:
+        if isinstance(event, Token):
+            tokens.append(event)
+        elif isinstance(event, Failed):
+            raise event.error
+        else:
+            return Completion("".join(token.text for token in tokens), tokens, event)
+    raise AssertionError("the stream ended without its last event")
+
+
+class EngineRunner:
+    """Runs coroutines on the event loop that an engine delivers to."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._loop = asyncio.new_event_loop()
+        engine.start(self._loop)
+
+    def run(self, test: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """Run a test to its end."""
+        self._loop.run_until_complete(asyncio.wait_for(test(), timeout=60))
+
+    def prompt(self, text: str) -> tuple[int, ...]:
+        """The tokens of a prompt."""
+        return tuple(self.engine.vocab.tokenize(text, add_special=True, parse_special=True))
+
+    async def complete(
+        self, prompt: str | tuple[int, ...], sampling: SamplingParams = GREEDY, **options: Any
+    ) -> Completion:
+        """The whole completion of a prompt; greedy unless told otherwise."""
+        tokens = self.prompt(prompt) if isinstance(prompt, str) else prompt
+        return await read(self.engine.submit(CompletionRequest(tokens, sampling, **options)))
+
+    def close(self) -> None:
+        """Stop the engine."""
+        self.engine.stop()
+        self._loop.close()
+
+
+MakeRunner = Callable[..., EngineRunner]

@@ -1,0 +1,152 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.source import BUNDLED_MODEL
+from slots.errors import ModelLoadError
+from slots.llama import Batch, Context, Model, Vocab
+from slots.options import ContextOptions, ModelOptions
+
+SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
+VOCABULARIES = ["ggml-vocab-llama-spm.gguf", "ggml-vocab-qwen2.gguf", "ggml-vocab-starcoder.gguf"]
+
+
+@pytest.fixture(scope="session")
+def context(bundled_model: Model) -> Context:
+    return Context(bundled_model, ContextOptions(n_ctx=512, n_parallel=2, n_batch=64))
+
+
+@pytest.fixture(scope="session", params=VOCABULARIES)
+def real_vocab(request: pytest.FixtureRequest) -> Vocab:
+    import llama_cpp.llama_cpp as lib  # noqa: PLC0415
+
+    path = SHARED_DATA / request.param
+    if not path.exists():
+        pytest.skip(f"the vocabulary {request.param} is not in ../shared/data")
+    params = lib.llama_model_default_params()
+    params.vocab_only = True
+    return Vocab(lib.llama_model_get_vocab(lib.llama_model_load_from_file(str(path).encode(), params)))
+
+
+def test_a_file_that_is_not_there_cannot_be_loaded() -> None:
+    with pytest.raises(ModelLoadError, match="no-such-model"):
+        Model(ModelOptions(Path("no-such-model.gguf")), lambda _share: None)
+
+
+def test_loading_reports_its_progress() -> None:
+    shares: list[float] = []
+    Model(ModelOptions(BUNDLED_MODEL), shares.append).close()
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def test_what_was_loaded_is_described(bundled_model: Model) -> None:
+    info = bundled_model.info
+    assert info.description.startswith("llama")
+    assert info.n_vocab == bundled_model.vocab.n_tokens
+    assert info.n_params > 0
+    assert info.size_bytes < 8_000_000
+
+
+@pytest.mark.parametrize("n_parallel", [0, 257])
+def test_a_number_of_slots_that_llama_cpp_does_not_know_is_refused(bundled_model: Model, n_parallel: int) -> None:
+    with pytest.raises(ModelLoadError, match="slots"):
+        Context(bundled_model, ContextOptions(n_parallel=n_parallel))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text())
+def test_any_text_survives_tokenizing(bundled_model: Model, text: str) -> None:
+    vocab = bundled_model.vocab
+    tokens = vocab.tokenize_plain(text, add_special=False, parse_special=False)
+    assert vocab.detokenize(tokens).decode() == text
+
+
+@pytest.mark.parametrize("text", ["", " ", "Hello world", " leading", "two\n\nlines\t", "naïve 日本 😀", "\n", "a  b"])
+def test_text_survives_the_tokenizers_of_real_models(real_vocab: Vocab, text: str) -> None:
+    tokens = real_vocab.tokenize_plain(text, add_special=False, parse_special=False)
+    assert real_vocab.detokenize(tokens).decode() == text
+
+
+def test_special_tokens_are_read_from_text_only_if_asked_for(real_vocab: Vocab) -> None:
+    assert real_vocab.eos is not None
+    spelled = real_vocab.piece(real_vocab.eos).decode()
+    assert real_vocab.tokenize(spelled, add_special=False, parse_special=True) == [real_vocab.eos]
+    assert real_vocab.eos not in real_vocab.tokenize(spelled, add_special=False, parse_special=False)
+
+
+def test_a_token_outside_the_vocabulary_has_no_piece(bundled_model: Model) -> None:
+    for token in (-1, bundled_model.vocab.n_tokens):
+        with pytest.raises(ValueError, match="not in the vocabulary"):
+            bundled_model.vocab.piece(token)
+
+
+def test_the_end_of_sequence_ends_a_generation(bundled_model: Model) -> None:
+    assert bundled_model.vocab.eos in bundled_model.vocab.end_of_generation
+
+
+def test_logits_come_in_the_order_in_which_they_were_asked_for(bundled_model: Model, context: Context) -> None:
+    one, other = (
+        bundled_model.vocab.tokenize(text, add_special=True, parse_special=True)
+        for text in ("Once upon a time, there was a", "One day, Tom and his mom went to the")
+    )
+    batch = Batch(64)
+    batch.add(0, 0, one, last_logits=True)
+    batch.add(1, 0, other, last_logits=True)
+    together = context.decode(batch).copy()
+    assert together.shape == (2, bundled_model.vocab.n_tokens)
+    for sequence in (0, 1):
+        context.clear_sequence(sequence)
+    batch.clear()
+    batch.add(1, 0, other, last_logits=True)
+    alone = context.decode(batch).copy()
+    context.clear_sequence(1)
+    np.testing.assert_allclose(alone[0], together[1], atol=0.1)
+    assert np.abs(alone[0] - together[0]).max() > 1.0
+
+
+def test_a_prefix_that_is_kept_goes_on_as_if_the_rest_had_never_been(context: Context) -> None:
+    batch = Batch(64)
+    batch.add(0, 0, [5, 6, 7, 9, 9, 9], last_logits=False)
+    context.decode(batch)
+    assert context.keep_prefix(0, 2)
+    batch.clear()
+    batch.add(0, 2, [8], last_logits=True)
+    after_cut = context.decode(batch).copy()
+    context.clear_sequence(0)
+    batch.clear()
+    batch.add(0, 0, [5, 6, 8], last_logits=True)
+    fresh = context.decode(batch).copy()
+    context.clear_sequence(0)
+    np.testing.assert_allclose(after_cut, fresh, atol=0.1)
+
+
+@pytest.mark.parametrize(("sequence", "tokens"), [(0, [-1]), (0, [10**6]), (2, [1]), (-1, [1]), (0, [])])
+def test_a_batch_that_llama_cpp_would_not_survive_is_refused(
+    context: Context, sequence: int, tokens: list[int]
+) -> None:
+    batch = Batch(64)
+    batch.add(sequence, 0, tokens, last_logits=False)
+    with pytest.raises(ValueError, match="batch"):
+        context.decode(batch)
+
+
+def test_a_batch_holds_no_more_than_its_capacity() -> None:
+    with pytest.raises(ValueError, match="holds 4 tokens"):
+        Batch(4).add(0, 0, [1] * 5, last_logits=False)
+
+
+def test_a_batch_larger_than_the_context_allows_is_refused(context: Context) -> None:
+    batch = Batch(100)
+    batch.add(0, 0, [1] * 65, last_logits=False)
+    with pytest.raises(ValueError, match="larger than"):
+        context.decode(batch)
+
+
+@pytest.mark.parametrize("sequence", [-1, 2])
+def test_an_unknown_sequence_is_refused(context: Context, sequence: int) -> None:
+    with pytest.raises(ValueError, match="sequence"):
+        context.clear_sequence(sequence)
