@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from slots.errors import InvalidRequest
 
 MAX_SEED = 2**32 - 1
-MAX_N_PROBS = 1000
+MAX_N_PROBS = 256
 """Keeps what waits for a slow reader, n_probs candidates for each token of a context, within bounds."""
 MAX_STOP_STRINGS = 256
 """Each is searched for at every token."""

@@ -1,0 +1,132 @@
+"""Reads the values of a GGUF file, one after the other.
+
+A file may be hostile: no number in it is believed before it was compared with what the file has, and no memory is
+taken by it.
+"""
+
+import mmap
+import struct
+from dataclasses import dataclass
+
+MAX_STRING_BYTES = 2**24
+MAX_STRINGS = 2**24
+"""No real chat template or vocabulary comes near these."""
+
+UINT32, STRING, ARRAY, UINT64 = 4, 8, 9, 10
+SCALARS = {
+    0: struct.Struct("<B"),
+    1: struct.Struct("<b"),
+    2: struct.Struct("<H"),
+    3: struct.Struct("<h"),
+    UINT32: struct.Struct("<I"),
+    5: struct.Struct("<i"),
+    6: struct.Struct("<f"),
+    7: struct.Struct("<?"),
+    UINT64: struct.Struct("<Q"),
+    11: struct.Struct("<q"),
+    12: struct.Struct("<d"),
+}
+"""The numbers by their type. Strings are of type STRING, arrays of type ARRAY."""
+
+
+class MalformedError(Exception):
+    """Contents that no GGUF file has; the message says what is wrong with them."""
+
+
+class EndOfFileError(MalformedError):
+    """The file ends before what its header announces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """An array that was stepped over: where its elements start in the file, and how many there are."""
+
+    element_type: int
+    length: int
+    start: int
+
+    @property
+    def holds_strings(self) -> bool:
+        return self.element_type == STRING
+
+
+Value = bool | int | float | str | Array
+
+
+class Cursor:
+    """Reads little-endian values from a file, one after the other."""
+
+    def __init__(self, data: mmap.mmap, position: int = 0) -> None:
+        self._data = data
+        self._size = len(data)
+        self.position = position
+
+    def scalar(self, value_type: int) -> bool | int | float:
+        """Returns a number; raises EndOfFileError."""
+        layout = SCALARS[value_type]
+        start = self.skip(layout.size)
+        value: bool | int | float = layout.unpack_from(self._data, start)[0]
+        return value
+
+    def uint32(self) -> int:
+        return int(self.scalar(UINT32))
+
+    def uint64(self) -> int:
+        return int(self.scalar(UINT64))
+
+    def string(self) -> str:
+        """Returns a string; raises EndOfFileError, and MalformedError for one that is longer than any should be."""
+        length = self.uint64()
+        start = self.skip(length)
+        check_count("bytes in a string", length, MAX_STRING_BYTES)
+        return self._data[start : start + length].decode(errors="replace")
+
+    def skip(self, n_bytes: int) -> int:
+        """Returns where the bytes that are stepped over start; raises EndOfFileError."""
+        start = self.position
+        if n_bytes > self._size - start:
+            raise EndOfFileError("the end of the file within the header")
+        self.position = start + n_bytes
+        return start
+
+    def skip_strings(self, count: int) -> None:
+        """Steps over as many strings; raises EndOfFileError."""
+        # The one loop that runs for each token of a vocabulary: no calls, no attributes.
+        data, size, position, read_length = self._data, self._size, self.position, SCALARS[UINT64].unpack_from
+        for _ in range(count):
+            if position + 8 > size:
+                raise EndOfFileError("the end of the file within the header")
+            position += 8 + read_length(data, position)[0]
+        self.position = position
+        self.skip(0)
+
+    def value(self) -> Value:
+        """Returns a value with its type before it; raises MalformedError."""
+        value_type = self.uint32()
+        if value_type == STRING:
+            return self.string()
+        if value_type == ARRAY:
+            return self._array()
+        if value_type not in SCALARS:
+            raise MalformedError(f"the value type {value_type}, which GGUF does not have")
+        return self.scalar(value_type)
+
+    def _array(self) -> Array:
+        element_type = self.uint32()
+        length = self.uint64()
+        array = Array(element_type, length, self.position)
+        if element_type == STRING:
+            check_count("strings in an array", length, MAX_STRINGS)
+            self.skip_strings(length)
+        elif element_type in SCALARS:
+            self.skip(SCALARS[element_type].size * length)
+        else:
+            # Arrays of arrays too: llama.cpp reads none, and a hostile file could nest them without end.
+            raise MalformedError(f"an array of the type {element_type}")
+        return array
+
+
+def check_count(what: str, count: int, most: int) -> None:
+    """Raises MalformedError if there are more than there can be."""
+    if count > most:
+        raise MalformedError(f"{count:,} {what}, of at most {most:,}")

@@ -1,0 +1,104 @@
+"""One GGUF file of a model: opened, checked to be whole, and asked for single values."""
+
+import mmap
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from models.errors import ModelFileError
+from models.foreign import looks_like
+from models.gguf_cursor import Array, EndOfFileError, MalformedError
+from models.gguf_file import VERSIONS, Contents, array_strings, read_contents
+from models.units import human_size
+
+MAGIC = b"GGUF"
+START_BYTES = 64
+"""Enough to tell what kind of file it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    path: Path
+    n_bytes: int
+    contents: Contents
+
+    def text(self, key: str) -> str | None:
+        """Returns the string at a key of the metadata; None if there is none."""
+        value = self.contents.metadata.get(key)
+        return value if isinstance(value, str) else None
+
+    def integer(self, key: str) -> int | None:
+        """Returns the integer at a key of the metadata; None if there is none."""
+        value = self.contents.metadata.get(key)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def length(self, key: str) -> int | None:
+        """Returns the length of the array at a key of the metadata; None if there is none."""
+        value = self.contents.metadata.get(key)
+        return value.length if isinstance(value, Array) else None
+
+    def strings(self, key: str, wanted: Collection[int]) -> dict[int, str]:
+        """Returns elements of the array of strings at a key, by index, without those that do not exist.
+
+        Raises ModelFileError.
+        """
+        value = self.contents.metadata.get(key)
+        if not isinstance(value, Array) or not value.holds_strings:
+            return {}
+        with _readable(self.path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return array_strings(data, value, wanted)
+
+
+def read_model_file(path: Path) -> ModelFile:
+    """Returns the file at `path`.
+
+    Raises ModelFileError, in one sentence, if it cannot be read, is something else, or is not whole.
+    """
+    with _readable(path) as file:
+        _check_start(path, file.read(START_BYTES))
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            n_bytes = len(data)
+            contents = read_contents(data)
+    if n_bytes < contents.n_bytes:
+        missing = human_size(contents.n_bytes - n_bytes)
+        sizes = f"it has {human_size(n_bytes)} of {human_size(contents.n_bytes)}, {missing} are missing"
+        raise ModelFileError(f"{path} is truncated: {sizes}")
+    return ModelFile(path, n_bytes, contents)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[BinaryIO]:
+    """Gives an open file; what goes wrong with it, and with what it holds, is raised as ModelFileError."""
+    try:
+        if not path.is_file():
+            raise ModelFileError(f"{path} {_other_than_file(path)}")
+        with path.open("rb") as file:
+            yield file
+    except EndOfFileError:
+        size = human_size(path.stat().st_size)
+        raise ModelFileError(f"{path} is truncated: its {size} end within its header") from None
+    except MalformedError as error:
+        raise ModelFileError(f"{path} is damaged: its header has {error}") from None
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _other_than_file(path: Path) -> str:
+    if not path.exists():
+        return "does not exist"
+    return f"is {'a directory' if path.is_dir() else 'not a regular file'}, expected a GGUF file"
+
+
+def _check_start(path: Path, start: bytes) -> None:
+    if not start:
+        raise ModelFileError(f"{path} is empty, expected a GGUF file")
+    if not start.startswith(MAGIC):
+        raise ModelFileError(f"{path} is not a GGUF file; it looks like {looks_like(start)}")
+    version = start[4:8]
+    little, big = int.from_bytes(version, "little"), int.from_bytes(version, "big")
+    if little not in VERSIONS and big in VERSIONS:
+        raise ModelFileError(f"{path} is a big-endian GGUF file, expected a little-endian one")
+    if len(version) == 4 and little not in VERSIONS:
+        raise ModelFileError(f"{path} has GGUF version {little}, expected {' or '.join(map(str, VERSIONS))}")

@@ -1,0 +1,48 @@
+"""Where the model comes from: bundled with the program, a file, or the Hugging Face hub."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import HubError, ModelFileError
+
+BUNDLED_MODEL = Path(__file__).with_name("bundled.gguf")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Which model is asked for; nothing is the bundled one."""
+
+    model_file: Path | None = None
+    repository: str | None = None
+    """USER/REPO or USER/REPO:QUANT on the hub."""
+    hub_file: str | None = None
+    """A file in the repository, instead of the one that QUANT chooses."""
+    token: str | None = None
+    offline: bool = False
+    """Only take what was downloaded before."""
+
+
+def resolve(source: ModelSource) -> Path:
+    """Returns the path of the model's first file, after downloading what is missing of it.
+
+    Raises ModelFileError if the bundled model is not there, and HubError.
+    """
+    if source.repository is not None:
+        return _fetch(source, source.repository)
+    if source.model_file is not None:
+        return source.model_file
+    if not BUNDLED_MODEL.is_file():
+        raise ModelFileError(
+            f"the bundled model is not installed ({BUNDLED_MODEL}): give one with --model or --hf-repo"
+        )
+    return BUNDLED_MODEL
+
+
+def _fetch(source: ModelSource, repository: str) -> Path:
+    try:
+        from models.hub import fetch  # noqa: PLC0415 - what it imports is an extra, and slow to import
+    except ModuleNotFoundError:
+        raise HubError(
+            "--hf-repo needs the package huggingface_hub: `pip install '.[hub]'` in the project's folder installs it"
+        ) from None
+    return fetch(repository, source.hub_file, source.token, source.offline)

@@ -1,0 +1,30 @@
+"""The command `llama-slots`, which `python -m server` is too."""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+from server.configuration import read_configuration
+from server.logs import set_up_logging
+
+
+def main() -> NoReturn:
+    """Runs the program and exits: 0 after a signal, 1 for what cannot be served, 2 for flags that cannot be."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    configuration = read_configuration(sys.argv[1:], os.environ)
+    set_up_logging(configuration.verbose)
+    from server.launch import launch  # noqa: PLC0415 - llama.cpp's libraries are slow to load for --help
+
+    sys.exit(launch(configuration))
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    """Ends what comes before the server, such as a download."""
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""What an endpoint gets at through its request."""
+
+from starlette.requests import Request
+
+from server.errors import ApiError
+from server.session import Sessions
+from server.settings import Settings
+from server.state import ServerState
+from slots.engine import Engine
+
+
+def settings_of(request: Request) -> Settings:
+    return _state_of(request).settings
+
+
+def engine_of(request: Request) -> Engine:
+    """Raises ApiError (503) while the model loads."""
+    engine = _state_of(request).engine
+    if engine is None:
+        raise ApiError(503, "Loading model")
+    return engine
+
+
+def sessions_of(request: Request) -> Sessions:
+    sessions: Sessions = request.app.state.sessions
+    return sessions
+
+
+def _state_of(request: Request) -> ServerState:
+    state: ServerState = request.app.state.server
+    return state

@@ -1,0 +1,55 @@
+"""POST /completion: the llama-like API."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from server.access import engine_of, sessions_of, settings_of
+from server.answer import Answer
+from server.body import read_body
+from server.completion_json import CompletionJson
+from server.completion_options import CompletionOptions, read_options
+from server.disconnect import unless_disconnected
+from server.event_stream import EventStreamResponse, SendEvent
+from server.fields import Fields
+from server.json_response import JsonResponse
+from server.prompt import Prompt, read_prompts
+from server.running import follow, run_all
+from slots.engine import Engine
+from slots.stream import CompletionStream
+
+
+async def post_completion(request: Request) -> Response:
+    engine, settings = engine_of(request), settings_of(request)
+
+    def read(fields: Fields) -> tuple[CompletionOptions, list[Prompt]]:
+        options = read_options(fields, engine.vocab, settings.defaults)
+        return options, read_prompts(fields.get("prompt"), engine.vocab, engine.n_ctx_slot)
+
+    options, prompts = await read_body(request, read)
+    session = sessions_of(request).of(request)
+    answers = [
+        Answer(index, prompt, options.request(prompt.tokens, session.session_id))
+        for index, prompt in enumerate(prompts)
+    ]
+    spelling = CompletionJson(
+        engine.vocab, settings.alias, engine.n_ctx_slot, stream=options.stream, return_tokens=options.return_tokens
+    )
+    if options.stream:
+        return EventStreamResponse(lambda send: _stream(engine, answers, spelling, send), session.headers)
+    results = await unless_disconnected(request.receive, _complete(engine, answers, spelling))
+    return JsonResponse(results if len(results) > 1 else results[0], headers=session.headers)
+
+
+async def _complete(engine: Engine, answers: list[Answer], spelling: CompletionJson) -> list[dict[str, object]]:
+    async def run(answer: Answer, stream: CompletionStream) -> dict[str, object]:
+        return spelling.result(answer, await follow(answer, stream))
+
+    return await run_all(engine, answers, run)
+
+
+async def _stream(engine: Engine, answers: list[Answer], spelling: CompletionJson, send: SendEvent) -> None:
+    async def run(answer: Answer, stream: CompletionStream) -> None:
+        finished = await follow(answer, stream, lambda token: send(spelling.chunk(answer, token)))
+        await send(spelling.result(answer, finished))
+
+    await run_all(engine, answers, run)

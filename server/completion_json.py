@@ -1,0 +1,101 @@
+"""The JSON of /completion: the chunks of a stream and the result."""
+
+from dataclasses import dataclass
+
+from server.answer import Answer
+from server.generation_settings import logit_bias_json, options_json
+from server.probabilities_json import probabilities_json
+from slots.events import Finished, StopReason, Timings, Token
+from slots.llama import Vocab
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionJson:
+    """What the answers to one request have in common."""
+
+    vocab: Vocab
+    model: str
+    n_ctx: int
+    stream: bool
+    return_tokens: bool
+
+    def chunk(self, answer: Answer, token: Token) -> dict[str, object]:
+        """Returns the event for one token, which `answer` has already."""
+        chunk: dict[str, object] = {
+            "index": answer.index,
+            "content": token.text,
+            "tokens": [token.token],
+            "stop": False,
+            "slot_id": token.slot_id,
+            "id_slot": token.slot_id,
+            "tokens_predicted": len(answer.tokens),
+            "tokens_evaluated": len(answer.prompt.tokens),
+        }
+        if token.probabilities is not None:
+            chunk["completion_probabilities"] = probabilities_json([token.probabilities], self.vocab)
+        return chunk
+
+    def result(self, answer: Answer, finished: Finished) -> dict[str, object]:
+        """Returns the whole result, or the last event of a stream, which leaves out what the chunks have said."""
+        result: dict[str, object] = {
+            "index": answer.index,
+            "content": "" if self.stream else answer.content,
+            "tokens": answer.tokens if self.return_tokens and not self.stream else [],
+            "stop": True,
+            "slot_id": finished.slot_id,
+            "id_slot": finished.slot_id,
+            "model": self.model,
+            "prompt": answer.prompt.spelled,
+            "generation_settings": self._settings(answer, finished),
+            "stopped_eos": finished.reason is StopReason.EOS,
+            "stopped_limit": finished.reason is StopReason.LIMIT,
+            "stopped_word": finished.reason is StopReason.WORD,
+            "stop_type": finished.reason,
+            "stopping_word": finished.stopping_word,
+            "has_new_line": finished.has_new_line,
+            "truncated": finished.truncated,
+            "tokens_predicted": finished.timings.predicted_n,
+            "tokens_evaluated": finished.n_prompt_tokens,
+            "tokens_cached": finished.timings.cached_n,
+            "timings": timings_json(finished.timings),
+        }
+        if answer.probabilities and not self.stream:
+            result["completion_probabilities"] = probabilities_json(answer.probabilities, self.vocab)
+        return result
+
+    def _settings(self, answer: Answer, finished: Finished) -> dict[str, object]:
+        request = answer.request
+        return {
+            **options_json(request),
+            "seed": finished.seed,
+            "stop": request.stop,
+            "logit_bias": logit_bias_json(request.sampling),
+            "stream": self.stream,
+            "return_tokens": self.return_tokens,
+            "slot_id": request.slot_id,
+            "n_ctx": self.n_ctx,
+            "model": self.model,
+        }
+
+
+def timings_json(timings: Timings) -> dict[str, float]:
+    """Returns token counts, milliseconds and tokens per second."""
+    return {
+        "cache_n": timings.cached_n,
+        "prompt_n": timings.prompt_n,
+        "prompt_ms": timings.prompt_ms,
+        "prompt_per_token_ms": _ratio(timings.prompt_ms, timings.prompt_n),
+        "prompt_per_second": per_second(timings.prompt_n, timings.prompt_ms),
+        "predicted_n": timings.predicted_n,
+        "predicted_ms": timings.predicted_ms,
+        "predicted_per_token_ms": _ratio(timings.predicted_ms, timings.predicted_n),
+        "predicted_per_second": per_second(timings.predicted_n, timings.predicted_ms),
+    }
+
+
+def per_second(n_tokens: int, milliseconds: float) -> float:
+    return _ratio(1000 * n_tokens, milliseconds)
+
+
+def _ratio(value: float, count: float) -> float:
+    return value / count if count else 0.0

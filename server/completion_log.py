@@ -1,0 +1,33 @@
+"""A finished completion in one line of the log."""
+
+import logging
+
+from server.completion_json import per_second
+from slots.events import Finished, StopReason
+
+logger = logging.getLogger("server")
+
+
+def log_finished(finished: Finished) -> None:
+    timings = finished.timings
+    logger.info(
+        "slot %d: prompt of %d tokens, %d reused, the rest in %.0f ms; generated %d tokens at %.1f tokens/s; %s",
+        finished.slot_id,
+        finished.n_prompt_tokens,
+        timings.cached_n,
+        timings.prompt_ms,
+        timings.predicted_n,
+        per_second(timings.predicted_n, timings.predicted_ms),
+        _why_it_stopped(finished),
+    )
+
+
+def _why_it_stopped(finished: Finished) -> str:
+    if finished.truncated:
+        return "the context was full"
+    reasons = {
+        StopReason.EOS: "the model ended it",
+        StopReason.LIMIT: "n_predict was reached",
+        StopReason.WORD: "a stop string was found",
+    }
+    return reasons[finished.reason]

@@ -1,0 +1,111 @@
+"""What the program was asked to do: flags and variables, turned into the options of each room."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from models.header import Header
+from models.source import ModelSource
+from server.environment import VariableError, read_variables
+from server.flag_parser import FlagParser
+from server.flags import GROUPS
+from server.settings import CompletionDefaults, Settings
+from slots.options import ContextOptions, EngineOptions, ModelOptions
+from slots.request import SamplingParams
+
+Options = TypeVar("Options")
+
+DESCRIPTION = "Serve a GGUF model over HTTP. A flag wins over its environment variable."
+DEFAULTS_IN_WORDS = {"n_gpu_layers": "all"}
+
+
+class Configuration:
+    """Options for each room; what was not given has the default that its class says."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+        self.verbose: bool = values.get("verbose", False)
+        self.source = self._options(ModelSource)
+        self.context = self._options(ContextOptions)
+        self.engine = self._options(EngineOptions)
+
+    def model(self, path: Path) -> ModelOptions:
+        """Returns how the file at `path` is to be loaded."""
+        return self._options(ModelOptions, path=path)
+
+    def settings(self, header: Header) -> Settings:
+        """Returns how the model with this header is to be served."""
+        return self._options(
+            Settings,
+            model_path=header.path,
+            alias=self._values.get("alias", self._as_asked_for()),
+            chat_template=header.chat_template,
+            api_keys=(*self._values.get("api_keys", ()), *self._values.get("file_keys", ())),
+            defaults=self._options(CompletionDefaults, sampling=self._options(SamplingParams)),
+        )
+
+    def _as_asked_for(self) -> str:
+        return self.source.repository or str(self.source.model_file or "bundled")
+
+    def _options(self, options: type[Options], **known: Any) -> Options:  # noqa: ANN401 - as the fields are
+        given = {name: self._values[name] for name in _field_names(options) if name in self._values}
+        return options(**given | known)
+
+
+def read_configuration(arguments: Sequence[str], environ: Mapping[str, str]) -> Configuration:
+    """Returns what the flags say, and the variables where there is no flag.
+
+    Ends the program with one line and exit code 2 if one of them has a value it cannot have.
+    """
+    parser = FlagParser(DESCRIPTION, GROUPS, _defaults_in_words(), _versions())
+    given = vars(parser.parse_args(arguments))
+    try:
+        variables = read_variables(GROUPS, environ, given)
+    except VariableError as error:
+        parser.error(str(error))
+    # A model that a flag asks for wins over one of another kind that a variable names.
+    overruled = {"repository", "hub_file"} if "model_file" in given else set()
+    overruled |= {"model_file"} if "repository" in given else set()
+    values = {name: value for name, value in variables.items() if name not in overruled} | given
+    _check_source(parser, values)
+    return Configuration(values)
+
+
+def _check_source(parser: FlagParser, values: Mapping[str, Any]) -> None:
+    file, repository, hub_file = (values.get(name) for name in ("model_file", "repository", "hub_file"))
+    if file and repository:
+        parser.error(f"-m/--model and -hf/--hf-repo: expected one of them, got {file} and {repository}")
+    if hub_file and not repository:
+        parser.error(f"-hff/--hf-file: expected -hf/--hf-repo with it, got {hub_file} alone")
+
+
+def _field_names(options: type[Any]) -> list[str]:
+    return [field.name for field in fields(options)]
+
+
+def _defaults_in_words() -> dict[str, str]:
+    words = {}
+    for options in (ModelOptions, ContextOptions, EngineOptions, SamplingParams, CompletionDefaults, Settings):
+        for field in fields(options):
+            if field.default not in (MISSING, None, ()):
+                words[field.name] = _in_words(field.default)
+    return words | DEFAULTS_IN_WORDS
+
+
+def _in_words(default: object) -> str:
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    return str(default)
+
+
+def _versions() -> str:
+    return f"llama-slots {_version('llama-slots')}, llama-cpp-python {_version('llama-cpp-python')}"
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,127 @@
+"""The flags of the engine: how its context is laid out, and where it computes."""
+
+from typing import get_args
+
+from server.flag_parser import Flag, Group, Switch
+from server.flag_values import (
+    flash_attention,
+    gpu_layers,
+    number,
+    one_of,
+    positive,
+    proportions,
+    reciprocal,
+    threads,
+    whole,
+)
+from slots.options import CacheType, RopeScaling, SplitMode
+
+CACHE_TYPES = get_args(CacheType)
+ROPE_SCALINGS = get_args(RopeScaling)
+SPLIT_MODES = get_args(SplitMode)
+
+CONTEXT = Group(
+    "slots, context and threads",
+    "",
+    Flag(
+        "-np, --parallel N", "n_parallel", whole(1), "slots: requests served at the same time", "LLAMA_ARG_N_PARALLEL"
+    ),
+    Flag(
+        "-c, --ctx-size N",
+        "n_ctx",
+        whole(0),
+        "tokens in the KV cache, of all slots together; 0: what the model was trained with, for each slot",
+        "LLAMA_ARG_CTX_SIZE",
+    ),
+    Switch(
+        "-kvu, --kv-unified, -no-kvu, --no-kv-unified",
+        "kv_unified",
+        "one KV cache for all slots, instead of an equal part for each",
+        "LLAMA_ARG_KV_UNIFIED",
+    ),
+    Flag("-b, --batch-size N", "n_batch", whole(1), "most tokens in one step", "LLAMA_ARG_BATCH"),
+    Flag(
+        "-ub, --ubatch-size N",
+        "n_ubatch",
+        whole(1),
+        "most tokens in one pass over the weights, and of a prompt while other slots generate",
+        "LLAMA_ARG_UBATCH",
+    ),
+    Flag(
+        "-ctk, --cache-type-k TYPE",
+        "cache_type_k",
+        one_of(*CACHE_TYPES),
+        f"type of the keys in the KV cache: {', '.join(CACHE_TYPES)}",
+        "LLAMA_ARG_CACHE_TYPE_K",
+    ),
+    Flag(
+        "-ctv, --cache-type-v TYPE",
+        "cache_type_v",
+        one_of(*CACHE_TYPES),
+        "type of the values in the KV cache, one of the same",
+        "LLAMA_ARG_CACHE_TYPE_V",
+    ),
+    Flag(
+        "-t, --threads N",
+        "n_threads",
+        threads,
+        "CPU threads when generating; 0: one for each core",
+        "LLAMA_ARG_THREADS",
+    ),
+    Flag("-tb, --threads-batch N", "n_threads_batch", threads, "CPU threads for prompts; 0: as many as -t"),
+)
+
+GPU = Group(
+    "GPU",
+    "These matter where llama.cpp was built for one.",
+    Flag(
+        "-ngl, --gpu-layers, --n-gpu-layers N",
+        "n_gpu_layers",
+        gpu_layers,
+        "layers held in GPU memory: a number, 'auto' or 'all'",
+        "LLAMA_ARG_N_GPU_LAYERS",
+    ),
+    Flag(
+        "-fa, --flash-attn [on|off|auto]",
+        "flash_attention",
+        flash_attention,
+        "flash attention; without a value, on",
+        "LLAMA_ARG_FLASH_ATTN",
+        without_value="on",
+    ),
+    Flag(
+        "-sm, --split-mode MODE",
+        "split_mode",
+        one_of(*SPLIT_MODES),
+        f"how the model is spread over several GPUs: {', '.join(SPLIT_MODES)}",
+        "LLAMA_ARG_SPLIT_MODE",
+    ),
+    Flag(
+        "-ts, --tensor-split N0,N1,...",
+        "tensor_split",
+        proportions,
+        "share of the model for each GPU, such as 3,1; without it, by free memory",
+        "LLAMA_ARG_TENSOR_SPLIT",
+    ),
+    Flag("-mg, --main-gpu INDEX", "main_gpu", whole(0), "the GPU of a model that is not spread", "LLAMA_ARG_MAIN_GPU"),
+)
+
+ROPE = Group(
+    "RoPE and YaRN",
+    "What is not given comes from the model.",
+    Flag(
+        "--rope-scaling METHOD",
+        "rope_scaling",
+        one_of(*ROPE_SCALINGS),
+        f"scaling of positions: {', '.join(ROPE_SCALINGS)}",
+        "LLAMA_ARG_ROPE_SCALING_TYPE",
+    ),
+    Flag("--rope-scale N", "rope_freq_scale", reciprocal, "stretch the context N times", "LLAMA_ARG_ROPE_SCALE"),
+    Flag("--rope-freq-base N", "rope_freq_base", positive, "base frequency", "LLAMA_ARG_ROPE_FREQ_BASE"),
+    Flag("--rope-freq-scale N", "rope_freq_scale", positive, "the same as 1/N above", "LLAMA_ARG_ROPE_FREQ_SCALE"),
+    Flag("--yarn-orig-ctx N", "yarn_orig_ctx", whole(0), "context before stretching", "LLAMA_ARG_YARN_ORIG_CTX"),
+    Flag("--yarn-ext-factor N", "yarn_ext_factor", number, "extrapolation mix", "LLAMA_ARG_YARN_EXT_FACTOR"),
+    Flag("--yarn-attn-factor N", "yarn_attn_factor", number, "scale of attention", "LLAMA_ARG_YARN_ATTN_FACTOR"),
+    Flag("--yarn-beta-slow N", "yarn_beta_slow", number, "high correction dimension", "LLAMA_ARG_YARN_BETA_SLOW"),
+    Flag("--yarn-beta-fast N", "yarn_beta_fast", number, "low correction dimension", "LLAMA_ARG_YARN_BETA_FAST"),
+)

@@ -1,0 +1,61 @@
+"""Every error as the one shape that clients know: `{"error": {"code": ..., "message": ..., "type": ...}}`."""
+
+from collections.abc import Mapping
+
+from server.json_response import JsonResponse
+from slots.errors import EngineError, InvalidRequest, PromptTooLong, QueueFull, ShuttingDown
+
+SECONDS_UNTIL_RETRY = 1
+
+TYPES = {
+    401: "authentication_error",
+    404: "not_found_error",
+    501: "not_supported_error",
+    503: "unavailable_error",
+}
+
+
+class ApiError(Exception):
+    """An error as a client gets it."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        details: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.details = details or {}
+        self.headers = headers
+
+    def body(self) -> dict[str, object]:
+        """Returns the JSON object that says what went wrong."""
+        kind = TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
+        return {"error": {"code": self.status, "message": str(self), "type": kind, **self.details}}
+
+    def response(self) -> JsonResponse:
+        """Returns the answer to a request that failed with this error."""
+        return JsonResponse(self.body(), self.status, self.headers)
+
+
+def api_error(error: Exception) -> ApiError:
+    """Returns `error` as a client may see it: the engine's errors speak for themselves, anything unexpected says
+    no more than that it happened."""
+    match error:
+        case ApiError():
+            return error
+        case PromptTooLong():
+            return ApiError(400, str(error), details={"n_prompt_tokens": error.n_prompt_tokens, "n_ctx": error.n_ctx})
+        case InvalidRequest():
+            return ApiError(400, str(error))
+        case QueueFull():
+            return ApiError(503, str(error), headers={"Retry-After": str(SECONDS_UNTIL_RETRY)})
+        case ShuttingDown():
+            return ApiError(503, str(error))
+        case EngineError():
+            return ApiError(500, str(error))
+        case _:
+            return ApiError(500, "something went wrong inside the server; its log says what")

@@ -1,0 +1,93 @@
+"""Server-sent events."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from server.disconnect import unless_disconnected
+from server.errors import api_error
+from slots.errors import EngineError
+
+SECONDS_BETWEEN_PINGS = 30.0
+PING = b":\n\n"
+
+logger = logging.getLogger("server")
+
+SendEvent = Callable[[object], Awaitable[None]]
+
+
+class EventStreamResponse(Response):
+    """Answers with the events that `produce` sends.
+
+    The status goes out with the first event: what fails before it is answered with a status of its own, what fails
+    after it with an event that holds the error. When the client goes away, `produce` is cancelled.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, produce: Callable[[SendEvent], Awaitable[None]], headers: Mapping[str, str]) -> None:
+        self.status_code = 200
+        self.background = None
+        # Without the last one, nginx would hold events back until its buffer is full.
+        self.init_headers({**headers, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        self._produce = produce
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        writer = _EventWriter(send, {"status": self.status_code, "headers": self.raw_headers})
+        try:
+            await unless_disconnected(receive, self._respond(writer))
+        except ClientDisconnect:
+            return
+
+    async def _respond(self, writer: "_EventWriter") -> None:
+        pinging = asyncio.create_task(writer.ping_in_silence())
+        try:
+            await self._produce(writer.send_event)
+        except Exception as error:
+            if not writer.has_begun:
+                raise
+            if not isinstance(error, EngineError):
+                logger.exception("a stream of events failed midway")
+            await writer.send_event(api_error(error).body())
+        finally:
+            pinging.cancel()
+        await writer.end()
+
+
+class _EventWriter:
+    """Writes whole events, also when several tasks have some to send."""
+
+    def __init__(self, send: Send, start: Mapping[str, Any]) -> None:
+        self.has_begun = False
+        self._send = send
+        self._start = start
+        self._lock = asyncio.Lock()
+        self._is_silent = True
+
+    async def send_event(self, data: object) -> None:
+        self._is_silent = False
+        await self._write(b"data: %b\n\n" % orjson.dumps(data))
+
+    async def ping_in_silence(self) -> None:
+        """Sends a comment now and then, so that proxies keep the connection open while a long prompt is computed."""
+        while True:
+            self._is_silent = True
+            await asyncio.sleep(SECONDS_BETWEEN_PINGS)
+            if self._is_silent:
+                await self._write(PING)
+
+    async def end(self) -> None:
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _write(self, body: bytes) -> None:
+        async with self._lock:
+            if not self.has_begun:
+                await self._send({"type": "http.response.start", **self._start})
+                self.has_begun = True
+            await self._send({"type": "http.response.body", "body": body, "more_body": True})

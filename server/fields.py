@@ -1,0 +1,93 @@
+"""Typed readers for the fields of a JSON object. A field that is null counts as absent.
+
+Every reader raises InvalidRequest, which names the field, for a value of another type.
+"""
+
+from collections.abc import Mapping
+from typing import TypeGuard
+
+import orjson
+
+from slots.errors import InvalidRequest
+
+Fields = Mapping[str, object]
+
+MIN_INTEGER = -(2**31)
+MAX_INTEGER = 2**32 - 1
+MAX_NUMBER = 3.4028234663852886e38
+"""The largest float of 32 bits: what llama.cpp computes with."""
+
+MAX_SHOWN_CHARACTERS = 60
+
+
+def shown(value: object) -> str:
+    """Returns `value` as JSON, cut to a length that fits into a message."""
+    text = orjson.dumps(value).decode()
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "…"
+
+
+def expected(name: str, what: str, value: object) -> InvalidRequest:
+    """Returns the error for a field that is not what was expected."""
+    return InvalidRequest(name, f"expected {what}, got {'nothing' if value is None else shown(value)}")
+
+
+def first_given(fields: Fields, *names: str) -> str:
+    """Returns the first of several spellings of one option that the request has a value for."""
+    return next((name for name in names if fields.get(name) is not None), names[0])
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Returns true for what JSON calls a number; to Python, true and false are numbers as well."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def as_number(name: str, value: object) -> float:
+    if not is_number(value):
+        raise expected(name, "a number", value)
+    if abs(value) > MAX_NUMBER:
+        raise expected(name, f"a number from {-MAX_NUMBER} to {MAX_NUMBER}", value)
+    return float(value)
+
+
+def as_integer(name: str, value: object) -> int:
+    """Returns `value` as an integer, also when it is spelled as 40.0."""
+    if not is_number(value) or value != int(value):
+        raise expected(name, "an integer", value)
+    if not MIN_INTEGER <= value <= MAX_INTEGER:
+        raise expected(name, f"an integer from {MIN_INTEGER} to {MAX_INTEGER}", value)
+    return int(value)
+
+
+def as_string(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise expected(name, "a string", value)
+    return value
+
+
+def as_boolean(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise expected(name, "true or false", value)
+    return value
+
+
+def as_token(name: str, value: object, n_tokens: int) -> int:
+    """Returns `value` as the id of one of the `n_tokens` tokens of a vocabulary."""
+    token = as_integer(name, value)
+    if not 0 <= token < n_tokens:
+        raise expected(name, f"the id of a token, from 0 to {n_tokens - 1}", value)
+    return token
+
+
+def read_number(fields: Fields, name: str, default: float) -> float:
+    value = fields.get(name)
+    return default if value is None else as_number(name, value)
+
+
+def read_integer(fields: Fields, name: str, default: int) -> int:
+    value = fields.get(name)
+    return default if value is None else as_integer(name, value)
+
+
+def read_boolean(fields: Fields, name: str, default: bool) -> bool:
+    value = fields.get(name)
+    return default if value is None else as_boolean(name, value)

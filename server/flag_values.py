@@ -1,0 +1,174 @@
+"""From the text of a flag or variable to its value.
+
+Each function raises argparse.ArgumentTypeError for a text it cannot take, saying what was expected and what came.
+"""
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from slots.errors import InvalidRequest
+from slots.request import SamplingParams
+
+TRUE_WORDS = ("on", "enabled", "true", "1")
+FALSE_WORDS = ("off", "disabled", "false", "0")
+
+
+def unexpected(expected: str, text: str) -> argparse.ArgumentTypeError:
+    """Returns the error to raise for a text that is not what was expected."""
+    return argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+
+
+def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    """Returns a reader of whole numbers from `minimum` to `maximum`, both included."""
+    expected = f"a whole number of {minimum} or more"
+    if maximum is not None:
+        expected = f"a whole number from {minimum} to {maximum}"
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise unexpected(expected, text) from None
+        if value < minimum or (maximum is not None and value > maximum):
+            raise unexpected(expected, text)
+        return value
+
+    return read
+
+
+def integer(text: str) -> int:
+    """Returns a whole number of any size and sign."""
+    try:
+        return int(text)
+    except ValueError:
+        raise unexpected("a whole number", text) from None
+
+
+def number(text: str) -> float:
+    """Returns a finite number."""
+    return _finite(text, "a number")
+
+
+def positive(text: str) -> float:
+    """Returns a finite number above 0."""
+    value = _finite(text, "a number above 0")
+    if value <= 0:
+        raise unexpected("a number above 0", text)
+    return value
+
+
+def reciprocal(text: str) -> float:
+    """Returns one divided by a number above 0."""
+    return 1 / positive(text)
+
+
+def switch(text: str) -> bool:
+    """Returns what a word for on or off means, as llama.cpp reads them."""
+    if text in TRUE_WORDS:
+        return True
+    if text in FALSE_WORDS:
+        return False
+    raise unexpected(f"one of {', '.join(TRUE_WORDS + FALSE_WORDS)}", text)
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Returns a reader that takes the choices and nothing else."""
+
+    def read(text: str) -> str:
+        if text not in choices:
+            raise unexpected(f"one of {', '.join(choices)}", text)
+        return text
+
+    return read
+
+
+def flash_attention(text: str) -> str:
+    """Returns "on", "off" or "auto"; other words for on and off are taken too."""
+    if text in ("auto", "-1"):
+        return "auto"
+    try:
+        return "on" if switch(text) else "off"
+    except argparse.ArgumentTypeError:
+        raise unexpected("one of on, off, auto", text) from None
+
+
+def gpu_layers(text: str) -> int:
+    """Returns a number of layers; -1 for all of them, which is also what "auto" takes."""
+    if text in ("all", "auto", "-1"):
+        return -1
+    try:
+        return whole(0)(text)
+    except argparse.ArgumentTypeError:
+        raise unexpected("a number of layers, 'auto' or 'all'", text) from None
+
+
+def threads(text: str) -> int:
+    """Returns a number of threads; 0, which is one for each core, for anything below 1."""
+    return max(0, whole(-1)(text))
+
+
+def proportions(text: str) -> tuple[float, ...]:
+    """Returns the numbers of a list such as 3,1 or 3/1."""
+    expected = "numbers of 0 or more with commas between them, such as 3,1"
+    shares = tuple(_finite(part, expected) for part in text.replace("/", ",").split(","))
+    if min(shares) < 0 or max(shares) == 0:
+        raise unexpected(expected, text)
+    return shares
+
+
+def hub_repository(text: str) -> str:
+    """Returns a repository's name, with its quantization if one was given."""
+    repository, _, quantization = text.partition(":")
+    user, _, name = repository.partition("/")
+    if not user or not name or "/" in name or text.endswith(":") or ":" in quantization:
+        raise unexpected("USER/REPO or USER/REPO:QUANT", text)
+    return text
+
+
+def keys(text: str) -> tuple[str, ...]:
+    """Returns the keys of a list with commas between them."""
+    found = tuple(key for part in text.split(",") if (key := part.strip()))
+    if not found:
+        raise unexpected("a key", text)
+    return found
+
+
+def key_file(text: str) -> tuple[str, ...]:
+    """Returns the keys of a file, one on a line; a line that starts with # is a comment."""
+    try:
+        lines = Path(text).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise argparse.ArgumentTypeError(f"expected a file of keys, but {text} cannot be read: {reason}") from None
+    found = tuple(key for line in lines if (key := line.strip()) and not key.startswith("#"))
+    if not found:
+        # Without a key the server would be open, which is the opposite of what was asked for.
+        raise argparse.ArgumentTypeError(f"expected a file of keys, one on a line, but {text} has none")
+    return found
+
+
+def sampling(name: str, kind: type[int] | type[float]) -> Callable[[str], float]:
+    """Returns a reader of what the field `name` of SamplingParams takes."""
+    read = integer if kind is int else number
+
+    def read_and_check(text: str) -> float:
+        value = read(text)
+        try:
+            SamplingParams(**{name: value})  # type: ignore[arg-type]
+        except InvalidRequest as error:
+            raise argparse.ArgumentTypeError(str(error).removeprefix(f"{error.field}: ")) from None
+        return value
+
+    return read_and_check
+
+
+def _finite(text: str, expected: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise unexpected(expected, text) from None
+    if not math.isfinite(value):
+        raise unexpected(expected, text)
+    return value

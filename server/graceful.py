@@ -1,0 +1,82 @@
+"""uvicorn's server, with signals that end it in order: at the first one what runs may finish, at the second nothing."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from server.state import ServerState
+from slots.engine import Engine
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+GRACE = 2
+"""Seconds that answers get to leave after the engine has ended them."""
+
+logger = logging.getLogger("server")
+
+
+class GracefulServer(uvicorn.Server):
+    """Serves until a signal comes, and returns; uvicorn's own would then raise the signal again."""
+
+    def __init__(self, app: ASGIApp, state: ServerState) -> None:
+        timeout = state.settings.shutdown_timeout
+        super().__init__(
+            uvicorn.Config(
+                app,
+                workers=1,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=timeout + GRACE,
+            )
+        )
+        self._state = state
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        earlier = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in earlier.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Runs at a signal."""
+        name = signal.Signals(sig).name
+        # While the model loads there is nothing to finish, and llama.cpp cannot be asked to stop.
+        if self.should_exit or self._state.engine is None:
+            logger.info("Stopped at once by %s", name)
+            os._exit(0)
+        logger.info("Stopping after %s: running requests have %d seconds", name, self._state.settings.shutdown_timeout)
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        engine = self._state.engine
+        if engine is None:
+            await super().shutdown(sockets)
+            return
+        engine.drain()
+        ending = asyncio.create_task(self._end(engine))
+        await super().shutdown(sockets)
+        ending.cancel()
+        await asyncio.to_thread(engine.stop)
+
+    async def _end(self, engine: Engine) -> None:
+        """Ends what still runs when its time is over; its clients get an answer that says so."""
+        await asyncio.sleep(self._state.settings.shutdown_timeout)
+        n_running = sum(slot.is_processing for slot in engine.slot_statuses())
+        if n_running:
+            logger.warning("Ending %d requests that still run", n_running)
+        await asyncio.to_thread(engine.stop)

@@ -1,0 +1,11 @@
+"""GET /health: 200 once the model is loaded."""
+
+from starlette.requests import Request
+
+from server.access import engine_of
+from server.json_response import JsonResponse
+
+
+async def get_health(request: Request) -> JsonResponse:
+    engine_of(request)
+    return JsonResponse({"status": "ok"})

@@ -1,0 +1,60 @@
+"""From what was asked for to a server that answers."""
+
+import asyncio
+import logging
+import socket
+import sys
+
+from models.errors import ModelError
+from models.header import read_header
+from models.report import report
+from models.source import resolve
+from server.app import create_app
+from server.configuration import Configuration
+from server.graceful import GracefulServer
+from server.loading import load_in_background
+from server.port import PortError, open_port, url_of
+from server.settings import Settings
+from server.state import ServerState
+from slots.engine import Engine
+from slots.errors import EngineError, ModelLoadError
+
+logger = logging.getLogger("server")
+
+
+def launch(configuration: Configuration) -> int:
+    """Serves until a signal comes. Returns the exit code, after one line on stderr if it is not 0."""
+    try:
+        header = read_header(resolve(configuration.source))
+        print(report(header), file=sys.stderr, flush=True)
+        settings = configuration.settings(header)
+        listener = open_port(settings.host, settings.port)
+        state = ServerState(settings)
+        server = GracefulServer(create_app(state), state)
+        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+            runner.run(_serve(server, listener, state, configuration))
+    except (ModelError, ModelLoadError, EngineError, PortError) as error:
+        print(f"llama-slots: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve(
+    server: GracefulServer, listener: socket.socket, state: ServerState, configuration: Configuration
+) -> None:
+    """Serves until a signal comes; raises ModelLoadError, and EngineError if the loaded model cannot be run."""
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    logger.info("Listening on %s while the model loads", url_of(listener))
+    try:
+        state.engine = await load_in_background(configuration.model(state.settings.model_path), configuration)
+        state.engine.start(asyncio.get_running_loop())
+        logger.info("Ready on %s: %s", url_of(listener), _offer(state.settings, state.engine))
+    except Exception:
+        server.should_exit = True
+        await serving
+        raise
+    await serving
+
+
+def _offer(settings: Settings, engine: Engine) -> str:
+    return f"{settings.alias} in {engine.n_slots} slots of {engine.n_ctx_slot:,} tokens"

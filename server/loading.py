@@ -1,0 +1,50 @@
+"""The model loads in the background, while the port is open."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from server.configuration import Configuration
+from slots.engine import Engine
+from slots.options import ModelOptions
+
+QUIET_SECONDS = 2.0
+"""A load that takes less does without progress."""
+
+logger = logging.getLogger("server")
+
+
+def load_in_background(model: ModelOptions, configuration: Configuration) -> "asyncio.Future[Engine]":
+    """Returns the future of the engine, which raises what Engine.load raises; to be called on the event loop."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Engine] = loop.create_future()
+
+    def load() -> None:
+        try:
+            engine = Engine.load(model, configuration.context, configuration.engine, Progress())
+        except BaseException as error:
+            loop.call_soon_threadsafe(future.set_exception, error)
+        else:
+            loop.call_soon_threadsafe(future.set_result, engine)
+
+    # A daemon, because llama.cpp cannot be asked to stop and a signal has to end the program all the same.
+    threading.Thread(target=load, name="load", daemon=True).start()
+    return future
+
+
+class Progress:
+    """Logs how far a load is, in steps of a tenth, once it turns out to be a long one."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._started = clock()
+        self._shown_tenths = 0
+
+    def __call__(self, fraction: float) -> None:
+        seconds = self._clock() - self._started
+        tenths = int(fraction * 10)
+        if seconds >= QUIET_SECONDS and tenths > self._shown_tenths:
+            self._shown_tenths = tenths
+            logger.info("Loading the model: %d %% after %d seconds", round(fraction * 100), round(seconds))

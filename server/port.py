@@ -1,0 +1,48 @@
+"""The port that the server listens on."""
+
+import errno
+import socket
+
+
+class PortError(Exception):
+    """An address or port that cannot be listened on; the message is one sentence."""
+
+
+def open_port(host: str, port: int) -> socket.socket:
+    """Returns a socket that is bound to `host` and `port`, or to a free port if that is 0. Raises PortError."""
+    where = f"{host}:{port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, UnicodeError):
+        raise PortError(f"--host: expected an address of this machine, got {host}") from None
+    try:
+        # A port whose last connections are still winding down can be used again at once.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        # Takes the port for good; what comes in before the server accepts it waits here.
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise PortError(_reason(error, where)) from None
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Returns the address of a bound socket as a URL."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _reason(error: OSError, where: str) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"cannot listen on {where}: another program does; choose another port with --port"
+        case errno.EACCES:
+            return f"cannot listen on {where}: this user may not; choose a port above 1023 with --port"
+        case errno.EADDRNOTAVAIL:
+            return f"cannot listen on {where}: this machine does not have that address; choose another with --host"
+        case _:
+            return f"cannot listen on {where}: {error.strerror}"

@@ -1,0 +1,38 @@
+"""GET /props: what this server runs and how."""
+
+from importlib.metadata import version
+
+from starlette.requests import Request
+
+from server.access import engine_of, settings_of
+from server.generation_settings import options_json
+from server.json_response import JsonResponse
+from slots.llama import Vocab
+
+
+async def get_props(request: Request) -> JsonResponse:
+    engine, settings = engine_of(request), settings_of(request)
+    return JsonResponse(
+        {
+            "default_generation_settings": {"params": options_json(settings.defaults), "n_ctx": engine.n_ctx_slot},
+            "total_slots": engine.n_slots,
+            "model_alias": settings.alias,
+            "model_path": str(settings.model_path),
+            "modalities": {"vision": False, "audio": False},
+            "chat_template": settings.chat_template or "",
+            "bos_token": _text(engine.vocab.bos, engine.vocab),
+            "eos_token": _text(engine.vocab.eos, engine.vocab),
+            "endpoint_slots": settings.show_slots,
+            "endpoint_props": False,
+            "endpoint_metrics": False,
+            "is_sleeping": False,
+            "build_info": f"llama-slots on llama-cpp-python {version('llama-cpp-python')}",
+            # A system prompt for all slots, which these belong to, cannot be set.
+            "assistant_name": "",
+            "anti_prompt": "",
+        }
+    )
+
+
+def _text(token: int | None, vocab: Vocab) -> str:
+    return "" if token is None else vocab.piece(token).decode(errors="replace")

@@ -1,0 +1,41 @@
+"""The cookie by which a client gets the slot again that served it last. It holds a random id and nothing else."""
+
+import secrets
+from dataclasses import dataclass
+
+from itsdangerous import BadSignature, Signer
+from starlette.requests import Request
+
+COOKIE = "llama_slots_session"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    session_id: str
+    headers: dict[str, str]
+    """What to answer with: the cookie, if the client has none yet."""
+
+
+class Sessions:
+    """Signs with a secret of its own: a session lasts as long as the slots it stands for, until the server ends."""
+
+    def __init__(self) -> None:
+        self._signer = Signer(secrets.token_bytes(32), salt=COOKIE)
+
+    def of(self, request: Request) -> Session:
+        """Returns the session of the request's cookie, or a new one if it has none that was signed here."""
+        try:
+            known = self._signer.unsign(request.cookies.get(COOKIE, ""))
+            return Session(known.decode(), headers={})
+        except BadSignature:
+            new = secrets.token_urlsafe(16)
+            return Session(new, headers={"Set-Cookie": self._cookie(new, secure=_is_encrypted(request))})
+
+    def _cookie(self, session_id: str, *, secure: bool) -> str:
+        value = self._signer.sign(session_id).decode()
+        return f"{COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
+
+
+def _is_encrypted(request: Request) -> bool:
+    """Encryption ends at a proxy; what a client makes up about it concerns nothing but its own cookie."""
+    return "https" in (request.url.scheme, request.headers.get("X-Forwarded-Proto"))

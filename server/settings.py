@@ -1,0 +1,36 @@
+"""What the HTTP side is started with."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from slots.request import SamplingParams
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionDefaults:
+    """What a request that leaves an option out gets."""
+
+    sampling: SamplingParams = field(default_factory=SamplingParams)
+    n_predict: int = -1
+    n_keep: int = 0
+    cache_prompt: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the server listens and what it says about its model."""
+
+    model_path: Path
+    alias: str
+    """The name that answers carry as `model`."""
+    chat_template: str | None = None
+    """The Jinja template in the model's header."""
+    host: str = "127.0.0.1"
+    port: int = 8080
+    api_keys: tuple[str, ...] = ()
+    """Keys of which a request must bear one; none leaves the server open."""
+    show_slots: bool = True
+    """Answer GET /slots."""
+    defaults: CompletionDefaults = field(default_factory=CompletionDefaults)
+    shutdown_timeout: int = 30
+    """Seconds that running requests get to finish when the server is stopped."""

@@ -1,0 +1,47 @@
+"""POST /tokenize and POST /detokenize. One gives back what the other was given, for any text."""
+
+from starlette.requests import Request
+
+from server.access import engine_of
+from server.body import read_body
+from server.fields import Fields, as_string, as_token, expected, read_boolean
+from server.json_response import JsonResponse
+from slots.llama import Vocab
+
+
+async def post_tokenize(request: Request) -> JsonResponse:
+    vocab = engine_of(request).vocab
+    return JsonResponse(await read_body(request, lambda fields: _tokenize(fields, vocab)))
+
+
+async def post_detokenize(request: Request) -> JsonResponse:
+    vocab = engine_of(request).vocab
+    return JsonResponse(await read_body(request, lambda fields: _detokenize(fields, vocab)))
+
+
+def _tokenize(fields: Fields, vocab: Vocab) -> dict[str, object]:
+    tokens = vocab.tokenize_plain(
+        as_string("content", fields.get("content")),
+        add_special=read_boolean(fields, "add_special", False),
+        parse_special=read_boolean(fields, "parse_special", True),
+    )
+    if read_boolean(fields, "with_pieces", False):
+        return {"tokens": [{"id": token, "piece": _piece(token, vocab)} for token in tokens]}
+    return {"tokens": tokens}
+
+
+def _piece(token: int, vocab: Vocab) -> str | list[int]:
+    """A token may hold only a part of a character; its bytes then stand for it."""
+    piece = vocab.piece(token)
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        return list(piece)
+
+
+def _detokenize(fields: Fields, vocab: Vocab) -> dict[str, object]:
+    value = fields.get("tokens")
+    if not isinstance(value, list):
+        raise expected("tokens", "a list of token ids", value)
+    tokens = [as_token(f"tokens[{index}]", token, vocab.n_tokens) for index, token in enumerate(value)]
+    return {"content": vocab.detokenize(tokens).decode(errors="replace")}

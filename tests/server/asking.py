@@ -1,0 +1,81 @@
+"""Ways to ask a server, as short as the tests want to be."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+
+Json = dict[str, Any]
+
+SECONDS = 60
+STORY = "Once upon a time"
+SAME_EACH_TIME = {"prompt": STORY, "n_predict": 8, "temperature": 0, "cache_prompt": False}
+"""A short completion, always computed in the same steps."""
+
+
+def post(url: str, fields: object, path: str = "/completion") -> requests.Response:
+    return requests.post(url + path, json=fields, timeout=SECONDS)
+
+
+def get(url: str) -> requests.Response:
+    return requests.get(url, timeout=SECONDS)
+
+
+def complete(url: str, **fields: Any) -> Any:
+    """Returns the answer to a completion that is the same each time, unless `fields` say otherwise."""
+    response = post(url, SAME_EACH_TIME | fields)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def stream(url: str, **fields: Any) -> list[Json]:
+    """Returns the events of a completion as `complete` asks for it."""
+    response = post(url, SAME_EACH_TIME | {"stream": True} | fields)
+    assert response.status_code == 200, response.text
+    return list(events(response.content))
+
+
+def events(body: bytes) -> Iterator[Json]:
+    """Reads server-sent events strictly: each is one line of data in UTF-8 and a blank line."""
+    *blocks, rest = body.split(b"\n\n")
+    assert not rest
+    for block in blocks:
+        assert block.startswith(b"data: ")
+        yield json.loads(block.removeprefix(b"data: ").decode())
+
+
+@contextmanager
+def begun_stream(url: str, **fields: Any) -> Iterator[bytes]:
+    """Gives the first event of a long stream that goes on meanwhile; its client goes away at the end."""
+    body = {"prompt": STORY, "n_predict": -1, "ignore_eos": True, "stream": True} | fields
+    with requests.post(f"{url}/completion", json=body, stream=True, timeout=SECONDS) as response:
+        lines = response.iter_lines(chunk_size=1)
+        yield next(lines)
+
+
+def text_of(told: list[Json]) -> str:
+    return "".join(event["content"] for event in told)
+
+
+def error_of(response: requests.Response) -> Json:
+    """Returns the error in an answer, after a look at its shape."""
+    error: Json = response.json()["error"]
+    assert error["code"] == response.status_code
+    assert isinstance(error["message"], str)
+    assert isinstance(error["type"], str)
+    return error
+
+
+def refusal(url: str, **fields: Any) -> str:
+    """Returns the message with which a completion is refused as a bad request."""
+    response = post(url, {"prompt": STORY, "n_predict": 1} | fields)
+    error = error_of(response)
+    assert (error["code"], error["type"]) == (400, "invalid_request_error")
+    return str(error["message"])
+
+
+def tokenize(url: str, text: str) -> list[int]:
+    tokens: list[int] = post(url, {"content": text}, "/tokenize").json()["tokens"]
+    return tokens

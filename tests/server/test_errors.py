@@ -1,0 +1,60 @@
+import pytest
+import requests
+
+from tests.server.asking import SECONDS, error_of, get, post
+
+
+def answer_to(server: str, body: bytes) -> requests.Response:
+    return requests.post(f"{server}/completion", data=body, timeout=SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "body: expected a JSON object, got nothing"),
+        (b" \n", "body: expected a JSON object, got nothing"),
+        (b"[]", "body: expected a JSON object, got []"),
+        (b'"prompt"', 'body: expected a JSON object, got "prompt"'),
+        (b'{"prompt": ', "body: expected a JSON object, got invalid JSON: "),
+        (b"prompt=hello", "body: expected a JSON object, got invalid JSON: "),
+        (b'{"prompt": "a", "temperature": NaN}', "body: expected a JSON object, got invalid JSON: "),
+        (b'{"prompt": "\xff"}', "body: expected a JSON object, got invalid JSON: "),
+        (b'{"prompt": "\\ud800"}', "body: expected a JSON object, got invalid JSON: "),
+        (b'{"prompt": ' + b"[" * 100_000, "body: expected a JSON object, got invalid JSON: "),
+    ],
+)
+def test_body_that_is_no_json_object_is_refused(server: str, body: bytes, message: str) -> None:
+    error = error_of(answer_to(server, body))
+    assert (error["code"], error["type"]) == (400, "invalid_request_error")
+    assert error["message"].startswith(message)
+
+
+def test_invalid_json_is_located(server: str) -> None:
+    assert error_of(answer_to(server, b'{\n"prompt" 5}'))["message"].endswith("at line 2 column 10")
+
+
+def test_body_above_the_limit_is_refused(server: str) -> None:
+    error = error_of(answer_to(server, b" " * (32 * 1024 * 1024 + 1)))
+    assert (error["code"], error["message"]) == (413, "body: expected at most 33554432 bytes, got more")
+
+
+def test_unknown_path(server: str) -> None:
+    error = error_of(get(f"{server}/nowhere"))
+    assert (error["code"], error["type"]) == (404, "not_found_error")
+    assert error["message"] == "there is no endpoint at /nowhere"
+
+
+def test_path_with_a_slash_too_many_is_unknown(server: str) -> None:
+    assert error_of(post(server, {"prompt": "a"}, "/completion/"))["code"] == 404
+
+
+def test_wrong_method_says_the_right_one(server: str) -> None:
+    response = get(f"{server}/completion")
+    error = error_of(response)
+    assert (error["code"], response.headers["Allow"]) == (405, "POST")
+    assert error["message"] == "/completion takes POST, got GET"
+
+
+def test_server_goes_on_after_a_broken_request(server: str) -> None:
+    answer_to(server, b"{")
+    assert get(f"{server}/health").json() == {"status": "ok"}

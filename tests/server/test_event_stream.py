@@ -1,0 +1,96 @@
+"""What becomes of a stream whose producer fails."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from starlette.types import Message
+
+from server.event_stream import EventStreamResponse, SendEvent
+from slots.errors import StepFailed
+
+Produce = Callable[[SendEvent], Awaitable[None]]
+
+
+def messages_of(produce: Produce) -> list[Message]:
+    """Returns what is sent to a client that stays."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(EventStreamResponse(produce, {})({"type": "http"}, receive, send))
+    return sent
+
+
+def body_of(sent: list[Message]) -> bytes:
+    return b"".join(message["body"] for message in sent[1:])
+
+
+def test_events_are_lines_of_data() -> None:
+    async def produce(send: SendEvent) -> None:
+        await send({"content": "a\nb"})
+        await send({"content": "ü"})
+
+    assert body_of(messages_of(produce)) == b'data: {"content":"a\\nb"}\n\ndata: {"content":"\xc3\xbc"}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (StepFailed("the model could not be run"), "the model could not be run"),
+        (KeyError("secret"), "something went wrong inside the server; its log says what"),
+    ],
+)
+def test_failure_midway_is_an_event_that_ends_the_stream(error: Exception, message: str) -> None:
+    async def produce(send: SendEvent) -> None:
+        await send({"content": "a"})
+        raise error
+
+    sent = messages_of(produce)
+    said = f'data: {{"error":{{"code":500,"message":"{message}","type":"server_error"}}}}\n\n'
+    assert body_of(sent) == b'data: {"content":"a"}\n\n' + said.encode()
+    assert not sent[-1]["more_body"]
+
+
+def test_failure_before_the_first_event_is_left_to_the_status() -> None:
+    async def produce(_: SendEvent) -> None:
+        raise StepFailed("the model could not be run")
+
+    with pytest.raises(StepFailed):
+        messages_of(produce)
+
+
+def test_silence_is_broken_by_comments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.event_stream.SECONDS_BETWEEN_PINGS", 0.02)
+
+    async def produce(send: SendEvent) -> None:
+        await asyncio.sleep(0.1)
+        await send({})
+
+    body = body_of(messages_of(produce))
+    assert body.startswith(b":\n\n:\n\n")
+    assert body.endswith(b"data: {}\n\n")
+
+
+def test_client_that_goes_away_cancels_the_producer() -> None:
+    ended: list[Any] = []
+
+    async def produce(_: SendEvent) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(_: Message) -> None: ...
+
+    asyncio.run(EventStreamResponse(produce, {})({"type": "http"}, receive, send))
+    assert ended == [True]

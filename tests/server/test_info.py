@@ -1,0 +1,60 @@
+import pytest
+
+from tests.server.asking import STORY, begun_stream, get
+
+
+@pytest.mark.parametrize("path", ["/health", "/v1/health"])
+def test_health_of_a_server_that_is_ready(server: str, path: str) -> None:
+    response = get(server + path)
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+def test_props_describe_the_server(server: str) -> None:
+    props = get(f"{server}/props").json()
+    assert props["total_slots"] == 4
+    assert props["model_path"].endswith(".gguf")
+    assert props["model_alias"] == "bundled"
+    assert props["modalities"] == {"vision": False, "audio": False}
+    assert "im_start" in props["chat_template"]
+    assert "llama-cpp-python" in props["build_info"]
+
+
+def test_props_tell_the_default_settings(server: str) -> None:
+    defaults = get(f"{server}/props").json()["default_generation_settings"]
+    assert defaults["n_ctx"] == 2048
+    assert (defaults["params"]["temperature"], defaults["params"]["repeat_penalty"]) == (0.8, 1.1)
+
+
+@pytest.mark.parametrize("path", ["/models", "/v1/models"])
+def test_models_are_listed_as_openai_lists_them(server: str, path: str) -> None:
+    listed = get(server + path).json()
+    assert listed["object"] == "list"
+    [model] = listed["data"]
+    assert (model["id"], model["object"]) == ("bundled", "model")
+    assert model["created"] > 0
+    assert model["meta"].keys() == {"n_vocab", "n_ctx_train", "n_embd", "n_params", "size"}
+
+
+def test_slots_are_listed_by_number(server: str) -> None:
+    assert [slot["id"] for slot in get(f"{server}/slots").json()] == [0, 1, 2, 3]
+
+
+def test_busy_slot_says_what_it_does_and_nothing_of_its_text(server: str) -> None:
+    with begun_stream(server, n_predict=2000, slot_id=3, top_k=11):
+        answer = get(f"{server}/slots")
+    busy = answer.json()[3]
+    assert busy["is_processing"]
+    assert (busy["params"]["top_k"], busy["params"]["n_predict"]) == (11, 2000)
+    assert busy["next_token"][0]["n_decoded"] > 0
+    assert busy["next_token"][0]["n_decoded"] + busy["next_token"][0]["n_remain"] == 2000
+    assert STORY not in answer.text
+
+
+def test_idle_slot_is_enough_for_fail_on_no_slot(server: str) -> None:
+    assert get(f"{server}/slots?fail_on_no_slot=1").status_code == 200
+
+
+def test_busy_slots_are_not_enough_for_fail_on_no_slot(server: str) -> None:
+    with begun_stream(server, prompt=[STORY] * 4):
+        refused = get(f"{server}/slots?fail_on_no_slot=1")
+    assert (refused.status_code, refused.json()["error"]["message"]) == (503, "no slot available")

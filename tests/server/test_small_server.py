@@ -1,0 +1,39 @@
+"""A server with one slot, a queue of one and no GET /slots."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import running_server
+from tests.server.asking import complete, error_of, get, post
+
+
+@pytest.fixture(scope="module")
+def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    log = tmp_path_factory.mktemp("small") / "log"
+    with running_server(log, "--parallel", "1", "--max-queue", "1", "--no-slots") as url:
+        yield url
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_full_queue_says_when_to_come_again(small_server: str, *, is_streamed: bool) -> None:
+    response = post(small_server, {"prompt": ["a", "b", "c"], "stream": is_streamed})
+    error = error_of(response)
+    assert (error["code"], error["type"]) == (503, "unavailable_error")
+    assert int(response.headers["Retry-After"]) > 0
+
+
+def test_prompts_that_do_not_all_fit_leave_nothing_behind(small_server: str) -> None:
+    post(small_server, {"prompt": ["a", "b", "c"], "ignore_eos": True})
+    assert len(complete(small_server, prompt=["a", "b"], n_predict=1)) == 2
+
+
+def test_request_waits_for_the_slot(small_server: str) -> None:
+    results = complete(small_server, prompt=["a", "b"], n_predict=4)
+    assert [result["slot_id"] for result in results] == [0, 0]
+
+
+def test_slots_are_not_listed(small_server: str) -> None:
+    error = error_of(get(f"{small_server}/slots"))
+    assert (error["code"], error["type"]) == (501, "not_supported_error")
+    assert error["message"] == "This server does not support slots endpoint. Start it with `--slots`"
