@@ -19,6 +19,8 @@ from slots.options import CacheType, RopeScaling, SplitMode
 CACHE_TYPES = get_args(CacheType)
 ROPE_SCALINGS = get_args(RopeScaling)
 SPLIT_MODES = get_args(SplitMode)
+MAX_SIZE = 2**31 - 1
+"""llama.cpp counts in 32 bits."""
 
 CONTEXT = Group(
     "slots, context and threads",
@@ -29,7 +31,7 @@ CONTEXT = Group(
     Flag(
         "-c, --ctx-size N",
         "n_ctx",
-        whole(0),
+        whole(0, MAX_SIZE),
         "tokens in the KV cache, of all slots together; 0: what the model was trained with, for each slot",
         "LLAMA_ARG_CTX_SIZE",
     ),
@@ -39,13 +41,21 @@ CONTEXT = Group(
         "one KV cache for all slots, instead of an equal part for each",
         "LLAMA_ARG_KV_UNIFIED",
     ),
-    Flag("-b, --batch-size N", "n_batch", whole(1), "most tokens in one step", "LLAMA_ARG_BATCH"),
+    Flag("-b, --batch-size N", "n_batch", whole(1, MAX_SIZE), "most tokens in one step", "LLAMA_ARG_BATCH"),
     Flag(
         "-ub, --ubatch-size N",
         "n_ubatch",
-        whole(1),
+        whole(1, MAX_SIZE),
         "most tokens in one pass over the weights, and of a prompt while other slots generate",
         "LLAMA_ARG_UBATCH",
+    ),
+    Flag(
+        "-fa, --flash-attn [on|off|auto]",
+        "flash_attention",
+        flash_attention,
+        "flash attention; without a value, on",
+        "LLAMA_ARG_FLASH_ATTN",
+        without_value="on",
     ),
     Flag(
         "-ctk, --cache-type-k TYPE",
@@ -80,14 +90,6 @@ GPU = Group(
         gpu_layers,
         "layers held in GPU memory: a number, 'auto' or 'all'",
         "LLAMA_ARG_N_GPU_LAYERS",
-    ),
-    Flag(
-        "-fa, --flash-attn [on|off|auto]",
-        "flash_attention",
-        flash_attention,
-        "flash attention; without a value, on",
-        "LLAMA_ARG_FLASH_ATTN",
-        without_value="on",
     ),
     Flag(
         "-sm, --split-mode MODE",

@@ -236,6 +236,9 @@ class Engine:
         if not self._context.keep_prefix(slot.slot_id, n_reused):
             n_reused = 0
         slot.take(request, submitted.number, n_reused)
+        _log.debug(
+            "request %d: slot %d has %d of %d tokens", submitted.number, slot.slot_id, n_reused, len(request.prompt)
+        )
         self._generations[slot.slot_id] = Generation(slot, request, submitted.stream, self.vocab)
 
     def _step(self) -> None:
@@ -245,6 +248,7 @@ class Engine:
             self._drop_cache(slot)
         if not plan.shares:
             return
+        _log.debug("a step of %d tokens for %d slots", sum(s.n_tokens for s in plan.shares), len(plan.shares))
         try:
             self._advance(plan.shares, self._decode(plan.shares))
         except EngineError as error:

@@ -180,7 +180,7 @@ def test_the_chat_template_is_the_headers() -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ("-c many", "argument -c/--ctx-size: expected a whole number of 0 or more, got 'many'"),
+        ("-c many", "argument -c/--ctx-size: expected a whole number from 0 to 2147483647, got 'many'"),
         ("-np 0", "argument -np/--parallel: expected a whole number of 1 or more, got '0'"),
         ("--port 65536", "argument --port: expected a whole number from 0 to 65535, got '65536'"),
         (

@@ -1,0 +1,18 @@
+from pathlib import Path
+
+import pytest
+
+from server.app import ROUTES
+from server.flags import GROUPS
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+@pytest.mark.parametrize("spelling", [flag.spelling.replace("|", "\\|") for group in GROUPS for flag in group.flags])
+def test_the_readme_has_every_flag(spelling: str) -> None:
+    assert f"`{spelling}`" in README
+
+
+@pytest.mark.parametrize("path", [route.path for route in ROUTES])
+def test_the_readme_has_every_endpoint(path: str) -> None:
+    assert f"{path}`" in README
