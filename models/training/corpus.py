@@ -1,0 +1,52 @@
+"""The training text: a mixture of generated documents and the story sample, the same for the same seed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from models.training.corpus_chat import chat_document, facts_document, transcript_document
+from models.training.corpus_code import module
+from models.training.corpus_fim import fim_document
+from models.training.corpus_howto import howto_document
+from models.training.dialogues import StoryTeller
+from models.training.prompt_breaks import with_breaks
+from models.training.special_tokens import END_OF_TEXT
+from models.training.stories import renamed
+
+LONG_DIALOGUE = (20, 45)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A kind of document and its share among the characters of the corpus."""
+
+    kind: str
+    share: float
+    draw: Callable[[Random], str]
+
+
+def sources(stories: Sequence[str]) -> list[Source]:
+    """Every kind of document, in the shares of the mixture."""
+    teller = StoryTeller.of(stories)
+    return [
+        Source("story", 0.42, lambda rng: renamed(rng.choice(stories), rng)),
+        Source("howto", 0.11, howto_document),
+        Source("chat", 0.21, lambda rng: chat_document(teller, rng, rng.choice([1, 1, 1, 2, 2, 3, 4, 6]))),
+        Source("long chat", 0.01, lambda rng: chat_document(teller, rng, rng.randint(*LONG_DIALOGUE))),
+        Source("transcript", 0.05, lambda rng: transcript_document(teller, rng, rng.choice([1, 2, 2, 3, 5]))),
+        Source("facts", 0.02, facts_document),
+        Source("code", 0.04, module),
+        Source("infill", 0.14, fim_document),
+    ]
+
+
+def documents(stories: Sequence[str], seed: int) -> Iterator[tuple[str, str]]:
+    """Kinds and documents without end, with prompt breaks, whose every stretch is mixed in the same shares."""
+    rng = Random(seed)
+    mixture = sources(stories)
+    written = dict.fromkeys((source.kind for source in mixture), 0.0)
+    while True:
+        source = min(mixture, key=lambda s: written[s.kind] / s.share)
+        document = source.draw(rng)
+        written[source.kind] += len(document) * rng.uniform(0.5, 1.5)
+        yield source.kind, with_breaks(document, rng) + END_OF_TEXT

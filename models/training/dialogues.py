@@ -1,0 +1,90 @@
+"""Dialogues: what is said in turn, before any format is put on it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from models.training.arithmetic import arithmetic
+from models.training.code_recipes import RECIPES
+from models.training.corpus_code import from_recipe
+from models.training.corpus_howto import draw_task, numbered, steps, words_of
+from models.training.phrasing import filled
+from models.training.questions import ANY_FACT, Exchange
+from models.training.small_talk import ANY_SMALL_TALK, unknown
+from models.training.tailored import json_object, name_exchanges, repetition
+
+LONGEST_TOLD_STORY = 900
+STORY_ASKED = ["Tell me a story.", "Tell me a short story.", "Can you tell me a story?", "Write a short story.",
+               "I want to hear a story.", "Please tell me a story.", "Write a story for children."]  # fmt: skip
+HOWTO_ASKED = ["How do I $do?", "How can I $do?", "Tell me how to $do.", "What are the steps for $doing?",
+               "Give me $n steps to $do.", "I want to $do. What should I do?"]  # fmt: skip
+CODE_ASKED = ["Write a Python function $f.", "Write a function $f in Python.", "Show me a Python function called $f.",
+              "Can you write the Python function $f?", "Python code for $f, please."]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StoryTeller:
+    """Answers requests for a story with one that is short enough for a chat."""
+
+    stories: Sequence[str]
+
+    @classmethod
+    def of(cls, stories: Sequence[str]) -> "StoryTeller":
+        """A teller of the short ones among these stories."""
+        return cls([story for story in stories if len(story) <= LONGEST_TOLD_STORY])
+
+    def exchange(self, rng: Random) -> Exchange:
+        """A request for a story, and a story."""
+        return Exchange(rng.choice(STORY_ASKED), rng.choice(self.stories), "")
+
+
+def _howto(rng: Random) -> Exchange:
+    task, count = draw_task(rng), rng.randint(3, 7)
+    return Exchange(filled(rng, HOWTO_ASKED, **words_of(task, count)), numbered(steps(task, count, rng), rng), "1")
+
+
+def _code(rng: Random) -> Exchange:
+    recipe = rng.choice(RECIPES)
+    source = from_recipe(recipe, rng)
+    name = source.partition("(")[0].removeprefix("def ")
+    return Exchange(filled(rng, CODE_ASKED, f=name), f"```python\n{source}```", "def ")
+
+
+def _fact(rng: Random) -> Exchange:
+    return rng.choice(ANY_FACT)(rng)
+
+
+def _small_talk(rng: Random) -> Exchange:
+    return rng.choice(ANY_SMALL_TALK)(rng)
+
+
+def _polite(exchange: Exchange, rng: Random) -> Exchange:
+    if rng.random() > 0.12 or not exchange.question[:1].isupper():
+        return exchange
+    asked = exchange.question
+    lowered = asked[:1].lower() + asked[1:]
+    question = rng.choice([asked.rstrip("?."), f"Please {lowered}", asked.lower(), f"Hello! {asked}", f"Hi. {asked}"])
+    return Exchange(question, exchange.answer, exchange.key)
+
+
+def trained_exchange(teller: StoryTeller, rng: Random) -> Exchange:
+    """One exchange of any sort, never one that is held out."""
+    while True:
+        sort = rng.choices(["fact", "sum", "talk", "say", "json", "unknown", "howto", "code", "story"],
+                           [50, 10, 16, 4, 3, 4, 4, 4, 2])[0]  # fmt: skip
+        draw = {"fact": _fact, "sum": arithmetic, "talk": _small_talk, "say": repetition, "json": json_object,
+                "unknown": unknown, "howto": _howto, "code": _code, "story": teller.exchange}[sort]  # fmt: skip
+        exchange = draw(rng)
+        if sort == "fact":
+            exchange = _polite(exchange, rng)
+        if sort not in ("fact", "sum") or not exchange.is_held_out:
+            return exchange
+
+
+def dialogue(teller: StoryTeller, rng: Random, turns: int) -> list[Exchange]:
+    """At least so many exchanges; in some a name is given first and asked for later."""
+    exchanges = [trained_exchange(teller, rng) for _ in range(turns)]
+    if rng.random() < 0.12:
+        told, asked = name_exchanges(rng)
+        exchanges = [told, *exchanges[1:], asked]
+    return exchanges

@@ -1,0 +1,175 @@
+"""Measures the exported model through llama.cpp, on what was held out of its training.
+
+python -m models.training.evaluate --model models/bundled.gguf --stories ../shared/data/tinystories-sample.txt
+"""
+
+import argparse
+import ast
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from itertools import count, islice
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from models.training.arithmetic import arithmetic
+from models.training.corpus import documents
+from models.training.corpus_chat import chat_prompt
+from models.training.corpus_code import any_recipe, function
+from models.training.corpus_fim import CUTS, Infill, draw_infill, prompt
+from models.training.corpus_howto import HELD_OUT_TASKS
+from models.training.generation import CONTEXT_LENGTH, GREEDY, SERVER_DEFAULTS, Runner, Sampling
+from models.training.handwritten import INFILLS
+from models.training.phrasing import capitalized
+from models.training.prompt_breaks import BREAK
+from models.training.questions import ANY_FACT, Exchange
+from models.training.stories import load_stories
+
+SEED = 4
+LOSS_TOKENS_A_KIND = 4_000
+LONG_ROWS = 8
+POSITIONS = ((0, 256), (256, 1024), (1024, 2047))
+INFILL_COUNT, CHAT_COUNT = 100, 100
+LIST_LENGTHS = (5, 10)
+LONGEST_INFILL, LONGEST_LIST, LONGEST_ANSWER = 64, 160, 48
+ITEM = re.compile(r"^(?:Step )?(\d+)[.:)] \S", re.MULTILINE)
+
+
+def is_python(source: str) -> bool:
+    """Whether the text parses."""
+    try:
+        ast.parse(source)
+    except SyntaxError:
+        return False
+    return True
+
+
+def share(results: Iterator[bool]) -> float:
+    """The share of true ones."""
+    return float(np.mean(list(results)))
+
+
+def loss_by_kind(runner: Runner, held_out_stories: list[str]) -> dict[str, float]:
+    """The mean loss of each kind of held-out document, in nats a token."""
+    losses: dict[str, list[float]] = {}
+    for kind, text in islice(documents(held_out_stories, SEED), 3000):
+        of_kind = losses.setdefault(kind, [])
+        if len(of_kind) < LOSS_TOKENS_A_KIND:
+            of_kind.extend(runner.losses(runner.tokenize(text.replace(BREAK, ""))[:CONTEXT_LENGTH]))
+    return {kind: float(np.mean(of_kind)) for kind, of_kind in losses.items()}
+
+
+def loss_by_position(runner: Runner, held_out_stories: list[str]) -> dict[str, float]:
+    """The mean loss at early, middle and late positions of a full context of held-out documents."""
+    texts = (text.replace(BREAK, "") for _, text in documents(held_out_stories, SEED + 1))
+    rows = []
+    for _ in range(LONG_ROWS):
+        tokens: list[int] = []
+        while len(tokens) < CONTEXT_LENGTH:
+            tokens += runner.tokenize(next(texts))
+        rows.append(runner.losses(tokens[:CONTEXT_LENGTH]))
+    losses = np.stack(rows)
+    return {f"{start}-{end}": float(losses[:, start:end].mean()) for start, end in POSITIONS}
+
+
+def fills_validly(runner: Runner, sampling: Sampling, infill: Infill) -> bool:
+    """Whether the text with the model's middle is valid Python."""
+    middle = runner.complete(prompt(infill), sampling, LONGEST_INFILL)
+    return is_python(infill.prefix + middle + infill.suffix)
+
+
+Draw = Callable[[Random], str]
+Cut = Callable[[str, Random], Infill]
+
+
+def infills(runner: Runner, sampling: Sampling, draw: Draw, cut: Cut) -> float:
+    """The share of drawn functions, cut in this way and filled in again, that are valid Python."""
+    rng = Random(SEED)
+    drawn = (cut(draw(rng), rng) for _ in count())
+    missing = islice((infill for infill in drawn if infill.middle.strip()), INFILL_COUNT)
+    return share(fills_validly(runner, sampling, infill) for infill in missing)
+
+
+def handwritten_infills(runner: Runner, sampling: Sampling) -> float:
+    """The share of infills of functions written by hand, none from the generator, that are valid Python."""
+    return share(fills_validly(runner, sampling, infill) for infill in INFILLS)
+
+
+def numbers_of(text: str) -> list[int]:
+    """The numbers of a numbered list."""
+    return [int(number) for number in ITEM.findall(text)]
+
+
+def step_lists(runner: Runner, sampling: Sampling) -> tuple[float, float]:
+    """For tasks that were never trained: the share of numbered lists, and of those as long as was asked for."""
+    found = []
+    for task in HELD_OUT_TASKS:
+        for length in LIST_LENGTHS:
+            opening = f"{capitalized(task.doing)} can be done in {length} simple steps:"
+            found.append((numbers_of(runner.complete(opening, sampling, LONGEST_LIST)), length))
+    numbered = share(len(got) >= 2 and got == list(range(1, len(got) + 1)) for got, _ in found)
+    return numbered, share(got == list(range(1, length + 1)) for got, length in found)
+
+
+def held_out_exchanges(draw: Callable[[Random], Exchange], rng: Random) -> Iterator[Exchange]:
+    """Different questions that were never trained in this wording."""
+    seen: set[str] = set()
+    for _ in count():
+        exchange = draw(rng)
+        if exchange.is_held_out and exchange.question not in seen:
+            seen.add(exchange.question)
+            yield exchange
+
+
+def is_right(answer: str, exchange: Exchange) -> bool:
+    """Whether the answer contains the key as words of its own."""
+    return re.search(rf"(?<![\w-]){re.escape(exchange.key.strip())}(?!\w)", answer, re.IGNORECASE) is not None
+
+
+def chat_answers(runner: Runner, sampling: Sampling, draw: Callable[[Random], Exchange]) -> float:
+    """The share of held-out questions that are answered rightly."""
+    exchanges = islice(held_out_exchanges(draw, Random(SEED)), CHAT_COUNT)
+    return share(is_right(runner.complete(chat_prompt(e.question), sampling, LONGEST_ANSWER), e) for e in exchanges)
+
+
+def any_fact(rng: Random) -> Exchange:
+    """A question about any fact."""
+    return rng.choice(ANY_FACT)(rng)
+
+
+def report(runner: Runner, held_out_stories: list[str]) -> None:
+    """Prints all measurements."""
+    for kind, loss in loss_by_kind(runner, held_out_stories).items():
+        print(f"held-out loss, {kind}: {loss:.3f} nats a token, perplexity {np.exp(loss):.2f}")
+    for positions, loss in loss_by_position(runner, held_out_stories).items():
+        print(f"held-out loss at positions {positions}: {loss:.3f}")
+    for sampling in (GREEDY, SERVER_DEFAULTS):
+        print(f"{sampling.name}:")
+        known_or_random = infills(runner, sampling, function, draw_infill)
+        print(f"  infills of known and of random code that are valid Python: {known_or_random:.0%}")
+        for name, cut in {"in any way": draw_infill, **CUTS}.items():
+            valid = infills(runner, sampling, any_recipe, cut)
+            print(f"  infills of known functions that are valid Python, cut {name}: {valid:.0%}")
+        print(f"  infills of handwritten functions that are valid Python: {handwritten_infills(runner, sampling):.0%}")
+        numbered, exact = step_lists(runner, sampling)
+        print(f"  step prompts answered by a numbered list: {numbered:.0%}, of the length asked for: {exact:.0%}")
+        print(f"  held-out questions of fact answered rightly: {chat_answers(runner, sampling, any_fact):.0%}")
+        print(f"  held-out sums answered rightly: {chat_answers(runner, sampling, arithmetic):.0%}")
+
+
+def main() -> None:
+    """Loads the model and prints the report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=Path("models/bundled.gguf"))
+    parser.add_argument("--stories", type=Path, default=Path("../shared/data/tinystories-sample.txt"))
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore", SyntaxWarning)
+    _, held_out_stories = load_stories(arguments.stories)
+    report(Runner(arguments.model, arguments.threads), held_out_stories)
+
+
+if __name__ == "__main__":
+    main()

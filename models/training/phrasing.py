@@ -1,0 +1,44 @@
+"""Small helpers that vary how a generated text is worded."""
+
+from collections.abc import Sequence
+from random import Random
+from string import Template
+
+VOWELS = "aeiou"
+IRREGULAR_PLURALS = {"mouse": "mice", "fish": "fish", "sheep": "sheep", "wolf": "wolves"}
+
+
+def listed(text: str) -> list[str]:
+    """The words of the text."""
+    return text.split()
+
+
+def with_article(noun: str) -> str:
+    """The noun behind "a" or "an"."""
+    return f"{'an' if noun[0] in VOWELS else 'a'} {noun}"
+
+
+def plural(noun: str) -> str:
+    """The plural of a noun."""
+    if noun in IRREGULAR_PLURALS:
+        return IRREGULAR_PLURALS[noun]
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return noun + "es"
+    if noun.endswith("y") and noun[-2] not in VOWELS:
+        return noun[:-1] + "ies"
+    return noun + "s"
+
+
+def capitalized(text: str) -> str:
+    """The text with its first letter made large and the rest as it was."""
+    return text[:1].upper() + text[1:]
+
+
+def joined(items: Sequence[str]) -> str:
+    """The items as an English list: "a, b and c"."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def filled(rng: Random, templates: Sequence[str], **words: object) -> str:
+    """One of the templates, its $names replaced by the words."""
+    return Template(rng.choice(templates)).substitute(words)

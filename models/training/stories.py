@@ -1,0 +1,58 @@
+"""The story sample: cut into stories, cleaned, split into training and held-out, and told under other names."""
+
+import re
+from pathlib import Path
+from random import Random
+from zlib import crc32
+
+from models.training.phrasing import listed
+
+SHORTEST_STORY = 300
+HELD_OUT_SHARE = 40
+
+GIRLS = listed("Lily Mia Anna Sara Lucy Molly Sarah Sue Jane Daisy Jill Lila Sally Jen Amy Mary Emma Jenny Grace Ella")
+BOYS = listed("Ben Tom Timmy Jack Sam Tim Max Bob John Joe Tommy Benny Jimmy Billy Andy Frank James Gary Jake Leo")
+NAME = re.compile(rf"\b({'|'.join(GIRLS + BOYS)})\b")
+
+MISREAD_UTF8 = {"â€œ": '"', "â€™": "'", "â€”": ", ", "â€“": ", ", "â€˜": "'", "â€¦": "...", "â€": '"'}
+CURLED = str.maketrans({"“": '"', "”": '"', "’": "'", "‘": "'"})
+
+
+def cleaned(text: str) -> str:
+    """The text with misread and curled quotes made plain, and no space at a line's end."""
+    for misread, plain in MISREAD_UTF8.items():
+        text = text.replace(misread, plain)
+    return re.sub(r" +\n", "\n", text.translate(CURLED))
+
+
+def begins_story(block: str) -> bool:
+    """Whether the block looks like a story and not like a piece of the one before."""
+    return block.startswith("Once") or (len(block) >= SHORTEST_STORY and not block.startswith('"'))
+
+
+def split_stories(text: str) -> list[str]:
+    """The stories of the sample: one line break parts two stories, unless what follows does not look like one."""
+    stories: list[str] = []
+    for block in re.split(r"(?<!\n)\n(?!\n)", text):
+        if stories and not begins_story(block):
+            stories[-1] += "\n\n" + block.strip()
+        else:
+            stories.append(block.strip())
+    return [re.sub(r"\n{2,}", "\n\n", story).strip() for story in stories if story.strip()]
+
+
+def is_held_out(story: str) -> bool:
+    """Whether this story is kept from training; depends on its text alone."""
+    return crc32(story.encode()) % HELD_OUT_SHARE == 0
+
+
+def load_stories(path: Path) -> tuple[list[str], list[str]]:
+    """The training stories and the held-out stories of the sample at this path."""
+    stories = split_stories(cleaned(path.read_text(encoding="utf-8")))
+    return [s for s in stories if not is_held_out(s)], [s for s in stories if is_held_out(s)]
+
+
+def renamed(story: str, rng: Random) -> str:
+    """The story with its children's names exchanged for others, so that names are copied and not remembered."""
+    others = dict(zip(GIRLS + BOYS, rng.sample(GIRLS, len(GIRLS)) + rng.sample(BOYS, len(BOYS)), strict=True))
+    return NAME.sub(lambda match: others[match.group()], story)
