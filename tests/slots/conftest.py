@@ -15,7 +15,7 @@ def make_runner() -> Iterator[MakeRunner]:
     runners: list[EngineRunner] = []
 
     def make(options: EngineOptions | None = None, **context: Any) -> EngineRunner:
-        runners.append(EngineRunner(load_engine(ContextOptions(**context), options)))
+        runners.append(EngineRunner(load_engine(ContextOptions(**{"n_threads": 1, **context}), options)))
         return runners[-1]
 
     yield make
@@ -26,7 +26,7 @@ def make_runner() -> Iterator[MakeRunner]:
 @pytest.fixture(scope="session")
 def runner() -> Iterator[EngineRunner]:
     """An engine with the default options."""
-    runner = EngineRunner(load_engine(ContextOptions()))
+    runner = EngineRunner(load_engine(ContextOptions(n_threads=1)))
     yield runner
     runner.close()
 
