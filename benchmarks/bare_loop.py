@@ -32,6 +32,5 @@ class BareLoop:
         return self._n_sequences * n_predict / (time.perf_counter() - started)
 
     def close(self) -> None:
-        """Frees the model."""
+        """Frees the KV cache."""
         self._context.close()
-        self._model.close()

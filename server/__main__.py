@@ -1,5 +1,6 @@
 """The command `llama-slots`, which `python -m server` is too."""
 
+import logging
 import os
 import signal
 import sys
@@ -18,7 +19,10 @@ def main() -> NoReturn:
     set_up_logging(configuration.verbose)
     from server.launch import launch  # noqa: PLC0415 - llama.cpp's libraries are slow to load for --help
 
-    sys.exit(launch(configuration))
+    code = launch(configuration)
+    logging.shutdown()
+    # Not sys.exit, which would wait for threads that still tokenize what nobody waits for any more.
+    os._exit(code)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

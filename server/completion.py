@@ -15,6 +15,8 @@ from server.json_response import JsonResponse
 from server.prompt import Prompt, read_prompts
 from server.running import follow, run_all
 from slots.engine import Engine
+from slots.errors import InvalidRequest
+from slots.events import Token
 from slots.stream import CompletionStream
 
 
@@ -26,6 +28,9 @@ async def post_completion(request: Request) -> Response:
         return options, read_prompts(fields.get("prompt"), engine.vocab, engine.n_ctx_slot)
 
     options, prompts = await read_body(request, read)
+    if len(prompts) > engine.max_unfinished:
+        message = f"expected at most {engine.max_unfinished} prompts, the slots and places in the queue"
+        raise InvalidRequest("prompt", f"{message}, got {len(prompts)}")
     session = sessions_of(request).of(request)
     answers = [
         Answer(index, prompt, options.request(prompt.tokens, session.session_id))
@@ -49,7 +54,11 @@ async def _complete(engine: Engine, answers: list[Answer], spelling: CompletionJ
 
 async def _stream(engine: Engine, answers: list[Answer], spelling: CompletionJson, send: SendEvent) -> None:
     async def run(answer: Answer, stream: CompletionStream) -> None:
-        finished = await follow(answer, stream, lambda token: send(spelling.chunk(answer, token)))
+        async def send_chunk(token: Token) -> None:
+            answer.probabilities.clear()
+            await send(spelling.chunk(answer, token))
+
+        finished = await follow(answer, stream, send_chunk)
         await send(spelling.result(answer, finished))
 
     await run_all(engine, answers, run)

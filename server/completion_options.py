@@ -78,7 +78,7 @@ def _read_sampling(fields: Fields, vocab: Vocab, defaults: SamplingParams) -> Sa
 
 
 def _read_stop(value: object) -> tuple[str, ...]:
-    words = [value] if isinstance(value, str) else value or []
+    words = [] if value is None else [value] if isinstance(value, str) else value
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise expected("stop", "a string or a list of strings", value)
     return tuple(word for word in words if word)

@@ -4,6 +4,7 @@ from typing import get_args
 
 from server.flag_parser import Flag, Group, Switch
 from server.flag_values import (
+    MAX_SIZE,
     flash_attention,
     gpu_layers,
     number,
@@ -19,8 +20,6 @@ from slots.options import CacheType, RopeScaling, SplitMode
 CACHE_TYPES = get_args(CacheType)
 ROPE_SCALINGS = get_args(RopeScaling)
 SPLIT_MODES = get_args(SplitMode)
-MAX_SIZE = 2**31 - 1
-"""llama.cpp counts in 32 bits."""
 
 CONTEXT = Group(
     "slots, context and threads",
@@ -121,7 +120,9 @@ ROPE = Group(
     Flag("--rope-scale N", "rope_freq_scale", reciprocal, "stretch the context N times", "LLAMA_ARG_ROPE_SCALE"),
     Flag("--rope-freq-base N", "rope_freq_base", positive, "base frequency", "LLAMA_ARG_ROPE_FREQ_BASE"),
     Flag("--rope-freq-scale N", "rope_freq_scale", positive, "the same as 1/N above", "LLAMA_ARG_ROPE_FREQ_SCALE"),
-    Flag("--yarn-orig-ctx N", "yarn_orig_ctx", whole(0), "context before stretching", "LLAMA_ARG_YARN_ORIG_CTX"),
+    Flag(
+        "--yarn-orig-ctx N", "yarn_orig_ctx", whole(0, MAX_SIZE), "context before stretching", "LLAMA_ARG_YARN_ORIG_CTX"
+    ),
     Flag("--yarn-ext-factor N", "yarn_ext_factor", number, "extrapolation mix", "LLAMA_ARG_YARN_EXT_FACTOR"),
     Flag("--yarn-attn-factor N", "yarn_attn_factor", number, "scale of attention", "LLAMA_ARG_YARN_ATTN_FACTOR"),
     Flag("--yarn-beta-slow N", "yarn_beta_slow", number, "high correction dimension", "LLAMA_ARG_YARN_BETA_SLOW"),

@@ -22,7 +22,10 @@ MAX_SHOWN_CHARACTERS = 60
 
 def shown(value: object) -> str:
     """Returns `value` as JSON, cut to a length that fits into a message."""
-    text = orjson.dumps(value).decode()
+    try:
+        text = orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        return "a value nested too deeply to show"
     return text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "…"
 
 

@@ -11,6 +11,10 @@ from pathlib import Path
 from slots.errors import InvalidRequest
 from slots.request import SamplingParams
 
+MAX_SIZE = 2**31 - 1
+"""llama.cpp counts in 32 bits."""
+MAX_THREADS = 512
+"""What ggml can start."""
 TRUE_WORDS = ("on", "enabled", "true", "1")
 FALSE_WORDS = ("off", "disabled", "false", "0")
 
@@ -99,14 +103,14 @@ def gpu_layers(text: str) -> int:
     if text in ("all", "auto", "-1"):
         return -1
     try:
-        return whole(0)(text)
+        return whole(0, MAX_SIZE)(text)
     except argparse.ArgumentTypeError:
         raise unexpected("a number of layers, 'auto' or 'all'", text) from None
 
 
 def threads(text: str) -> int:
     """Returns a number of threads; 0, which is one for each core, for anything below 1."""
-    return max(0, whole(-1)(text))
+    return max(0, whole(-1, MAX_THREADS)(text))
 
 
 def proportions(text: str) -> tuple[float, ...]:

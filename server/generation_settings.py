@@ -3,6 +3,16 @@
 from server.settings import CompletionDefaults
 from slots.request import CompletionRequest, SamplingParams
 
+NOT_SUPPORTED = {
+    "tfs_z": 1.0,
+    "typical_p": 1.0,
+    "mirostat": 0,
+    "mirostat_tau": 5.0,
+    "mirostat_eta": 0.1,
+    "grammar": "",
+}
+"""Options of the llama-like API at the values at which they pass."""
+
 
 def options_json(options: CompletionRequest | CompletionDefaults) -> dict[str, object]:
     """Returns the options by their names, but for those that hold text or tokens of the user's."""
@@ -24,6 +34,7 @@ def options_json(options: CompletionRequest | CompletionDefaults) -> dict[str, o
         "max_tokens": options.n_predict,
         "n_keep": options.n_keep,
         "cache_prompt": options.cache_prompt,
+        **NOT_SUPPORTED,
     }
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from server.fields import as_number, as_token, expected, is_number
+from server.naming import naming
 from slots.llama import Vocab
 
 SHAPES = "a list of [token id or string, number or false] pairs, or an object with token ids or strings as keys"
@@ -43,7 +44,8 @@ def _entries(value: object) -> Iterator[tuple[object, object]]:
 
 def _tokens(target: object, vocab: Vocab) -> list[int]:
     if isinstance(target, str):
-        return vocab.tokenize(target, add_special=False, parse_special=False)
+        with naming("logit_bias"):
+            return vocab.tokenize(target, add_special=False, parse_special=False)
     if is_number(target):
         return [as_token("logit_bias", target, vocab.n_tokens)]
     raise expected("logit_bias", SHAPES, target)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.fields import as_token, expected, is_number
+from server.naming import naming
 from slots.errors import InvalidRequest, PromptTooLong
 from slots.llama import Vocab
 
@@ -53,7 +54,8 @@ def _tokenize(name: str, parts: Sequence[object], vocab: Vocab) -> tuple[int, ..
     tokens: list[int] = []
     for index, part in enumerate(parts):
         if isinstance(part, str):
-            tokens += vocab.tokenize(part, add_special=index == 0, parse_special=True)
+            with naming(name):
+                tokens += vocab.tokenize(part, add_special=index == 0, parse_special=True)
         elif is_number(part):
             tokens.append(as_token(f"{name}[{index}]", part, vocab.n_tokens))
         else:

@@ -6,6 +6,7 @@ from server.access import engine_of
 from server.body import read_body
 from server.fields import Fields, as_string, as_token, expected, read_boolean
 from server.json_response import JsonResponse
+from server.naming import naming
 from slots.llama import Vocab
 
 
@@ -20,11 +21,12 @@ async def post_detokenize(request: Request) -> JsonResponse:
 
 
 def _tokenize(fields: Fields, vocab: Vocab) -> dict[str, object]:
-    tokens = vocab.tokenize_plain(
-        as_string("content", fields.get("content")),
-        add_special=read_boolean(fields, "add_special", False),
-        parse_special=read_boolean(fields, "parse_special", True),
-    )
+    with naming("content"):
+        tokens = vocab.tokenize_plain(
+            as_string("content", fields.get("content")),
+            add_special=read_boolean(fields, "add_special", False),
+            parse_special=read_boolean(fields, "parse_special", True),
+        )
     if read_boolean(fields, "with_pieces", False):
         return {"tokens": [{"id": token, "piece": _piece(token, vocab)} for token in tokens]}
     return {"tokens": tokens}

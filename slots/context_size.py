@@ -2,8 +2,12 @@
 
 import logging
 import os
+from pathlib import Path
 
 from slots.llama import ModelInfo
+
+_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+"""A number of bytes, or "max"."""
 
 _log = logging.getLogger("slots")
 
@@ -27,6 +31,10 @@ def default_n_ctx(info: ModelInfo, n_parallel: int, *, kv_unified: bool, memory_
     return affordable
 
 
-def physical_memory_bytes() -> int:
-    """The memory of this machine."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+def memory_bytes() -> int:
+    """The memory of this machine, or of the container that this runs in."""
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        return min(physical, int(_CONTAINER_LIMIT.read_text()))
+    except (OSError, ValueError):
+        return physical

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Self
 
-from slots.context_size import default_n_ctx, physical_memory_bytes
+from slots.context_size import default_n_ctx, memory_bytes
 from slots.errors import EngineError, InvalidRequest, PromptTooLong, QueueFull, ShuttingDown, StepFailed
 from slots.events import Event, Failed, Finished, SlotStatus, StopReason
 from slots.generation import Generation
@@ -84,11 +84,7 @@ class Engine:
         `on_progress` gets the share of the weights that is loaded, 0 to 1. Raises ModelLoadError.
         """
         loaded = Model(model, on_progress)
-        try:
-            engine = cls(loaded, Context(loaded, _with_size(context, loaded.info)), options)
-        except BaseException:
-            loaded.close()
-            raise
+        engine = cls(loaded, Context(loaded, _with_size(context, loaded.info)), options)
         engine._warm_up()
         return engine
 
@@ -96,6 +92,11 @@ class Engine:
     def n_slots(self) -> int:
         """Requests that can be worked on at once."""
         return len(self._slots)
+
+    @property
+    def max_unfinished(self) -> int:
+        """Requests that can be worked on or wait at once."""
+        return self._max_unfinished
 
     @property
     def n_waiting(self) -> int:
@@ -121,7 +122,7 @@ class Engine:
         self._n_unfinished += 1
         self._n_submitted += 1
         number = self._n_submitted
-        stream = CompletionStream(cancel=lambda: self._commands.put(_Cancel(number)))
+        stream = CompletionStream(lambda: self._commands.put(_Cancel(number)), self._give_place_back)
         self._commands.put(_Submit(number, request, stream))
         return stream
 
@@ -135,7 +136,7 @@ class Engine:
         self._commands.put(_Drain())
 
     def stop(self) -> None:
-        """End the thread and free llama.cpp's memory; what still runs fails with ShuttingDown.
+        """End the thread and free the KV cache; what still runs fails with ShuttingDown. The vocabulary stays usable.
 
         Blocks until the step that is being computed is over.
         """
@@ -144,7 +145,7 @@ class Engine:
             self._commands.put(_Stop())
             self._thread.join()
         elif self._loop is None:
-            self._close()
+            self._context.close()
 
     def _check(self, request: CompletionRequest) -> None:
         n_vocab = self.vocab.n_tokens
@@ -167,16 +168,25 @@ class Engine:
 
     def _run(self) -> None:
         try:
-            while self._take_commands():
-                self._assign_slots()
-                self._step()
+            while self._turn():
                 self._emit()
         finally:
-            self._close()
+            self._emit()
+            self._context.close()
 
-    def _close(self) -> None:
-        self._context.close()
-        self.model.close()
+    def _turn(self) -> bool:
+        """Take commands and run a step; False is the end. Whatever fails outside of a step fails all requests."""
+        try:
+            if not self._take_commands():
+                return False
+            self._assign_slots()
+            self._step()
+        except Exception:
+            _log.exception("the engine failed outside of a step, and with it all requests")
+            self._fail_all(_internal_error())
+            for slot in self._slots:
+                self._drop_cache(slot)
+        return True
 
     def _take_commands(self) -> bool:
         """Carry out what was asked since the last step, waiting if there is nothing else to do; False is the end."""
@@ -189,12 +199,11 @@ class Engine:
                     self._waiting.append(command)
                 elif isinstance(command, _Cancel):
                     self._cancel(command.number)
+                elif isinstance(command, _Drain):
+                    self._fail_waiting(_shutting_down())
                 else:
-                    self._fail_waiting()
-                    if isinstance(command, _Stop):
-                        self._fail([g.slot for g in self._generations.values()], _shutting_down())
-                        self._emit()
-                        return False
+                    self._fail_all(_shutting_down())
+                    return False
         except Empty:
             return True
 
@@ -210,9 +219,13 @@ class Engine:
                 self._release(generation.slot, None)
                 return
 
-    def _fail_waiting(self) -> None:
-        self._outbox += [(waiting.stream, Failed(_shutting_down())) for waiting in self._waiting]
+    def _fail_waiting(self, error: EngineError) -> None:
+        self._outbox += [(waiting.stream, Failed(error)) for waiting in self._waiting]
         self._waiting.clear()
+
+    def _fail_all(self, error: EngineError) -> None:
+        self._fail_waiting(error)
+        self._fail([generation.slot for generation in self._generations.values()], error)
 
     def _assign_slots(self) -> None:
         still_waiting = []
@@ -328,17 +341,18 @@ class Engine:
     def _deliver(self, events: list[tuple[CompletionStream, Event | None]]) -> None:
         """Runs on the event loop."""
         for stream, event in events:
-            if event is None or isinstance(event, Finished | Failed):
-                self._n_unfinished -= 1
-            if event is not None:
-                stream.deliver(event)
+            stream.deliver(event)
+
+    def _give_place_back(self) -> None:
+        """Runs on the event loop when a stream was read to its end: until then it counts, so that clients which do
+        not read cannot pile up what waits for them."""
+        self._n_unfinished -= 1
 
 
 def _with_size(options: ContextOptions, info: ModelInfo) -> ContextOptions:
     if options.n_ctx:
         return options
-    memory = physical_memory_bytes()
-    n_ctx = default_n_ctx(info, options.n_parallel, kv_unified=options.kv_unified, memory_bytes=memory)
+    n_ctx = default_n_ctx(info, options.n_parallel, kv_unified=options.kv_unified, memory_bytes=memory_bytes())
     return replace(options, n_ctx=n_ctx)
 
 

@@ -8,6 +8,9 @@ from slots.slot import Slot
 from slots.stream import CompletionStream
 from slots.text import TextAssembler
 
+_MOST_BYTES_MISSING = 3
+"""Of a character in UTF-8 whose first byte is there."""
+
 
 class Generation:
     """Chooses a slot's next tokens and says what its stream is told about them. Times are in seconds."""
@@ -76,7 +79,7 @@ class Generation:
         return Finished(
             reason=reason,
             stopping_word=self._text.stopping_word,
-            truncated=reason is StopReason.LIMIT and not self._is_at_limit and self.wants_tokens,
+            truncated=self._is_context_full,
             has_new_line=self._text.has_new_line,
             slot_id=self.slot.slot_id,
             seed=self._sampler.seed,
@@ -97,13 +100,12 @@ class Generation:
         """A limit waits for the end of a character; the end of the context cannot wait."""
         if self._text.stopping_word:
             return StopReason.WORD
-        if self._is_context_full or (self._is_at_limit and not self._text.is_mid_character):
+        n_beyond = self._n_decoded - self._request.n_predict
+        waits = self._text.is_mid_character and n_beyond < _MOST_BYTES_MISSING
+        is_at_limit = self._request.n_predict >= 0 and n_beyond >= 0
+        if self._is_context_full or (is_at_limit and not waits):
             return StopReason.LIMIT
         return None
-
-    @property
-    def _is_at_limit(self) -> bool:
-        return 0 <= self._request.n_predict <= self._n_decoded
 
     @property
     def _is_context_full(self) -> bool:

@@ -7,15 +7,17 @@ before it crosses; what fails is raised as an exception.
 import ctypes
 import logging
 import os
+import re
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import llama_cpp.llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
 
+from slots.deep_stack import run_on_deep_stack
 from slots.errors import EngineError, ModelLoadError
 from slots.options import ContextOptions, ModelOptions
 
@@ -24,7 +26,17 @@ Logits = npt.NDArray[np.float32]
 MAX_SLOTS = 256
 """LLAMA_MAX_SEQ of llama.cpp: it refuses a context with more sequences."""
 
+MAX_UNBROKEN = 1_000_000
+"""Characters without white space, or of nothing else, in a text to tokenize."""
+_SHALLOW_CHARACTERS = 8_192
+"""Several of llama.cpp's tokenizers split text with a regular expression that recurses for each character of a match.
+On a usual stack they die at some ten thousand characters without a break; a shorter text is safe there."""
+_STRETCH = re.compile(r"\S+|\s+")
+
 _log = logging.getLogger("llama.cpp")
+
+_LEAST_CONTEXT = 256
+"""llama.cpp rounds up to it, but only after it has cut the batch down to fewer tokens than there may be slots."""
 
 _CACHE_TYPES = {
     "f32": lib.GGML_TYPE_F32,
@@ -49,8 +61,8 @@ class DecodeError(EngineError):
     """llama_decode failed; what it did is undone by clearing the sequences of the batch."""
 
 
-class NoRoomError(DecodeError):
-    """The KV cache has no cells left for the batch; nothing was changed."""
+class UnbrokenTextError(ValueError):
+    """A text with a stretch too long for llama.cpp's tokenizers to survive."""
 
 
 _LOG_LEVEL_ERROR = 4
@@ -77,6 +89,16 @@ def supports_gpu() -> bool:
     return bool(lib.llama_supports_gpu_offload())
 
 
+class _Weights:
+    """Owns a loaded model, which is freed when nothing refers to it any more, so never while somebody reads it."""
+
+    def __init__(self, handle: lib.llama_model_p) -> None:
+        self.handle = handle
+        finalizer = weakref.finalize(self, lib.llama_model_free, handle)
+        # At the end of the process other threads may still read it, and the memory goes with the process.
+        finalizer.atexit = False
+
+
 def _token_or_none(token: int) -> int | None:
     return token if token >= 0 else None
 
@@ -84,8 +106,9 @@ def _token_or_none(token: int) -> int | None:
 class Vocab:
     """The model's tokens. Its methods may be called from any thread."""
 
-    def __init__(self, handle: lib.llama_vocab_p) -> None:
-        self._handle = handle
+    def __init__(self, weights: _Weights) -> None:
+        self._weights = weights
+        self._handle = handle = lib.llama_model_get_vocab(weights.handle)
         self.n_tokens: int = lib.llama_vocab_n_tokens(handle)
         self.kind = _VOCAB_KINDS.get(lib.llama_vocab_type(handle), "unknown")
         self.add_bos = bool(lib.llama_vocab_get_add_bos(handle))
@@ -96,12 +119,8 @@ class Vocab:
         self.fim_prefix = _token_or_none(lib.llama_vocab_fim_pre(handle))
         self.fim_suffix = _token_or_none(lib.llama_vocab_fim_suf(handle))
         self.fim_middle = _token_or_none(lib.llama_vocab_fim_mid(handle))
+        self.end_of_generation = frozenset(t for t in range(self.n_tokens) if lib.llama_vocab_is_eog(handle, t))
         self._pieces: dict[int, bytes] = {}
-
-    @cached_property
-    def end_of_generation(self) -> frozenset[int]:
-        """Every token that ends a generation."""
-        return frozenset(t for t in range(self.n_tokens) if lib.llama_vocab_is_eog(self._handle, t))
 
     def is_control(self, token: int) -> bool:
         """Whether a token steers the model and has no text of its own. Raises ValueError for an unknown id."""
@@ -112,8 +131,18 @@ class Vocab:
         """The tokens of a text as a prompt: some vocabularies put a space in front of it.
 
         `add_special` adds BOS and EOS as the model's header says, `parse_special` reads special tokens that are
-        spelled out in the text. Raises UnicodeEncodeError for a lone surrogate.
+        spelled out in the text. Raises UnicodeEncodeError for a lone surrogate, and UnbrokenTextError.
         """
+        if len(text) <= _SHALLOW_CHARACTERS:
+            return self._tokenize(text, add_special, parse_special)
+        longest = max(stretch.end() - stretch.start() for stretch in _STRETCH.finditer(text))
+        if longest > MAX_UNBROKEN:
+            raise UnbrokenTextError(
+                f"expected white space, or its end, every {MAX_UNBROKEN} characters, got a stretch of {longest}"
+            )
+        return run_on_deep_stack(lambda: self._tokenize(text, add_special, parse_special))
+
+    def _tokenize(self, text: str, add_special: bool, parse_special: bool) -> list[int]:
         data = text.encode()
         capacity = len(data) + 16
         while True:
@@ -181,7 +210,7 @@ class ModelInfo:
 
 
 class Model:
-    """The weights and the vocabulary of one GGUF file, loaded until `close`."""
+    """The weights and the vocabulary of one GGUF file; freed when nothing refers to them any more."""
 
     def __init__(self, options: ModelOptions, on_progress: Callable[[float], None]) -> None:
         """Blocks until the weights are loaded; `on_progress` gets the share done, 0 to 1.
@@ -205,32 +234,28 @@ class Model:
         handle = lib.llama_model_load_from_file(os.fsencode(options.path), params)
         if not handle:
             raise ModelLoadError(f"llama.cpp cannot load {options.path}: {_last_error()}")
-        self.handle = handle
-        self.vocab = Vocab(lib.llama_model_get_vocab(handle))
+        self.weights = _Weights(handle)
+        self.vocab = Vocab(self.weights)
         self.info = self._read_info()
         if lib.llama_model_has_encoder(handle) or not lib.llama_model_has_decoder(handle):
-            self.close()
             raise ModelLoadError(f"{options.path} is not a decoder-only model; only those can be served")
 
     def _read_info(self) -> ModelInfo:
+        handle = self.weights.handle
         buffer = ctypes.create_string_buffer(256)
-        lib.llama_model_desc(self.handle, buffer, len(buffer))
-        n_embd, n_layer = lib.llama_model_n_embd(self.handle), lib.llama_model_n_layer(self.handle)
-        head_size = n_embd // max(lib.llama_model_n_head(self.handle), 1)
+        lib.llama_model_desc(handle, buffer, len(buffer))
+        n_embd, n_layer = lib.llama_model_n_embd(handle), lib.llama_model_n_layer(handle)
+        head_size = n_embd // max(lib.llama_model_n_head(handle), 1)
         return ModelInfo(
             description=buffer.value.decode("utf-8", "replace"),
-            n_params=lib.llama_model_n_params(self.handle),
-            size_bytes=lib.llama_model_size(self.handle),
-            n_ctx_train=lib.llama_model_n_ctx_train(self.handle),
+            n_params=lib.llama_model_n_params(handle),
+            size_bytes=lib.llama_model_size(handle),
+            n_ctx_train=lib.llama_model_n_ctx_train(handle),
             n_embd=n_embd,
             n_layer=n_layer,
             n_vocab=self.vocab.n_tokens,
-            kv_bytes_per_token=2 * 2 * n_layer * head_size * lib.llama_model_n_head_kv(self.handle),
+            kv_bytes_per_token=2 * 2 * n_layer * head_size * lib.llama_model_n_head_kv(handle),
         )
-
-    def close(self) -> None:
-        """Free the weights; nothing made from this model may be used afterwards."""
-        lib.llama_model_free(self.handle)
 
 
 class Batch:
@@ -295,9 +320,10 @@ class Context:
         """Raises ModelLoadError when llama.cpp refuses the options or memory is short."""
         params = _context_params(options)
         _recent_errors.clear()
-        handle = lib.llama_init_from_model(model.handle, params)
+        handle = lib.llama_init_from_model(model.weights.handle, params)
         if not handle:
             raise ModelLoadError(f"llama.cpp cannot make a context: {_last_error()}")
+        self._weights = model.weights
         self._handle = handle
         self._memory = lib.llama_get_memory(handle)
         self._n_vocab = model.vocab.n_tokens
@@ -316,7 +342,7 @@ class Context:
 
         Returns float32 logits of shape (outputs, vocabulary), in the order in which the outputs were added. They
         live in llama.cpp's memory until the next decode and may be written to. Raises ValueError for a malformed
-        batch, NoRoomError when no KV cells are free, DecodeError for other failures.
+        batch, DecodeError when llama.cpp fails, for want of KV cells for example.
         """
         if batch.n_tokens > self.n_batch:
             raise ValueError(f"a batch of {batch.n_tokens} tokens is larger than the context's, {self.n_batch}")
@@ -325,7 +351,7 @@ class Context:
         _recent_errors.clear()
         code = lib.llama_decode(self._handle, batch.struct)
         if code == 1:
-            raise NoRoomError("the KV cache has no room for the batch")
+            raise DecodeError("the KV cache has no room for the batch")
         if code != 0:
             raise DecodeError(f"llama_decode returned {code}: {_last_error()}")
         if batch.n_outputs == 0:
@@ -363,7 +389,7 @@ def _context_params(options: ContextOptions) -> lib.llama_context_params:
         raise ModelLoadError(f"the number of slots must be from 1 to {MAX_SLOTS}, not {options.n_parallel}")
     threads = options.n_threads or os.cpu_count() or 1
     params: lib.llama_context_params = lib.llama_context_default_params()
-    params.n_ctx = options.n_ctx
+    params.n_ctx = max(options.n_ctx, _LEAST_CONTEXT)
     params.n_batch = max(options.n_batch, options.n_parallel)
     params.n_ubatch = options.n_ubatch
     params.n_seq_max = options.n_parallel

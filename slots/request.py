@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from slots.errors import InvalidRequest
 
 MAX_SEED = 2**32 - 1
-MAX_N_PROBS = 256
-"""Keeps what waits for a slow reader, n_probs candidates for each token of a context, within bounds."""
+MAX_N_PROBS = 128
+"""Bounds what may wait for a slow reader: as many candidates for each token of a context."""
 MAX_STOP_STRINGS = 256
 """Each is searched for at every token."""
 

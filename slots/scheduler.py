@@ -26,7 +26,7 @@ def choose_slot(request: CompletionRequest, slots: Sequence[Slot]) -> Slot | Non
         return None
     prompt = list(request.prompt)
     prefixes = {slot.slot_id: common_prefix_length(slot.cached, prompt) for slot in idle}
-    of_session = [slot for slot in idle if slot.session == request.session is not None]
+    of_session = [slot for slot in idle if request.session is not None and slot.session == request.session]
     if of_session:
         return max(of_session, key=lambda slot: (prefixes[slot.slot_id], slot.last_used))
     best = max(idle, key=lambda slot: (prefixes[slot.slot_id], -slot.last_used))

@@ -14,22 +14,34 @@ class CompletionStream:
     Belongs to the event loop. What waits in it is bounded by the context: a request has no more tokens than that.
     """
 
-    def __init__(self, cancel: Callable[[], None]) -> None:
+    def __init__(self, cancel: Callable[[], None], release: Callable[[], None]) -> None:
+        """`cancel` asks the engine to end the generation; `release` is called once, when nothing is left of it."""
         self._cancel = cancel
+        self._release = release
         self._events: deque[Event] = deque()
         self._arrived = asyncio.Event()
         self._is_over = False
+        self._is_complete = False
+        self._is_released = False
 
-    def deliver(self, event: Event) -> None:
-        """Add an event; to be called on the event loop."""
-        self._events.append(event)
-        self._arrived.set()
+    def deliver(self, event: Event | None) -> None:
+        """Add an event, or None when the generation was cancelled; to be called on the event loop."""
+        self._is_complete = event is None or isinstance(event, Finished | Failed)
+        if self._is_complete and self._is_over:
+            self._give_place_back()
+        elif event is not None:
+            self._events.append(event)
+            self._arrived.set()
 
     def cancel(self) -> None:
         """Free the slot at the next step. Does nothing when the generation is over."""
-        if not self._is_over:
-            self._is_over = True
-            self._arrived.set()
+        if self._is_over:
+            return
+        self._is_over = True
+        self._arrived.set()
+        if self._is_complete:
+            self._give_place_back()
+        else:
             self._cancel()
 
     def __aiter__(self) -> Self:
@@ -44,4 +56,10 @@ class CompletionStream:
         event = self._events.popleft()
         if isinstance(event, Finished | Failed):
             self._is_over = True
+            self._give_place_back()
         return event
+
+    def _give_place_back(self) -> None:
+        if not self._is_released:
+            self._is_released = True
+            self._release()

@@ -70,7 +70,9 @@ class TextAssembler:
         return self._shown(self._stop.feed(self._decoder.decode(piece)))
 
     def flush(self) -> str:
-        """Everything that was held back, when no more tokens come."""
+        """Everything that was held back, when no more tokens come; nothing after a stop string."""
+        if self._stop.found:
+            return ""
         text = self._stop.feed(self._decoder.decode(b"", final=True))
         return self._shown(text if self._stop.found else text + self._stop.flush())
 

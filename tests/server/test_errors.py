@@ -58,3 +58,10 @@ def test_wrong_method_says_the_right_one(server: str) -> None:
 def test_server_goes_on_after_a_broken_request(server: str) -> None:
     answer_to(server, b"{")
     assert get(f"{server}/health").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("field", ["prompt", "stop", "temperature", "n_predict", "logit_bias", "stream"])
+def test_a_value_nested_too_deeply_to_show_is_refused_by_name(server: str, field: str) -> None:
+    error = error_of(answer_to(server, b'{"prompt": "a", "%b": %b}' % (field.encode(), b"[" * 300 + b"]" * 300)))
+    assert error["code"] == 400
+    assert error["message"].startswith(field)

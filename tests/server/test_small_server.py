@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import running_server
-from tests.server.asking import complete, error_of, get, post
+from tests.server.asking import begun_stream, complete, error_of, get, post, refusal
 
 
 @pytest.fixture(scope="module")
@@ -17,14 +17,22 @@ def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_full_queue_says_when_to_come_again(small_server: str, *, is_streamed: bool) -> None:
-    response = post(small_server, {"prompt": ["a", "b", "c"], "stream": is_streamed})
+    with begun_stream(small_server):
+        response = post(small_server, {"prompt": ["a", "b"], "stream": is_streamed})
     error = error_of(response)
     assert (error["code"], error["type"]) == (503, "unavailable_error")
     assert int(response.headers["Retry-After"]) > 0
 
 
+def test_more_prompts_than_can_ever_fit_are_refused_for_good(small_server: str) -> None:
+    message = refusal(small_server, prompt=["a", "b", "c"])
+    assert message == "prompt: expected at most 2 prompts, the slots and places in the queue, got 3"
+
+
 def test_prompts_that_do_not_all_fit_leave_nothing_behind(small_server: str) -> None:
-    post(small_server, {"prompt": ["a", "b", "c"], "ignore_eos": True})
+    with begun_stream(small_server):
+        post(small_server, {"prompt": ["a", "b"], "ignore_eos": True})
+    assert complete(small_server, n_predict=1)["stop"]
     assert len(complete(small_server, prompt=["a", "b"], n_predict=1)) == 2
 
 

@@ -67,3 +67,15 @@ def test_wrong_field_is_refused(server: str, path: str, body: dict[str, object],
     error = error_of(post(server, body, path))
     assert error["code"] == 400
     assert error["message"].startswith(message)
+
+
+def test_a_long_text_without_a_break_is_tokenized(server: str) -> None:
+    text = "a" * 200_000
+    tokens = post(server, {"content": text}, "/tokenize").json()
+    assert post(server, tokens, "/detokenize").json() == {"content": text}
+
+
+@pytest.mark.parametrize(("path", "field"), [("/tokenize", "content"), ("/completion", "prompt")])
+def test_a_stretch_that_no_tokenizer_survives_is_refused_by_name(server: str, path: str, field: str) -> None:
+    message = error_of(post(server, {field: "a" * 1_000_001}, path))["message"]
+    assert message.startswith(f"{field}: expected white space")

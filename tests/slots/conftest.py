@@ -32,8 +32,6 @@ def runner() -> Iterator[EngineRunner]:
 
 
 @pytest.fixture(scope="session")
-def bundled_model() -> Iterator[Model]:
+def bundled_model() -> Model:
     """The bundled model, without a context."""
-    model = Model(ModelOptions(BUNDLED_MODEL), lambda _share: None)
-    yield model
-    model.close()
+    return Model(ModelOptions(BUNDLED_MODEL), lambda _share: None)

@@ -124,6 +124,17 @@ def test_a_limit_waits_for_the_end_of_a_character(runner: EngineRunner) -> None:
     runner.run(test)
 
 
+def test_a_limit_does_not_wait_for_a_character_that_never_ends(runner: EngineRunner) -> None:
+    async def test() -> None:
+        vocab = runner.engine.vocab
+        head = [t for t in range(vocab.n_tokens) if vocab.piece(t) == "é".encode()[:1]]
+        only_this = SamplingParams(temperature=0.0, repeat_penalty=1.0, logit_bias=((head[0], 1000.0),))
+        answer = await runner.complete(PROMPTS[0], only_this, n_predict=4)
+        assert len(answer.tokens) <= 7
+
+    runner.run(test)
+
+
 def test_requests_side_by_side_get_the_text_that_each_gets_alone(make_runner: MakeRunner) -> None:
     runner = make_runner(kv_unified=False)
 
@@ -302,6 +313,23 @@ def test_more_requests_than_may_wait_are_refused(make_runner: MakeRunner) -> Non
     runner.run(test)
 
 
+def test_an_answer_that_nobody_reads_keeps_its_place_in_the_queue(make_runner: MakeRunner) -> None:
+    runner = make_runner(EngineOptions(max_queue=1), n_parallel=1)
+
+    async def test() -> None:
+        unread = [runner.engine.submit(endless(runner, n_predict=2)) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        await wait_until_idle(runner)
+        with pytest.raises(QueueFull):
+            runner.engine.submit(endless(runner))
+        await read(unread[0])
+        unread[1].cancel()
+        for _ in range(2):
+            await runner.complete(PROMPTS[0], n_predict=1)
+
+    runner.run(test)
+
+
 def test_waiting_requests_are_served_in_the_order_in_which_they_came(make_runner: MakeRunner) -> None:
     runner = make_runner(n_parallel=1)
 
@@ -361,6 +389,15 @@ def test_a_step_that_fails_ends_its_requests_and_the_next_step_runs(runner: Engi
     runner.run(test)
 
 
+def test_a_failure_outside_of_a_step_ends_all_requests_and_the_engine_goes_on(runner: EngineRunner) -> None:
+    async def test() -> None:
+        with patch("slots.engine.choose_slot", side_effect=MemoryError), pytest.raises(StepFailed):
+            await runner.complete(PROMPTS[0])
+        assert (await runner.complete(PROMPTS[0], n_predict=5)).text
+
+    runner.run(test)
+
+
 def test_draining_lets_running_requests_finish_and_fails_the_others(make_runner: MakeRunner) -> None:
     runner = make_runner(n_parallel=1)
 
@@ -389,6 +426,7 @@ def test_stopping_ends_running_requests_with_an_error(make_runner: MakeRunner) -
         runner.engine.stop()
         with pytest.raises(ShuttingDown):
             await read(stream)
+        assert runner.prompt("the vocabulary is still there")
 
     runner.run(test)
 

@@ -1,5 +1,8 @@
+import subprocess
+import sys
 from pathlib import Path
 
+import llama_cpp.llama_cpp as lib
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.source import BUNDLED_MODEL
 from slots.errors import ModelLoadError
-from slots.llama import Batch, Context, Model, Vocab
+from slots.llama import MAX_UNBROKEN, Batch, Context, Model, UnbrokenTextError, Vocab, _Weights
 from slots.options import ContextOptions, ModelOptions
 
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -21,14 +24,12 @@ def context(bundled_model: Model) -> Context:
 
 @pytest.fixture(scope="session", params=VOCABULARIES)
 def real_vocab(request: pytest.FixtureRequest) -> Vocab:
-    import llama_cpp.llama_cpp as lib  # noqa: PLC0415
-
     path = SHARED_DATA / request.param
     if not path.exists():
         pytest.skip(f"the vocabulary {request.param} is not in ../shared/data")
     params = lib.llama_model_default_params()
     params.vocab_only = True
-    return Vocab(lib.llama_model_get_vocab(lib.llama_model_load_from_file(str(path).encode(), params)))
+    return Vocab(_Weights(lib.llama_model_load_from_file(str(path).encode(), params)))
 
 
 def test_a_file_that_is_not_there_cannot_be_loaded() -> None:
@@ -38,7 +39,7 @@ def test_a_file_that_is_not_there_cannot_be_loaded() -> None:
 
 def test_loading_reports_its_progress() -> None:
     shares: list[float] = []
-    Model(ModelOptions(BUNDLED_MODEL), shares.append).close()
+    Model(ModelOptions(BUNDLED_MODEL), shares.append)
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
 
@@ -76,6 +77,37 @@ def test_special_tokens_are_read_from_text_only_if_asked_for(real_vocab: Vocab) 
     spelled = real_vocab.piece(real_vocab.eos).decode()
     assert real_vocab.tokenize(spelled, add_special=False, parse_special=True) == [real_vocab.eos]
     assert real_vocab.eos not in real_vocab.tokenize(spelled, add_special=False, parse_special=False)
+
+
+@pytest.mark.parametrize("pre_tokenizer", ["tekken", "gpt-4o", "deepseek-llm", "bloom"])
+def test_a_long_unbroken_text_does_not_end_the_process(pre_tokenizer: str) -> None:
+    """In a process of its own, for the sake of the others: these tokenizers recurse for each character."""
+    program = """
+import sys, llama_cpp.llama_cpp as lib
+from slots.llama import Vocab, _Weights
+params = lib.llama_model_default_params()
+params.vocab_only = True
+override = (lib.llama_model_kv_override * 2)()
+override[0].tag, override[0].key = 3, b"tokenizer.ggml.pre"
+override[0].value.val_str = sys.argv[1].encode()
+params.kv_overrides = override
+vocab = Vocab(_Weights(lib.llama_model_load_from_file(sys.argv[2].encode(), params)))
+print(len(vocab.tokenize("a" * int(sys.argv[3]), add_special=False, parse_special=False)))
+"""
+    command = [sys.executable, "-c", program, pre_tokenizer, str(BUNDLED_MODEL), "300000"]
+    assert int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) > 0
+
+
+def test_a_stretch_beyond_what_tokenizers_survive_is_refused(bundled_model: Model) -> None:
+    for text in ("a" * (MAX_UNBROKEN + 1), " " * (MAX_UNBROKEN + 1)):
+        with pytest.raises(UnbrokenTextError, match="got a stretch of 1000001"):
+            bundled_model.vocab.tokenize(text, add_special=False, parse_special=False)
+
+
+def test_a_context_smaller_than_its_slots_is_made_large_enough(bundled_model: Model) -> None:
+    context = Context(bundled_model, ContextOptions(n_ctx=3, n_parallel=16))
+    assert context.n_ctx >= 256
+    context.close()
 
 
 def test_a_token_outside_the_vocabulary_has_no_piece(bundled_model: Model) -> None:

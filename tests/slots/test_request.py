@@ -20,7 +20,7 @@ from slots.request import CompletionRequest, SamplingParams
         ("seed", -2),
         ("seed", 2**32),
         ("n_probs", -1),
-        ("n_probs", 257),
+        ("n_probs", 129),
         ("logit_bias", ((1, math.nan),)),
         ("logit_bias", ((1, math.inf),)),
     ],

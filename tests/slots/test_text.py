@@ -65,6 +65,12 @@ def test_what_is_held_back_is_shown_at_the_end() -> None:
     assert assembler.flush() == "ST"
 
 
+def test_nothing_is_shown_after_a_stop_string_not_even_half_a_character() -> None:
+    assembler = TextAssembler(["STOP"])
+    assert assembler.feed(b"STOP" + "é".encode()[:1]) == ""
+    assert assembler.flush() == ""
+
+
 def test_the_match_that_is_complete_first_wins() -> None:
     assert show("one two", ["two", "one"], [100]) == ("", "one")
     assert show("abcd", ["abcd", "bc"], [100]) == ("a", "bc")
