@@ -29,14 +29,14 @@ def sources(stories: Sequence[str]) -> list[Source]:
     """Every kind of document, in the shares of the mixture."""
     teller = StoryTeller.of(stories)
     return [
-        Source("story", 0.42, lambda rng: renamed(rng.choice(stories), rng)),
-        Source("howto", 0.11, howto_document),
+        Source("story", 0.30, lambda rng: renamed(rng.choice(stories), rng)),
+        Source("howto", 0.09, howto_document),
         Source("chat", 0.21, lambda rng: chat_document(teller, rng, rng.choice([1, 1, 1, 2, 2, 3, 4, 6]))),
         Source("long chat", 0.01, lambda rng: chat_document(teller, rng, rng.randint(*LONG_DIALOGUE))),
-        Source("transcript", 0.05, lambda rng: transcript_document(teller, rng, rng.choice([1, 2, 2, 3, 5]))),
-        Source("facts", 0.02, facts_document),
-        Source("code", 0.04, module),
-        Source("infill", 0.14, fim_document),
+        Source("transcript", 0.04, lambda rng: transcript_document(teller, rng, rng.choice([1, 2, 2, 3, 5]))),
+        Source("facts", 0.03, facts_document),
+        Source("code", 0.05, module),
+        Source("infill", 0.27, fim_document),
     ]
 
 

@@ -57,7 +57,7 @@ def any_recipe(rng: Random) -> str:
 
 def function(rng: Random) -> str:
     """One function or class, as source text that ends in a line break."""
-    return rng.choices([any_recipe, random_function, random_class], [14, 3, 2])[0](rng)
+    return rng.choices([any_recipe, random_function, random_class], [14, 1, 1])[0](rng)
 
 
 def module(rng: Random) -> str:

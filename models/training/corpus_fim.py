@@ -35,7 +35,8 @@ def _anywhere(text: str, rng: Random) -> Infill:
 
 
 def _rest_of_line(text: str, rng: Random) -> Infill:
-    start = rng.randrange(4, len(text) - 1)
+    """From where a cursor mostly is: behind a space or an opening bracket."""
+    start = rng.choice([i + 1 for i, character in enumerate(text[:-2]) if character in " (["])
     return _cut(text, start, text.index("\n", start))
 
 
@@ -55,7 +56,7 @@ def _whole_body(text: str, rng: Random) -> Infill:
 
 
 CUTS = {"anywhere": _anywhere, "rest of a line": _rest_of_line, "lines": _lines, "whole body": _whole_body}
-CUT_WEIGHTS = (3, 3, 3, 2)
+CUT_WEIGHTS = (2, 4, 4, 3)
 
 
 def draw_infill(text: str, rng: Random) -> Infill:

@@ -27,7 +27,7 @@ def reader() -> GGUFReader:
 
 @pytest.fixture(scope="module")
 def llama() -> Llama:
-    return Llama(str(BUNDLED), n_ctx=2048, n_threads=2, verbose=False)
+    return Llama(str(BUNDLED), n_ctx=2048, n_threads=1, verbose=False)
 
 
 def field(reader: GGUFReader, key: str) -> Any:
