@@ -5,6 +5,7 @@ from pathlib import Path
 import llama_cpp.llama_cpp as lib
 import numpy as np
 import pytest
+from gguf import GGUFReader, GGUFValueType, GGUFWriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,23 @@ def test_loading_reports_its_progress() -> None:
     Model(ModelOptions(BUNDLED_MODEL), shares.append)
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
+
+
+def test_a_split_model_is_loaded_from_its_first_file(bundled_model: Model, tmp_path: Path) -> None:
+    whole = GGUFReader(BUNDLED_MODEL)
+    parts = GGUFWriter(tmp_path / "split.gguf", "llama", split_max_tensors=20)
+    for key, field in whole.fields.items():
+        if not key.startswith("GGUF.") and key != "general.architecture":
+            kind = field.types[0]
+            parts.add_key_value(key, field.contents(), kind, field.types[-1] if kind == GGUFValueType.ARRAY else None)
+    for tensor in whole.tensors:
+        parts.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    parts.write_header_to_file()
+    parts.write_kv_data_to_file()
+    parts.write_tensors_to_file()
+    parts.close()
+    first = tmp_path / "split-00001-of-00003.gguf"
+    assert Model(ModelOptions(first), lambda _share: None).info.n_params == bundled_model.info.n_params
 
 
 def test_what_was_loaded_is_described(bundled_model: Model) -> None:
