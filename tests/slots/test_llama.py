@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from models.source import BUNDLED_MODEL
 from slots.errors import ModelLoadError
-from slots.llama import MAX_UNBROKEN, Batch, Context, Model, UnbrokenTextError, Vocab, _Weights
+from slots.llama import MAX_UNBROKEN, Batch, Context, Model, UnbrokenTextError, Vocab
+from slots.llama.weights import Weights
 from slots.options import ContextOptions, ModelOptions
 
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -30,7 +31,7 @@ def real_vocab(request: pytest.FixtureRequest) -> Vocab:
         pytest.skip(f"the vocabulary {request.param} is not in ../shared/data")
     params = lib.llama_model_default_params()
     params.vocab_only = True
-    return Vocab(_Weights(lib.llama_model_load_from_file(str(path).encode(), params)))
+    return Vocab(Weights(lib.llama_model_load_from_file(str(path).encode(), params)))
 
 
 def test_a_file_that_is_not_there_cannot_be_loaded() -> None:
@@ -102,14 +103,15 @@ def test_a_long_unbroken_text_does_not_end_the_process(pre_tokenizer: str) -> No
     """In a process of its own, for the sake of the others: these tokenizers recurse for each character."""
     program = """
 import sys, llama_cpp.llama_cpp as lib
-from slots.llama import Vocab, _Weights
+from slots.llama import Vocab
+from slots.llama.weights import Weights
 params = lib.llama_model_default_params()
 params.vocab_only = True
 override = (lib.llama_model_kv_override * 2)()
 override[0].tag, override[0].key = 3, b"tokenizer.ggml.pre"
 override[0].value.val_str = sys.argv[1].encode()
 params.kv_overrides = override
-vocab = Vocab(_Weights(lib.llama_model_load_from_file(sys.argv[2].encode(), params)))
+vocab = Vocab(Weights(lib.llama_model_load_from_file(sys.argv[2].encode(), params)))
 print(len(vocab.tokenize("a" * int(sys.argv[3]), add_special=False, parse_special=False)))
 """
     command = [sys.executable, "-c", program, pre_tokenizer, str(BUNDLED_MODEL), "300000"]

@@ -1,0 +1,36 @@
+"""llama.cpp's log: its lines go to a logger, and what it says of an error is kept for the exception."""
+
+import ctypes
+import logging
+from collections import deque
+
+import llama_cpp.llama_cpp as lib
+
+_LOG_LEVEL_ERROR = 4
+
+_log = logging.getLogger("llama.cpp")
+_recent_errors: deque[str] = deque(maxlen=4)
+
+
+def last_error() -> str:
+    """What llama.cpp said of what failed since `forget_errors`."""
+    return " / ".join(_recent_errors) or "it gave no reason"
+
+
+def forget_errors() -> None:
+    """To be called before what may fail."""
+    _recent_errors.clear()
+
+
+def _on_log(level: int, text: bytes, _user_data: ctypes.c_void_p) -> None:
+    line = text.decode("utf-8", "replace").strip()
+    if not line or line == ".":
+        return
+    if level == _LOG_LEVEL_ERROR:
+        _recent_errors.append(line)
+    _log.debug(line)
+
+
+_log_callback = lib.llama_log_callback(_on_log)
+"""Held here because llama.cpp keeps only a pointer to it."""
+lib.llama_log_set(_log_callback, ctypes.c_void_p(0))

@@ -1,0 +1,90 @@
+"""Loading a model, and what it is."""
+
+import ctypes
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import llama_cpp.llama_cpp as lib
+
+from slots.errors import ModelLoadError
+from slots.llama.log import forget_errors, last_error
+from slots.llama.vocab import Vocab
+from slots.llama.weights import Weights
+from slots.options import ModelOptions
+
+_SPLIT_MODES = {"none": 0, "layer": 1, "row": 2, "tensor": 3}
+_LOAD_MODES = {(False, False): 0, (True, False): 1, (False, True): 2, (True, True): 3}
+"""By (mmap, mlock)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What llama.cpp found in a loaded model."""
+
+    description: str
+    n_params: int
+    size_bytes: int
+    n_ctx_train: int
+    n_embd: int
+    n_layer: int
+    n_vocab: int
+    kv_bytes_per_token: int
+    """Of a KV cache in 16 bits, where all layers have one."""
+
+
+class Model:
+    """The weights and the vocabulary of one GGUF file; freed when nothing refers to them any more."""
+
+    def __init__(self, options: ModelOptions, on_progress: Callable[[float], None]) -> None:
+        """Blocks until the weights are loaded; `on_progress` gets the share done, 0 to 1.
+
+        Raises ModelLoadError.
+        """
+        params = lib.llama_model_default_params()
+        params.n_gpu_layers = options.n_gpu_layers
+        params.split_mode = _SPLIT_MODES[options.split_mode]
+        params.main_gpu = options.main_gpu
+        params.load_mode = _LOAD_MODES[options.mmap, options.mlock]
+
+        def report(share: float, _user_data: ctypes.c_void_p) -> bool:
+            on_progress(share)
+            return True
+
+        params.progress_callback = lib.llama_progress_callback(report)
+        if options.tensor_split:
+            params.tensor_split = _tensor_split(options.tensor_split)
+        forget_errors()
+        handle = lib.llama_model_load_from_file(os.fsencode(options.path), params)
+        if not handle:
+            raise ModelLoadError(f"llama.cpp cannot load {options.path}: {last_error()}")
+        self.weights = Weights(handle)
+        self.vocab = Vocab(self.weights)
+        self.info = self._read_info()
+        if lib.llama_model_has_encoder(handle) or not lib.llama_model_has_decoder(handle):
+            raise ModelLoadError(f"{options.path} is not a decoder-only model; only those can be served")
+
+    def _read_info(self) -> ModelInfo:
+        handle = self.weights.handle
+        buffer = ctypes.create_string_buffer(256)
+        lib.llama_model_desc(handle, buffer, len(buffer))
+        n_embd, n_layer = lib.llama_model_n_embd(handle), lib.llama_model_n_layer(handle)
+        head_size = n_embd // max(lib.llama_model_n_head(handle), 1)
+        return ModelInfo(
+            description=buffer.value.decode("utf-8", "replace"),
+            n_params=lib.llama_model_n_params(handle),
+            size_bytes=lib.llama_model_size(handle),
+            n_ctx_train=lib.llama_model_n_ctx_train(handle),
+            n_embd=n_embd,
+            n_layer=n_layer,
+            n_vocab=self.vocab.n_tokens,
+            kv_bytes_per_token=2 * 2 * n_layer * head_size * lib.llama_model_n_head_kv(handle),
+        )
+
+
+def _tensor_split(shares: Sequence[float]) -> ctypes.Array[ctypes.c_float]:
+    n_devices = max(lib.llama_max_devices(), 1)
+    if len(shares) > n_devices:
+        raise ModelLoadError(f"the tensor split names {len(shares)} GPUs, this build knows at most {n_devices}")
+    split: ctypes.Array[ctypes.c_float] = (ctypes.c_float * n_devices)(*shares)
+    return split

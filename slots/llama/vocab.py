@@ -1,0 +1,118 @@
+"""Tokens and texts."""
+
+import ctypes
+import re
+from collections.abc import Sequence
+
+import llama_cpp.llama_cpp as lib
+
+from slots.deep_stack import run_on_deep_stack
+from slots.llama.weights import Weights
+
+MAX_UNBROKEN = 1_000_000
+"""Characters without white space, or of nothing else, in a text to tokenize."""
+
+_SHALLOW_CHARACTERS = 8_192
+"""Several of llama.cpp's tokenizers split text with a regular expression that recurses for each character of a match.
+On a usual stack they die at some ten thousand characters without a break; a shorter text is safe there."""
+_STRETCH = re.compile(r"\S+|\s+")
+_KINDS = {0: "none", 1: "spm", 2: "bpe", 3: "wpm", 4: "ugm", 5: "rwkv", 6: "plamo2"}
+
+
+class UnbrokenTextError(ValueError):
+    """A text with a stretch too long for llama.cpp's tokenizers to survive."""
+
+
+def _token_or_none(token: int) -> int | None:
+    return token if token >= 0 else None
+
+
+class Vocab:
+    """The model's tokens. Its methods may be called from any thread."""
+
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
+        self._handle = handle = lib.llama_model_get_vocab(weights.handle)
+        self.n_tokens: int = lib.llama_vocab_n_tokens(handle)
+        self.kind = _KINDS.get(lib.llama_vocab_type(handle), "unknown")
+        self.add_bos = bool(lib.llama_vocab_get_add_bos(handle))
+        self.bos = _token_or_none(lib.llama_vocab_bos(handle))
+        self.eos = _token_or_none(lib.llama_vocab_eos(handle))
+        self.eot = _token_or_none(lib.llama_vocab_eot(handle))
+        self.newline = _token_or_none(lib.llama_vocab_nl(handle))
+        self.fim_prefix = _token_or_none(lib.llama_vocab_fim_pre(handle))
+        self.fim_suffix = _token_or_none(lib.llama_vocab_fim_suf(handle))
+        self.fim_middle = _token_or_none(lib.llama_vocab_fim_mid(handle))
+        self.end_of_generation = frozenset(t for t in range(self.n_tokens) if lib.llama_vocab_is_eog(handle, t))
+        self._pieces: dict[int, bytes] = {}
+
+    def is_control(self, token: int) -> bool:
+        """Whether a token steers the model and has no text of its own. Raises ValueError for an unknown id."""
+        self._check(token)
+        return bool(lib.llama_vocab_is_control(self._handle, token))
+
+    def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
+        """The tokens of a text as a prompt: some vocabularies put a space in front of it.
+
+        `add_special` adds BOS and EOS as the model's header says, `parse_special` reads special tokens that are
+        spelled out in the text. Raises UnicodeEncodeError for a lone surrogate, and UnbrokenTextError.
+        """
+        if len(text) <= _SHALLOW_CHARACTERS:
+            return self._tokenize(text, add_special, parse_special)
+        longest = max(stretch.end() - stretch.start() for stretch in _STRETCH.finditer(text))
+        if longest > MAX_UNBROKEN:
+            raise UnbrokenTextError(
+                f"expected white space, or its end, every {MAX_UNBROKEN} characters, got a stretch of {longest}"
+            )
+        return run_on_deep_stack(lambda: self._tokenize(text, add_special, parse_special))
+
+    def _tokenize(self, text: str, add_special: bool, parse_special: bool) -> list[int]:
+        data = text.encode()
+        capacity = len(data) + 16
+        while True:
+            tokens = (lib.llama_token * capacity)()
+            n = lib.llama_tokenize(self._handle, data, len(data), tokens, capacity, add_special, parse_special)
+            if n >= 0:
+                return tokens[:n]
+            capacity = -n
+
+    def tokenize_plain(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
+        """As `tokenize`, but without a space in front, so that `detokenize` gives back the same text.
+
+        A vocabulary of the SentencePiece kind puts a space before the first word. A newline in front takes it
+        instead, and is cut off again.
+        """
+        tokens = self.tokenize(text, add_special=add_special, parse_special=parse_special)
+        if self.kind != "spm" or not text:
+            return tokens
+        lead = self.tokenize("\n", add_special=add_special, parse_special=False)
+        led = self.tokenize("\n" + text, add_special=add_special, parse_special=parse_special)
+        if led[: len(lead)] != lead:
+            return tokens
+        start = [t for t in lead[:1] if add_special and self.add_bos]
+        return start + led[len(lead) :]
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of one token, which need not be whole characters. Raises ValueError for an unknown id."""
+        known = self._pieces.get(token)
+        if known is None:
+            known = self._pieces[token] = self._read_piece(token)
+        return known
+
+    def detokenize(self, tokens: Sequence[int]) -> bytes:
+        """The bytes of tokens in a row, special tokens spelled out. Raises ValueError for an unknown id."""
+        return b"".join(map(self.piece, tokens))
+
+    def _read_piece(self, token: int) -> bytes:
+        self._check(token)
+        capacity = 64
+        while True:
+            buffer = ctypes.create_string_buffer(capacity)
+            n = lib.llama_token_to_piece(self._handle, token, buffer, capacity, 0, True)
+            if n >= 0:
+                return buffer.raw[:n]
+            capacity = -n
+
+    def _check(self, token: int) -> None:
+        if not 0 <= token < self.n_tokens:
+            raise ValueError(f"token {token} is not in the vocabulary, 0 to {self.n_tokens - 1}")
