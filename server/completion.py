@@ -15,7 +15,6 @@ from server.json_response import JsonResponse
 from server.prompt import Prompt, read_prompts
 from server.running import follow, run_all
 from slots.engine import Engine
-from slots.errors import InvalidRequest
 from slots.events import Token
 from slots.stream import CompletionStream
 
@@ -25,12 +24,9 @@ async def post_completion(request: Request) -> Response:
 
     def read(fields: Fields) -> tuple[CompletionOptions, list[Prompt]]:
         options = read_options(fields, engine.vocab, settings.defaults)
-        return options, read_prompts(fields.get("prompt"), engine.vocab, engine.n_ctx_slot)
+        return options, read_prompts(fields.get("prompt"), engine)
 
     options, prompts = await read_body(request, read)
-    if len(prompts) > engine.max_unfinished:
-        message = f"expected at most {engine.max_unfinished} prompts, the slots and places in the queue"
-        raise InvalidRequest("prompt", f"{message}, got {len(prompts)}")
     session = sessions_of(request).of(request)
     answers = [
         Answer(index, prompt, options.request(prompt.tokens, session.session_id))
@@ -55,7 +51,7 @@ async def _complete(engine: Engine, answers: list[Answer], spelling: CompletionJ
 async def _stream(engine: Engine, answers: list[Answer], spelling: CompletionJson, send: SendEvent) -> None:
     async def run(answer: Answer, stream: CompletionStream) -> None:
         async def send_chunk(token: Token) -> None:
-            answer.probabilities.clear()
+            answer.probabilities.clear()  # a chunk takes them along
             await send(spelling.chunk(answer, token))
 
         finished = await follow(answer, stream, send_chunk)

@@ -84,18 +84,14 @@ def timings_json(timings: Timings) -> dict[str, float]:
         "cache_n": timings.cached_n,
         "prompt_n": timings.prompt_n,
         "prompt_ms": timings.prompt_ms,
-        "prompt_per_token_ms": _ratio(timings.prompt_ms, timings.prompt_n),
-        "prompt_per_second": per_second(timings.prompt_n, timings.prompt_ms),
+        "prompt_per_token_ms": _per_token(timings.prompt_ms, timings.prompt_n),
+        "prompt_per_second": timings.prompt_per_second,
         "predicted_n": timings.predicted_n,
         "predicted_ms": timings.predicted_ms,
-        "predicted_per_token_ms": _ratio(timings.predicted_ms, timings.predicted_n),
-        "predicted_per_second": per_second(timings.predicted_n, timings.predicted_ms),
+        "predicted_per_token_ms": _per_token(timings.predicted_ms, timings.predicted_n),
+        "predicted_per_second": timings.predicted_per_second,
     }
 
 
-def per_second(n_tokens: int, milliseconds: float) -> float:
-    return _ratio(1000 * n_tokens, milliseconds)
-
-
-def _ratio(value: float, count: float) -> float:
-    return value / count if count else 0.0
+def _per_token(milliseconds: float, n_tokens: int) -> float:
+    return milliseconds / n_tokens if n_tokens else 0.0

@@ -2,7 +2,6 @@
 
 import logging
 
-from server.completion_json import per_second
 from slots.events import Finished, StopReason
 
 logger = logging.getLogger("server")
@@ -17,7 +16,7 @@ def log_finished(finished: Finished) -> None:
         timings.cached_n,
         timings.prompt_ms,
         timings.predicted_n,
-        per_second(timings.predicted_n, timings.predicted_ms),
+        timings.predicted_per_second,
         _why_it_stopped(finished),
     )
 

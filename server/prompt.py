@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from server.fields import as_token, expected, is_number
 from server.naming import naming
+from slots.engine import Engine
 from slots.errors import InvalidRequest, PromptTooLong
 from slots.llama import Vocab
 
@@ -21,28 +22,37 @@ class Prompt:
     tokens: tuple[int, ...]
 
 
-def read_prompts(value: object, vocab: Vocab, n_ctx: int) -> list[Prompt]:
-    """Returns the one prompt, or the several prompts, of a request for slots of `n_ctx` tokens.
+def read_prompts(value: object, engine: Engine) -> list[Prompt]:
+    """Returns the one prompt, or the several prompts, of a request to `engine`.
 
-    Raises InvalidRequest, which names the prompt, for any other shape, for tokens that the vocabulary does not have and
-    for a prompt of no tokens; PromptTooLong for a list of more token ids than `n_ctx`.
+    Raises InvalidRequest, which names the prompt, for any other shape, for more prompts than can ever be taken, for
+    tokens that the vocabulary does not have and for a prompt of no tokens; PromptTooLong for a list of more token ids
+    than a slot has room for.
     """
     if isinstance(value, list) and value and not any(is_number(part) for part in value):
-        if len(value) > MAX_PROMPTS:
-            message = f"expected at most {MAX_PROMPTS} prompts, since each takes a place in the queue, got {len(value)}"
-            raise InvalidRequest("prompt", message)
-        return [_read_one(f"prompt[{index}]", part, vocab, n_ctx) for index, part in enumerate(value)]
-    return [_read_one("prompt", value, vocab, n_ctx)]
+        _check_count(len(value), engine.max_unfinished)
+        return [_read_one(f"prompt[{index}]", part, engine) for index, part in enumerate(value)]
+    return [_read_one("prompt", value, engine)]
 
 
-def _read_one(name: str, value: object, vocab: Vocab, n_ctx: int) -> Prompt:
+def _check_count(n_prompts: int, n_places: int) -> None:
+    """Counts before anything is tokenized."""
+    if n_prompts > MAX_PROMPTS:
+        message = f"expected at most {MAX_PROMPTS} prompts, since each takes a place in the queue, got {n_prompts}"
+        raise InvalidRequest("prompt", message)
+    if n_prompts > n_places:
+        message = f"expected at most {n_places} prompts, the slots and places in the queue, got {n_prompts}"
+        raise InvalidRequest("prompt", message)
+
+
+def _read_one(name: str, value: object, engine: Engine) -> Prompt:
     if not isinstance(value, str | list):
         raise expected(name, SHAPES, value)
     parts = [value] if isinstance(value, str) else value
     n_ids = sum(map(is_number, parts))
-    if n_ids > n_ctx:
-        raise PromptTooLong(n_ids, n_ctx)
-    tokens = _tokenize(name, parts, vocab)
+    if n_ids > engine.n_ctx_slot:
+        raise PromptTooLong(n_ids, engine.n_ctx_slot)
+    tokens = _tokenize(name, parts, engine.vocab)
     if not tokens:
         raise InvalidRequest(name, "expected at least one token, got none")
     return Prompt(value, tokens)

@@ -31,7 +31,7 @@ def default_n_ctx(info: ModelInfo, n_parallel: int, *, kv_unified: bool, memory_
     return affordable
 
 
-def memory_bytes() -> int:
+def total_memory_bytes() -> int:
     """The memory of this machine, or of the container that this runs in."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:

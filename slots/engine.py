@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Self
 
-from slots.context_size import default_n_ctx, memory_bytes
+from slots.context_size import default_n_ctx, total_memory_bytes
 from slots.errors import EngineError, InvalidRequest, PromptTooLong, QueueFull, ShuttingDown, StepFailed
 from slots.events import Event, Failed, Finished, SlotStatus, StopReason
 from slots.generation import Generation
@@ -53,13 +53,14 @@ class Engine:
     def __init__(self, model: Model, context: Context, options: EngineOptions) -> None:
         self.model = model
         self.vocab = model.vocab
-        self.n_ctx = context.n_ctx
         self.n_ctx_slot = context.n_ctx_seq
+        """Most tokens of one request, prompt and text together."""
         self._context = context
         self._slots = [Slot(number, context.n_ctx_seq) for number in range(context.n_sequences)]
         is_pool = context.n_ctx_seq == context.n_ctx
         self._limits = Limits(context.n_batch, context.n_ubatch, context.n_ctx if is_pool else None)
-        self._max_unfinished = len(self._slots) + options.max_queue
+        self.max_unfinished = len(self._slots) + options.max_queue
+        """Requests that can be worked on or wait at once."""
         self._commands: SimpleQueue[_Command] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -94,11 +95,6 @@ class Engine:
         return len(self._slots)
 
     @property
-    def max_unfinished(self) -> int:
-        """Requests that can be worked on or wait at once."""
-        return self._max_unfinished
-
-    @property
     def n_waiting(self) -> int:
         """Requests that wait for a slot, as of the last step."""
         return len(self._waiting)
@@ -117,7 +113,7 @@ class Engine:
         if self._is_draining:
             raise ShuttingDown("the server is shutting down and takes no more requests")
         self._check(request)
-        if self._n_unfinished >= self._max_unfinished:
+        if self._n_unfinished >= self.max_unfinished:
             raise QueueFull(f"all {self.n_slots} slots are busy and {self.n_waiting} requests wait; try again later")
         self._n_unfinished += 1
         self._n_submitted += 1
@@ -352,7 +348,7 @@ class Engine:
 def _with_size(options: ContextOptions, info: ModelInfo) -> ContextOptions:
     if options.n_ctx:
         return options
-    n_ctx = default_n_ctx(info, options.n_parallel, kv_unified=options.kv_unified, memory_bytes=memory_bytes())
+    n_ctx = default_n_ctx(info, options.n_parallel, kv_unified=options.kv_unified, memory_bytes=total_memory_bytes())
     return replace(options, n_ctx=n_ctx)
 
 

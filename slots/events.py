@@ -54,6 +54,20 @@ class Timings:
     predicted_n: int
     predicted_ms: float
 
+    @property
+    def prompt_per_second(self) -> float:
+        """Prompt tokens computed in a second; 0 where it took no time."""
+        return _per_second(self.prompt_n, self.prompt_ms)
+
+    @property
+    def predicted_per_second(self) -> float:
+        """Tokens generated in a second; 0 where it took no time."""
+        return _per_second(self.predicted_n, self.predicted_ms)
+
+
+def _per_second(n_tokens: int, milliseconds: float) -> float:
+    return 1000 * n_tokens / milliseconds if milliseconds else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:

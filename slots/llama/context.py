@@ -49,7 +49,7 @@ class Context:
         handle = lib.llama_init_from_model(model.weights.handle, params)
         if not handle:
             raise ModelLoadError(f"llama.cpp cannot make a context: {last_error()}")
-        self._weights = model.weights
+        self._weights = model.weights  # which have to stay as long as this does
         self._handle = handle
         self._memory = lib.llama_get_memory(handle)
         self._n_vocab = model.vocab.n_tokens

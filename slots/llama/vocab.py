@@ -31,18 +31,14 @@ class Vocab:
     """The model's tokens. Its methods may be called from any thread."""
 
     def __init__(self, weights: Weights) -> None:
-        self._weights = weights
+        self._weights = weights  # which the handle points into
         self._handle = handle = lib.llama_model_get_vocab(weights.handle)
         self.n_tokens: int = lib.llama_vocab_n_tokens(handle)
         self.kind = _KINDS.get(lib.llama_vocab_type(handle), "unknown")
         self.add_bos = bool(lib.llama_vocab_get_add_bos(handle))
         self.bos = _token_or_none(lib.llama_vocab_bos(handle))
         self.eos = _token_or_none(lib.llama_vocab_eos(handle))
-        self.eot = _token_or_none(lib.llama_vocab_eot(handle))
         self.newline = _token_or_none(lib.llama_vocab_nl(handle))
-        self.fim_prefix = _token_or_none(lib.llama_vocab_fim_pre(handle))
-        self.fim_suffix = _token_or_none(lib.llama_vocab_fim_suf(handle))
-        self.fim_middle = _token_or_none(lib.llama_vocab_fim_mid(handle))
         self.end_of_generation = frozenset(t for t in range(self.n_tokens) if lib.llama_vocab_is_eog(handle, t))
         self._pieces: dict[int, bytes] = {}
 
@@ -82,15 +78,13 @@ class Vocab:
         A vocabulary of the SentencePiece kind puts a space before the first word. A newline in front takes it
         instead, and is cut off again.
         """
-        tokens = self.tokenize(text, add_special=add_special, parse_special=parse_special)
-        if self.kind != "spm" or not text:
-            return tokens
-        lead = self.tokenize("\n", add_special=add_special, parse_special=False)
-        led = self.tokenize("\n" + text, add_special=add_special, parse_special=parse_special)
-        if led[: len(lead)] != lead:
-            return tokens
-        start = [t for t in lead[:1] if add_special and self.add_bos]
-        return start + led[len(lead) :]
+        if self.kind == "spm" and text:
+            lead = self.tokenize("\n", add_special=add_special, parse_special=False)
+            led = self.tokenize("\n" + text, add_special=add_special, parse_special=parse_special)
+            if led[: len(lead)] == lead:
+                start = lead[:1] if add_special and self.add_bos else []
+                return start + led[len(lead) :]
+        return self.tokenize(text, add_special=add_special, parse_special=parse_special)
 
     def piece(self, token: int) -> bytes:
         """The bytes of one token, which need not be whole characters. Raises ValueError for an unknown id."""

@@ -10,8 +10,8 @@ from tests.server.asking import begun_stream, complete, error_of, get, post, ref
 
 @pytest.fixture(scope="module")
 def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    log = tmp_path_factory.mktemp("small") / "log"
-    with running_server(log, "--parallel", "1", "--max-queue", "1", "--no-slots") as url:
+    folder = tmp_path_factory.mktemp("small")
+    with running_server(folder, "--parallel", "1", "--max-queue", "1", "--no-slots") as url:
         yield url
 
 

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from slots.context_size import default_n_ctx, memory_bytes
+from slots.context_size import default_n_ctx, total_memory_bytes
 from slots.llama import ModelInfo
 
 INFO = ModelInfo(
@@ -35,4 +35,4 @@ def test_the_cache_takes_no_more_than_half_of_the_memory_and_a_warning_says_so(
 
 
 def test_the_memory_of_this_machine_is_known() -> None:
-    assert memory_bytes() > 2**28
+    assert total_memory_bytes() > 2**28
