@@ -13,6 +13,7 @@ from server.event_stream import EventStreamResponse, SendEvent
 from server.fields import Fields
 from server.json_response import JsonResponse
 from server.prompt import Prompt, read_prompts
+from server.response_fields import Result
 from server.running import follow, run_all
 from slots.engine import Engine
 from slots.events import Token
@@ -32,17 +33,15 @@ async def post_completion(request: Request) -> Response:
         Answer(index, prompt, options.request(prompt.tokens, session.session_id))
         for index, prompt in enumerate(prompts)
     ]
-    spelling = CompletionJson(
-        engine.vocab, settings.alias, engine.n_ctx_slot, stream=options.stream, return_tokens=options.return_tokens
-    )
+    spelling = CompletionJson(engine.vocab, settings.alias, engine.n_ctx_slot, options)
     if options.stream:
         return EventStreamResponse(lambda send: _stream(engine, answers, spelling, send), session.headers)
     results = await unless_disconnected(request.receive, _complete(engine, answers, spelling))
     return JsonResponse(results if len(results) > 1 else results[0], headers=session.headers)
 
 
-async def _complete(engine: Engine, answers: list[Answer], spelling: CompletionJson) -> list[dict[str, object]]:
-    async def run(answer: Answer, stream: CompletionStream) -> dict[str, object]:
+async def _complete(engine: Engine, answers: list[Answer], spelling: CompletionJson) -> list[Result]:
+    async def run(answer: Answer, stream: CompletionStream) -> Result:
         return spelling.result(answer, await follow(answer, stream))
 
     return await run_all(engine, answers, run)

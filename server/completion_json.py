@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from server.answer import Answer
-from server.generation_settings import logit_bias_json, options_json
+from server.completion_options import CompletionOptions
+from server.generation_settings import all_options_json
 from server.probabilities_json import probabilities_json
-from slots.events import Finished, StopReason, Timings, Token
+from server.response_fields import Result, only_fields
+from slots.events import Finished, StopReason, Timings, Token, TokenProbabilities
 from slots.llama import Vocab
 
 
@@ -16,8 +18,7 @@ class CompletionJson:
     vocab: Vocab
     model: str
     n_ctx: int
-    stream: bool
-    return_tokens: bool
+    options: CompletionOptions
 
     def chunk(self, answer: Answer, token: Token) -> dict[str, object]:
         """Returns the event for one token, which `answer` has already."""
@@ -32,15 +33,19 @@ class CompletionJson:
             "tokens_evaluated": len(answer.prompt.tokens),
         }
         if token.probabilities is not None:
-            chunk["completion_probabilities"] = probabilities_json([token.probabilities], self.vocab)
+            chunk["completion_probabilities"] = self._probabilities([token.probabilities])
+        if token.timings is not None:
+            chunk["timings"] = timings_json(token.timings)
         return chunk
 
-    def result(self, answer: Answer, finished: Finished) -> dict[str, object]:
-        """Returns the whole result, or the last event of a stream, which leaves out what the chunks have said."""
+    def result(self, answer: Answer, finished: Finished) -> Result:
+        """Returns the whole result, or the last event of a stream, which leaves out what the chunks have said; of
+        either the fields that were asked for."""
+        stream = self.options.stream
         result: dict[str, object] = {
             "index": answer.index,
-            "content": "" if self.stream else answer.content,
-            "tokens": answer.tokens if self.return_tokens and not self.stream else [],
+            "content": "" if stream else answer.content,
+            "tokens": answer.tokens if self.options.return_tokens and not stream else [],
             "stop": True,
             "slot_id": finished.slot_id,
             "id_slot": finished.slot_id,
@@ -59,19 +64,22 @@ class CompletionJson:
             "tokens_cached": finished.timings.cached_n,
             "timings": timings_json(finished.timings),
         }
-        if answer.probabilities and not self.stream:
-            result["completion_probabilities"] = probabilities_json(answer.probabilities, self.vocab)
-        return result
+        if answer.probabilities and not stream:
+            result["completion_probabilities"] = self._probabilities(answer.probabilities)
+        return only_fields(self.options.response_fields, result)
+
+    def _probabilities(self, positions: list[TokenProbabilities]) -> list[dict[str, object]]:
+        after_sampling = self.options.sampling.post_sampling_probs
+        return probabilities_json(positions, self.vocab, after_sampling=after_sampling)
 
     def _settings(self, answer: Answer, finished: Finished) -> dict[str, object]:
         request = answer.request
         return {
-            **options_json(request),
+            **all_options_json(request),
             "seed": finished.seed,
             "stop": request.stop,
-            "logit_bias": logit_bias_json(request.sampling),
-            "stream": self.stream,
-            "return_tokens": self.return_tokens,
+            "stream": self.options.stream,
+            "return_tokens": self.options.return_tokens,
             "slot_id": request.slot_id,
             "n_ctx": self.n_ctx,
             "model": self.model,

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from server.fields import Fields, expected, first_given, read_boolean, read_integer, read_number
-from server.logit_bias import read_logit_bias
+from server.fields import Fields, expected, first_given, read_boolean, read_integer, read_strings
+from server.sampling_options import read_sampling
 from server.settings import CompletionDefaults
 from server.unsupported import refuse_unsupported
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
-from slots.request import CompletionRequest, SamplingParams
+from slots.request import CompletionRequest
+from slots.sampling_params import SamplingParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,12 @@ class CompletionOptions:
     n_keep: int
     slot_id: int
     cache_prompt: bool
+    n_indent: int
+    t_max_predict_ms: int
+    timings_per_token: bool
     stream: bool
     return_tokens: bool
+    response_fields: tuple[str, ...]
 
     def request(self, prompt: tuple[int, ...], session: str) -> CompletionRequest:
         """Returns what to ask the engine for. Raises InvalidRequest for a value out of its range."""
@@ -35,6 +40,9 @@ class CompletionOptions:
             slot_id=self.slot_id,
             session=session,
             cache_prompt=self.cache_prompt,
+            n_indent=self.n_indent,
+            t_max_predict_ms=self.t_max_predict_ms,
+            timings_per_token=self.timings_per_token,
         )
 
 
@@ -48,32 +56,18 @@ def read_options(fields: Fields, vocab: Vocab, defaults: CompletionDefaults) -> 
     _refuse_several_choices(fields)
     n_predict = first_given(fields, "n_predict", "max_completion_tokens", "max_tokens")
     return CompletionOptions(
-        sampling=_read_sampling(fields, vocab, defaults.sampling),
+        sampling=read_sampling(fields, vocab, defaults.sampling),
         n_predict=read_integer(fields, n_predict, defaults.n_predict),
         stop=_read_stop(fields.get("stop")),
         n_keep=read_integer(fields, "n_keep", defaults.n_keep),
         slot_id=_read_slot_id(fields),
         cache_prompt=read_boolean(fields, "cache_prompt", defaults.cache_prompt),
+        n_indent=read_integer(fields, "n_indent", defaults.n_indent),
+        t_max_predict_ms=read_integer(fields, "t_max_predict_ms", defaults.t_max_predict_ms),
+        timings_per_token=read_boolean(fields, "timings_per_token", defaults.timings_per_token),
         stream=read_boolean(fields, "stream", False),
-        return_tokens=read_boolean(fields, "return_tokens", False),
-    )
-
-
-def _read_sampling(fields: Fields, vocab: Vocab, defaults: SamplingParams) -> SamplingParams:
-    return SamplingParams(
-        temperature=read_number(fields, "temperature", defaults.temperature),
-        top_k=read_integer(fields, "top_k", defaults.top_k),
-        top_p=read_number(fields, "top_p", defaults.top_p),
-        min_p=read_number(fields, "min_p", defaults.min_p),
-        repeat_penalty=read_number(fields, "repeat_penalty", defaults.repeat_penalty),
-        repeat_last_n=read_integer(fields, "repeat_last_n", defaults.repeat_last_n),
-        penalize_nl=read_boolean(fields, "penalize_nl", defaults.penalize_nl),
-        presence_penalty=read_number(fields, "presence_penalty", defaults.presence_penalty),
-        frequency_penalty=read_number(fields, "frequency_penalty", defaults.frequency_penalty),
-        seed=read_integer(fields, "seed", defaults.seed),
-        ignore_eos=read_boolean(fields, "ignore_eos", defaults.ignore_eos),
-        logit_bias=read_logit_bias(fields.get("logit_bias"), vocab, defaults.logit_bias),
-        n_probs=read_integer(fields, first_given(fields, "n_probs", "logprobs"), defaults.n_probs),
+        return_tokens=read_boolean(fields, "return_tokens", defaults.return_tokens),
+        response_fields=read_strings(fields, "response_fields", ()),
     )
 
 

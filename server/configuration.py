@@ -12,17 +12,25 @@ from server.environment import VariableError, read_variables
 from server.flag_parser import FlagParser
 from server.flags import GROUPS
 from server.settings import CompletionDefaults, Settings
+from slots.errors import InvalidRequest
 from slots.options import ContextOptions, EngineOptions, ModelOptions
-from slots.request import SamplingParams
+from slots.sampling_params import DEFAULT_SAMPLERS, SamplingParams
 
 Options = TypeVar("Options")
 
 DESCRIPTION = "Serve a GGUF model over HTTP. A flag wins over its environment variable."
-DEFAULTS_IN_WORDS = {"n_gpu_layers": "all"}
+DEFAULTS_IN_WORDS = {
+    "n_gpu_layers": "all",
+    "samplers": "; ".join(DEFAULT_SAMPLERS),
+    "dry_sequence_breakers": " ".join(SamplingParams().dry_sequence_breakers).replace("\n", "\\n"),
+}
 
 
 class Configuration:
-    """Options for each room; what was not given has the default that its class says."""
+    """Options for each room; what was not given has the default that its class says.
+
+    Raises InvalidRequest for flags that are right one by one but too many together.
+    """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
@@ -30,6 +38,7 @@ class Configuration:
         self.source = self._options(ModelSource)
         self.context = self._options(ContextOptions)
         self.engine = self._options(EngineOptions)
+        self._defaults = self._options(CompletionDefaults, sampling=self._options(SamplingParams))
 
     def model(self, path: Path) -> ModelOptions:
         """Returns how the file at `path` is to be loaded."""
@@ -43,7 +52,7 @@ class Configuration:
             alias=self._values.get("alias", self._as_asked_for()),
             chat_template=header.chat_template,
             api_keys=(*self._values.get("api_keys", ()), *self._values.get("file_keys", ())),
-            defaults=self._options(CompletionDefaults, sampling=self._options(SamplingParams)),
+            defaults=self._defaults,
         )
 
     def _as_asked_for(self) -> str:
@@ -70,7 +79,10 @@ def read_configuration(arguments: Sequence[str], environ: Mapping[str, str]) -> 
     overruled |= {"model_file"} if "repository" in given else set()
     values = {name: value for name, value in variables.items() if name not in overruled} | given
     _check_source(parser, values)
-    return Configuration(values)
+    try:
+        return Configuration(values)
+    except InvalidRequest as error:
+        parser.error(str(error))
 
 
 def _check_source(parser: FlagParser, values: Mapping[str, Any]) -> None:

@@ -73,6 +73,12 @@ def as_boolean(name: str, value: object) -> bool:
     return value
 
 
+def as_strings(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
+        raise expected(name, "a list of strings", value)
+    return tuple(value)
+
+
 def as_token(name: str, value: object, n_tokens: int) -> int:
     """Returns `value` as the id of one of the `n_tokens` tokens of a vocabulary."""
     token = as_integer(name, value)
@@ -89,6 +95,11 @@ def read_number(fields: Fields, name: str, default: float) -> float:
 def read_integer(fields: Fields, name: str, default: int) -> int:
     value = fields.get(name)
     return default if value is None else as_integer(name, value)
+
+
+def read_strings(fields: Fields, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    value = fields.get(name)
+    return default if value is None else as_strings(name, value)
 
 
 def read_boolean(fields: Fields, name: str, default: bool) -> bool:

@@ -1,6 +1,7 @@
 """Flags as llama.cpp's users know them: whole words after one dash or two, each with its environment variable."""
 
 import argparse
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +23,14 @@ class Flag:
     without_value: str | None = None
     """What the flag means when nothing follows it; None makes a value necessary."""
     repeatable: bool = False
+    """What `read` returns for each time the flag is given is one tuple in the end."""
 
     @property
     def names(self) -> list[str]:
         return self.spelling.rsplit(" ", 1)[0].split(", ")
 
     def add_to(self, group: argparse._ArgumentGroup, text: str) -> None:
-        more: dict[str, Any] = {"action": "extend"} if self.repeatable else {}
+        more: dict[str, Any] = {"action": _Collect} if self.repeatable else {}
         if self.without_value is not None:
             more |= {"nargs": "?", "const": self.without_value}
         metavar = self.spelling.rsplit(" ", 1)[1]
@@ -81,6 +83,8 @@ class FlagParser(argparse.ArgumentParser):
             allow_abbrev=False,
             add_help=False,
         )
+        # argparse's own pattern takes -1 and -0.5 for values, but -1e3 for a flag.
+        self._negative_number_matcher = re.compile(r"-\.?[0-9]")
         for group in groups:
             arguments = self.add_argument_group(group.title, group.text or None)
             for flag in group.flags:
@@ -107,6 +111,17 @@ class _SetSwitch(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         setattr(namespace, self.dest, option_string is None or not _turns_off(option_string))
+
+
+class _Collect(argparse.Action):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, (*getattr(namespace, self.dest, ()), *(values or ())))
 
 
 class _HelpFormatter(argparse.HelpFormatter):

@@ -8,9 +8,6 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from slots.errors import InvalidRequest
-from slots.request import SamplingParams
-
 MAX_SIZE = 2**31 - 1
 """llama.cpp counts in 32 bits."""
 MAX_THREADS = 512
@@ -151,21 +148,6 @@ def key_file(text: str) -> tuple[str, ...]:
         # Without a key the server would be open, which is the opposite of what was asked for.
         raise argparse.ArgumentTypeError(f"expected a file of keys, one on a line, but {text} has none")
     return found
-
-
-def sampling(name: str, kind: type[int] | type[float]) -> Callable[[str], float]:
-    """Returns a reader of what the field `name` of SamplingParams takes."""
-    read = integer if kind is int else number
-
-    def read_and_check(text: str) -> float:
-        value = read(text)
-        try:
-            SamplingParams(**{name: value})  # type: ignore[arg-type]
-        except InvalidRequest as error:
-            raise argparse.ArgumentTypeError(str(error).removeprefix(f"{error.field}: ")) from None
-        return value
-
-    return read_and_check
 
 
 def _finite(text: str, expected: str) -> float:

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from server.completion_flags import COMPLETION
 from server.engine_flags import CONTEXT, GPU, ROPE
 from server.flag_parser import Flag, Group, Switch
-from server.flag_values import hub_repository, key_file, keys, sampling, whole
+from server.flag_values import hub_repository, key_file, keys, whole
+from server.sampling_flags import REPETITION, SAMPLING
 
 MODEL = Group(
     "model",
@@ -31,77 +33,6 @@ MODEL = Group(
     Switch("--mlock", "mlock", "keep the model from being swapped out", "LLAMA_ARG_MLOCK"),
 )
 
-SAMPLING = Group(
-    "sampling defaults",
-    "For what a request leaves out.",
-    Flag(
-        "-n, --predict, --n-predict N",
-        "n_predict",
-        whole(-1),
-        "most tokens to generate; -1: until the context is full",
-        "LLAMA_ARG_N_PREDICT",
-    ),
-    Flag("--keep N", "n_keep", whole(-1), "tokens of the prompt that stay when the context is full; -1: all"),
-    Flag("-s, --seed N", "seed", sampling("seed", int), "seed of the random numbers; -1: a new one each time"),
-    Flag(
-        "--temp, --temperature N",
-        "temperature",
-        sampling("temperature", float),
-        "how freely tokens are chosen; 0: always the most likely",
-        "LLAMA_ARG_TEMPERATURE",
-    ),
-    Flag("--top-k N", "top_k", sampling("top_k", int), "only the N most likely tokens; 0: all", "LLAMA_ARG_TOP_K"),
-    Flag(
-        "--top-p N",
-        "top_p",
-        sampling("top_p", float),
-        "only the most likely tokens that together reach this probability; 1: all",
-        "LLAMA_ARG_TOP_P",
-    ),
-    Flag(
-        "--min-p N",
-        "min_p",
-        sampling("min_p", float),
-        "only tokens with this share of the best one's probability; 0: all",
-        "LLAMA_ARG_MIN_P",
-    ),
-    Flag(
-        "--repeat-last-n N",
-        "repeat_last_n",
-        sampling("repeat_last_n", int),
-        "tokens that the penalties look back on; 0: none, -1: the whole context",
-    ),
-    Flag(
-        "--repeat-penalty N",
-        "repeat_penalty",
-        sampling("repeat_penalty", float),
-        "penalty for repeated tokens; 1: none",
-        "LLAMA_ARG_REPEAT_PENALTY",
-    ),
-    Flag(
-        "--presence-penalty N",
-        "presence_penalty",
-        sampling("presence_penalty", float),
-        "penalty for tokens that were there; 0: none",
-        "LLAMA_ARG_PRESENCE_PENALTY",
-    ),
-    Flag(
-        "--frequency-penalty N",
-        "frequency_penalty",
-        sampling("frequency_penalty", float),
-        "penalty for each time a token was there; 0: none",
-        "LLAMA_ARG_FREQUENCY_PENALTY",
-    ),
-    Switch("--penalize-nl, --no-penalize-nl", "penalize_nl", "let the repeat penalty touch line breaks"),
-    Switch("--ignore-eos", "ignore_eos", "go on where the model would end"),
-    Switch(
-        "--cache-prompt, --no-cache-prompt",
-        "cache_prompt",
-        "reuse what was computed of a prompt before",
-        "LLAMA_ARG_CACHE_PROMPT",
-    ),
-)
-
 SERVER = Group(
     "server",
     "",
@@ -122,4 +53,4 @@ SERVER = Group(
     Switch("-v, --verbose, --log-verbose", "verbose", "log every step, and what llama.cpp logs"),
 )
 
-GROUPS = (MODEL, CONTEXT, GPU, ROPE, SAMPLING, SERVER)
+GROUPS = (MODEL, CONTEXT, GPU, ROPE, COMPLETION, SAMPLING, REPETITION, SERVER)

@@ -14,10 +14,10 @@ from server.configuration import Configuration
 from server.graceful import GracefulServer
 from server.loading import load_in_background
 from server.port import PortError, open_port, url_of
-from server.settings import Settings
+from server.settings import CompletionDefaults, Settings
 from server.state import ServerState
 from slots.engine import Engine
-from slots.errors import EngineError, ModelLoadError
+from slots.errors import EngineError, InvalidRequest, ModelLoadError
 
 logger = logging.getLogger("server")
 
@@ -42,11 +42,12 @@ def launch(configuration: Configuration) -> int:
 async def _serve(
     server: GracefulServer, listener: socket.socket, state: ServerState, configuration: Configuration
 ) -> None:
-    """Serves until a signal comes; raises ModelLoadError, and EngineError if the loaded model cannot be run."""
+    """Serves until a signal comes; raises ModelLoadError, and EngineError if the loaded model cannot be run so."""
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     logger.info("Listening on %s while the model loads", url_of(listener))
     try:
         state.engine = await load_in_background(configuration.model(state.settings.model_path), configuration)
+        _check_biases(state.settings.defaults, state.engine)
         state.engine.start(asyncio.get_running_loop())
         logger.info("Ready on %s: %s", url_of(listener), _offer(state.settings, state.engine))
     except Exception:
@@ -54,6 +55,14 @@ async def _serve(
         await serving
         raise
     await serving
+
+
+def _check_biases(defaults: CompletionDefaults, engine: Engine) -> None:
+    n_tokens = engine.vocab.n_tokens
+    for token, _ in defaults.sampling.logit_bias:
+        if token >= n_tokens:
+            expected = f"expected tokens of the model, from 0 to {n_tokens - 1}, got {token}"
+            raise InvalidRequest("argument -l/--logit-bias", expected)
 
 
 def _offer(settings: Settings, engine: Engine) -> str:

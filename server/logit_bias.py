@@ -13,39 +13,37 @@ TOKEN_ID = re.compile(r"-?[0-9]{1,10}")
 LogitBias = tuple[tuple[int, float], ...]
 
 
-def read_logit_bias(value: object, vocab: Vocab, default: LogitBias) -> LogitBias:
+def as_logit_bias(name: str, value: object, vocab: Vocab) -> LogitBias:
     """Returns what is added to the logit of each token; -inf for one that is ruled out. A string stands for each of its
     tokens, and what several entries say about one token adds up.
 
     Raises InvalidRequest for any other shape and for tokens that the vocabulary does not have.
     """
-    if value is None:
-        return default
     biases: dict[int, float] = {}
-    for target, spelled_bias in _entries(value):
-        bias = -float("inf") if spelled_bias is False else as_number("logit_bias", spelled_bias)
-        for token in _tokens(target, vocab):
+    for target, spelled_bias in _entries(name, value):
+        bias = -float("inf") if spelled_bias is False else as_number(name, spelled_bias)
+        for token in _tokens(name, target, vocab):
             biases[token] = biases.get(token, 0.0) + bias
     return tuple(biases.items())
 
 
-def _entries(value: object) -> Iterator[tuple[object, object]]:
+def _entries(name: str, value: object) -> Iterator[tuple[object, object]]:
     if isinstance(value, dict):
         for key, bias in value.items():
             yield int(key) if TOKEN_ID.fullmatch(key) else key, bias
     elif isinstance(value, list):
         for pair in value:
             if not isinstance(pair, list) or len(pair) != 2:
-                raise expected("logit_bias", SHAPES, value)
+                raise expected(name, SHAPES, value)
             yield pair[0], pair[1]
     else:
-        raise expected("logit_bias", SHAPES, value)
+        raise expected(name, SHAPES, value)
 
 
-def _tokens(target: object, vocab: Vocab) -> list[int]:
+def _tokens(name: str, target: object, vocab: Vocab) -> list[int]:
     if isinstance(target, str):
-        with naming("logit_bias"):
+        with naming(name):
             return vocab.tokenize(target, add_special=False, parse_special=False)
     if is_number(target):
-        return [as_token("logit_bias", target, vocab.n_tokens)]
-    raise expected("logit_bias", SHAPES, target)
+        return [as_token(name, target, vocab.n_tokens)]
+    raise expected(name, SHAPES, target)

@@ -10,27 +10,35 @@ LOWEST_LOGPROB = -3.4028234663852886e38
 """Stands for minus infinity, which JSON cannot spell."""
 
 
-def probabilities_json(positions: Sequence[TokenProbabilities], vocab: Vocab) -> list[dict[str, object]]:
+def probabilities_json(
+    positions: Sequence[TokenProbabilities], vocab: Vocab, *, after_sampling: bool
+) -> list[dict[str, object]]:
     """Returns one object per position, with the fields of the llama-like API (`content` with `probs`) and those that
-    llama.cpp's server has today (`id`, `token`, `bytes`, `logprob`, `top_logprobs`)."""
+    llama.cpp's server has today: `id`, `token`, `bytes`, and `logprob` and `top_logprobs`, or, of what the samplers
+    left, `prob` and `top_probs`."""
+    name_of_top = "top_probs" if after_sampling else "top_logprobs"
     return [
         {
             "content": _text(position.chosen.token, vocab),
             "probs": [{"tok_str": _text(top.token, vocab), "prob": math.exp(top.logprob)} for top in position.top],
-            **_logprob_json(position.chosen, vocab),
-            "top_logprobs": [_logprob_json(top, vocab) for top in position.top],
+            **_candidate_json(position.chosen, vocab, after_sampling),
+            name_of_top: [_candidate_json(top, vocab, after_sampling) for top in position.top],
         }
         for position in positions
     ]
 
 
-def _logprob_json(probability: TokenProbability, vocab: Vocab) -> dict[str, object]:
-    return {
+def _candidate_json(probability: TokenProbability, vocab: Vocab, after_sampling: bool) -> dict[str, object]:
+    candidate: dict[str, object] = {
         "id": probability.token,
         "token": _text(probability.token, vocab),
         "bytes": list(vocab.piece(probability.token)),
-        "logprob": max(probability.logprob, LOWEST_LOGPROB),
     }
+    if after_sampling:
+        candidate["prob"] = math.exp(probability.logprob)
+    else:
+        candidate["logprob"] = max(probability.logprob, LOWEST_LOGPROB)
+    return candidate
 
 
 def _text(token: int, vocab: Vocab) -> str:

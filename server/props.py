@@ -5,8 +5,9 @@ from importlib.metadata import version
 from starlette.requests import Request
 
 from server.access import engine_of, settings_of
-from server.generation_settings import options_json
+from server.generation_settings import all_options_json
 from server.json_response import JsonResponse
+from server.settings import CompletionDefaults
 from slots.llama import Vocab
 
 
@@ -14,7 +15,7 @@ async def get_props(request: Request) -> JsonResponse:
     engine, settings = engine_of(request), settings_of(request)
     return JsonResponse(
         {
-            "default_generation_settings": {"params": options_json(settings.defaults), "n_ctx": engine.n_ctx_slot},
+            "default_generation_settings": {"params": _defaults_json(settings.defaults), "n_ctx": engine.n_ctx_slot},
             "total_slots": engine.n_slots,
             "model_alias": settings.alias,
             "model_path": str(settings.model_path),
@@ -32,6 +33,10 @@ async def get_props(request: Request) -> JsonResponse:
             "anti_prompt": "",
         }
     )
+
+
+def _defaults_json(defaults: CompletionDefaults) -> dict[str, object]:
+    return {**all_options_json(defaults), "return_tokens": defaults.return_tokens}
 
 
 def _text(token: int | None, vocab: Vocab) -> str:

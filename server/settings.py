@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from slots.request import SamplingParams
+from slots.sampling_params import SamplingParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,10 @@ class CompletionDefaults:
     n_predict: int = -1
     n_keep: int = 0
     cache_prompt: bool = True
+    n_indent: int = 0
+    t_max_predict_ms: int = 0
+    timings_per_token: bool = False
+    return_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)

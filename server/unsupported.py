@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from server.errors import ApiError
-from server.fields import Fields, is_number, shown
+from server.fields import Fields, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +23,7 @@ def any_of(*values: object) -> Neutral:
     return Neutral(" or ".join(map(shown, values)), lambda given: given is None or given in values)
 
 
-NEGATIVE = Neutral("a negative number", lambda given: given is None or (is_number(given) and given < 0))
-ZERO_OR_LESS = Neutral("0 or less", lambda given: given is None or (is_number(given) and given <= 0))
-
 NEUTRAL_VALUES = {
-    "tfs_z": only(1),
-    "typical_p": only(1),
-    "top_n_sigma": ZERO_OR_LESS,
-    "dynatemp_range": only(0),
-    "xtc_probability": only(0),
-    "dry_multiplier": only(0),
-    "adaptive_target": NEGATIVE,
-    "mirostat": only(0),
-    "samplers": any_of([], ""),
-    "min_keep": only(0),
     "grammar": only(""),
     "json_schema": only(None),
     "system_prompt": any_of("", {}),
@@ -44,12 +31,7 @@ NEUTRAL_VALUES = {
     "lora": only([]),
     "n_cmpl": only(1),
     "n_cache_reuse": only(0),
-    "n_indent": only(0),
-    "t_max_predict_ms": ZERO_OR_LESS,
-    "post_sampling_probs": only(False),
-    "timings_per_token": only(False),
     "return_progress": only(False),
-    "response_fields": only([]),
 }
 
 

@@ -17,11 +17,15 @@ from slots.llama import Batch, Context, Logits, Model, ModelInfo
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.prefix_cache import reusable_prefix_length
 from slots.request import CompletionRequest
+from slots.sampling import Choice, RowSampler, Sampler, Surroundings
+from slots.sampling_params import SamplingParams
 from slots.scheduler import Limits, Share, choose_slot, plan_step
 from slots.slot import Slot
 from slots.stream import CompletionStream
 
 _log = logging.getLogger("slots")
+
+_USUAL_BREAKERS = SamplingParams().dry_sequence_breakers
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class Engine:
         self._generations: dict[int, Generation] = {}
         self._outbox: list[tuple[CompletionStream, Event | None]] = []
         self._batch = Batch(context.n_batch)
+        self._surroundings = Surroundings.of(self.vocab, context.n_ctx_seq)
+        self._rows = RowSampler(self.vocab.n_tokens, min(context.n_threads, len(self._slots)), len(self._slots))
 
     @classmethod
     def load(
@@ -100,9 +106,11 @@ class Engine:
         return len(self._waiting)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the thread; events are delivered on `loop`."""
+        """Start the thread; events are delivered on `loop`. What the first request with DRY would have to wait for is
+        prepared meanwhile."""
         self._loop = loop
         self._thread.start()
+        threading.Thread(target=self._surroundings.find_breakers, args=(_USUAL_BREAKERS,), daemon=True).start()
 
     def submit(self, request: CompletionRequest) -> CompletionStream:
         """Queue a request, first come first served.
@@ -168,6 +176,7 @@ class Engine:
                 self._emit()
         finally:
             self._emit()
+            self._rows.close()
             self._context.close()
 
     def _turn(self) -> bool:
@@ -248,7 +257,8 @@ class Engine:
         _log.debug(
             "request %d: slot %d has %d of %d tokens", submitted.number, slot.slot_id, n_reused, len(request.prompt)
         )
-        self._generations[slot.slot_id] = Generation(slot, request, submitted.stream, self.vocab)
+        sampler = Sampler(request.sampling, request.prompt, self._surroundings)
+        self._generations[slot.slot_id] = Generation(slot, request, submitted.stream, self.vocab, sampler)
 
     def _step(self) -> None:
         plan = plan_step(self._slots, self._limits)
@@ -285,24 +295,34 @@ class Engine:
         return logits
 
     def _advance(self, shares: list[Share], logits: Logits) -> None:
-        rows = iter(logits)
         now = time.perf_counter()
+        sampling = []
         for slot in (share.slot for share in shares if share.slot.n_pending == 0):
             generation = self._generations[slot.slot_id]
             generation.end_prefill(now)
-            if not generation.wants_tokens:
-                self._release(slot, generation.finish(StopReason.LIMIT, now))
-                continue
-            try:
-                events = generation.advance(next(rows), time.perf_counter())
-            except InvalidRequest as error:
-                self._release(slot, Failed(error))
-                continue
-            self._outbox += [(generation.stream, event) for event in events[:-1]]
-            if isinstance(events[-1], Finished):
-                self._release(slot, events[-1])
+            if generation.wants_tokens:
+                sampling.append(generation)
             else:
-                self._outbox.append((generation.stream, events[-1]))
+                self._release(slot, generation.finish(StopReason.LIMIT, now))
+        choices = self._rows.choose([generation.sampler for generation in sampling], logits)
+        now = time.perf_counter()
+        for generation, choice in zip(sampling, choices, strict=True):
+            self._take(generation, choice, now)
+
+    def _take(self, generation: Generation, choice: Choice | Exception, now: float) -> None:
+        if isinstance(choice, EngineError):
+            self._release(generation.slot, Failed(choice))
+            return
+        if isinstance(choice, Exception):
+            _log.error("a token could not be chosen", exc_info=choice)
+            self._release(generation.slot, Failed(_internal_error()))
+            return
+        events = generation.advance(choice, now)
+        self._outbox += [(generation.stream, event) for event in events[:-1]]
+        if isinstance(events[-1], Finished):
+            self._release(generation.slot, events[-1])
+        else:
+            self._outbox.append((generation.stream, events[-1]))
 
     def _release(self, slot: Slot, last_event: Finished | Failed | None) -> None:
         """Free a slot; its stream gets its last event, or none if nobody listens any more."""

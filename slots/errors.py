@@ -13,6 +13,12 @@ class InvalidRequest(EngineError):
         self.field = field
 
 
+def require(condition: bool, field: str, expected: str, value: object) -> None:
+    """Raises InvalidRequest unless the condition holds that the value of a field has to fulfil."""
+    if not condition:
+        raise InvalidRequest(field, f"expected {expected}, got {value!r}")
+
+
 class PromptTooLong(InvalidRequest):
     """A prompt with more tokens than a slot has room for."""
 

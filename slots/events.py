@@ -17,7 +17,9 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TokenProbability:
-    """One candidate for a position and its log probability (natural log, softmax over the whole vocabulary)."""
+    """One candidate for a position and its log probability (natural log).
+
+    Softmax over the whole vocabulary, or over what the samplers left of it where those are asked for."""
 
     token: int
     logprob: float
@@ -29,17 +31,6 @@ class TokenProbabilities:
 
     chosen: TokenProbability
     top: tuple[TokenProbability, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One generated token and the text that it completed; the text is empty while a character or a stop string
-    may still be incomplete. A token that ends the generation carries the text that was held back until then."""
-
-    token: int
-    text: str
-    slot_id: int
-    probabilities: TokenProbabilities | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +58,19 @@ class Timings:
 
 def _per_second(n_tokens: int, milliseconds: float) -> float:
     return 1000 * n_tokens / milliseconds if milliseconds else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token and the text that it completed; the text is empty while a character or a stop string
+    may still be incomplete. A token that ends the generation carries the text that was held back until then."""
+
+    token: int
+    text: str
+    slot_id: int
+    probabilities: TokenProbabilities | None
+    timings: Timings | None
+    """As of this token, where the request asks for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,18 +50,19 @@ class Context:
         if not handle:
             raise ModelLoadError(f"llama.cpp cannot make a context: {last_error()}")
         self._weights = model.weights  # which have to stay as long as this does
-        self._handle = handle
+        self.handle = handle
         self._memory = lib.llama_get_memory(handle)
         self._n_vocab = model.vocab.n_tokens
         self.n_ctx: int = lib.llama_n_ctx(handle)
         self.n_ctx_seq: int = lib.llama_n_ctx_seq(handle)
         self.n_batch: int = lib.llama_n_batch(handle)
         self.n_ubatch: int = lib.llama_n_ubatch(handle)
+        self.n_threads: int = params.n_threads
         self.n_sequences: int = lib.llama_n_seq_max(handle)
 
     def close(self) -> None:
         """Free the KV cache; the context may not be used afterwards."""
-        lib.llama_free(self._handle)
+        lib.llama_free(self.handle)
 
     def decode(self, batch: Batch) -> Logits:
         """Compute a batch, without the GIL.
@@ -75,14 +76,14 @@ class Context:
         batch.check(self._n_vocab, self.n_sequences)
         batch.struct.n_tokens = batch.n_tokens
         forget_errors()
-        code = lib.llama_decode(self._handle, batch.struct)
+        code = lib.llama_decode(self.handle, batch.struct)
         if code == 1:
             raise DecodeError("the KV cache has no room for the batch")
         if code != 0:
             raise DecodeError(f"llama_decode returned {code}: {last_error()}")
         if batch.n_outputs == 0:
             return np.empty((0, self._n_vocab), np.float32)
-        pointer = lib.llama_get_logits(self._handle)
+        pointer = lib.llama_get_logits(self.handle)
         return np.ctypeslib.as_array(pointer, shape=(batch.n_outputs, self._n_vocab))
 
     def keep_prefix(self, sequence: int, n_tokens: int) -> bool:

@@ -38,7 +38,10 @@ class Vocab:
         self.add_bos = bool(lib.llama_vocab_get_add_bos(handle))
         self.bos = _token_or_none(lib.llama_vocab_bos(handle))
         self.eos = _token_or_none(lib.llama_vocab_eos(handle))
+        self.eot = _token_or_none(lib.llama_vocab_eot(handle))
         self.newline = _token_or_none(lib.llama_vocab_nl(handle))
+        self.suppressed = frozenset(self._read_suppressed())
+        """Tokens that the model's header says are never to be generated."""
         self.end_of_generation = frozenset(t for t in range(self.n_tokens) if lib.llama_vocab_is_eog(handle, t))
         self._pieces: dict[int, bytes] = {}
 
@@ -54,16 +57,19 @@ class Vocab:
         spelled out in the text. Raises UnicodeEncodeError for a lone surrogate, and UnbrokenTextError.
         """
         if len(text) <= _SHALLOW_CHARACTERS:
-            return self._tokenize(text, add_special, parse_special)
+            return self._tokenize(text.encode(), add_special, parse_special)
         longest = max(stretch.end() - stretch.start() for stretch in _STRETCH.finditer(text))
         if longest > MAX_UNBROKEN:
             raise UnbrokenTextError(
                 f"expected white space, or its end, every {MAX_UNBROKEN} characters, got a stretch of {longest}"
             )
-        return run_on_deep_stack(lambda: self._tokenize(text, add_special, parse_special))
+        return run_on_deep_stack(lambda: self._tokenize(text.encode(), add_special, parse_special))
 
-    def _tokenize(self, text: str, add_special: bool, parse_special: bool) -> list[int]:
-        data = text.encode()
+    def tokenize_bytes(self, data: bytes) -> list[int]:
+        """The tokens of a few bytes, which need not be whole characters; nothing is added in front or behind."""
+        return self._tokenize(data, add_special=False, parse_special=False)
+
+    def _tokenize(self, data: bytes, add_special: bool, parse_special: bool) -> list[int]:
         capacity = len(data) + 16
         while True:
             tokens = (lib.llama_token * capacity)()
@@ -93,9 +99,19 @@ class Vocab:
             known = self._pieces[token] = self._read_piece(token)
         return known
 
+    def text_of(self, token: int) -> bytes:
+        """The bytes that a generated token adds to a text: none if it steers the model. Raises ValueError for an
+        unknown id."""
+        return b"" if self.is_control(token) else self.piece(token)
+
     def detokenize(self, tokens: Sequence[int]) -> bytes:
         """The bytes of tokens in a row, special tokens spelled out. Raises ValueError for an unknown id."""
         return b"".join(map(self.piece, tokens))
+
+    def _read_suppressed(self) -> Sequence[int]:
+        n = ctypes.c_int32()
+        tokens = lib.llama_vocab_get_suppress_tokens(self._handle, ctypes.byref(n))
+        return tokens[: n.value] if n.value > 0 else ()
 
     def _read_piece(self, token: int) -> bytes:
         self._check(token)

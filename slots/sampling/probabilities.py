@@ -1,18 +1,41 @@
-"""How likely the model itself finds tokens, before any sampler."""
+"""How likely tokens are, as the model gives it and as the samplers leave it."""
 
-import numpy as np
+import math
 
 from slots.events import TokenProbabilities, TokenProbability
-from slots.llama import Logits
-from slots.sampling.top_k import largest
+from slots.sampling.candidates import Candidates
+from slots.sampling.selection import largest
 
 
-def probabilities(row: Logits, chosen: int, n: int) -> TokenProbabilities:
-    """The log probability of the chosen token and of the `n` most likely ones: softmax over the whole row."""
-    peak = np.float64(row.max())
-    log_total = peak + np.log(np.exp(row - peak, dtype=np.float64).sum())
+class ModelProbabilities:
+    """The probabilities of a whole row, softmax over the vocabulary, before any sampler."""
 
-    def of(token: int) -> TokenProbability:
-        return TokenProbability(token, float(row[token] - log_total))
+    def __init__(self, candidates: Candidates, n: int) -> None:
+        """To be made before the first sampler; `n` is how many of the most likely tokens are of interest."""
+        self._candidates = candidates
+        self._log_total = candidates.peak() + math.log(candidates.softmax().total())
+        logits = candidates.logits
+        places = largest(logits, n, candidates.workspace)
+        self._top = tuple(self._of(int(token), float(logits[token])) for token in places)
 
-    return TokenProbabilities(of(chosen), tuple(of(int(token)) for token in largest(row, n)))
+    def with_chosen(self, token: int) -> TokenProbabilities:
+        """The most likely tokens, and the one that the samplers led to."""
+        return TokenProbabilities(self._of(token, self._candidates.original(token)), self._top)
+
+    def _of(self, token: int, logit: float) -> TokenProbability:
+        return TokenProbability(token, logit - self._log_total)
+
+
+def remaining_probabilities(candidates: Candidates, chosen: int, n: int) -> TokenProbabilities:
+    """The `n` most likely of the candidates that the samplers left, or as many as are possible at all.
+
+    `chosen` is the place of the chosen one.
+    """
+    softmax = candidates.softmax()
+    weights, total = softmax.weights, softmax.total()
+
+    def of(place: int) -> TokenProbability:
+        return TokenProbability(candidates.token(place), math.log(float(weights[place]) / total))
+
+    places = largest(candidates.logits, n, candidates.workspace)
+    return TokenProbabilities(of(chosen), tuple(of(int(place)) for place in places if weights[place] > 0))

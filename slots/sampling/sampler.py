@@ -1,75 +1,119 @@
-"""The chain from a row of logits to a token."""
+"""From a row of logits to a token."""
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from slots.errors import InvalidRequest
-from slots.events import TokenProbabilities
+from slots.events import TokenProbabilities, TokenProbability
 from slots.llama import Logits
-from slots.request import SamplingParams
-from slots.sampling.penalties import LogitBias, Penalties
-from slots.sampling.probabilities import probabilities
-from slots.sampling.top_k import largest
-from slots.sampling.truncation import keep_min_p, keep_top_p
+from slots.sampling.candidates import Candidates, no_token_left
+from slots.sampling.chain import Ingredients, build_chain
+from slots.sampling.draw import draw
+from slots.sampling.probabilities import ModelProbabilities, remaining_probabilities
+from slots.sampling.surroundings import Surroundings
+from slots.sampling.workspace import Workspace
+from slots.sampling_params import SamplingParams
 
 
-@dataclass(frozen=True, slots=True)
+def quiet() -> np.errstate:
+    """Numpy's warnings are off within: what is too far from the largest logit to be a number does not matter."""
+    return np.errstate(all="ignore")
+
+
+@dataclass(slots=True)
 class Choice:
-    """A chosen token, with the model's probabilities where they were asked for."""
+    """A chosen token, with probabilities where they were asked for."""
 
     token: int
     probabilities: TokenProbabilities | None
 
 
+@dataclass(slots=True)
+class Begun:
+    """A choice of which the first part is done."""
+
+    candidates: Candidates
+    probabilities: ModelProbabilities | None
+
+
+@runtime_checkable
+class _Listener(Protocol):
+    """A sampler that looks back on the text."""
+
+    def accept(self, token: int) -> None: ...
+
+
+@runtime_checkable
+class _Observer(Protocol):
+    """A sampler that learns from how likely the chosen tokens were. It is the last of its chain."""
+
+    def observe(self, place: int, probability: float) -> None: ...
+
+
 class Sampler:
-    """The samplers of one request, with their state and their own random generator.
+    """The samplers of one request, with their state and their own random generator."""
 
-    The order is llama.cpp's: logit bias, penalties, top-k, top-p, min-p, temperature.
-    """
-
-    def __init__(
-        self,
-        params: SamplingParams,
-        prompt: Sequence[int],
-        *,
-        n_ctx: int,
-        newline: int | None,
-        end_of_generation: Collection[int],
-    ) -> None:
-        self._params = params
-        self._bias = LogitBias(params.logit_bias, end_of_generation if params.ignore_eos else ())
-        self._penalties = Penalties(params, prompt, n_ctx, newline)
+    def __init__(self, params: SamplingParams, prompt: Sequence[int], surroundings: Surroundings) -> None:
         self.seed = params.seed if params.seed >= 0 else secrets.randbits(32)
         self._random = np.random.Generator(np.random.PCG64(self.seed))
+        self._chain = chain = build_chain(Ingredients(params, prompt, surroundings, self._random))
+        samplers: tuple[object, ...] = chain.steps
+        self._listeners = [sampler for sampler in samplers if isinstance(sampler, _Listener)]
+        self._observers = [sampler for sampler in samplers if isinstance(sampler, _Observer)]
+        self._n_probs = params.n_probs
+        self._of_model = params.n_probs > 0 and not params.post_sampling_probs
 
-    def choose(self, row: Logits) -> Choice:
-        """The next token for a row of logits, float32 of shape (vocabulary,), which is changed on the way.
+    @property
+    def is_light(self) -> bool:
+        """Whether it only looks for the largest logits of a row, and not at all of them."""
+        return self._chain.is_light and not self._of_model
 
-        Raises InvalidRequest when the biases leave no token to choose from.
+    def choose(self, row: Logits, workspace: Workspace) -> Choice:
+        """The next token for a row of logits, float32 of shape (vocabulary,), some of which are changed on the way.
+
+        Raises InvalidRequest when the options leave no token to choose from.
         """
-        n_probs = self._params.n_probs
-        untouched = row.copy() if n_probs else row
-        self._bias.apply(row)
-        self._penalties.apply(row)
-        token = int(row.argmax()) if self._params.temperature <= 0.0 else self._draw(row)
-        if row[token] == -np.inf:
-            raise InvalidRequest("logit_bias", "expected a token that is not ruled out, got none")
-        self._penalties.accept(token)
-        return Choice(token, probabilities(untouched, token, n_probs) if n_probs else None)
+        with quiet():
+            return self.finish(self.begin(row, workspace))
 
-    def _draw(self, row: Logits) -> int:
-        params = self._params
-        candidates = largest(row, params.top_k if params.top_k > 0 else row.size)
-        logits = row[candidates].astype(np.float64)
-        if logits[0] == -np.inf:
-            return int(candidates[0])
-        logits = logits[: keep_top_p(logits, params.top_p)]
-        logits = logits[: keep_min_p(logits, params.min_p)]
-        with np.errstate(over="ignore"):
-            weights = np.exp((logits - logits[0]) / params.temperature)
-        mass = np.cumsum(weights)
-        drawn = int(np.searchsorted(mass, self._random.random() * mass[-1], side="right"))
-        return int(candidates[min(drawn, mass.size - 1)])
+    def begin(self, row: Logits, workspace: Workspace) -> Begun:
+        """The first part of a choice: all of it that needs the row as it is or only changes some of its logits."""
+        candidates = Candidates(row, workspace)
+        before = ModelProbabilities(candidates, self._n_probs) if self._of_model else None
+        for edit in self._chain.edits:
+            edit(candidates)
+        return Begun(candidates, before)
+
+    def finish(self, begun: Begun) -> Choice:
+        """The rest of a choice. Raises InvalidRequest when the options leave no token to choose from."""
+        candidates = begun.candidates
+        for step in self._chain.others:
+            step(candidates)
+        place = self._take_best(candidates) if self._chain.is_greedy else self._draw(candidates)
+        token = candidates.token(place)
+        for listener in self._listeners:
+            listener.accept(token)
+        if begun.probabilities is not None:
+            return Choice(token, begun.probabilities.with_chosen(token))
+        return Choice(token, self._remaining(candidates, place) if self._n_probs else None)
+
+    def _take_best(self, candidates: Candidates) -> int:
+        place = candidates.best()
+        if candidates.logits[place] == -np.inf:
+            raise no_token_left()
+        return place
+
+    def _draw(self, candidates: Candidates) -> int:
+        place, probability = draw(candidates, self._random)
+        for observer in self._observers:
+            observer.observe(place, probability)
+        return place
+
+    def _remaining(self, candidates: Candidates, place: int) -> TokenProbabilities:
+        if self._chain.is_greedy:
+            certain = TokenProbability(candidates.token(place), 0.0)
+            return TokenProbabilities(certain, (certain,))
+        return remaining_probabilities(candidates, place, self._n_probs)

@@ -1,31 +1,69 @@
-"""Samplers that cut off the unlikely tokens. Each takes logits sorted from the largest and says how many stay."""
+"""Samplers that take the unlikely tokens away: top-k, top-p, min-p and top-n-sigma."""
 
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-SortedLogits = npt.NDArray[np.float64]
+from slots.sampling.candidates import Candidates
+from slots.sampling.selection import Floats, at_least, descending, largest
+
+_FIRST_TRY = 128
+"""Tokens that usually have the mass that top-p asks for."""
+_SLACK = 0.999
+"""For the rounding of sums in 32 bits."""
 
 
-def keep_top_p(logits: SortedLogits, p: float) -> int:
-    """Nucleus sampling (Holtzman et al., 2019): the fewest tokens whose probabilities add up to at least p.
+def keep_top_k(candidates: Candidates, k: int) -> None:
+    """Top-k sampling (Fan et al., 2018): the k most likely tokens, k from 1 on."""
+    candidates.keep_largest(k)
 
-    Returns how many of the sorted logits, shape (candidates,), stay: at least 1.
+
+def keep_top_p(candidates: Candidates, p: float, min_keep: int) -> None:
+    """Nucleus sampling (Holtzman et al., 2019): the fewest tokens whose probabilities add up to at least p."""
+    if candidates.ids is None and min_keep <= _FIRST_TRY:
+        reached, total = _keep_likely(candidates, p)
+    else:
+        reached = candidates.sort().softmax().weights.cumsum()
+        total = reached[-1]
+    candidates.keep_first(max(int(reached.searchsorted(p * total)) + 1, min_keep))
+
+
+def _keep_likely(candidates: Candidates, p: float) -> tuple[Floats, float]:
+    """Take tokens of a whole row away that cannot belong to the nucleus, and sort the others. Returns the weights of
+    those, added up one after the other, and the total of the row.
+
+    Tokens less likely than (1 - p) / n, of which there are at most n, have less than 1 - p together.
     """
-    if p >= 1.0:
-        return logits.size
-    weights = np.exp(logits - logits[0])
-    mass = np.cumsum(weights)
-    return min(int(np.searchsorted(mass, p * mass[-1], side="left")) + 1, logits.size)
+    softmax = candidates.softmax()
+    total = softmax.total()
+    places = largest(candidates.logits, _FIRST_TRY, candidates.workspace)
+    reached = softmax.weights[places].cumsum(dtype=np.float64)
+    if reached[-1] < p * total:
+        places = at_least(softmax.weights, _SLACK * (1 - p) * total / len(candidates), candidates.workspace)
+        places = places[descending(candidates.logits[places])]
+        reached = softmax.weights[places].cumsum(dtype=np.float64)
+    candidates.keep(places)
+    candidates.is_sorted = True
+    return reached, total
 
 
-def keep_min_p(logits: SortedLogits, p: float) -> int:
-    """Min-p sampling (Nguyen et al., 2024): the tokens at least p times as likely as the most likely one.
+def keep_min_p(candidates: Candidates, p: float, min_keep: int) -> None:
+    """Min-p sampling (Nguyen et al., 2024): the tokens at least p times as likely as the most likely one, p above 0."""
+    candidates.keep_from(candidates.peak() + math.log(p), min_keep)
 
-    Returns how many of the sorted logits, shape (candidates,), stay: at least 1.
-    """
-    if p <= 0.0:
-        return logits.size
-    threshold = logits[0] + math.log(p)
-    return max(int(np.searchsorted(-logits, -threshold, side="right")), 1)
+
+def keep_top_n_sigma(candidates: Candidates, n: float) -> None:
+    """Top-n-sigma sampling (Tang et al., 2024): the tokens whose logits are at most n standard deviations below the
+    largest one. As in llama.cpp, tokens that were ruled out do not count."""
+    logits, workspace = candidates.logits, candidates.workspace
+    mean = logits.mean()
+    if mean == -np.inf:
+        is_possible = np.greater(logits, -np.inf, out=workspace.mask[: logits.size])
+        n_possible = np.count_nonzero(is_possible)
+        if n_possible == 0:
+            return
+        logits = np.compress(is_possible, logits, out=workspace.shifted[:n_possible])
+        mean = logits.mean()
+    deviations = np.subtract(logits, mean, out=workspace.shifted[: logits.size])
+    sigma = math.sqrt(deviations.dot(deviations) / deviations.size)
+    candidates.keep_from(candidates.peak() - n * sigma)

@@ -1,5 +1,8 @@
+from dataclasses import fields
+
 import requests
 
+from slots.sampling_params import SamplingParams
 from tests.server.asking import SECONDS, STORY, complete, get, post, tokenize
 
 RESULT_FIELDS = {
@@ -14,7 +17,8 @@ TIMINGS = {
 OPTIONS = {
     *("seed", "temperature", "top_k", "top_p", "min_p", "n_predict", "stream", "stop", "repeat_penalty"),
     *("repeat_last_n", "penalize_nl", "presence_penalty", "frequency_penalty", "ignore_eos", "logit_bias", "n_probs"),
-    *("cache_prompt", "n_keep", "slot_id", "n_ctx", "model"),
+    *("cache_prompt", "n_keep", "slot_id", "n_ctx", "model", "max_tokens", "n_indent", "t_max_predict_ms", "grammar"),
+    *("timings_per_token", "return_tokens", *(option.name for option in fields(SamplingParams))),
 }
 
 
@@ -54,6 +58,12 @@ def test_settings_say_what_was_asked_for(server: str) -> None:
         **{"temperature": 0.5, "top_k": 7, "top_p": 0.9, "min_p": 0.1, "n_predict": 2, "repeat_penalty": 1.2},
         **{"repeat_last_n": -1, "penalize_nl": False, "presence_penalty": 0.1, "frequency_penalty": 0.2, "seed": 5},
         **{"ignore_eos": True, "n_probs": 3, "cache_prompt": False, "n_keep": 1, "stop": ["\n"], "stream": False},
+        **{"dynatemp_range": 0.1, "dynatemp_exponent": 1.5, "tfs_z": 0.9, "typical_p": 0.8, "top_n_sigma": 2.5},
+        **{"xtc_probability": 0.1, "xtc_threshold": 0.2, "adaptive_target": 0.3, "adaptive_decay": 0.5, "mirostat": 2},
+        **{"mirostat_tau": 4.5, "mirostat_eta": 0.2, "dry_multiplier": 0.7, "dry_base": 1.5, "min_keep": 2},
+        **{"dry_allowed_length": 3, "dry_penalty_last_n": -1, "dry_sequence_breakers": ["-"], "samplers": ["top_k"]},
+        **{"post_sampling_probs": True, "n_indent": 1, "t_max_predict_ms": 60_000, "timings_per_token": True},
+        **{"return_tokens": True},
     }
     settings = complete(server, **asked)["generation_settings"]
     assert {name: settings[name] for name in asked} == asked
@@ -64,7 +74,9 @@ def test_defaults_are_those_of_the_llama_like_api(server: str) -> None:
     defaults = {
         **{"temperature": 0.8, "top_k": 40, "top_p": 0.95, "min_p": 0.05, "repeat_penalty": 1.1, "repeat_last_n": 64},
         **{"penalize_nl": True, "presence_penalty": 0, "frequency_penalty": 0, "ignore_eos": False, "n_probs": 0},
-        **{"stop": [], "logit_bias": [], "n_keep": 0},
+        **{"stop": [], "logit_bias": [], "n_keep": 0, "dynatemp_range": 0, "tfs_z": 1, "typical_p": 1, "mirostat": 0},
+        **{"top_n_sigma": -1, "xtc_probability": 0, "dry_multiplier": 0, "adaptive_target": -1, "min_keep": 0},
+        **{"dry_sequence_breakers": ["\n", ":", '"', "*"], "n_indent": 0, "t_max_predict_ms": 0},
     }
     assert {name: settings[name] for name in defaults} == defaults
 

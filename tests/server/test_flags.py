@@ -1,42 +1,17 @@
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from models.source import ModelSource
-from server.configuration import Configuration, read_configuration
 from server.flags import GROUPS
-from server.settings import CompletionDefaults, Settings
+from server.settings import Settings
 from slots.options import ContextOptions, EngineOptions, ModelOptions
-from slots.request import SamplingParams
+from tests.server.configured import configured, error_of, sampling, settings
 from tests.server.headers import HEADER
-
-
-def configured(*flags: str, environ: Mapping[str, str] | None = None) -> Configuration:
-    return read_configuration(flags, environ or {})
-
-
-def settings(*flags: str, environ: Mapping[str, str] | None = None) -> Settings:
-    return configured(*flags, environ=environ).settings(HEADER)
-
-
-def sampling(*flags: str) -> SamplingParams:
-    return settings(*flags).defaults.sampling
 
 
 def loading(*flags: str) -> ModelOptions:
     return configured(*flags).model(HEADER.path)
-
-
-def error_of(capsys: pytest.CaptureFixture[str], *flags: str, environ: Mapping[str, str] | None = None) -> str:
-    """Returns what is said about flags that are refused, which is one line, with exit code 2."""
-    with pytest.raises(SystemExit) as caught:
-        configured(*flags, environ=environ)
-    said = capsys.readouterr()
-    assert (caught.value.code, said.out) == (2, "")
-    assert said.err.startswith("llama-slots: error: ")
-    assert said.err.count("\n") == 1
-    return said.err.removeprefix("llama-slots: error: ").rstrip()
 
 
 def test_without_flags_everything_is_at_its_default() -> None:
@@ -126,33 +101,6 @@ def test_flags_of_the_context(flags: str, field: str, value: object) -> None:
     assert getattr(configured(*flags.split()).context, field) == value
 
 
-@pytest.mark.parametrize(
-    ("flags", "field", "value"),
-    [
-        ("-s 7", "seed", 7),
-        ("--seed -1", "seed", -1),
-        ("--temp 0", "temperature", 0.0),
-        ("--temperature 1.5", "temperature", 1.5),
-        ("--top-k 0", "top_k", 0),
-        ("--top-p 0.5", "top_p", 0.5),
-        ("--min-p 0", "min_p", 0.0),
-        ("--repeat-last-n -1", "repeat_last_n", -1),
-        ("--repeat-penalty 1.3", "repeat_penalty", 1.3),
-        ("--presence-penalty -0.5", "presence_penalty", -0.5),
-        ("--frequency-penalty 0.5", "frequency_penalty", 0.5),
-        ("--ignore-eos", "ignore_eos", True),
-        ("--no-penalize-nl", "penalize_nl", False),
-    ],
-)
-def test_flags_of_sampling(flags: str, field: str, value: object) -> None:
-    assert getattr(sampling(*flags.split()), field) == value
-
-
-def test_flags_of_what_a_request_leaves_out() -> None:
-    defaults = settings("-n", "5", "--keep", "-1", "--no-cache-prompt").defaults
-    assert defaults == CompletionDefaults(n_predict=5, n_keep=-1, cache_prompt=False)
-
-
 def test_flags_of_the_server() -> None:
     found = settings("--host", "::1", "--port", "9", "-a", "name", "--no-slots", "--shutdown-timeout", "3")
     assert (found.host, found.port, found.alias, found.show_slots) == ("::1", 9, "name", False)
@@ -192,11 +140,6 @@ def test_the_chat_template_is_the_headers() -> None:
         ("-ts 1,x", "argument -ts/--tensor-split: expected numbers of 0 or more with commas between them, such as 3,1"),
         ("-hf model", "argument -hf/-hfr/--hf-repo: expected USER/REPO or USER/REPO:QUANT, got 'model'"),
         ("--rope-scale 0", "argument --rope-scale: expected a number above 0, got '0'"),
-        ("--top-p 1.5", "argument --top-p: expected a number from 0 to 1, got 1.5"),
-        ("--repeat-penalty 0", "argument --repeat-penalty: expected a number above 0, got 0.0"),
-        ("--repeat-last-n -2", "argument --repeat-last-n: expected -1 or more, got -2"),
-        ("--seed 4294967296", "argument -s/--seed: expected an integer from -1 to 4294967295, got 4294967296"),
-        ("--temp nan", "argument --temp/--temperature: expected a number, got 'nan'"),
         ("--api-key ,", "argument --api-key: expected a key, got ','"),
         ("--model", "argument -m/--model: expected one argument"),
         ("-m a.gguf -hf u/r", "-m/--model and -hf/--hf-repo: expected one of them, got a.gguf and u/r"),

@@ -1,10 +1,14 @@
 """Whatever a body says, it gets an answer or a refusal, and the server goes on."""
 
+from dataclasses import Field, fields
+from typing import Any
+
 import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.server.asking import SECONDS, get
+from slots.sampling_params import RANGES, Range, SamplerName, SamplingParams
+from tests.server.asking import SECONDS, Json, complete, get
 
 TEXT = st.text(max_size=12)
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-3, 600)
@@ -16,19 +20,41 @@ BIASES = st.lists(st.tuples(st.integers(-1, 600) | TEXT, NUMBERS | st.booleans()
     st.integers(-1, 600).map(str) | TEXT, NUMBERS | st.booleans(), max_size=4
 )
 OPTIONS = (
-    *("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "repeat_last_n", "penalize_nl", "presence_penalty"),
-    *("frequency_penalty", "seed", "ignore_eos", "n_probs", "slot_id", "id_slot", "cache_prompt", "n_keep", "n"),
-    *("stream", "stop", "return_tokens", "grammar", "typical_p", "samplers", "mirostat", "system_prompt"),
+    *(option.name for option in fields(SamplingParams)),
+    *("slot_id", "id_slot", "cache_prompt", "n_keep", "n", "stream", "stop", "return_tokens", "n_indent"),
+    *("t_max_predict_ms", "timings_per_token", "response_fields", "grammar", "system_prompt"),
 )
+STRINGS = st.lists(TEXT | st.sampled_from(["top_k", "content", "generation_settings/seed"]), max_size=4)
 BODIES = st.builds(
     lambda prompt, n_predict, options, logit_bias: (
         options | {"prompt": prompt, "n_predict": n_predict, "logit_bias": logit_bias}
     ),
     PROMPTS | ANYTHING,
     st.integers(-3, 3).filter(lambda n: n != -1) | TEXT,
-    st.dictionaries(st.sampled_from(OPTIONS), NUMBERS | st.booleans() | TEXT | ANYTHING, max_size=5),
+    st.dictionaries(st.sampled_from(OPTIONS), NUMBERS | st.booleans() | TEXT | STRINGS | ANYTHING, max_size=5),
     st.none() | BIASES,
 )
+
+
+def values_of(option: Field[Any]) -> st.SearchStrategy[object]:
+    """Values that the option takes, most of them near those at which it does something."""
+    allowed = RANGES.get(option.name, Range())
+    match option.default:
+        case bool():
+            return st.booleans()
+        case int():
+            return st.integers(int(max(allowed.least, -3)), int(min(allowed.most, 300)))
+        case float():
+            return st.floats(max(allowed.least, -3), min(allowed.most, 10), exclude_min=allowed.is_open)
+    return VALUES_OF_LISTS[option.name]
+
+
+VALUES_OF_LISTS: dict[str, st.SearchStrategy[object]] = {
+    "samplers": st.lists(st.sampled_from(SamplerName), max_size=12),
+    "dry_sequence_breakers": st.lists(st.text(min_size=1, max_size=3), max_size=3),
+    "logit_bias": st.lists(st.tuples(st.integers(0, 500), st.floats(-100, 100) | st.just(False)), max_size=3),
+}
+SAMPLING = st.fixed_dictionaries({}, optional={option.name: values_of(option) for option in fields(SamplingParams)})
 
 
 def assert_answered(server: str, response: requests.Response) -> None:
@@ -40,6 +66,14 @@ def assert_answered(server: str, response: requests.Response) -> None:
 @settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 def test_any_fields(server: str, body: dict[str, object]) -> None:
     assert_answered(server, requests.post(f"{server}/completion", json=body, timeout=SECONDS))
+
+
+@given(options=SAMPLING)
+@settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow])
+def test_any_sampling_within_its_ranges_gives_a_text(server: str, options: Json) -> None:
+    result = complete(server, n_predict=4, **options)
+    assert result["tokens_predicted"] > 0
+    assert len(result.get("completion_probabilities", [])) in (0, result["tokens_predicted"])
 
 
 @given(body=st.binary(max_size=64) | ANYTHING.map(repr).map(str.encode))

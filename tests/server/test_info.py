@@ -1,6 +1,6 @@
 import pytest
 
-from tests.server.asking import STORY, begun_stream, get
+from tests.server.asking import STORY, begun_stream, get, post
 
 
 @pytest.mark.parametrize("path", ["/health", "/v1/health"])
@@ -23,6 +23,17 @@ def test_props_tell_the_default_settings(server: str) -> None:
     defaults = get(f"{server}/props").json()["default_generation_settings"]
     assert defaults["n_ctx"] == 2048
     assert (defaults["params"]["temperature"], defaults["params"]["repeat_penalty"]) == (0.8, 1.1)
+    assert defaults["params"]["dry_sequence_breakers"] == ["\n", ":", '"', "*"]
+    assert not defaults["params"]["return_tokens"]
+
+
+def test_default_settings_are_those_that_a_result_says(server: str) -> None:
+    defaults = get(f"{server}/props").json()["default_generation_settings"]["params"]
+    asked_for = {"seed", "n_predict", "max_tokens"}
+    settings = post(server, {"prompt": STORY, "n_predict": 1}).json()["generation_settings"]
+    assert {name: settings[name] for name in defaults.keys() - asked_for} == {
+        name: value for name, value in defaults.items() if name not in asked_for
+    }
 
 
 @pytest.mark.parametrize("path", ["/models", "/v1/models"])
@@ -40,14 +51,18 @@ def test_slots_are_listed_by_number(server: str) -> None:
 
 
 def test_busy_slot_says_what_it_does_and_nothing_of_its_text(server: str) -> None:
-    with begun_stream(server, n_predict=2000, slot_id=3, top_k=11):
+    secrets = {"stop": ["secret"], "dry_sequence_breakers": ["secret"], "logit_bias": [["secret", 1]]}
+    with begun_stream(server, n_predict=2000, slot_id=3, top_k=11, min_keep=3, n_indent=0, **secrets):
         answer = get(f"{server}/slots")
     busy = answer.json()[3]
     assert busy["is_processing"]
-    assert (busy["params"]["top_k"], busy["params"]["n_predict"]) == (11, 2000)
+    assert (busy["params"]["top_k"], busy["params"]["min_keep"], busy["params"]["n_predict"]) == (11, 3, 2000)
+    assert busy["params"]["samplers"][0] == "penalties"
     assert busy["next_token"][0]["n_decoded"] > 0
     assert busy["next_token"][0]["n_decoded"] + busy["next_token"][0]["n_remain"] == 2000
     assert STORY not in answer.text
+    assert not {"secret", "stop", "dry_sequence_breakers", "logit_bias"} & busy["params"].keys()
+    assert "secret" not in answer.text
 
 
 def test_idle_slot_is_enough_for_fail_on_no_slot(server: str) -> None:

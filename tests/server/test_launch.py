@@ -151,5 +151,10 @@ def test_a_model_that_llama_cpp_refuses_is_one_line(tmp_path: Path) -> None:
     assert refused("-m", str(unknown)).startswith("llama-slots: error: ")
 
 
+def test_a_bias_for_a_token_that_the_model_does_not_have_is_one_line() -> None:
+    expected = "llama-slots: error: argument -l/--logit-bias: expected tokens of the model, from 0 to "
+    assert refused("--logit-bias", "5+1", "--logit-bias", "99999999+1").startswith(expected)
+
+
 def test_a_wrong_flag_is_one_line_and_exit_code_2() -> None:
     assert refused("-c", "-5", code=2).startswith("llama-slots: error: argument -c/--ctx-size: expected a whole number")

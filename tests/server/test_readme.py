@@ -1,9 +1,11 @@
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from server.app import ROUTES
 from server.flags import GROUPS
+from slots.sampling_params import SamplingParams
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
@@ -16,3 +18,8 @@ def test_the_readme_has_every_flag(spelling: str) -> None:
 @pytest.mark.parametrize("path", [route.path for route in ROUTES])
 def test_the_readme_has_every_endpoint(path: str) -> None:
     assert f"{path}`" in README
+
+
+@pytest.mark.parametrize("option", [option.name for option in fields(SamplingParams)])
+def test_the_readme_has_every_sampling_option(option: str) -> None:
+    assert f"`{option}`" in README

@@ -9,7 +9,8 @@ from models.source import BUNDLED_MODEL
 from slots.engine import Engine
 from slots.events import Failed, Finished, Token
 from slots.options import ContextOptions, EngineOptions, ModelOptions
-from slots.request import CompletionRequest, SamplingParams
+from slots.request import CompletionRequest
+from slots.sampling_params import SamplingParams
 from slots.stream import CompletionStream
 
 GREEDY = SamplingParams(temperature=0.0)

@@ -8,7 +8,8 @@ from slots.errors import InvalidRequest, PromptTooLong, QueueFull, ShuttingDown,
 from slots.events import Finished, StopReason
 from slots.llama import Context, DecodeError
 from slots.options import EngineOptions
-from slots.request import CompletionRequest, SamplingParams
+from slots.request import CompletionRequest
+from slots.sampling_params import SamplingParams
 from tests.slots.engine_runner import GREEDY, EngineRunner, MakeRunner, read
 
 PROMPTS = [

@@ -1,74 +1,101 @@
-"""The samplers against llama.cpp's own, on the same candidates."""
+"""Every sampler that llama.cpp has, against llama.cpp's own: the same candidates, the same probabilities."""
 
-import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import llama_cpp.llama_cpp as lib
 import numpy as np
 import pytest
 
-from slots.llama import Logits
-from slots.request import SamplingParams
-from slots.sampling.penalties import Penalties
-from slots.sampling.top_k import largest
-from slots.sampling.truncation import keep_min_p, keep_top_p
+from slots.sampling.candidates import Candidates
+from slots.sampling.temperature import scale, scale_by_entropy
+from slots.sampling.truncation import keep_min_p, keep_top_k, keep_top_n_sigma, keep_top_p
+from slots.sampling.typical import keep_typical
+from slots.sampling.xtc import Xtc
+from tests.slots.sampling.oracle import SEED, Row, assert_same, few, of_candidates, of_llama_cpp, rows, whole
 
-SIZE = 500
+Make = Callable[[Row], Candidates]
+UNDERFLOW = 80.0
+"""Logits that are as far below the largest one have no probability in 32 bits."""
 
-
-def rows() -> Iterator[Logits]:
-    """Random, peaked and flat rows without ties, on which llama.cpp's order would be left open."""
-    random = np.random.default_rng(5)
-    for scale in (0.1, 1.0, 4.0, 20.0):
-        for _ in range(5):
-            yield (scale * random.standard_normal(SIZE)).astype(np.float32)
+either_way = pytest.mark.parametrize("make", [whole, few])
 
 
-def apply_llama_cpp(sampler: ctypes.c_void_p, row: Logits) -> dict[int, float]:
-    """What a sampler of llama.cpp's leaves of a row: token to logit."""
-    candidates = (lib.llama_token_data * row.size)(*[lib.llama_token_data(i, row[i], 0.0) for i in range(row.size)])
-    array = lib.llama_token_data_array(candidates, row.size, -1, False)
-    lib.llama_sampler_apply(sampler, ctypes.byref(array))
-    kept = {int(array.data[i].id): float(array.data[i].logit) for i in range(array.size)}
-    lib.llama_sampler_free(sampler)
-    return kept
-
-
+@either_way
 @pytest.mark.parametrize("k", [1, 2, 40, 499, 500, 1000])
-def test_top_k_keeps_the_same_tokens(k: int) -> None:
+def test_top_k(make: Make, k: int) -> None:
     for row in rows():
-        assert set(largest(row, k).tolist()) == set(apply_llama_cpp(lib.llama_sampler_init_top_k(k), row))
+        candidates = make(row)
+        keep_top_k(candidates, k)
+        assert_same(row, of_candidates(candidates), of_llama_cpp(lib.llama_sampler_init_top_k(k), row))
 
 
-@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.9, 0.95, 0.999, 1.0])
-def test_top_p_keeps_the_same_tokens(p: float) -> None:
+@either_way
+@pytest.mark.parametrize("min_keep", [0, 1, 7])
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.9, 0.95, 0.99])
+def test_top_p(make: Make, p: float, min_keep: int) -> None:
     for row in rows():
-        order = largest(row, SIZE)
-        kept = keep_top_p(row[order].astype(np.float64), p)
-        assert set(order[:kept].tolist()) == set(apply_llama_cpp(lib.llama_sampler_init_top_p(p, 1), row))
+        candidates = make(row)
+        keep_top_p(candidates, p, min_keep)
+        assert_same(row, of_candidates(candidates), of_llama_cpp(lib.llama_sampler_init_top_p(p, min_keep), row))
 
 
-@pytest.mark.parametrize("p", [0.0, 0.01, 0.05, 0.3, 0.9, 1.0])
-def test_min_p_keeps_the_same_tokens(p: float) -> None:
+@either_way
+@pytest.mark.parametrize("min_keep", [0, 1, 7])
+@pytest.mark.parametrize("p", [1e-9, 0.01, 0.05, 0.3, 0.9, 1.0])
+def test_min_p(make: Make, p: float, min_keep: int) -> None:
     for row in rows():
-        order = largest(row, SIZE)
-        kept = keep_min_p(row[order].astype(np.float64), p)
-        assert set(order[:kept].tolist()) == set(apply_llama_cpp(lib.llama_sampler_init_min_p(p, 1), row))
+        candidates = make(row)
+        keep_min_p(candidates, p, min_keep)
+        assert_same(row, of_candidates(candidates), of_llama_cpp(lib.llama_sampler_init_min_p(p, min_keep), row))
 
 
-@pytest.mark.parametrize(
-    ("last_n", "repeat", "frequency", "presence"),
-    [(64, 1.1, 0.0, 0.0), (64, 1.0, 0.5, 0.0), (64, 1.0, 0.0, -0.7), (3, 1.3, 0.2, 0.4), (64, 0.8, -1.0, 1.0)],
-)
-def test_penalties_give_the_same_logits(last_n: int, repeat: float, frequency: float, presence: float) -> None:
-    seen = [3, 4, 3, 5, 3, 499, 4]
-    params = SamplingParams(
-        repeat_last_n=last_n, repeat_penalty=repeat, frequency_penalty=frequency, presence_penalty=presence
-    )
+@either_way
+@pytest.mark.parametrize("n", [0.01, 0.5, 1.0, 2.5, 100.0])
+def test_top_n_sigma(make: Make, n: float) -> None:
     for row in rows():
-        sampler = lib.llama_sampler_init_penalties(SIZE, last_n, repeat, frequency, presence)
-        for token in seen:
-            lib.llama_sampler_accept(sampler, token)
-        expected = apply_llama_cpp(sampler, row)
-        Penalties(params, seen, n_ctx=1000, newline=None).apply(row)
-        assert row.tolist() == pytest.approx([expected[token] for token in range(SIZE)], abs=1e-5)
+        candidates = make(row)
+        keep_top_n_sigma(candidates, n)
+        assert_same(row, of_candidates(candidates), of_llama_cpp(lib.llama_sampler_init_top_n_sigma(n), row))
+
+
+@either_way
+@pytest.mark.parametrize("min_keep", [0, 1, 7])
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.9, 0.95, 0.999])
+def test_typical(make: Make, p: float, min_keep: int) -> None:
+    for row in rows():
+        if row.min() < row.max() - UNDERFLOW:
+            continue  # llama.cpp's entropy is not a number then
+        candidates = make(row)
+        keep_typical(candidates, p, min_keep)
+        assert_same(row, of_candidates(candidates), of_llama_cpp(lib.llama_sampler_init_typical(p, min_keep), row))
+
+
+@either_way
+@pytest.mark.parametrize("min_keep", [0, 1, 499])
+@pytest.mark.parametrize("threshold", [1e-7, 0.001, 0.01, 0.1, 0.5])
+def test_xtc_that_is_certain(make: Make, threshold: float, min_keep: int) -> None:
+    for row in rows():
+        candidates = make(row)
+        Xtc(1.0, threshold, min_keep, np.random.default_rng())(candidates)
+        theirs = of_llama_cpp(lib.llama_sampler_init_xtc(1.0, threshold, min_keep, SEED), row)
+        assert_same(row, of_candidates(candidates), theirs)
+
+
+@either_way
+@pytest.mark.parametrize("temperature", [-1.0, 0.0, 0.01, 0.5, 1.0, 1.5, 100.0])
+def test_temperature(make: Make, temperature: float) -> None:
+    for row in rows():
+        candidates = make(row)
+        scale(candidates, temperature)
+        assert_same(row, of_candidates(candidates), of_llama_cpp(lib.llama_sampler_init_temp(temperature), row))
+
+
+@either_way
+@pytest.mark.parametrize(("temperature", "reach"), [(0.8, 0.5), (1.0, 1.0), (0.5, 2.0), (0.0, 0.3)])
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0, 3.0])
+def test_dynamic_temperature(make: Make, temperature: float, reach: float, exponent: float) -> None:
+    for row in rows():
+        candidates = make(row)
+        scale_by_entropy(candidates, temperature, reach, exponent)
+        theirs = of_llama_cpp(lib.llama_sampler_init_temp_ext(temperature, reach, exponent), row)
+        assert_same(row, of_candidates(candidates), theirs)

@@ -1,0 +1,72 @@
+"""The option `samplers`: which samplers are used, in which order."""
+
+from collections.abc import Iterable
+
+from server.fields import expected, shown
+from slots.errors import InvalidRequest
+from slots.sampling_params import SamplerName
+
+SHAPES = "a list of names or a string of letters"
+LETTERS = {
+    "e": SamplerName.PENALTIES,
+    "d": SamplerName.DRY,
+    "s": SamplerName.TOP_N_SIGMA,
+    "k": SamplerName.TOP_K,
+    "f": SamplerName.TFS_Z,
+    "y": SamplerName.TYP_P,
+    "p": SamplerName.TOP_P,
+    "m": SamplerName.MIN_P,
+    "x": SamplerName.XTC,
+    "t": SamplerName.TEMPERATURE,
+    "a": SamplerName.ADAPTIVE_P,
+    "i": SamplerName.INFILL,
+}
+OTHER_NAMES = {
+    "nucleus": SamplerName.TOP_P,
+    "temp": SamplerName.TEMPERATURE,
+    "typ": SamplerName.TYP_P,
+    "typical": SamplerName.TYP_P,
+    "typical_p": SamplerName.TYP_P,
+    "tfs": SamplerName.TFS_Z,
+    "tail_free": SamplerName.TFS_Z,
+}
+
+
+def as_samplers(name: str, value: object) -> tuple[SamplerName, ...]:
+    """Returns the samplers of a JSON value. Raises InvalidRequest for one that is neither names nor letters."""
+    if isinstance(value, str):
+        return samplers_of_letters(name, value)
+    if isinstance(value, list):
+        return samplers_of_names(name, value)
+    raise expected(name, SHAPES, value)
+
+
+def samplers_of_letters(name: str, letters: str) -> tuple[SamplerName, ...]:
+    """Returns a sampler for each letter. Raises InvalidRequest for a letter that stands for none."""
+    for letter in letters:
+        if letter not in LETTERS:
+            meanings = ", ".join(f"{known} ({sampler})" for known, sampler in LETTERS.items())
+            raise InvalidRequest(name, f"expected letters out of {meanings}, got {shown(letter)}")
+    return tuple(LETTERS[letter] for letter in letters)
+
+
+def samplers_of_names(name: str, spellings: Iterable[object]) -> tuple[SamplerName, ...]:
+    """Returns a sampler for each name, in any of its spellings. Raises InvalidRequest for a name that none has."""
+    return tuple(_sampler_called(name, spelling) for spelling in spellings)
+
+
+def _sampler_called(name: str, spelling: object) -> SamplerName:
+    sampler = SAMPLERS.get(_folded(spelling)) if isinstance(spelling, str) else None
+    if sampler is None:
+        raise InvalidRequest(name, f"expected names out of {', '.join(SamplerName)}, got {shown(spelling)}")
+    return sampler
+
+
+def _folded(spelling: str) -> str:
+    return spelling.lower().replace("-", "").replace("_", "")
+
+
+SAMPLERS = {_folded(spelling): sampler for spelling, sampler in OTHER_NAMES.items()} | {
+    _folded(sampler): sampler for sampler in SamplerName
+}
+"""The samplers by all names that they go by: top_k, top-k, TopK, ..."""

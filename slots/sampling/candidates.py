@@ -1,0 +1,219 @@
+"""The tokens that may still be chosen."""
+
+import math
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from slots.errors import InvalidRequest
+from slots.llama import Logits
+from slots.sampling.columns import Columns, Floats32, Indices
+from slots.sampling.selection import LEAST_FOLDED, Floats, at_least, descending, largest
+from slots.sampling.workspace import Workspace
+
+LARGEST_LOGIT = 1e30
+"""Keeps extreme penalties and biases from turning into infinities, on which a softmax is undefined."""
+_NEGLIGIBLE = np.float32(-200.0)
+"""The exponential of which is 0 in 32 bits, unlike that of minus infinity a number that can be multiplied with 0."""
+
+
+def no_token_left() -> InvalidRequest:
+    """The error for a request whose options rule every token out."""
+    return InvalidRequest("logit_bias", "expected a token that is not ruled out, got none")
+
+
+class Softmax:
+    """The probabilities of candidates, which are their weights' shares of the total."""
+
+    __slots__ = ("_shifted", "weights")
+
+    def __init__(self, shifted: Floats32, weights: Floats) -> None:
+        """`shifted` are the logits less the largest one, `weights` their exponentials; both of shape (candidates,)."""
+        self._shifted = shifted
+        self.weights = weights
+
+    def total(self) -> float:
+        """The sum of the weights."""
+        return float(np.add.reduce(self.weights))
+
+    def mean_shifted(self) -> float:
+        """How far below the largest logit a drawn one is on average: the log of the total less the entropy, in nats."""
+        np.maximum(self._shifted, _NEGLIGIBLE, out=self._shifted)
+        return float(self.weights.dot(self._shifted)) / self.total()
+
+    def entropy(self) -> float:
+        """In nats."""
+        return math.log(self.total()) - self.mean_shifted()
+
+    def distances(self, shifted: float) -> Floats32:
+        """How far each logit is from one that is so much below the largest. Uses up what the means are computed of."""
+        np.subtract(self._shifted, np.float32(shifted), out=self._shifted)
+        return np.abs(self._shifted, out=self._shifted)
+
+
+class Candidates:
+    """Tokens with their logits, which the samplers change and take away one after the other.
+
+    At first they are the whole row that the model computed, where the place of a logit is its token; the first
+    sampler that takes tokens away leaves arrays of the others. The row is read, and changed at single places only.
+    """
+
+    __slots__ = ("_columns", "_edits", "_row", "ids", "is_sorted", "logits", "workspace")
+
+    def __init__(self, row: Logits, workspace: Workspace, ids: Indices | None = None) -> None:
+        """`row` is float32 of shape (vocabulary,), or (candidates,) with their `ids`."""
+        self.logits = row
+        """Shape (candidates,)."""
+        self.workspace = workspace
+        self.ids = ids
+        """The tokens, shape (candidates,); None while these are the whole row."""
+        self.is_sorted = False
+        """Whether the largest logit comes first, and the lower token among equals."""
+        self._row = row
+        self._edits: list[tuple[Indices, Logits]] = []
+        self._columns: Columns | None = None
+
+    def __len__(self) -> int:
+        return self.logits.size
+
+    def token(self, place: int) -> int:
+        """The token at a place."""
+        return place if self.ids is None else int(self.ids[place])
+
+    def fold(self, maxima: Logits) -> None:
+        """Prepare for all that looks for large logits in a whole row; `maxima` is a buffer for that."""
+        if self.logits.size >= LEAST_FOLDED:
+            self._columns = Columns(self.logits, maxima)
+
+    def peak(self) -> float:
+        """The largest logit."""
+        if self.is_sorted:
+            return float(self.logits[0])
+        columns = self._whole_columns()
+        return columns.peak() if columns else float(np.maximum.reduce(self.logits))
+
+    def best(self) -> int:
+        """The place of the largest logit, of the lowest token among equals."""
+        if self.ids is not None:
+            self.sort()
+            return 0
+        places = self._columns.at_least(self._columns.peak()) if self._columns else None
+        return int(self.logits.argmax() if places is None else places[0])
+
+    def sort(self) -> Self:
+        """Put the largest logit first, and the lower token among equals."""
+        if self.is_sorted:
+            return self
+        if self.ids is not None:  # in any order
+            self.keep(self.ids.argsort(kind="stable"))
+        self.keep(descending(self.logits))
+        self.is_sorted = True
+        return self
+
+    def keep(self, places: Indices) -> None:
+        """Take away all but the candidates at these places, which become the new order."""
+        self.ids = places if self.ids is None else self.ids[places]
+        self.logits = self.logits[places]
+        self.is_sorted = False
+
+    def keep_first(self, n: int) -> None:
+        """Take away all but the n candidates with the largest logits."""
+        if not self.is_sorted:
+            self.keep_largest(n)
+        elif self.ids is not None:
+            self.ids, self.logits = self.ids[:n], self.logits[:n]
+
+    def keep_largest(self, n: int) -> None:
+        """Take away all but the n candidates with the largest logits, and sort those."""
+        if self.ids is None:
+            self.keep(largest(self.logits, n, self.workspace, self._whole_columns()))
+            self.is_sorted = True
+        else:
+            self.sort()
+            self.keep_first(n)
+
+    def keep_from(self, bound: float, min_keep: int = 1) -> None:
+        """Take away the candidates with a logit below `bound`, but leave `min_keep` of them, or all there are."""
+        if self.is_sorted:
+            n = int((-self.logits).searchsorted(np.float32(-bound), side="right"))
+            self.keep_first(max(n, min_keep))
+            return
+        places = at_least(self.logits, bound, self.workspace, self._whole_columns())
+        if places.size < min_keep:
+            self.keep_largest(min_keep)
+        elif places.size < len(self):
+            self.keep(places)
+
+    def find(self, tokens: Indices) -> tuple[Indices, Indices | slice]:
+        """Where tokens are. Returns the places of those that are candidates, and which of `tokens` these are."""
+        if self.ids is None:
+            return tokens, slice(None)
+        order = self.ids.argsort()
+        at = self.ids.searchsorted(tokens, sorter=order)
+        places = order[np.minimum(at, self.ids.size - 1)]
+        which = (self.ids[places] == tokens).nonzero()[0]
+        return places[which], which
+
+    def change(self, places: Indices, logits: npt.NDArray[np.float64]) -> None:
+        """Give the candidates at some places other logits; -inf rules one out."""
+        if self.logits is self._row:
+            self._edits.append((places, self.logits[places]))
+        self.logits[places] = np.minimum(logits, LARGEST_LOGIT)
+        self.is_sorted = False
+        self._columns = None
+
+    def replace(self, logits: npt.NDArray[np.float64]) -> None:
+        """Give all candidates other logits."""
+        self.logits = logits.astype(np.float32)
+        self.is_sorted = False
+        self._columns = None
+
+    def become(self, token: int) -> None:
+        """Take all candidates away but for one token, which need not have been one."""
+        self.ids = np.array([token])
+        self.logits = np.ones(1, np.float32)
+
+    def divide(self, by: float) -> None:
+        """Divide all logits by a positive number."""
+        peak = self.peak()
+        self._columns = None
+        if peak == -math.inf:
+            return
+        if by > 1 / LARGEST_LOGIT and abs(peak) / by < LARGEST_LOGIT:
+            out = self.workspace.scaled[: len(self)] if self.ids is None else None
+            self.logits = np.divide(self.logits, np.float32(by), out=out)
+        else:  # too large to be told apart: what matters is how far they are below the largest
+            self.logits = ((self.logits - np.float64(peak)) / by).astype(np.float32)
+
+    def softmax(self) -> Softmax:
+        """The probabilities of the candidates; those of a whole row live in the workspace until the next call.
+
+        Raises InvalidRequest when none of them can be chosen.
+        """
+        logits = self.logits
+        peak = np.float32(self.peak())
+        if peak == -np.inf:
+            raise no_token_left()
+        if self.ids is None:
+            n = logits.size
+            shifted = np.subtract(logits, peak, out=self.workspace.shifted[:n])
+            return Softmax(shifted, np.exp(shifted, out=self.workspace.weights[:n]))
+        shifted = logits - peak
+        return Softmax(shifted, np.exp(shifted, dtype=np.float64))
+
+    def _whole_columns(self) -> Columns | None:
+        """The columns of a row that is still whole, and long enough."""
+        if self.ids is not None:
+            return None
+        if self._columns is None:
+            self.fold(self.workspace.maxima)
+        return self._columns
+
+    def original(self, token: int) -> float:
+        """The logit that the model gave a token, before any change."""
+        for places, logits in self._edits:
+            at = (places == token).nonzero()[0]
+            if at.size:
+                return float(logits[at[0]])
+        return float(self._row[token])

@@ -1,0 +1,61 @@
+"""Infill: for completions in the middle of a text, which should end early rather than late."""
+
+from collections.abc import Callable, Collection
+
+import numpy as np
+import numpy.typing as npt
+
+from slots.sampling.candidates import Candidates
+
+_MOST = 512
+"""Comparing candidates with each other takes the square of their number; less likely ones are taken away first."""
+_LEAST_PROBABILITY = 0.2
+
+
+class Infill:
+    """Infill sampling (llama.cpp, 2024), meant to come after a top-k and a top-p.
+
+    Where the end of the text is likely enough, nothing else stays. Otherwise tokens that begin the same are counted
+    together, for the likeliest of them, and only tokens that stand out stay, with the ends of the text.
+    """
+
+    def __init__(self, end_of_generation: Collection[int], end: int | None, text_of: Callable[[int], bytes]) -> None:
+        """`end` is the token to take where none stands out; without it that is the likeliest one."""
+        self._end_of_generation = end_of_generation
+        self._end = end
+        self._text_of = text_of
+
+    def __call__(self, candidates: Candidates) -> None:
+        candidates.keep_largest(min(_MOST, len(candidates)))
+        softmax = candidates.softmax()
+        tokens = [candidates.token(place) for place in range(len(candidates))]
+        is_end = np.array([token in self._end_of_generation for token in tokens])
+        probabilities = np.asarray(softmax.weights / softmax.total(), np.float64)
+        p_end = float(probabilities[is_end].sum())
+        if 3 * p_end * len(tokens) > 1.0 - p_end:
+            candidates.keep(is_end.nonzero()[0])
+            return
+        self._merge(tokens, probabilities)
+        stays = is_end | (probabilities >= _LEAST_PROBABILITY)
+        n_text = int((stays & ~is_end).sum())
+        if n_text == 0:
+            candidates.become(tokens[0] if self._end is None else self._end)
+            return
+        probabilities /= probabilities[stays].sum()
+        candidates.keep((stays & (is_end | (probabilities >= 1.0 / (n_text + 1)))).nonzero()[0])
+
+    def _merge(self, tokens: list[int], probabilities: npt.NDArray[np.float64]) -> None:
+        """Give the probability of a token that is the beginning of another one to the likelier of the two."""
+        pieces = [self._text_of(token) for token in tokens]
+        is_merged = [False] * len(tokens)
+        for shorter, piece in enumerate(pieces):
+            for longer, other in enumerate(pieces):
+                if is_merged[shorter]:
+                    break
+                if shorter == longer or is_merged[longer] or not piece or not other.startswith(piece):
+                    continue
+                is_longer_likelier = probabilities[longer] > probabilities[shorter]
+                into, merged = (longer, shorter) if is_longer_likelier else (shorter, longer)
+                probabilities[into] += probabilities[merged]
+                probabilities[merged] = 0.0
+                is_merged[merged] = True

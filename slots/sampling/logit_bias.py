@@ -1,0 +1,23 @@
+"""What is added to the logits of chosen tokens."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from slots.sampling.candidates import Candidates
+
+
+class LogitBias:
+    """Adds to the logits of some tokens; -inf rules a token out, whatever else is added to it."""
+
+    def __init__(self, biases: Iterable[tuple[int, float]], ruled_out: Iterable[int]) -> None:
+        total: dict[int, float] = {}
+        for token, bias in biases:
+            total[token] = total.get(token, 0.0) + bias
+        total.update((token, -np.inf) for token in ruled_out)
+        self._tokens = np.fromiter(total.keys(), np.intp, len(total))
+        self._biases = np.fromiter(total.values(), np.float64, len(total))
+
+    def __call__(self, candidates: Candidates) -> None:
+        places, which = candidates.find(self._tokens)
+        candidates.change(places, candidates.logits[places] + self._biases[which])

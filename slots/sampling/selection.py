@@ -1,0 +1,66 @@
+"""Finding the few large values of a long row without sorting the row. All of it is exact, for any row."""
+
+import numpy as np
+import numpy.typing as npt
+
+from slots.sampling.columns import Columns, Floats32, Indices
+from slots.sampling.workspace import Workspace
+
+Floats = Floats32 | npt.NDArray[np.float64]
+
+LEAST_FOLDED = 16_384
+"""Values of a row that is worth folding."""
+_WORTH_PACKING = 400
+"""Values above which sorting packed keys is faster than sorting indices."""
+
+
+def largest(row: Floats32, k: int, workspace: Workspace, columns: Columns | None = None) -> Indices:
+    """The indices of the k largest values, largest first, the lower index first among equals.
+
+    `columns` are those of the row where they are there already.
+    """
+    if k >= row.size:
+        return descending(row)
+    found = _some_with_the_largest(row, k, workspace, columns)
+    return found[descending(row[found])[:k]]
+
+
+def _some_with_the_largest(row: Floats32, k: int, workspace: Workspace, columns: Columns | None) -> Indices:
+    """Few indices among which are those of the k largest values, ascending."""
+    if row.size < LEAST_FOLDED or 4 * k > workspace.maxima.size:
+        return _above_partition(row, k, workspace)
+    folded = columns or Columns(row, workspace.maxima)
+    return at_least(row, folded.bound(k), workspace, folded)
+
+
+def at_least(row: Floats, bound: float, workspace: Workspace, columns: Columns | None = None) -> Indices:
+    """The indices of the values from `bound` on, ascending; `columns` are those of the row where they are there."""
+    found = columns.at_least(bound) if columns else None
+    if found is not None:
+        return found
+    mask = workspace.mask[: row.size]
+    return np.greater_equal(row, bound, out=mask).nonzero()[0]
+
+
+def descending(values: Floats32) -> Indices:
+    """The indices that sort values from the largest, the lower index first among equals."""
+    if values.size <= _WORTH_PACKING:
+        return (-values).argsort(kind="stable")
+    # One integer that orders as the value does, and then by index: sorting those is several times faster than a
+    # stable sort of indices.
+    bits = (values + np.float32(0.0)).view(np.int32)  # which makes one of the two zeros
+    keys = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64)
+    np.invert(keys, out=keys)
+    keys <<= 32
+    keys |= np.arange(values.size)
+    keys.sort()
+    keys &= 0xFFFFFFFF
+    return keys
+
+
+def _above_partition(row: Floats32, k: int, workspace: Workspace) -> Indices:
+    scratch = workspace.partitioned[: row.size]
+    np.copyto(scratch, row)
+    place = row.size - k
+    scratch.partition(place)
+    return at_least(row, scratch[place], workspace)

@@ -1,0 +1,27 @@
+"""Tail free sampling."""
+
+import numpy as np
+
+from slots.sampling.candidates import Candidates
+
+_NO_CURVATURE = 1e-6
+
+
+def keep_before_tail(candidates: Candidates, z: float, min_keep: int) -> None:
+    """Tail free sampling (Bricken, 2019): the tokens before the tail of the sorted probabilities, which begins where
+    the share of their curvature, the absolute second differences, adds up to more than z.
+
+    Bricken's own code and others' keep one or two tokens more. This one begins the tail where llama.cpp did while it
+    had this sampler, at the first token whose curvature is beyond z, and like it takes a sum of curvatures below 1e-6
+    as a straight line. Unlike it, at least one token stays.
+    """
+    if len(candidates) <= 2:
+        return
+    weights = candidates.sort().softmax().weights
+    curvature = np.abs(np.diff(weights / weights.sum(), n=2))
+    total = float(curvature.sum())
+    share = curvature / total if total > _NO_CURVATURE else np.full(curvature.size, 1 / curvature.size)
+    beyond = (share.cumsum() > z).nonzero()[0]
+    beyond = beyond[beyond >= min_keep]
+    if beyond.size:
+        candidates.keep_first(max(int(beyond[0]), 1))

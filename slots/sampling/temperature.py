@@ -1,0 +1,25 @@
+"""Temperature, fixed or following the entropy."""
+
+import math
+
+import numpy as np
+
+from slots.sampling.candidates import Candidates
+
+
+def scale(candidates: Candidates, temperature: float) -> None:
+    """Temperature (Ackley et al., 1985): logits divided by it; at 0 and below only the most likely token stays."""
+    if temperature > 0:
+        candidates.divide(temperature)
+    else:
+        candidates.keep(np.array([candidates.best()]))
+
+
+def scale_by_entropy(candidates: Candidates, temperature: float, reach: float, exponent: float) -> None:
+    """Dynamic temperature (kalomaze, 2023): from `temperature - reach` where one token is certain up to `temperature +
+    reach` where all are equally likely, in between by the entropy's share of its maximum to the power of `exponent`."""
+    if len(candidates) < 2:
+        return
+    share = min(max(candidates.softmax().entropy() / math.log(len(candidates)), 0.0), 1.0)
+    least, most = max(temperature - reach, 0.0), temperature + reach
+    scale(candidates, least + (most - least) * share**exponent)

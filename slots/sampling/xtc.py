@@ -1,0 +1,37 @@
+"""Exclude top choices."""
+
+import numpy as np
+
+from slots.sampling.candidates import Candidates
+from slots.sampling.selection import at_least
+
+_LEAST_WEIGHT = 1e-45
+"""Of a token that is possible at all."""
+
+
+class Xtc:
+    """XTC, exclude top choices (p-e-w, text-generation-webui, 2024): now and then, all tokens with at least a threshold
+    of probability are taken away but for the least likely one of them."""
+
+    def __init__(self, probability: float, threshold: float, min_keep: int, random: np.random.Generator) -> None:
+        """`probability` is that of it happening at a token."""
+        self._probability = probability
+        self._threshold = threshold
+        self._min_keep = min_keep
+        self._random = random
+
+    def __call__(self, candidates: Candidates) -> None:
+        if len(candidates) < 2 or self._random.random() > self._probability:
+            return
+        softmax = candidates.softmax()
+        least = max(self._threshold * softmax.total(), _LEAST_WEIGHT)
+        top = at_least(softmax.weights, least, candidates.workspace)
+        if top.size < 2 or len(candidates) - (top.size - 1) < self._min_keep:
+            return
+        stays = candidates.workspace.mask[: len(candidates)]
+        stays[:] = True
+        stays[top] = False
+        stays[top[softmax.weights[top].argmin()]] = True
+        was_sorted = candidates.is_sorted
+        candidates.keep(stays.nonzero()[0])
+        candidates.is_sorted = was_sorted

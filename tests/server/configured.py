@@ -1,0 +1,33 @@
+"""What the program reads from its flags and variables, without running it."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from server.configuration import Configuration, read_configuration
+from server.settings import Settings
+from slots.sampling_params import SamplingParams
+from tests.server.headers import HEADER
+
+
+def configured(*flags: str, environ: Mapping[str, str] | None = None) -> Configuration:
+    return read_configuration(flags, environ or {})
+
+
+def settings(*flags: str, environ: Mapping[str, str] | None = None) -> Settings:
+    return configured(*flags, environ=environ).settings(HEADER)
+
+
+def sampling(*flags: str, environ: Mapping[str, str] | None = None) -> SamplingParams:
+    return settings(*flags, environ=environ).defaults.sampling
+
+
+def error_of(capsys: pytest.CaptureFixture[str], *flags: str, environ: Mapping[str, str] | None = None) -> str:
+    """Returns what is said about flags that are refused, which is one line, with exit code 2."""
+    with pytest.raises(SystemExit) as caught:
+        configured(*flags, environ=environ)
+    said = capsys.readouterr()
+    assert (caught.value.code, said.out) == (2, "")
+    assert said.err.startswith("llama-slots: error: ")
+    assert said.err.count("\n") == 1
+    return said.err.removeprefix("llama-slots: error: ").rstrip()

@@ -1,0 +1,54 @@
+"""A server whose flags say what a request gets that leaves an option out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import running_server
+from tests.server.asking import STORY, get, post
+
+FLAGS = (
+    *("--n-predict", "3", "--temp", "0", "--samplers", "top_k;temp", "--dry-sequence-breaker", r"\t", "-l", "5-inf"),
+    *("--n-probs", "2", "--post-sampling-probs", "--return-tokens", "--ignore-eos", "--t-max-predict-ms", "60000"),
+)
+DEFAULTS = {
+    **{"n_predict": 3, "temperature": 0, "samplers": ["top_k", "temperature"], "dry_sequence_breakers": ["\t"]},
+    **{"logit_bias": [{"token": 5, "bias": False}], "n_probs": 2, "post_sampling_probs": True, "return_tokens": True},
+    **{"ignore_eos": True, "t_max_predict_ms": 60000},
+}
+OTHERS = {
+    **{"n_predict": 1, "temperature": 0.5, "samplers": ["min_p"], "dry_sequence_breakers": [], "logit_bias": []},
+    **{"n_probs": 0, "post_sampling_probs": False, "return_tokens": False, "ignore_eos": False, "t_max_predict_ms": 0},
+}
+
+
+@pytest.fixture(scope="module")
+def tuned_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_server(tmp_path_factory.mktemp("tuned"), *FLAGS) as url:
+        yield url
+
+
+def settings(url: str, **options: Any) -> Any:
+    return post(url, {"prompt": STORY} | options).json()["generation_settings"]
+
+
+def test_request_gets_them(tuned_server: str) -> None:
+    result = post(tuned_server, {"prompt": STORY}).json()
+    assert len(result["tokens"]) == len(result["completion_probabilities"]) == 3
+    assert {name: result["generation_settings"][name] for name in DEFAULTS} == DEFAULTS
+
+
+def test_request_that_says_otherwise_does_not(tuned_server: str) -> None:
+    said = settings(tuned_server, **OTHERS)
+    assert {name: said[name] for name in OTHERS} == OTHERS
+
+
+def test_null_is_the_default(tuned_server: str) -> None:
+    said = settings(tuned_server, **dict.fromkeys(DEFAULTS))
+    assert {name: said[name] for name in DEFAULTS} == DEFAULTS
+
+
+def test_props_tell_them(tuned_server: str) -> None:
+    params = get(f"{tuned_server}/props").json()["default_generation_settings"]["params"]
+    assert {name: params[name] for name in DEFAULTS} == DEFAULTS

@@ -1,0 +1,58 @@
+from typing import Any
+
+import pytest
+
+from tests.server.asking import complete, refusal, tokenize
+
+
+def first_token(server: str, **fields: Any) -> int:
+    return int(complete(server, n_predict=1, return_tokens=True, **fields)["tokens"][0])
+
+
+def spelled_back(server: str, bias: Any) -> Any:
+    return complete(server, n_predict=1, logit_bias=bias)["generation_settings"]["logit_bias"]
+
+
+def test_false_rules_a_token_out(server: str) -> None:
+    token = first_token(server)
+    assert first_token(server, logit_bias=[[token, False]]) != token
+    assert first_token(server, logit_bias={str(token): False}) != token
+
+
+def test_it_makes_a_token_likely(server: str) -> None:
+    token = tokenize(server, "z")[0]
+    assert first_token(server, logit_bias=[[token, 1000]]) == token
+
+
+@pytest.mark.parametrize("bias", [[[5, -2.5], [6, False]], {"5": -2.5, "6": False}])
+def test_tokens_come_as_a_list_or_an_object(server: str, bias: Any) -> None:
+    assert spelled_back(server, bias) == [{"token": 5, "bias": -2.5}, {"token": 6, "bias": False}]
+
+
+@pytest.mark.parametrize("bias", [[[" dogs", -2.5]], {" dogs": -2.5}])
+def test_bias_of_a_string_is_that_of_each_of_its_tokens(server: str, bias: Any) -> None:
+    assert spelled_back(server, bias) == [{"token": token, "bias": -2.5} for token in tokenize(server, " dogs")]
+
+
+def test_biases_of_one_token_add_up(server: str) -> None:
+    assert spelled_back(server, [[5, 1], [5, 0.5], [6, False]]) == [
+        {"token": 5, "bias": 1.5},
+        {"token": 6, "bias": False},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bias", "message"),
+    [
+        (5, "logit_bias: expected a list of [token id or string, number or false] pairs"),
+        ([5], "logit_bias: expected a list of [token id or string, number or false] pairs"),
+        ([[5, 1, 1]], "logit_bias: expected a list of [token id or string, number or false] pairs"),
+        ([[None, 1]], "logit_bias: expected a list of [token id or string, number or false] pairs"),
+        ([[5, True]], "logit_bias: expected a number, got true"),
+        ({"5": "much"}, 'logit_bias: expected a number, got "much"'),
+        ([[-1, 1]], "logit_bias: expected the id of a token, from 0 to"),
+        ({"99999999": 1}, "logit_bias: expected the id of a token, from 0 to"),
+    ],
+)
+def test_anything_else_is_refused(server: str, bias: Any, message: str) -> None:
+    assert refusal(server, logit_bias=bias).startswith(message)

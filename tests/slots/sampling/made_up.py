@@ -1,0 +1,130 @@
+"""Rows of logits and samplers for tests, the definitions that samplers are held to, and a test of frequencies."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from slots.llama import Logits
+from slots.sampling import Choice, Sampler, Surroundings
+from slots.sampling.candidates import Candidates
+from slots.sampling.workspace import Workspace
+from slots.sampling_params import SamplingParams
+
+Doubles = npt.NDArray[np.float64]
+
+KINDS = ("normal", "narrow", "peaked", "tied", "flat", "zeros", "barred", "one possible", "ascending")
+
+
+def examples(n: int) -> settings:
+    """The settings of a test with n examples, the same ones in every run."""
+    return settings(max_examples=n, deadline=None, derandomize=True)
+
+
+def make_row(seed: int, size: int, kind: str) -> Logits:
+    """Logits of one of the KINDS, float32 of shape (size,)."""
+    random = np.random.default_rng(seed)
+    row = random.standard_normal(size) * random.choice([0.5, 2.0, 6.0])
+    special = random.integers(size)
+    match kind:
+        case "narrow":
+            row *= random.choice([1e-3, 1e-7])
+        case "peaked":
+            row[special] = row.max() + 20
+        case "tied":
+            row = np.round(row)
+        case "flat":
+            row[:] = row[0]
+        case "zeros":
+            row = random.choice([0.0, -0.0, -1.0], size)
+        case "barred":
+            row[random.random(size) < random.random()] = -np.inf
+            row[special] = 1.0
+        case "one possible":
+            row[:] = -np.inf
+            row[special] = 1.0
+        case "ascending":
+            row.sort()
+    logits: Logits = row.astype(np.float32)
+    return logits
+
+
+def rows_of(sizes: st.SearchStrategy[int]) -> st.SearchStrategy[Logits]:
+    """Rows of all kinds, any of which has a token that is possible."""
+    return st.builds(make_row, st.integers(0, 2**32 - 1), sizes, st.sampled_from(KINDS))
+
+
+logit = st.one_of(st.floats(-40, 40, width=32), st.integers(-2, 2).map(float), st.sampled_from([-0.0, -np.inf]))
+short_rows = st.lists(logit, min_size=1, max_size=40).filter(lambda row: max(row) > -np.inf)
+rows = st.one_of(
+    short_rows.map(lambda row: np.array(row, np.float32)),
+    rows_of(st.integers(1, 3000)),
+    rows_of(st.sampled_from([8191, 16384, 17000, 40_000])),
+)
+"""Short and long ones, with ties, zeros of both signs and tokens that are ruled out."""
+
+
+def in_order(row: npt.NDArray[Any]) -> list[int]:
+    """The tokens, that with the largest logit first and the lower one first among equals."""
+    order: list[int] = (-row).argsort(kind="stable").tolist()
+    return order
+
+
+def probabilities_of(row: Logits) -> Doubles:
+    """The softmax, in 64 bits."""
+    weights = np.exp(row.astype(np.float64) - float(row.max()))
+    return np.asarray(weights / weights.sum())
+
+
+def tokens_of(candidates: Candidates) -> list[int]:
+    """The candidates in their order."""
+    return [candidates.token(place) for place in range(len(candidates))]
+
+
+def logits_of(*probabilities: float) -> Logits:
+    """Logits with these probabilities."""
+    with np.errstate(divide="ignore"):
+        logits: Logits = np.log(probabilities).astype(np.float32)
+    return logits
+
+
+def surroundings(n_vocab: int, **known: Any) -> Surroundings:
+    """Those of a model of which nothing else is known but what is given."""
+    return Surroundings(**{"n_vocab": n_vocab, "n_ctx": 1000, **known})
+
+
+def sampler(n_vocab: int, prompt: Sequence[int] = (0,), known: dict[str, Any] | None = None, **params: Any) -> Sampler:
+    """A sampler with a fixed seed and without penalties unless the options say otherwise."""
+    options = {"repeat_penalty": 1.0, "seed": 7, **params}
+    return Sampler(SamplingParams(**options), prompt, surroundings(n_vocab, **(known or {})))
+
+
+def choose(chain: Sampler, row: Logits | Sequence[float]) -> Choice:
+    """What a sampler chooses from a row, which stays as it is."""
+    copy = np.array(row, np.float32)
+    return chain.choose(copy, Workspace(copy.size))
+
+
+def choose_tokens(chain: Sampler, row: Logits | Sequence[float], n: int) -> list[int]:
+    """The tokens that a sampler chooses when it is given the same row n times."""
+    row = np.array(row, np.float32)
+    workspace = Workspace(row.size)
+    return [chain.choose(row.copy(), workspace).token for _ in range(n)]
+
+
+def chi_square(counts: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -> float:
+    """Pearson's statistic: how far counts are from what probabilities make expected."""
+    expected = counts.sum() * probabilities
+    return float(((counts - expected) ** 2 / expected).sum())
+
+
+def chi_square_bound(n_bins: int) -> float:
+    """What the statistic exceeds with a probability of 1 in 1000, by Wilson and Hilferty (1931): within 0.3 of the
+    tables (20.5 for 6 bins, 45.3 for 21)."""
+    degrees = n_bins - 1
+    part = 2 / (9 * degrees)
+    return degrees * (1 - part + 3.0902 * math.sqrt(part)) ** 3

@@ -1,0 +1,116 @@
+"""llama.cpp's own samplers, on the same candidates."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.llama_samplers import Handle, LlamaCandidates, LlamaSampler
+from slots.llama import Logits
+from slots.sampling.candidates import Candidates
+from slots.sampling.workspace import Workspace
+
+SIZE = 500
+SEED = 5
+
+Row = Logits
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a sampler leaves of a row: tokens that are still possible, and their probabilities."""
+
+    probabilities: Mapping[int, float]
+    chosen: int | None
+    """The token that it chose, if it chooses one."""
+
+    @property
+    def tokens(self) -> set[int]:
+        return set(self.probabilities)
+
+
+def of_llama_cpp(handle: Handle, row: Row) -> Left:
+    """What a sampler of llama.cpp's, which is used up, leaves of a row."""
+    with LlamaSampler(handle) as sampler:
+        return of_sampler(sampler, row)
+
+
+def of_sampler(sampler: LlamaSampler, row: Row) -> Left:
+    """What a sampler of llama.cpp's leaves of a row."""
+    candidates = LlamaCandidates(row.size).fill(row)
+    sampler.apply(candidates)
+    return left(candidates.tokens.tolist(), candidates.logits.astype(np.float64), candidates.chosen)
+
+
+def of_candidates(candidates: Candidates) -> Left:
+    """What our samplers have left."""
+    tokens = [candidates.token(place) for place in range(len(candidates))]
+    return left(tokens, candidates.logits.astype(np.float64))
+
+
+def left(tokens: Sequence[int], logits: npt.NDArray[np.float64], chosen: int | None = None) -> Left:
+    weights = np.exp(logits - logits.max())
+    probabilities = weights / weights.sum()
+    possible = {t: float(p) for t, p, x in zip(tokens, probabilities, logits, strict=True) if x > -np.inf}
+    return Left(possible, chosen)
+
+
+def whole(row: Row) -> Candidates:
+    """All of a row, of which the caller keeps its own copy."""
+    return Candidates(row.copy(), Workspace(row.size))
+
+
+def few(row: Row) -> Candidates:
+    """The same candidates after a sampler that has taken nothing away."""
+    candidates = whole(row)
+    candidates.keep(np.arange(row.size))
+    return candidates
+
+
+def rows() -> Iterator[Row]:
+    """Random, peaked, flat, tied and -inf-laden logits."""
+    random = np.random.default_rng(SEED)
+    for scale in (0.1, 1.0, 4.0, 20.0):
+        for _ in range(3):
+            yield (scale * random.standard_normal(SIZE)).astype(np.float32)
+    peaked = random.standard_normal(SIZE).astype(np.float32)
+    peaked[123] = 30.0
+    yield peaked
+    yield tied(random)
+    yield barred(random)
+    yield random.standard_normal(20_000).astype(np.float32)
+
+
+def tied(random: np.random.Generator) -> Row:
+    return random.integers(-3, 4, SIZE).astype(np.float32)
+
+
+def barred(random: np.random.Generator) -> Row:
+    row = (2 * random.standard_normal(SIZE)).astype(np.float32)
+    row[random.permutation(SIZE)[: SIZE // 2]] = -np.inf
+    return row
+
+
+def assert_same(row: Row, ours: Left, theirs: Left) -> None:
+    """The same tokens with the same probabilities, within 1e-5.
+
+    Which of several equal logits stay at a cut is left open by llama.cpp. It adds probabilities up in 32 bits, which
+    can move a cut in a long row by a token with less than that probability.
+    """
+    sizes = len(ours.probabilities), len(theirs.probabilities)
+    if row.size == SIZE:
+        assert sizes[0] == sizes[1]
+    if has_ties(row) or sizes[0] != sizes[1]:
+        differences = np.zeros(max(sizes))
+        differences[: sizes[0]] += sorted(ours.probabilities.values(), reverse=True)
+        differences[: sizes[1]] -= sorted(theirs.probabilities.values(), reverse=True)
+        assert np.abs(differences).max() < 1e-5
+    else:
+        assert ours.tokens == theirs.tokens
+        assert all(abs(p - theirs.probabilities[token]) < 1e-5 for token, p in ours.probabilities.items())
+
+
+def has_ties(row: Row) -> bool:
+    possible = row[row > -np.inf]
+    return np.unique(possible).size < possible.size

@@ -1,0 +1,210 @@
+"""What is in the chain of a request, and in which order."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from slots.sampling.adaptive_p import AdaptiveP
+from slots.sampling.chain import MAKERS, Chain, Ingredients, Step, build_chain
+from slots.sampling.dry import Dry
+from slots.sampling.infill import Infill
+from slots.sampling.logit_bias import LogitBias
+from slots.sampling.mirostat import MirostatV1, MirostatV2
+from slots.sampling.penalties import Penalties
+from slots.sampling.tail_free import keep_before_tail
+from slots.sampling.temperature import scale, scale_by_entropy
+from slots.sampling.truncation import keep_min_p, keep_top_k, keep_top_n_sigma, keep_top_p
+from slots.sampling.typical import keep_typical
+from slots.sampling_params import SamplerName, SamplingParams
+from tests.slots.sampling.made_up import surroundings
+
+NEUTRAL: dict[str, Any] = {
+    "repeat_penalty": 1.0,
+    "top_k": 0,
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "temperature": 1.0,
+    "samplers": tuple(name for name in SamplerName if name is not SamplerName.INFILL),
+}
+ACTIVE: dict[str, Any] = {
+    "repeat_penalty": 1.1,
+    "dry_multiplier": 0.8,
+    "top_n_sigma": 1.0,
+    "top_k": 40,
+    "tfs_z": 0.9,
+    "typical_p": 0.9,
+    "top_p": 0.9,
+    "min_p": 0.1,
+    "xtc_probability": 0.5,
+    "temperature": 0.8,
+    "adaptive_target": 0.3,
+    "samplers": tuple(SamplerName),
+}
+
+
+def chain(known: dict[str, Any] | None = None, **params: Any) -> Chain:
+    model = surroundings(1000, **(known or {"end": 1, "end_of_generation": (1,)}))
+    return build_chain(Ingredients(SamplingParams(**params), (0,), model, np.random.default_rng(1)))
+
+
+def kind(step: Step) -> object:
+    """The function or the class that a step is of."""
+    return step.func if isinstance(step, partial) else type(step)
+
+
+def kinds(of: Chain) -> list[object]:
+    return [kind(step) for step in of.steps]
+
+
+def test_every_sampler_has_a_maker() -> None:
+    assert set(MAKERS) == set(SamplerName)
+
+
+def test_neutral_values_leave_no_step() -> None:
+    assert chain(**NEUTRAL).steps == ()
+    assert not chain(**NEUTRAL).is_greedy
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("top_k", -1),
+        ("top_k", 1000),
+        ("top_k", 10**9),
+        ("top_n_sigma", 0.0),
+        ("repeat_last_n", 0),
+        ("dry_multiplier", 0.0),
+        ("dry_base", 3.0),
+        ("dry_penalty_last_n", 0),
+        ("xtc_probability", 0.0),
+        ("xtc_threshold", 0.51),
+        ("adaptive_target", -0.1),
+        ("dynatemp_exponent", 3.0),
+    ],
+)
+def test_a_value_that_turns_a_sampler_off_leaves_no_step(name: str, value: float) -> None:
+    needed: dict[str, dict[str, Any]] = {
+        "repeat_last_n": {"repeat_penalty": 1.1},
+        "dry_penalty_last_n": {"dry_multiplier": 0.8},
+    }
+    needed["xtc_threshold"] = {"xtc_probability": 1.0}
+    assert chain(**{**NEUTRAL, **needed.get(name, {}), name: value}).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "made"),
+    [
+        ("repeat_penalty", 1.1, Penalties),
+        ("frequency_penalty", -0.1, Penalties),
+        ("presence_penalty", 0.1, Penalties),
+        ("top_k", 999, keep_top_k),
+        ("top_p", 0.99, keep_top_p),
+        ("min_p", 0.01, keep_min_p),
+        ("tfs_z", 0.99, keep_before_tail),
+        ("typical_p", 0.99, keep_typical),
+        ("top_n_sigma", 0.1, keep_top_n_sigma),
+        ("temperature", 1.1, scale),
+        ("dynatemp_range", 0.1, scale_by_entropy),
+        ("adaptive_target", 0.0, AdaptiveP),
+        ("logit_bias", ((1, 1.0),), LogitBias),
+        ("ignore_eos", True, LogitBias),
+    ],
+)
+def test_any_other_value_makes_one_step(name: str, value: Any, made: object) -> None:
+    assert kinds(chain(**{**NEUTRAL, name: value})) == [made]
+
+
+def test_the_steps_have_the_order_that_was_asked_for() -> None:
+    order = (SamplerName.TEMPERATURE, SamplerName.MIN_P, SamplerName.TOP_K, SamplerName.PENALTIES, SamplerName.TYP_P)
+    steps = kinds(chain(**{**ACTIVE, "samplers": order}))
+    assert steps == [scale, keep_min_p, keep_top_k, Penalties, keep_typical]
+
+
+def test_a_sampler_that_is_not_named_is_not_used() -> None:
+    assert kinds(chain(**{**ACTIVE, "samplers": (SamplerName.TOP_K,)})) == [keep_top_k]
+    assert chain(**{**ACTIVE, "samplers": ()}).steps == ()
+
+
+def test_a_sampler_named_twice_is_there_twice() -> None:
+    order = (SamplerName.TOP_K, SamplerName.TEMPERATURE, SamplerName.TOP_K)
+    assert kinds(chain(**{**ACTIVE, "samplers": order})) == [keep_top_k, scale, keep_top_k]
+
+
+def test_logit_biases_come_first() -> None:
+    steps = kinds(chain(**{**ACTIVE, "logit_bias": ((1, 1.0),)}))
+    assert steps[0] is LogitBias
+    assert LogitBias not in steps[1:]
+
+
+def test_adaptive_p_comes_last_wherever_and_however_often_it_was_named() -> None:
+    order = (SamplerName.ADAPTIVE_P, SamplerName.TOP_K, SamplerName.ADAPTIVE_P, SamplerName.TEMPERATURE)
+    assert kinds(chain(**{**ACTIVE, "samplers": order})) == [keep_top_k, scale, AdaptiveP]
+
+
+def test_infill_is_used_where_it_is_named() -> None:
+    assert kinds(chain(samplers=(SamplerName.INFILL,))) == [Infill]
+
+
+@pytest.mark.parametrize(("version", "made"), [(1, MirostatV1), (2, MirostatV2)])
+def test_mirostat_replaces_all_but_penalties_dry_and_temperature(version: int, made: type) -> None:
+    with_all = kinds(chain(**{**ACTIVE, "mirostat": version}))
+    assert with_all == [*kinds(chain(**{**ACTIVE, "samplers": (SamplerName.PENALTIES, SamplerName.DRY)})), scale, made]
+    assert kinds(chain(**{**ACTIVE, "mirostat": version, "samplers": ()})) == [scale, made]
+
+
+def test_mirostat_takes_the_temperature_as_it_is() -> None:
+    assert kinds(chain(**{**NEUTRAL, "mirostat": 2, "dynatemp_range": 0.5})) == [MirostatV2]
+
+
+@pytest.mark.parametrize("mirostat", [0, 1, 2])
+@pytest.mark.parametrize("temperature", [0.0, -1.0])
+def test_at_temperature_zero_nothing_is_drawn(temperature: float, mirostat: int) -> None:
+    """And what takes away unlikely tokens only is left out, as it changes nothing."""
+    greedy = chain(**{**NEUTRAL, "top_k": 5, "top_p": 0.5, "temperature": temperature, "mirostat": mirostat})
+    assert greedy.steps == ()
+    assert greedy.is_greedy
+
+
+def test_what_may_take_the_most_likely_token_away_stays_at_temperature_zero_with_all_before_it() -> None:
+    greedy = chain(**{**ACTIVE, "temperature": 0.0, "samplers": (SamplerName.TOP_K, SamplerName.TYP_P)})
+    assert not greedy.is_greedy  # as the temperature is not used
+    order = (SamplerName.TOP_K, SamplerName.TYP_P, SamplerName.TOP_P, SamplerName.TEMPERATURE, SamplerName.XTC)
+    greedy = chain(**{**ACTIVE, "temperature": 0.0, "samplers": order})
+    assert greedy.is_greedy
+    assert kinds(greedy) == [keep_top_k, keep_typical]
+
+
+def test_a_temperature_that_moves_is_never_greedy() -> None:
+    moving = chain(**{**NEUTRAL, "temperature": 0.0, "dynatemp_range": 0.5})
+    assert not moving.is_greedy
+    assert kinds(moving) == [scale_by_entropy]
+
+
+@pytest.mark.parametrize(
+    ("options", "is_light"),
+    [
+        ({"temperature": 0.0}, True),
+        ({"temperature": 0.0, "samplers": (SamplerName.TYP_P, SamplerName.TEMPERATURE)}, False),
+        ({"samplers": (SamplerName.TOP_K, SamplerName.TYP_P)}, True),
+        ({"samplers": (SamplerName.PENALTIES, SamplerName.MIN_P, SamplerName.TOP_P)}, True),
+        ({"samplers": (SamplerName.TOP_P, SamplerName.TOP_K)}, False),
+        ({"samplers": (SamplerName.TOP_K, SamplerName.TOP_P), "top_k": 0}, False),
+        ({"samplers": (SamplerName.PENALTIES,)}, False),
+        ({"samplers": (), "mirostat": 2}, False),
+        ({"samplers": (), "mirostat": 1, "temperature": 0.0}, True),
+    ],
+    ids=str,
+)
+def test_what_begins_with_a_search_for_large_logits_is_light(options: dict[str, Any], is_light: bool) -> None:
+    """Where the options are active, that is."""
+    assert chain(**{**ACTIVE, "samplers": (SamplerName.TOP_K, SamplerName.TEMPERATURE), **options}).is_light == is_light
+
+
+def test_what_only_changes_some_logits_is_apart_from_the_first_sampler_on_that_needs_all() -> None:
+    order = (SamplerName.PENALTIES, SamplerName.TOP_K, SamplerName.DRY)
+    parts = chain(**{**ACTIVE, "samplers": order, "ignore_eos": True})
+    assert [kind(step) for step in parts.edits] == [LogitBias, Penalties]
+    assert [kind(step) for step in parts.others] == [keep_top_k, Dry]
+    assert parts.steps == parts.edits + parts.others

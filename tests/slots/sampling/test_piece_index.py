@@ -1,0 +1,37 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slots.sampling.piece_index import PieceIndex
+from tests.slots.sampling.made_up import examples
+
+strings = st.text("ab\n", max_size=4).map(str.encode)
+pieces = st.lists(strings, min_size=1, max_size=12)
+needles = st.text("ab\n", min_size=1, max_size=5).map(str.encode)
+
+
+@examples(150)
+@given(pieces, needles)
+def test_tokens_with_a_string_in_them_are_found(of: list[bytes], string: bytes) -> None:
+    assert PieceIndex(of).containing(string) == [token for token, piece in enumerate(of) if string in piece]
+
+
+@examples(150)
+@given(pieces, needles)
+def test_tokens_that_end_with_a_string_are_found(of: list[bytes], string: bytes) -> None:
+    assert PieceIndex(of).ending_with(string) == [token for token, piece in enumerate(of) if piece.endswith(string)]
+
+
+def test_a_string_across_two_pieces_is_in_neither() -> None:
+    assert PieceIndex([b"xa", b"by", b""]).containing(b"ab") == []
+
+
+def test_tokens_without_text_come_in_anywhere() -> None:
+    index = PieceIndex([b"", b"ab", b"", b"", b"b", b""])
+    assert index.containing(b"b") == [1, 4]
+    assert index.ending_with(b"b") == [1, 4]
+
+
+def test_a_vocabulary_without_text_has_nothing_to_find() -> None:
+    index = PieceIndex([b"", b""])
+    assert index.containing(b"a") == []
+    assert index.ending_with(b"a") == []

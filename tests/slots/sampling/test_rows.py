@@ -1,0 +1,141 @@
+"""On one core or several, with rows of which all logits are computed with and rows that are only looked through."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from slots.errors import InvalidRequest
+from slots.llama import Logits
+from slots.sampling import Choice, RowSampler, Sampler
+from slots.sampling_params import DEFAULT_SAMPLERS
+from tests.slots.sampling.made_up import make_row, sampler
+
+N_VOCAB = 40_000
+N_LARGE = 150_000
+"""Enough logits in 8 rows for several threads, even if they are only looked through."""
+KINDS = ("normal", "tied", "barred", "peaked", "normal", "flat", "narrow", "zeros")
+
+MIXED: list[dict[str, Any]] = [
+    {},
+    {"top_k": 0, "top_p": 0.9},
+    {"samplers": ()},
+    {"temperature": 0.0, "repeat_penalty": 1.1},
+    {"mirostat": 2},
+    {"typical_p": 0.9, "top_k": 0, "min_p": 0.0, "n_probs": 5},
+    {"repeat_penalty": 1.2, "tfs_z": 0.9, "top_n_sigma": 2.0, "n_probs": 5, "post_sampling_probs": True},
+    {"samplers": DEFAULT_SAMPLERS[::-1], "xtc_probability": 0.5, "dry_multiplier": 0.8},
+]
+LIGHT: list[dict[str, Any]] = [
+    {},
+    {"top_k": 1000, "top_p": 0.9, "repeat_penalty": 1.2},
+    {"temperature": 0.0},
+    {"temperature": 0.0, "presence_penalty": 3.0},
+    {"top_k": 0, "top_p": 1.0, "min_p": 0.1, "logit_bias": ((5, 9.0),)},
+    {"n_probs": 5, "post_sampling_probs": True},
+    {"dry_multiplier": 0.8, "dry_allowed_length": 0},
+    {"top_k": N_VOCAB - 1},
+]
+
+both = pytest.mark.parametrize(("options", "n_vocab"), [(MIXED, N_VOCAB), (LIGHT, N_LARGE)], ids=["mixed", "light"])
+
+MakeRowSampler = Callable[[int, int], RowSampler]
+
+
+@pytest.fixture
+def make() -> Iterator[MakeRowSampler]:
+    """Makes one for a size of the vocabulary and a number of threads."""
+    made: list[RowSampler] = []
+
+    def make(n_vocab: int, n_threads: int) -> RowSampler:
+        made.append(RowSampler(n_vocab, n_threads, n_rows=8))
+        return made[-1]
+
+    yield make
+    for of in made:
+        of.close()
+
+
+def rows(step: int, n_vocab: int) -> Logits:
+    return np.stack([make_row(10 * step + number, n_vocab, kind) for number, kind in enumerate(KINDS)])
+
+
+def samplers(options: list[dict[str, Any]], n_vocab: int) -> list[Sampler]:
+    return [sampler(n_vocab, seed=number, **of) for number, of in enumerate(options)]
+
+
+def test_the_light_options_are_light() -> None:
+    assert all(of.is_light for of in samplers(LIGHT, N_LARGE))
+    assert [of.is_light for of in samplers(MIXED, N_VOCAB)] == [True, False, False, True, False, False, False, False]
+
+
+@both
+def test_the_choices_are_those_of_each_sampler_alone(
+    make: MakeRowSampler, options: list[dict[str, Any]], n_vocab: int
+) -> None:
+    """With one thread and with three, for several tokens in a row."""
+    one_thread, three_threads = make(n_vocab, 1), make(n_vocab, 3)
+    alone, here, there = (samplers(options, n_vocab) for _ in range(3))
+    for step in range(3):
+        step_rows = rows(step, n_vocab)
+        expected = []
+        for one, row in zip(alone, step_rows.copy(), strict=True):
+            expected += make(n_vocab, 1).choose([one], row[np.newaxis])
+        assert all(isinstance(choice, Choice) for choice in expected)
+        assert one_thread.choose(here, step_rows.copy()) == expected
+        assert three_threads.choose(there, step_rows.copy()) == expected
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize(("temperature", "samplers"), [(0.0, DEFAULT_SAMPLERS), (1.0, ())])
+def test_the_choices_have_the_order_of_the_rows(
+    make: MakeRowSampler, n_threads: int, temperature: float, samplers: tuple[Any, ...]
+) -> None:
+    step = np.zeros((7, N_LARGE), np.float32)
+    step[np.arange(7), 1000 * np.arange(7)] = 90.0
+    chains = [sampler(N_LARGE, temperature=temperature, samplers=samplers) for _ in step]
+    choices = make(N_LARGE, n_threads).choose(chains, step)
+    assert choices == [Choice(1000 * number, None) for number in range(7)]
+
+
+@both
+def test_a_row_that_fails_does_not_disturb_the_others(
+    make: MakeRowSampler, options: list[dict[str, Any]], n_vocab: int
+) -> None:
+    three_threads = make(n_vocab, 3)
+    good = rows(0, n_vocab)
+    expected = three_threads.choose(samplers(options, n_vocab), good.copy())
+    for bad in range(len(options)):
+        step = good.copy()
+        step[bad] = -np.inf
+        results = three_threads.choose(samplers(options, n_vocab), step)
+        assert isinstance(results[bad], InvalidRequest)
+        assert results[:bad] + results[bad + 1 :] == expected[:bad] + expected[bad + 1 :]
+
+
+@pytest.mark.parametrize("part", ["begin", "finish"])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_an_error_of_any_kind_is_a_result(
+    make: MakeRowSampler, monkeypatch: pytest.MonkeyPatch, n_threads: int, temperature: float, part: str
+) -> None:
+    def fail(*_args: object) -> None:
+        raise ZeroDivisionError
+
+    chains = [sampler(N_LARGE, temperature=temperature, top_k=0, min_p=0.0) for _ in range(8)]
+    for broken in chains[::2]:
+        monkeypatch.setattr(broken, part, fail)
+    results = make(N_LARGE, n_threads).choose(chains, np.zeros((8, N_LARGE), np.float32))
+    assert [type(result) for result in results] == [ZeroDivisionError, Choice] * 4
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_no_rows_are_no_choices(make: MakeRowSampler, n_threads: int) -> None:
+    assert make(N_VOCAB, n_threads).choose([], np.empty((0, N_VOCAB), np.float32)) == []
+
+
+def test_rows_of_a_small_vocabulary_are_sampled_too(make: MakeRowSampler) -> None:
+    chains = [sampler(3, temperature=0.0), sampler(3, samplers=())]
+    results = make(3, 2).choose(chains, np.array([[1, 3, 2], [99, 1, 0]], np.float32))
+    assert results == [Choice(1, None), Choice(0, None)]
