@@ -1,0 +1,42 @@
+"""A llama.cpp context with rows of logits of one's choice, for its samplers to read."""
+
+import tempfile
+from pathlib import Path
+from typing import Self
+
+import llama_cpp.llama_cpp as lib
+import numpy as np
+
+from benchmarks.llama_samplers import LlamaSampler
+from benchmarks.no_vocab_model import write_model
+from slots.llama import Batch, Context, Logits, Model
+from slots.options import ContextOptions, ModelOptions
+
+
+class LlamaRows:
+    """The outputs of a step of a tiny model, which are then written over."""
+
+    def __init__(self, n_vocab: int, n_rows: int) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.gguf"
+            write_model(path, n_vocab)
+            self._model = Model(ModelOptions(path, mmap=False), lambda _share: None)
+        self._context = Context(self._model, ContextOptions(n_ctx=256 * n_rows, n_parallel=n_rows))
+        self._batch = Batch(n_rows)
+        for row in range(n_rows):
+            self._batch.add(row, 0, [0], last_logits=True)
+        self._logits = self._context.decode(self._batch)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._context.close()
+
+    def write(self, rows: Logits) -> None:
+        """Give the context other logits, float32 of shape (rows, vocabulary)."""
+        np.copyto(self._logits, rows)
+
+    def sample(self, sampler: LlamaSampler, row: int) -> int:
+        """The token that samplers of llama.cpp choose for a row, and take in."""
+        return int(lib.llama_sampler_sample(sampler.handle, self._context.handle, row))

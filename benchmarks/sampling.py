@@ -1,0 +1,279 @@
+"""What choosing a token costs, beside llama.cpp's own samplers: python -m benchmarks.sampling
+
+Microseconds per token and slot, medians over the rounds. Both sides see the same rows of logits, in turns, in one run,
+each of them the 16 rows of a step one after the other. llama.cpp's time is that of llama_sampler_sample, which first
+makes a list of all candidates; what its samplers take alone is shown, too. The bound is one pass over a row.
+
+A second table is for several cores: the 16 rows of a step, one after the other and side by side.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import llama_cpp.llama_cpp as lib
+import numpy as np
+
+from benchmarks.llama_rows import LlamaRows
+from benchmarks.llama_samplers import Handle, LlamaCandidates, LlamaSampler, llama_handles
+from models.source import BUNDLED_MODEL
+from slots.llama import Logits, Model
+from slots.options import ModelOptions
+from slots.sampling import RowSampler, Sampler, Surroundings
+from slots.sampling_params import SamplerName, SamplingParams
+
+RESULTS = Path(__file__).parent / "results" / "sampling.json"
+VOCABULARIES = (4_096, 32_000, 151_936, 256_000)
+N_ROWS = 16
+SEED = 1
+PROMPT = tuple(int(token) for token in np.random.default_rng(SEED).integers(0, 200, 256))
+PLAIN = SamplingParams(repeat_penalty=1.0, seed=SEED, dry_sequence_breakers=())
+
+CHAINS = {
+    "greedy": replace(PLAIN, temperature=0.0),
+    "default": PLAIN,
+    "default, repeat_penalty 1.1": replace(PLAIN, repeat_penalty=1.1),
+    "top_p alone": replace(PLAIN, samplers=(SamplerName.TOP_P,)),
+    "min_p alone": replace(PLAIN, samplers=(SamplerName.MIN_P,)),
+    "typical_p alone": replace(PLAIN, samplers=(SamplerName.TYP_P,), typical_p=0.9),
+    "mirostat 2": replace(PLAIN, mirostat=2),
+    "DRY": replace(PLAIN, dry_multiplier=0.8),
+    "everything": replace(
+        PLAIN,
+        repeat_penalty=1.1,
+        frequency_penalty=0.1,
+        presence_penalty=0.1,
+        dry_multiplier=0.8,
+        top_n_sigma=3.0,
+        top_k=100,
+        tfs_z=0.95,
+        typical_p=0.9,
+        xtc_probability=0.5,
+        dynatemp_range=0.2,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Microseconds per token and slot."""
+
+    n_vocab: int
+    chain: str
+    ours: float
+    llama_cpp: float
+    ratio: float
+    """How many times as long llama.cpp takes, the median over the rounds."""
+    samplers_alone: float
+    """What its samplers take when they find the list of candidates filled."""
+    bound: float
+    """One pass over a row: its maximum."""
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """Microseconds for the rows of a step."""
+
+    n_vocab: int
+    chain: str
+    one_thread: float
+    all_cores: float
+    speedup: float
+
+
+def logits(n_vocab: int, shape: str) -> Logits:
+    """Rows like those of a language model, some tokens far above a broad rest, or flat ones: float32 of shape
+    (rows, vocabulary)."""
+    random = np.random.default_rng(SEED)
+    if shape == "flat":
+        return random.standard_normal((N_ROWS, n_vocab), np.float32)
+    rows = 2 * random.standard_normal((N_ROWS, n_vocab), np.float32)
+    n_likely = min(1000, n_vocab // 4)
+    for row in rows:
+        row[random.permutation(n_vocab)[:n_likely]] += 18 - 2 * np.log(np.arange(1, n_likely + 1))
+    return rows
+
+
+class Ours:
+    """The samplers of this project on the rows of a step."""
+
+    def __init__(self, params: SamplingParams, rows: Logits) -> None:
+        self._source = rows
+        self._rows = rows.copy()
+        surroundings = Surroundings(n_vocab=rows.shape[1], n_ctx=4096)
+        self.samplers = [Sampler(params, PROMPT, surroundings) for _row in rows]
+        self._one_thread = RowSampler(rows.shape[1], 1, len(rows))
+
+    def fresh_rows(self) -> Logits:
+        """The rows as they were before samplers changed them."""
+        np.copyto(self._rows, self._source)
+        return self._rows
+
+    def step(self) -> float:
+        """Returns the seconds that it takes to choose the token of each row."""
+        return self.step_with(self._one_thread)
+
+    def step_with(self, row_sampler: RowSampler) -> float:
+        """As `step`, on the threads of a row sampler."""
+        rows = self.fresh_rows()
+        start = time.perf_counter()
+        row_sampler.choose(self.samplers, rows)
+        return time.perf_counter() - start
+
+
+class Theirs:
+    """The samplers of llama.cpp on the same rows."""
+
+    def __init__(self, params: SamplingParams, rows: Logits, context: LlamaRows, model: Model) -> None:
+        self._source = rows
+        self._context = context
+        self._lists = [LlamaCandidates(row.size) for row in rows]
+        self._samplers = [LlamaSampler.chain(_handles(params, row.size, model)) for row in rows]
+        for sampler in self._samplers:
+            for token in PROMPT:
+                sampler.accept(token)
+
+    def close(self) -> None:
+        """Free the samplers."""
+        for sampler in self._samplers:
+            sampler.close()
+
+    def step(self) -> float:
+        """Returns the seconds that it takes to choose the token of each row."""
+        self._context.write(self._source)
+        start = time.perf_counter()
+        for number, sampler in enumerate(self._samplers):
+            self._context.sample(sampler, number)
+        return time.perf_counter() - start
+
+    def step_of_samplers_alone(self) -> float:
+        """As `step`, but with lists of candidates that are filled already."""
+        for candidates, row in zip(self._lists, self._source, strict=True):
+            candidates.fill(row)
+        start = time.perf_counter()
+        for sampler, candidates in zip(self._samplers, self._lists, strict=True):
+            sampler.apply(candidates)
+            sampler.accept(candidates.chosen or 0)
+        return time.perf_counter() - start
+
+
+def _handles(params: SamplingParams, n_vocab: int, model: Model) -> list[Handle]:
+    if params.temperature == 0:
+        return [lib.llama_sampler_init_greedy()]
+    handles = llama_handles(params, n_vocab, SEED, model)
+    return handles if params.mirostat else [*handles, lib.llama_sampler_init_dist(SEED)]
+
+
+def measure(name: str, rows: Logits, context: LlamaRows, model: Model, n_rounds: int) -> Cost:
+    """Returns the medians of one chain, after a first round that does not count."""
+    ours, theirs = Ours(CHAINS[name], rows), Theirs(CHAINS[name], rows, context, model)
+    rounds = [
+        (ours.step(), theirs.step(), theirs.step_of_samplers_alone(), pass_over(ours.fresh_rows()))
+        for _round in range(n_rounds + 1)
+    ][1:]
+    theirs.close()
+    our, their, alone, bound = (1e6 * median(seconds) / len(rows) for seconds in zip(*rounds, strict=True))
+    return Cost(
+        n_vocab=rows.shape[1],
+        chain=name,
+        ours=our,
+        llama_cpp=their,
+        ratio=median(their / our for our, their, _alone, _bound in rounds),
+        samplers_alone=alone,
+        bound=bound,
+    )
+
+
+def pass_over(rows: Logits) -> float:
+    """Returns the seconds that it takes to read each row once."""
+    start = time.perf_counter()
+    for row in rows:
+        row.max()
+    return time.perf_counter() - start
+
+
+def measure_cores(name: str, rows: Logits, n_rounds: int, n_threads: int) -> Parallel:
+    """Returns the medians of one chain on one core and on all of them."""
+    all_cores = RowSampler(rows.shape[1], n_threads, len(rows))
+    ours = Ours(CHAINS[name], rows)
+    rounds = [(ours.step(), ours.step_with(all_cores)) for _round in range(n_rounds + 1)][1:]
+    all_cores.close()
+    return Parallel(
+        n_vocab=rows.shape[1],
+        chain=name,
+        one_thread=1e6 * median(single for single, _ in rounds),
+        all_cores=1e6 * median(several for _, several in rounds),
+        speedup=median(single / several for single, several in rounds),
+    )
+
+
+def cost_table(costs: Sequence[Cost]) -> str:
+    """Returns the costs as a table in Markdown."""
+    lines = [
+        "| vocabulary | chain | ours, µs | llama.cpp, µs | ratio | its samplers alone, µs | ours in passes over rows |",
+        "| ---: | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for cost in costs:
+        lines.append(
+            f"| {cost.n_vocab} | {cost.chain} | {cost.ours:.0f} | {cost.llama_cpp:.0f} "
+            f"| {cost.ratio:.1f} | {cost.samplers_alone:.0f} | {cost.ours / cost.bound:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def parallel_table(steps: Sequence[Parallel]) -> str:
+    """Returns the times on one core and on all as a table in Markdown."""
+    lines = [
+        f"| vocabulary | chain | {N_ROWS} rows on one core, µs | on all, µs | speedup |",
+        "| ---: | --- | ---: | ---: | ---: |",
+    ]
+    for step in steps:
+        lines.append(
+            f"| {step.n_vocab} | {step.chain} | {step.one_thread:.0f} | {step.all_cores:.0f} | {step.speedup:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vocabularies", type=int, nargs="+", default=VOCABULARIES)
+    parser.add_argument("--chains", nargs="+", choices=CHAINS, default=list(CHAINS))
+    parser.add_argument("--shape", choices=("peaked", "flat"), default="peaked", help="of the logits")
+    parser.add_argument("--rounds", type=int, default=15)
+    arguments = parser.parse_args()
+    n_threads = os.cpu_count() or 1
+    about = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{platform.machine()}, {n_threads} cores",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "llama-cpp-python": version("llama-cpp-python"),
+        "logits": arguments.shape,
+        "rounds": arguments.rounds,
+    }
+    model = Model(ModelOptions(BUNDLED_MODEL), lambda _share: None)
+    costs, steps = [], []
+    for n_vocab in arguments.vocabularies:
+        rows = logits(n_vocab, arguments.shape)
+        with LlamaRows(n_vocab, N_ROWS) as context:
+            costs += [measure(name, rows, context, model, arguments.rounds) for name in arguments.chains]
+        steps += [measure_cores(name, rows, arguments.rounds, n_threads) for name in arguments.chains]
+    print("medians; " + ", ".join(f"{name} {value}" for name, value in about.items()))
+    print(cost_table(costs))
+    print()
+    print(parallel_table(steps))
+    RESULTS.parent.mkdir(exist_ok=True)
+    result = {**about, "costs": [asdict(cost) for cost in costs], "cores": [asdict(step) for step in steps]}
+    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
