@@ -33,9 +33,10 @@ class LlamaRows:
     def __exit__(self, *_exception: object) -> None:
         self._context.close()
 
-    def write(self, rows: Logits) -> None:
-        """Give the context other logits, float32 of shape (rows, vocabulary)."""
+    def write(self, rows: Logits) -> Logits:
+        """Give the context other logits, float32 of shape (rows, vocabulary). Returns them in its memory."""
         np.copyto(self._logits, rows)
+        return self._logits
 
     def sample(self, sampler: LlamaSampler, row: int) -> int:
         """The token that samplers of llama.cpp choose for a row, and take in."""

@@ -1,8 +1,9 @@
 """What choosing a token costs, beside llama.cpp's own samplers: python -m benchmarks.sampling
 
 Microseconds per token and slot, medians over the rounds. Both sides see the same rows of logits, in turns, in one run,
-each of them the 16 rows of a step one after the other. llama.cpp's time is that of llama_sampler_sample, which first
-makes a list of all candidates; what its samplers take alone is shown, too. The bound is one pass over a row.
+each of them the 16 rows of a step one after the other, which are in the cache as far as they fit, as they are after
+the step was computed. llama.cpp's time is that of llama_sampler_sample, which first makes a list of all candidates;
+what its samplers take alone is shown, too. The bound is one pass over a row.
 
 A second table is for several cores: the 16 rows of a step, one after the other and side by side.
 """
@@ -110,11 +111,12 @@ class Ours:
         self._rows = rows.copy()
         surroundings = Surroundings(n_vocab=rows.shape[1], n_ctx=4096)
         self.samplers = [Sampler(params, PROMPT, surroundings) for _row in rows]
-        self._one_thread = RowSampler(rows.shape[1], 1, len(rows))
+        self._one_thread = RowSampler(rows.shape[1], 1)
 
     def fresh_rows(self) -> Logits:
         """The rows as they were before samplers changed them."""
         np.copyto(self._rows, self._source)
+        pass_over(self._rows)
         return self._rows
 
     def step(self) -> float:
@@ -135,7 +137,7 @@ class Theirs:
     def __init__(self, params: SamplingParams, rows: Logits, context: LlamaRows, model: Model) -> None:
         self._source = rows
         self._context = context
-        self._lists = [LlamaCandidates(row.size) for row in rows]
+        self._list = LlamaCandidates(rows.shape[1])
         self._samplers = [LlamaSampler.chain(_handles(params, row.size, model)) for row in rows]
         for sampler in self._samplers:
             for token in PROMPT:
@@ -148,21 +150,22 @@ class Theirs:
 
     def step(self) -> float:
         """Returns the seconds that it takes to choose the token of each row."""
-        self._context.write(self._source)
+        pass_over(self._context.write(self._source))
         start = time.perf_counter()
         for number, sampler in enumerate(self._samplers):
             self._context.sample(sampler, number)
         return time.perf_counter() - start
 
     def step_of_samplers_alone(self) -> float:
-        """As `step`, but with lists of candidates that are filled already."""
-        for candidates, row in zip(self._lists, self._source, strict=True):
-            candidates.fill(row)
-        start = time.perf_counter()
-        for sampler, candidates in zip(self._samplers, self._lists, strict=True):
+        """As `step`, but the lists of candidates are filled beforehand."""
+        seconds = 0.0
+        for sampler, row in zip(self._samplers, self._source, strict=True):
+            candidates = self._list.fill(row)
+            start = time.perf_counter()
             sampler.apply(candidates)
             sampler.accept(candidates.chosen or 0)
-        return time.perf_counter() - start
+            seconds += time.perf_counter() - start
+        return seconds
 
 
 def _handles(params: SamplingParams, n_vocab: int, model: Model) -> list[Handle]:
@@ -202,7 +205,7 @@ def pass_over(rows: Logits) -> float:
 
 def measure_cores(name: str, rows: Logits, n_rounds: int, n_threads: int) -> Parallel:
     """Returns the medians of one chain on one core and on all of them."""
-    all_cores = RowSampler(rows.shape[1], n_threads, len(rows))
+    all_cores = RowSampler(rows.shape[1], n_threads)
     ours = Ours(CHAINS[name], rows)
     rounds = [(ours.step(), ours.step_with(all_cores)) for _round in range(n_rounds + 1)][1:]
     all_cores.close()

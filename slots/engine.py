@@ -76,7 +76,7 @@ class Engine:
         self._outbox: list[tuple[CompletionStream, Event | None]] = []
         self._batch = Batch(context.n_batch)
         self._surroundings = Surroundings.of(self.vocab, context.n_ctx_seq)
-        self._rows = RowSampler(self.vocab.n_tokens, min(context.n_threads, len(self._slots)), len(self._slots))
+        self._rows = RowSampler(self.vocab.n_tokens, min(context.n_threads, len(self._slots)))
 
     @classmethod
     def load(

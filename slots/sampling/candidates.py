@@ -81,11 +81,6 @@ class Candidates:
         """The token at a place."""
         return place if self.ids is None else int(self.ids[place])
 
-    def fold(self, maxima: Logits) -> None:
-        """Prepare for all that looks for large logits in a whole row; `maxima` is a buffer for that."""
-        if self.logits.size >= LEAST_FOLDED:
-            self._columns = Columns(self.logits, maxima)
-
     def peak(self) -> float:
         """The largest logit."""
         if self.is_sorted:
@@ -98,8 +93,7 @@ class Candidates:
         if self.ids is not None:
             self.sort()
             return 0
-        places = self._columns.at_least(self._columns.peak()) if self._columns else None
-        return int(self.logits.argmax() if places is None else places[0])
+        return int(self.logits.argmax())
 
     def sort(self) -> Self:
         """Put the largest logit first, and the lower token among equals."""
@@ -180,7 +174,7 @@ class Candidates:
         self._columns = None
         if peak == -math.inf:
             return
-        if by > 1 / LARGEST_LOGIT and abs(peak) / by < LARGEST_LOGIT:
+        if 1 / LARGEST_LOGIT < by < LARGEST_LOGIT and abs(peak) / by < LARGEST_LOGIT:
             out = self.workspace.scaled[: len(self)] if self.ids is None else None
             self.logits = np.divide(self.logits, np.float32(by), out=out)
         else:  # too large to be told apart: what matters is how far they are below the largest
@@ -206,8 +200,8 @@ class Candidates:
         """The columns of a row that is still whole, and long enough."""
         if self.ids is not None:
             return None
-        if self._columns is None:
-            self.fold(self.workspace.maxima)
+        if self._columns is None and self.logits.size >= LEAST_FOLDED:
+            self._columns = Columns(self.logits, self.workspace.maxima)
         return self._columns
 
     def original(self, token: int) -> float:

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from slots.sampling.adaptive_p import AdaptiveP
-from slots.sampling.candidates import Candidates
+from slots.sampling.candidates import LARGEST_LOGIT, Candidates
 from slots.sampling.dry import Dry
 from slots.sampling.infill import Infill
 from slots.sampling.logit_bias import LogitBias
@@ -19,6 +19,7 @@ from slots.sampling.tail_free import keep_before_tail
 from slots.sampling.temperature import scale, scale_by_entropy
 from slots.sampling.truncation import keep_min_p, keep_top_k, keep_top_n_sigma, keep_top_p
 from slots.sampling.typical import keep_typical
+from slots.sampling.usual import MOST_CANDIDATES, UsualOptions
 from slots.sampling.xtc import Xtc
 from slots.sampling_params import SamplerName, SamplingParams
 
@@ -128,7 +129,8 @@ MAKERS: dict[SamplerName, Callable[[Ingredients], Step | None]] = {
 _CHANGE_LOGITS = (SamplerName.PENALTIES, SamplerName.DRY)
 _KEEP_THE_BEST = (SamplerName.TOP_N_SIGMA, SamplerName.TOP_K, SamplerName.TFS_Z, SamplerName.TOP_P, SamplerName.MIN_P)
 """Whatever else these take away, the most likely token stays: just before it is taken anyway, they change nothing."""
-_LOOK_FOR_THE_LARGEST = (SamplerName.TOP_K, SamplerName.MIN_P)
+_LOOK_FOR_THE_LARGEST = (SamplerName.TOP_K, SamplerName.MIN_P, SamplerName.TOP_N_SIGMA, SamplerName.INFILL)
+_USUAL = (SamplerName.TOP_K, SamplerName.TOP_P, SamplerName.MIN_P, SamplerName.TEMPERATURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,10 @@ class Chain:
     others: tuple[Step, ...]
     is_greedy: bool
     """Whether the most likely of the candidates that are left is taken, instead of one drawn by its probability."""
-    is_light: bool
-    """Whether it only looks for the largest logits of a whole row, and not at all of them."""
+    weighs_all: bool
+    """Whether the probabilities of all tokens are computed, and not only of those with the largest logits."""
+    usual: UsualOptions | None
+    """What the others do, if they are a usual chain."""
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -168,12 +172,34 @@ def build_chain(of: Ingredients) -> Chain:
         made.pop()
     n_edits = next((place for place, (name, _step) in enumerate(made) if name not in _CHANGE_LOGITS), len(made))
     edits, others = ([step for _name, step in part] for part in (made[:n_edits], made[n_edits:]))
+    names = [name for name, _step in made[n_edits:]]
     if (bias := _logit_bias(of)) is not None:
         edits.insert(0, bias)
-    is_light = made[n_edits][0] in _LOOK_FOR_THE_LARGEST if others else is_greedy
     if params.mirostat and not is_greedy:
         others.append(_mirostat(of))
-    return Chain(tuple(edits), tuple(others), is_greedy, is_light)
+    return Chain(
+        edits=tuple(edits),
+        others=tuple(others),
+        is_greedy=is_greedy,
+        weighs_all=names[0] not in _LOOK_FOR_THE_LARGEST if names else not is_greedy,
+        usual=None if is_greedy or params.mirostat else _usual_options(params, names),
+    )
+
+
+def _usual_options(params: SamplingParams, names: Sequence[SamplerName]) -> UsualOptions | None:
+    if not names or names[0] is not SamplerName.TOP_K or list(names) != [name for name in _USUAL if name in names]:
+        return None
+    temperature = params.temperature if SamplerName.TEMPERATURE in names else 1.0
+    is_ordinary = _is_fixed(params) and 1 / LARGEST_LOGIT < temperature < LARGEST_LOGIT
+    if not is_ordinary or params.top_k > MOST_CANDIDATES:
+        return None
+    return UsualOptions(
+        top_k=params.top_k,
+        top_p=params.top_p if SamplerName.TOP_P in names else 1.0,
+        min_p=params.min_p if SamplerName.MIN_P in names else 0.0,
+        min_keep=params.min_keep,
+        temperature=temperature,
+    )
 
 
 def _is_fixed(params: SamplingParams) -> bool:

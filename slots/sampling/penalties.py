@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from slots.sampling.candidates import Candidates
+from slots.llama import Logits
+from slots.sampling.candidates import LARGEST_LOGIT, Candidates
+from slots.sampling.columns import Indices
 from slots.sampling.recent_tokens import RecentTokens
 from slots.sampling_params import SamplingParams
 
@@ -19,21 +21,45 @@ class Penalties:
 
     def __init__(self, params: SamplingParams, prompt: Sequence[int], n_ctx: int, newline: int | None) -> None:
         """`newline` is the token that is left alone unless the options say otherwise."""
-        self._repeat = params.repeat_penalty
-        self._frequency = params.frequency_penalty
-        self._presence = params.presence_penalty
+        self.repeat = params.repeat_penalty
+        self.frequency = params.frequency_penalty
+        self.presence = params.presence_penalty
         size = n_ctx if params.repeat_last_n < 0 else params.repeat_last_n
-        self._recent = RecentTokens(size, prompt, None if params.penalize_nl else newline)
+        self.recent = RecentTokens(size, prompt, None if params.penalize_nl else newline)
 
     def accept(self, token: int) -> None:
         """Take in a token that was chosen."""
-        self._recent.append(token)
+        self.recent.append(token)
+
+    @property
+    def is_counting(self) -> bool:
+        """Whether it does more than to multiply."""
+        return self.frequency != 0 or self.presence != 0
 
     def __call__(self, candidates: Candidates) -> None:
-        tokens, counts = self._recent.counts()
-        places, which = candidates.find(tokens.copy())
+        places, which = candidates.find(self.recent.different().copy())
         logits = candidates.logits[places]
-        penalized: npt.NDArray[np.float64] = np.where(logits <= 0, self._repeat, 1 / self._repeat) * logits
-        if self._frequency != 0 or self._presence != 0:
-            penalized -= counts[which] * self._frequency + self._presence
+        penalized: npt.NDArray[np.float64] = np.where(logits <= 0, self.repeat, 1 / self.repeat) * logits
+        if self.is_counting:
+            penalized -= self.recent.counts()[which] * self.frequency + self.presence
         candidates.change(places, penalized)
+
+
+def penalize_rows(penalties: Sequence[Penalties], logits: Logits, rows: Indices) -> None:
+    """What several penalties do, each to one of some rows of the logits, which are changed; `rows` are their places,
+    shape (penalties,)."""
+    tokens = [penalty.recent.different() for penalty in penalties]
+    sizes = [different.size for different in tokens]
+
+    def for_each_token(values: Sequence[float]) -> npt.NDArray[np.float64]:
+        return np.repeat(np.array(values, np.float64), sizes)
+
+    places = np.repeat(rows, sizes), np.concatenate(tokens)
+    found = logits[places]
+    repeat = for_each_token([penalty.repeat for penalty in penalties])
+    penalized = np.where(found <= 0, repeat, 1 / repeat) * found
+    if any(penalty.is_counting for penalty in penalties):
+        frequency = for_each_token([penalty.frequency for penalty in penalties])
+        counts = np.concatenate([penalty.recent.counts() for penalty in penalties])
+        penalized -= counts * frequency + for_each_token([penalty.presence for penalty in penalties])
+    logits[places] = np.minimum(penalized, LARGEST_LOGIT)

@@ -16,9 +16,9 @@ class RecentTokens:
         self._size = size
         self._ignored = ignored
         self._window: deque[int] = deque()
+        self._counts: dict[int, int] = {}
         self._places: dict[int, int] = {}
-        self._tokens = np.empty(64, np.intp)
-        self._counts = np.empty(64, np.float64)
+        self._different = np.empty(64, np.intp)
         for token in tokens[max(len(tokens) - size, 0) :]:
             self.append(token)
 
@@ -31,32 +31,30 @@ class RecentTokens:
         self._window.append(token)
         if token == self._ignored:
             return
-        place = self._places.get(token)
-        if place is not None:
-            self._counts[place] += 1
-            return
-        place = self._places[token] = len(self._places)
-        if place == self._tokens.size:
-            self._tokens = np.resize(self._tokens, 2 * place)
-            self._counts = np.resize(self._counts, 2 * place)
-        self._tokens[place], self._counts[place] = token, 1
+        count = self._counts.get(token, 0)
+        self._counts[token] = count + 1
+        if count == 0:
+            place = self._places[token] = len(self._places)
+            if place == self._different.size:
+                self._different = np.resize(self._different, 2 * place)
+            self._different[place] = token
 
     def _forget(self, token: int) -> None:
         if token == self._ignored:
             return
-        place = self._places[token]
-        self._counts[place] -= 1
-        if self._counts[place] == 0:
-            last = len(self._places) - 1
-            moved = int(self._tokens[last])
-            self._tokens[place], self._counts[place] = moved, self._counts[last]
-            self._places[moved] = place
+        self._counts[token] -= 1
+        if self._counts[token] == 0:
+            del self._counts[token]
+            last = int(self._different[len(self._places) - 1])
+            place = self._places[last] = self._places[token]
+            self._different[place] = last
             del self._places[token]
 
-    def counts(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-        """The different tokens and how often each occurs, both of shape (different tokens,), in no order.
+    def different(self) -> npt.NDArray[np.intp]:
+        """The different tokens, shape (different tokens,), in no order. A view, which the next token changes."""
+        return self._different[: len(self._places)]
 
-        They are views, which the next token changes.
-        """
-        n = len(self._places)
-        return self._tokens[:n], self._counts[:n]
+    def counts(self) -> npt.NDArray[np.float64]:
+        """How often each of the different tokens occurs, in their order."""
+        tokens = self.different().tolist()
+        return np.fromiter(map(self._counts.__getitem__, tokens), np.float64, len(tokens))

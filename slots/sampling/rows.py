@@ -1,109 +1,107 @@
 """The rows of a step, side by side."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from slots.llama import Logits
-from slots.sampling.columns import n_columns
-from slots.sampling.sampler import Begun, Choice, Sampler, quiet
+from slots.sampling.candidates import Candidates
+from slots.sampling.columns import Indices
+from slots.sampling.penalties import penalize_rows
+from slots.sampling.sampler import Choice, Sampler, quiet
+from slots.sampling.table import n_columns_for
+from slots.sampling.usual import UsualChain, draw_from_rows
 from slots.sampling.workspace import Workspace
 
-_WORTH_FOLDING = 1_000_000
-"""Logits of a step that several threads fold sooner than one, with the time that it takes to wake them."""
-_WORTH_COMPUTING = 60_000
-"""Logits of a step whose exponentials several threads compute sooner than one."""
+_WORTH_THREADS = 60_000
+"""Logits of a step of which several threads compute the probabilities sooner than one."""
+
+Result = Choice | Exception
 
 
 class RowSampler:
-    """Chooses the tokens of all rows of a step, on several cores where there are enough logits for that.
+    """Chooses the tokens of all rows of a step.
 
-    Numpy gives the interpreter's lock away in its loops over a row, and only there. So a row of which all logits are
-    to be computed with is a thread's business from beginning to end; of the others the threads only do what reads all
-    of the row, and one of them does the rest, since they would wait for the lock anyway.
+    Rows with the usual samplers are done together. Rows of which all probabilities are computed are done on several
+    cores: numpy gives the interpreter's lock away in its loops over a row. It does not in what is left after that, so
+    that for all others threads would only wait for each other.
     """
 
-    def __init__(self, n_vocab: int, n_threads: int, n_rows: int) -> None:
-        """`n_rows` is the most that a step has."""
+    def __init__(self, n_vocab: int, n_threads: int) -> None:
         self._n_vocab = n_vocab
         self._workspaces = [Workspace(n_vocab) for _thread in range(n_threads)]
-        self._maxima = np.empty((n_rows, n_columns(n_vocab)), np.float32)
         self._others = ThreadPoolExecutor(n_threads - 1, "sampling") if n_threads > 1 else None
 
-    def choose(self, samplers: Sequence[Sampler], rows: Logits) -> list[Choice | Exception]:
-        """The choice of each sampler for its row of `rows`, shape (samplers, vocabulary), or what it raised."""
-        tasks = [_Task(*of_row) for of_row in zip(samplers, rows, self._maxima, strict=False)]
-        light = [task for task in tasks if task.sampler.is_light]
-        heavy = [task for task in tasks if not task.sampler.is_light]
-        with quiet():
-            if self._are_worth_threads(light, _WORTH_FOLDING):
-                for task in light:
-                    task.begin(self._workspaces[0])
-                self._spread(_Task.fold, light)
-                for task in light:
-                    task.finish()
-            else:
-                for task in light:
-                    task.choose(self._workspaces[0])
-            if self._are_worth_threads(heavy, _WORTH_COMPUTING):
-                self._spread(_Task.choose, heavy)
-            else:
-                for task in heavy:
-                    task.choose(self._workspaces[0])
-        return [task.result for task in tasks]
+    def choose(self, samplers: Sequence[Sampler], rows: Logits) -> list[Result]:
+        """The choice of each sampler for its row of `rows`, shape (samplers, vocabulary), or what it raised. The rows
+        are changed on the way."""
+        together = [number for number, sampler in enumerate(samplers) if sampler.usual is not None]
+        results = self._choose_together(samplers, rows, together) if len(together) > 1 else {}
+        heavy = []
+        for number, sampler in enumerate(samplers):
+            if sampler.weighs_all:
+                heavy.append(number)
+            elif number not in results:
+                results[number] = _choose(sampler, rows[number], self._workspaces[0])
+        results.update(self._choose_on_threads(samplers, rows, heavy))
+        return [results[number] for number in range(len(samplers))]
 
     def close(self) -> None:
         """End the threads."""
         if self._others is not None:
             self._others.shutdown()
 
-    def _are_worth_threads(self, tasks: Sequence["_Task"], n_logits: int) -> bool:
-        return self._others is not None and len(tasks) > 1 and len(tasks) * self._n_vocab >= n_logits
+    def _choose_together(self, samplers: Sequence[Sampler], rows: Logits, numbers: Sequence[int]) -> dict[int, Result]:
+        """The choices for rows whose samplers are the usual ones, or none if the rows are too short for that."""
+        chosen = [samplers[number] for number in numbers]
+        chain = UsualChain([sampler.usual for sampler in chosen if sampler.usual is not None])
+        n_usual = self._workspaces[0].maxima.size
+        n_columns = n_columns_for(self._n_vocab, n_usual, chain.most_candidates)
+        if n_columns is None:
+            return {}
+        places = np.array(numbers)
+        with quiet():
+            self._edit(chosen, rows, places)
+            table = chain.apply(rows, places, n_columns)
+            if table is None:
+                alone = zip(numbers, chosen, strict=True)
+                return {n: _choose(sampler, rows[n], self._workspaces[0], is_edited=True) for n, sampler in alone}
+            tokens = draw_from_rows(table, np.array([sampler.random_share() for sampler in chosen]))
+        taken = [Choice(sampler.take(token), None) for sampler, token in zip(chosen, tokens, strict=True)]
+        return dict(zip(numbers, taken, strict=True))
 
-    def _spread(self, work: Callable[["_Task", Workspace], None], tasks: Sequence["_Task"]) -> None:
-        """Do some work on all tasks, each thread on its share of them."""
-        n_threads = min(len(self._workspaces), len(tasks))
+    def _edit(self, samplers: Sequence[Sampler], rows: Logits, places: Indices) -> None:
+        penalized = [number for number, sampler in enumerate(samplers) if sampler.only_penalties is not None]
+        if penalized:
+            penalties = [penalty for sampler in samplers if (penalty := sampler.only_penalties) is not None]
+            penalize_rows(penalties, rows, places[penalized])
+        for sampler, place in zip(samplers, places, strict=True):
+            if sampler.only_penalties is None:
+                sampler.edit(Candidates(rows[place], self._workspaces[0]))
 
-        def work_on_share(thread: int) -> None:
-            with quiet():  # which is a thread's own
-                for task in tasks[thread::n_threads]:
-                    work(task, self._workspaces[thread])
+    def _choose_on_threads(
+        self, samplers: Sequence[Sampler], rows: Logits, numbers: Sequence[int]
+    ) -> dict[int, Result]:
+        """The choices for some rows, each thread doing its share of them."""
+        n_threads = min(len(self._workspaces), len(numbers))
+        if len(numbers) * self._n_vocab < _WORTH_THREADS:
+            n_threads = min(n_threads, 1)
 
-        others = [self._others.submit(work_on_share, n) for n in range(1, n_threads)] if self._others else []
-        work_on_share(0)
+        def choose_share(thread: int) -> dict[int, Result]:
+            share = numbers[thread::n_threads]
+            return {number: _choose(samplers[number], rows[number], self._workspaces[thread]) for number in share}
+
+        others = [self._others.submit(choose_share, n) for n in range(1, n_threads)] if self._others else []
+        results = choose_share(0) if numbers else {}
         for other in others:
-            other.result()
+            results.update(other.result())
+        return results
 
 
-class _Task:
-    """A row that a token is to be chosen for. What goes wrong is its result, and nobody else's."""
-
-    def __init__(self, sampler: Sampler, row: Logits, maxima: Logits) -> None:
-        self.sampler = sampler
-        self.result: Choice | Exception = RuntimeError("no token was chosen")
-        self._row = row
-        self._maxima = maxima
-        self._begun: Begun | None = None
-
-    def choose(self, workspace: Workspace) -> None:
-        self.begin(workspace)
-        self.finish()
-
-    def begin(self, workspace: Workspace) -> None:
-        try:
-            self._begun = self.sampler.begin(self._row, workspace)
-        except Exception as error:
-            self.result = error
-
-    def fold(self, _workspace: Workspace) -> None:
-        if self._begun is not None:
-            self._begun.candidates.fold(self._maxima)
-
-    def finish(self) -> None:
-        if self._begun is None:
-            return
-        try:
-            self.result = self.sampler.finish(self._begun)
-        except Exception as error:
-            self.result = error
+def _choose(sampler: Sampler, row: Logits, workspace: Workspace, *, is_edited: bool = False) -> Result:
+    """What goes wrong with one row is its result, and no other row's."""
+    try:
+        return sampler.choose(row, workspace, is_edited=is_edited)
+    except Exception as error:
+        return error

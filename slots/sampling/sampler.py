@@ -12,6 +12,7 @@ from slots.llama import Logits
 from slots.sampling.candidates import Candidates, no_token_left
 from slots.sampling.chain import Ingredients, build_chain
 from slots.sampling.draw import draw
+from slots.sampling.penalties import Penalties
 from slots.sampling.probabilities import ModelProbabilities, remaining_probabilities
 from slots.sampling.surroundings import Surroundings
 from slots.sampling.workspace import Workspace
@@ -29,14 +30,6 @@ class Choice:
 
     token: int
     probabilities: TokenProbabilities | None
-
-
-@dataclass(slots=True)
-class Begun:
-    """A choice of which the first part is done."""
-
-    candidates: Candidates
-    probabilities: ModelProbabilities | None
 
 
 @runtime_checkable
@@ -65,40 +58,44 @@ class Sampler:
         self._observers = [sampler for sampler in samplers if isinstance(sampler, _Observer)]
         self._n_probs = params.n_probs
         self._of_model = params.n_probs > 0 and not params.post_sampling_probs
+        self.usual = None if params.n_probs else chain.usual
+        """What it does after its edits, if that can be done for many rows at once."""
+        self.weighs_all = chain.weighs_all or self._of_model
+        """Whether it computes the probabilities of all tokens."""
+        penalties = [edit for edit in chain.edits if isinstance(edit, Penalties)]
+        self.only_penalties = penalties[0] if len(penalties) == len(chain.edits) == 1 else None
+        """Its edits, if those are no more than the penalties."""
 
-    @property
-    def is_light(self) -> bool:
-        """Whether it only looks for the largest logits of a row, and not at all of them."""
-        return self._chain.is_light and not self._of_model
-
-    def choose(self, row: Logits, workspace: Workspace) -> Choice:
+    def choose(self, row: Logits, workspace: Workspace, *, is_edited: bool = False) -> Choice:
         """The next token for a row of logits, float32 of shape (vocabulary,), some of which are changed on the way.
 
         Raises InvalidRequest when the options leave no token to choose from.
         """
         with quiet():
-            return self.finish(self.begin(row, workspace))
+            candidates = Candidates(row, workspace)
+            before = ModelProbabilities(candidates, self._n_probs) if self._of_model else None
+            for step in self._chain.others if is_edited else self._chain.steps:
+                step(candidates)
+            place = self._take_best(candidates) if self._chain.is_greedy else self._draw(candidates)
+            token = self.take(candidates.token(place))
+            if before is not None:
+                return Choice(token, before.with_chosen(token))
+            return Choice(token, self._remaining(candidates, place) if self._n_probs else None)
 
-    def begin(self, row: Logits, workspace: Workspace) -> Begun:
-        """The first part of a choice: all of it that needs the row as it is or only changes some of its logits."""
-        candidates = Candidates(row, workspace)
-        before = ModelProbabilities(candidates, self._n_probs) if self._of_model else None
-        for edit in self._chain.edits:
-            edit(candidates)
-        return Begun(candidates, before)
-
-    def finish(self, begun: Begun) -> Choice:
-        """The rest of a choice. Raises InvalidRequest when the options leave no token to choose from."""
-        candidates = begun.candidates
-        for step in self._chain.others:
+    def edit(self, candidates: Candidates) -> None:
+        """The first part of a choice: what only changes some logits of a whole row."""
+        for step in self._chain.edits:
             step(candidates)
-        place = self._take_best(candidates) if self._chain.is_greedy else self._draw(candidates)
-        token = candidates.token(place)
+
+    def random_share(self) -> float:
+        """A random number from 0 to below 1, to draw a token with."""
+        return self._random.random()
+
+    def take(self, token: int) -> int:
+        """Take in a token that was chosen, and return it."""
         for listener in self._listeners:
             listener.accept(token)
-        if begun.probabilities is not None:
-            return Choice(token, begun.probabilities.with_chosen(token))
-        return Choice(token, self._remaining(candidates, place) if self._n_probs else None)
+        return token
 
     def _take_best(self, candidates: Candidates) -> int:
         place = candidates.best()

@@ -17,6 +17,7 @@ from slots.sampling.tail_free import keep_before_tail
 from slots.sampling.temperature import scale, scale_by_entropy
 from slots.sampling.truncation import keep_min_p, keep_top_k, keep_top_n_sigma, keep_top_p
 from slots.sampling.typical import keep_typical
+from slots.sampling.usual import UsualOptions
 from slots.sampling_params import SamplerName, SamplingParams
 from tests.slots.sampling.made_up import surroundings
 
@@ -183,23 +184,57 @@ def test_a_temperature_that_moves_is_never_greedy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "is_light"),
+    ("options", "weighs_all"),
     [
-        ({"temperature": 0.0}, True),
-        ({"temperature": 0.0, "samplers": (SamplerName.TYP_P, SamplerName.TEMPERATURE)}, False),
-        ({"samplers": (SamplerName.TOP_K, SamplerName.TYP_P)}, True),
-        ({"samplers": (SamplerName.PENALTIES, SamplerName.MIN_P, SamplerName.TOP_P)}, True),
-        ({"samplers": (SamplerName.TOP_P, SamplerName.TOP_K)}, False),
-        ({"samplers": (SamplerName.TOP_K, SamplerName.TOP_P), "top_k": 0}, False),
-        ({"samplers": (SamplerName.PENALTIES,)}, False),
-        ({"samplers": (), "mirostat": 2}, False),
-        ({"samplers": (), "mirostat": 1, "temperature": 0.0}, True),
+        ({"temperature": 0.0}, False),
+        ({"temperature": 0.0, "samplers": (SamplerName.TYP_P, SamplerName.TEMPERATURE)}, True),
+        ({"samplers": (SamplerName.TOP_K, SamplerName.TYP_P)}, False),
+        ({"samplers": (SamplerName.PENALTIES, SamplerName.MIN_P, SamplerName.TOP_P)}, False),
+        ({"samplers": (SamplerName.TOP_P, SamplerName.TOP_K)}, True),
+        ({"samplers": (SamplerName.TOP_K, SamplerName.TOP_P), "top_k": 0}, True),
+        ({"samplers": (SamplerName.PENALTIES,)}, True),
+        ({"samplers": (), "mirostat": 2}, True),
+        ({"samplers": (), "mirostat": 1, "temperature": 0.0}, False),
     ],
     ids=str,
 )
-def test_what_begins_with_a_search_for_large_logits_is_light(options: dict[str, Any], is_light: bool) -> None:
+def test_what_does_not_begin_with_a_search_for_large_logits_weighs_all(
+    options: dict[str, Any], weighs_all: bool
+) -> None:
     """Where the options are active, that is."""
-    assert chain(**{**ACTIVE, "samplers": (SamplerName.TOP_K, SamplerName.TEMPERATURE), **options}).is_light == is_light
+    made = chain(**{**ACTIVE, "samplers": (SamplerName.TOP_K, SamplerName.TEMPERATURE), **options})
+    assert made.weighs_all == weighs_all
+
+
+@pytest.mark.parametrize(
+    ("options", "usual"),
+    [
+        ({}, UsualOptions(top_k=40, top_p=0.95, min_p=0.05, min_keep=0, temperature=0.8)),
+        (
+            {"samplers": (SamplerName.TOP_K, SamplerName.TEMPERATURE)},
+            UsualOptions(40, top_p=1.0, min_p=0.0, min_keep=0, temperature=0.8),
+        ),
+        (
+            {"samplers": (SamplerName.TOP_K,), "min_keep": 3},
+            UsualOptions(40, top_p=1.0, min_p=0.0, min_keep=3, temperature=1.0),
+        ),
+        ({"top_k": 0}, None),
+        ({"top_k": 600}, None),
+        ({"temperature": 0.0}, None),
+        ({"temperature": 1e-35}, None),
+        ({"typical_p": 0.9}, None),
+        ({"dynatemp_range": 0.1}, None),
+        ({"mirostat": 2}, None),
+        ({"samplers": (SamplerName.TOP_K, SamplerName.MIN_P, SamplerName.TOP_P)}, None),
+        ({"samplers": (SamplerName.TOP_K, SamplerName.TOP_K)}, None),
+        ({"samplers": (SamplerName.TOP_K, SamplerName.ADAPTIVE_P), "adaptive_target": 0.5}, None),
+    ],
+    ids=str,
+)
+def test_a_top_k_with_nothing_after_it_but_what_is_usual_is_a_usual_chain(
+    options: dict[str, Any], usual: UsualOptions | None
+) -> None:
+    assert chain(**options).usual == usual
 
 
 def test_what_only_changes_some_logits_is_apart_from_the_first_sampler_on_that_needs_all() -> None:

@@ -88,6 +88,8 @@ def assert_sane(choice: Choice) -> None:
 def run(options: Options, row: Logits, n_tokens: int = 4) -> list[Choice]:
     """Chooses some tokens from the same row. All warnings are errors."""
     workspace = Workspace(row.size)
+    if SamplerName.INFILL in options["samplers"]:  # ends texts as llama.cpp's does, which does not look at the logit
+        row = np.append(max(row[END], np.float32(-40)), row[END + 1 :])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         chain = sampler_of(options, row.size)

@@ -56,6 +56,13 @@ def test_the_end_comes_where_nothing_stands_out(make: Make) -> None:
 
 
 @either_way
+def test_the_likeliest_token_comes_there_if_no_end_may(make: Make) -> None:
+    candidates = make(logits_of(0.0, 0.16, 0.0, 0.16, 0.16, 0.15, 0.19, 0.18))
+    Infill((END,), None, PIECES.__getitem__)(candidates)
+    assert tokens_of(candidates) == [6]
+
+
+@either_way
 def test_a_token_and_its_beginning_count_together_for_the_likelier_of_the_two(make: Make) -> None:
     assert left(make, 0.001, 0.19, 0.18, 0.5, 0.129) == [0, 1, 3]
     assert left(make, 0.001, 0.18, 0.19, 0.5, 0.129) == [0, 2, 3]

@@ -11,7 +11,7 @@ windows = st.integers(0, 12)
 
 
 def counted(recent: RecentTokens) -> dict[int, float]:
-    of, counts = recent.counts()
+    of, counts = recent.different(), recent.counts()
     assert len(set(of.tolist())) == of.size
     return dict(zip(of.tolist(), counts.tolist(), strict=True))
 

@@ -1,5 +1,6 @@
-"""On one core or several, with rows of which all logits are computed with and rows that are only looked through."""
+"""On one core or several, with rows that are done together, rows that are looked through and rows that are weighed."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,12 +10,11 @@ import pytest
 from slots.errors import InvalidRequest
 from slots.llama import Logits
 from slots.sampling import Choice, RowSampler, Sampler
-from slots.sampling_params import DEFAULT_SAMPLERS
+from slots.sampling_params import DEFAULT_SAMPLERS, SamplerName
 from tests.slots.sampling.made_up import make_row, sampler
 
 N_VOCAB = 40_000
 N_LARGE = 150_000
-"""Enough logits in 8 rows for several threads, even if they are only looked through."""
 KINDS = ("normal", "tied", "barred", "peaked", "normal", "flat", "narrow", "zeros")
 
 MIXED: list[dict[str, Any]] = [
@@ -27,6 +27,16 @@ MIXED: list[dict[str, Any]] = [
     {"repeat_penalty": 1.2, "tfs_z": 0.9, "top_n_sigma": 2.0, "n_probs": 5, "post_sampling_probs": True},
     {"samplers": DEFAULT_SAMPLERS[::-1], "xtc_probability": 0.5, "dry_multiplier": 0.8},
 ]
+USUAL: list[dict[str, Any]] = [
+    {},
+    {"repeat_penalty": 1.1},
+    {"top_k": 100, "top_p": 1.0, "frequency_penalty": 0.3, "presence_penalty": -0.2},
+    {"top_k": 1, "temperature": 3.0},
+    {"top_k": 300, "top_p": 0.999, "min_p": 0.0, "temperature": 1.0},
+    {"top_p": 0.0, "min_p": 1.0, "min_keep": 7, "logit_bias": ((5, 9.0), (6, -math.inf))},
+    {"repeat_penalty": 0.7, "repeat_last_n": -1, "min_p": 0.3, "temperature": 0.01},
+    {"samplers": (SamplerName.DRY, SamplerName.TOP_K, SamplerName.MIN_P), "dry_multiplier": 0.8},
+]
 LIGHT: list[dict[str, Any]] = [
     {},
     {"top_k": 1000, "top_p": 0.9, "repeat_penalty": 1.2},
@@ -38,7 +48,11 @@ LIGHT: list[dict[str, Any]] = [
     {"top_k": N_VOCAB - 1},
 ]
 
-both = pytest.mark.parametrize(("options", "n_vocab"), [(MIXED, N_VOCAB), (LIGHT, N_LARGE)], ids=["mixed", "light"])
+of_all_kinds = pytest.mark.parametrize(
+    ("options", "n_vocab"),
+    [(MIXED, N_VOCAB), (LIGHT, N_LARGE), (USUAL, N_LARGE), (USUAL, N_VOCAB), (USUAL, 3_000), (USUAL, 400)],
+    ids=["mixed", "light", "usual, large", "usual, medium", "usual, small", "usual, too small"],
+)
 
 MakeRowSampler = Callable[[int, int], RowSampler]
 
@@ -49,7 +63,7 @@ def make() -> Iterator[MakeRowSampler]:
     made: list[RowSampler] = []
 
     def make(n_vocab: int, n_threads: int) -> RowSampler:
-        made.append(RowSampler(n_vocab, n_threads, n_rows=8))
+        made.append(RowSampler(n_vocab, n_threads))
         return made[-1]
 
     yield make
@@ -65,12 +79,13 @@ def samplers(options: list[dict[str, Any]], n_vocab: int) -> list[Sampler]:
     return [sampler(n_vocab, seed=number, **of) for number, of in enumerate(options)]
 
 
-def test_the_light_options_are_light() -> None:
-    assert all(of.is_light for of in samplers(LIGHT, N_LARGE))
-    assert [of.is_light for of in samplers(MIXED, N_VOCAB)] == [True, False, False, True, False, False, False, False]
+def test_the_options_are_of_the_kinds_they_are_named_for() -> None:
+    assert all(of.usual is not None for of in samplers(USUAL, N_LARGE))
+    assert not any(of.weighs_all for of in samplers(LIGHT, N_LARGE))
+    assert [of.weighs_all for of in samplers(MIXED, N_VOCAB)] == [False, True, True, False, True, True, False, True]
 
 
-@both
+@of_all_kinds
 def test_the_choices_are_those_of_each_sampler_alone(
     make: MakeRowSampler, options: list[dict[str, Any]], n_vocab: int
 ) -> None:
@@ -99,7 +114,7 @@ def test_the_choices_have_the_order_of_the_rows(
     assert choices == [Choice(1000 * number, None) for number in range(7)]
 
 
-@both
+@of_all_kinds
 def test_a_row_that_fails_does_not_disturb_the_others(
     make: MakeRowSampler, options: list[dict[str, Any]], n_vocab: int
 ) -> None:
@@ -114,18 +129,17 @@ def test_a_row_that_fails_does_not_disturb_the_others(
         assert results[:bad] + results[bad + 1 :] == expected[:bad] + expected[bad + 1 :]
 
 
-@pytest.mark.parametrize("part", ["begin", "finish"])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_an_error_of_any_kind_is_a_result(
-    make: MakeRowSampler, monkeypatch: pytest.MonkeyPatch, n_threads: int, temperature: float, part: str
+    make: MakeRowSampler, monkeypatch: pytest.MonkeyPatch, n_threads: int, temperature: float
 ) -> None:
-    def fail(*_args: object) -> None:
+    def fail(*_args: object, **_options: object) -> None:
         raise ZeroDivisionError
 
     chains = [sampler(N_LARGE, temperature=temperature, top_k=0, min_p=0.0) for _ in range(8)]
     for broken in chains[::2]:
-        monkeypatch.setattr(broken, part, fail)
+        monkeypatch.setattr(broken, "choose", fail)
     results = make(N_LARGE, n_threads).choose(chains, np.zeros((8, N_LARGE), np.float32))
     assert [type(result) for result in results] == [ZeroDivisionError, Choice] * 4
 

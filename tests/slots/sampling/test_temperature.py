@@ -84,6 +84,15 @@ def test_dynamic_temperature_follows_the_share_of_the_entropy(make: Make, expone
 
 
 @either_way
+def test_dynamic_temperature_beyond_what_32_bits_hold_keeps_ruled_out_tokens_ruled_out(make: Make) -> None:
+    most = float(np.finfo(np.float32).max)
+    candidates = make(np.array([-np.inf, 0, 0, 0], np.float32))
+    with np.errstate(all="ignore"):
+        scale_by_entropy(candidates, most, most, 0.0)
+    assert left(candidates) == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3])
+
+
+@either_way
 def test_dynamic_temperature_goes_down_to_zero_at_most(make: Make) -> None:
     candidates = make(np.array([100, 0, -100], np.float32))
     with np.errstate(all="ignore"):

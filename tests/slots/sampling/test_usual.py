@@ -1,0 +1,60 @@
+"""Rows with the usual samplers get together what each of them gets alone, to the last bit."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slots.sampling import Choice, RowSampler
+from slots.sampling_params import SamplerName
+from tests.slots.sampling.made_up import KINDS, examples, make_row
+from tests.slots.sampling.test_extreme_options import Options, biases, sampler_of, values_of
+
+N_TOKENS = 3
+
+usual_orders = st.sampled_from(
+    [
+        (SamplerName.PENALTIES, SamplerName.TOP_K, SamplerName.TOP_P, SamplerName.MIN_P, SamplerName.TEMPERATURE),
+        (SamplerName.PENALTIES, SamplerName.DRY, SamplerName.TOP_K, SamplerName.MIN_P, SamplerName.TEMPERATURE),
+        (SamplerName.TOP_K, SamplerName.TOP_P),
+        (SamplerName.PENALTIES, SamplerName.TOP_K, SamplerName.TEMPERATURE),
+    ]
+)
+names = ("temperature", "top_p", "min_p", "min_keep", "repeat_penalty", "presence_penalty", "frequency_penalty")
+options = st.fixed_dictionaries(
+    {"samplers": usual_orders, "top_k": st.sampled_from([1, 2, 17, 40])},
+    optional={
+        **{name: values_of(name) for name in (*names, "repeat_last_n", "dry_multiplier")},
+        **{name: st.floats(0.01, 1.0) for name in ("top_p", "min_p")},
+        "temperature": st.floats(0.1, 3.0),
+        "logit_bias": biases.map(tuple),
+        "penalize_nl": st.booleans(),
+    },
+)
+
+
+def spelled(results: list[Choice | Exception]) -> list[Any]:
+    return [result.token if isinstance(result, Choice) else str(result) for result in results]
+
+
+@examples(200)
+@given(
+    st.lists(options, min_size=2, max_size=4),
+    st.sampled_from([700, 3_000]),
+    st.integers(0, 1000),
+    st.sampled_from(KINDS),
+)
+def test_choices_are_the_same_together_and_alone(some: list[Options], size: int, seed: int, kind: str) -> None:
+    together, alone = ([sampler_of(of, size) for of in some] for _ in range(2))
+    row_sampler = RowSampler(size, 1)
+    kinds = [kind, *["normal"] * (len(some) - 1)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for token in range(N_TOKENS):
+            rows = np.stack([make_row(seed + 10 * token + place, size, of) for place, of in enumerate(kinds)])
+            expected = [
+                row_sampler.choose([sampler], row[None].copy())[0] for sampler, row in zip(alone, rows, strict=True)
+            ]
+            assert spelled(row_sampler.choose(together, rows.copy())) == spelled(expected)
