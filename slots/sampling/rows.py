@@ -14,8 +14,8 @@ from slots.sampling.table import n_columns_for
 from slots.sampling.usual import UsualChain, draw_from_rows
 from slots.sampling.workspace import Workspace
 
-_WORTH_THREADS = 60_000
-"""Logits of a step of which several threads compute the probabilities sooner than one."""
+_WORTH_THREADS = 100_000
+"""Logits of a row from which on several threads compute the probabilities of rows sooner than one."""
 
 Result = Choice | Exception
 
@@ -31,6 +31,8 @@ class RowSampler:
     def __init__(self, n_vocab: int, n_threads: int) -> None:
         self._n_vocab = n_vocab
         self._workspaces = [Workspace(n_vocab) for _thread in range(n_threads)]
+        self._together: list[Sampler] = []
+        self._chain = UsualChain([])
         self._others = ThreadPoolExecutor(n_threads - 1, "sampling") if n_threads > 1 else None
 
     def choose(self, samplers: Sequence[Sampler], rows: Logits) -> list[Result]:
@@ -55,7 +57,7 @@ class RowSampler:
     def _choose_together(self, samplers: Sequence[Sampler], rows: Logits, numbers: Sequence[int]) -> dict[int, Result]:
         """The choices for rows whose samplers are the usual ones, or none if the rows are too short for that."""
         chosen = [samplers[number] for number in numbers]
-        chain = UsualChain([sampler.usual for sampler in chosen if sampler.usual is not None])
+        chain = self._chain_of(chosen)
         n_usual = self._workspaces[0].maxima.size
         n_columns = n_columns_for(self._n_vocab, n_usual, chain.most_candidates)
         if n_columns is None:
@@ -71,6 +73,13 @@ class RowSampler:
         taken = [Choice(sampler.take(token), None) for sampler, token in zip(chosen, tokens, strict=True)]
         return dict(zip(numbers, taken, strict=True))
 
+    def _chain_of(self, samplers: list[Sampler]) -> UsualChain:
+        """The chains of several rows; most steps have the same ones as the step before."""
+        if samplers != self._together:
+            self._together = samplers
+            self._chain = UsualChain([sampler.usual for sampler in samplers if sampler.usual is not None])
+        return self._chain
+
     def _edit(self, samplers: Sequence[Sampler], rows: Logits, places: Indices) -> None:
         penalized = [number for number, sampler in enumerate(samplers) if sampler.only_penalties is not None]
         if penalized:
@@ -85,7 +94,7 @@ class RowSampler:
     ) -> dict[int, Result]:
         """The choices for some rows, each thread doing its share of them."""
         n_threads = min(len(self._workspaces), len(numbers))
-        if len(numbers) * self._n_vocab < _WORTH_THREADS:
+        if self._n_vocab < _WORTH_THREADS:
             n_threads = min(n_threads, 1)
 
         def choose_share(thread: int) -> dict[int, Result]:

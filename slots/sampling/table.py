@@ -42,6 +42,25 @@ class Table:
         return np.add.accumulate(weights, axis=1, out=weights)
 
 
+@dataclass(slots=True)
+class _Found:
+    """Tokens among which are the largest of each row. All arrays have the shape (tokens,)."""
+
+    numbers: Indices
+    """The places of their rows among the rows that are looked at."""
+    tokens: Indices
+    logits: Floats32
+
+    def with_rest(self, rest: Floats32, bounds: Floats32, start: int) -> "_Found":
+        """With those of the logits from `start` on, which are not in columns, that reach the bounds of their rows."""
+        numbers, places = (rest >= bounds[:, None]).nonzero()
+        return _Found(
+            np.concatenate((self.numbers, numbers)),
+            np.concatenate((self.tokens, places + start)),
+            np.concatenate((self.logits, rest[numbers, places])),
+        )
+
+
 def n_columns_for(n_vocab: int, n_usual: int, k: int) -> int | None:
     """How many columns a row is folded into to find its k largest logits: a power of 2, `n_usual` if that is enough
     of them; None where the row is too short or too long for that."""
@@ -69,10 +88,10 @@ def largest_of_rows(logits: Logits, rows: Indices, ks: Indices, n_columns: int) 
     values = logits.ravel().take((rows[number] * n_vocab + column)[:, None] + n_columns * np.arange(depth))
     hits = (values >= bounds[number, None]).ravel().nonzero()[0]
     which = hits // depth
-    number, token = number[which], column[which] + n_columns * (hits - which * depth)
-    rest, place = (logits[rows, n_folded:] >= bounds[:, None]).nonzero()
-    number, token = np.concatenate((number, rest)), np.concatenate((token, place + n_folded))
-    return _sorted(logits, rows, ks, number, token)
+    found = _Found(number[which], column[which] + n_columns * (hits - which * depth), values.ravel()[hits])
+    if n_folded < n_vocab:
+        found = found.with_rest(logits[rows, n_folded:], bounds, n_folded)
+    return _sorted(found, logits, rows, ks)
 
 
 def _maxima(logits: Logits, rows: Indices, n_columns: int) -> Floats32:
@@ -94,21 +113,20 @@ def _bounds(maxima: Floats32, ks: Indices) -> Floats32:
     """A lower bound for the k-th largest logit of each row, shape (rows,)."""
     while maxima.shape[1] > _FOLD_AGAIN * _COLUMNS_FOR_EACH * ks.max():
         maxima = np.maximum.reduce(maxima.reshape(ks.size, _FOLD_AGAIN, -1), axis=1)
-    places = maxima.shape[1] - ks
-    bounds: Floats32 = np.partition(maxima, np.unique(places), axis=1)[np.arange(ks.size), places]
+    bounds: Floats32 = np.sort(maxima, axis=1)[np.arange(ks.size), maxima.shape[1] - ks]
     return bounds
 
 
-def _sorted(logits: Logits, rows: Indices, ks: Indices, number: Indices, token: Indices) -> Table:
-    """A table of the `ks` largest among tokens of which each belongs to the row with a number."""
-    bits = (logits[rows[number], token] + np.float32(0.0)).view(np.int32)  # which makes one of the two zeros
+def _sorted(found: _Found, logits: Logits, rows: Indices, ks: Indices) -> Table:
+    """A table of the `ks` largest of what was found for each row."""
+    bits = (found.logits + np.float32(0.0)).view(np.int32)  # which makes one of the two zeros
     # One integer that orders by row, by falling logit and by token.
     order = (~(bits ^ ((bits >> 31) & 0x7FFFFFFF))).astype(np.int64) + (1 << _LOGIT_BITS - 1)
-    keys = (number << _LOGIT_BITS + _TOKEN_BITS) | (order << _TOKEN_BITS) | token
+    keys = (found.numbers << _LOGIT_BITS + _TOKEN_BITS) | (order << _TOKEN_BITS) | found.tokens
     keys.sort()
     starts = keys.searchsorted(np.arange(rows.size) << _LOGIT_BITS + _TOKEN_BITS)
     place = np.arange(ks.max())
     tokens = keys[np.minimum(starts[:, None] + place, keys.size - 1)] & (MOST_TOKENS - 1)
     is_candidate = place < ks[:, None]
-    found = np.where(is_candidate, logits[rows[:, None], tokens], np.float32(-np.inf))
-    return Table(tokens, found, is_candidate)
+    sorted_logits = np.where(is_candidate, logits[rows[:, None], tokens], np.float32(-np.inf))
+    return Table(tokens, sorted_logits, is_candidate)
