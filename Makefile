@@ -33,6 +33,7 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks.concurrency $(ARGS)
+	@$(BIN)/python -m benchmarks.sampling
 
 install: $(VENV)/.base
 ifdef CUDA
