@@ -3,6 +3,7 @@
 import numpy as np
 
 from slots.sampling.candidates import Candidates
+from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.selection import Floats
 
 _WIDTH = 0.3
@@ -34,3 +35,8 @@ class AdaptiveP:
         """Take in which of the candidates was chosen."""
         self._sum = float(self._probabilities[place]) + self._decay * self._sum
         self._n = 1.0 + self._decay * self._n
+
+
+def make_adaptive_p(of: Ingredients) -> Step | None:
+    params = of.params
+    return AdaptiveP(params.adaptive_target, params.adaptive_decay) if params.adaptive_target >= 0 else None

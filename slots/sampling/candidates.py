@@ -61,12 +61,12 @@ class Candidates:
 
     __slots__ = ("_columns", "_edits", "_row", "ids", "is_sorted", "logits", "workspace")
 
-    def __init__(self, row: Logits, workspace: Workspace, ids: Indices | None = None) -> None:
-        """`row` is float32 of shape (vocabulary,), or (candidates,) with their `ids`."""
+    def __init__(self, row: Logits, workspace: Workspace) -> None:
+        """`row` is float32 of shape (vocabulary,)."""
         self.logits = row
         """Shape (candidates,)."""
         self.workspace = workspace
-        self.ids = ids
+        self.ids: Indices | None = None
         """The tokens, shape (candidates,); None while these are the whole row."""
         self.is_sorted = False
         """Whether the largest logit comes first, and the lower token among equals."""
@@ -95,6 +95,10 @@ class Candidates:
             return 0
         return int(self.logits.argmax())
 
+    def largest(self, n: int) -> Indices:
+        """The places of the n largest logits, largest first, the lower place first among equals."""
+        return largest(self.logits, n, self.workspace, self._whole_columns())
+
     def sort(self) -> Self:
         """Put the largest logit first, and the lower token among equals."""
         if self.is_sorted:
@@ -121,7 +125,7 @@ class Candidates:
     def keep_largest(self, n: int) -> None:
         """Take away all but the n candidates with the largest logits, and sort those."""
         if self.ids is None:
-            self.keep(largest(self.logits, n, self.workspace, self._whole_columns()))
+            self.keep(self.largest(n))
             self.is_sorted = True
         else:
             self.sort()

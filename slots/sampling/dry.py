@@ -9,6 +9,7 @@ import numpy.typing as npt
 from slots.sampling.breakers import Breakers
 from slots.sampling.candidates import LARGEST_LOGIT, Candidates
 from slots.sampling.columns import Indices
+from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling_params import SamplingParams
 
 _LOG_OF_LARGEST_FLOAT = 88.7228391
@@ -146,3 +147,11 @@ class _Interruption:
     def n_since(self, window: int) -> int:
         """How many of the last `window` tokens come after a breaker that begins among them; all if there is none."""
         return self._n_since_end if self._n_since_start < window else window
+
+
+def make_dry(of: Ingredients) -> Step | None:
+    params = of.params
+    if params.dry_multiplier == 0.0 or params.dry_penalty_last_n == 0:
+        return None
+    breakers = of.surroundings.find_breakers(params.dry_sequence_breakers)
+    return Dry(params, of.prompt, of.surroundings.n_ctx, breakers)

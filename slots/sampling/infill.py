@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.sampling.candidates import Candidates
+from slots.sampling.ingredients import Ingredients, Step
 
 _MOST = 512
 """Comparing candidates with each other takes the square of their number; less likely ones are taken away first."""
@@ -59,3 +60,9 @@ class Infill:
                 probabilities[into] += probabilities[merged]
                 probabilities[merged] = 0.0
                 is_merged[merged] = True
+
+
+def make_infill(of: Ingredients) -> Step | None:
+    surroundings = of.surroundings
+    end = None if surroundings.end in of.ruled_out() else surroundings.end
+    return Infill(surroundings.end_of_generation, end, surroundings.text_of)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from slots.sampling.candidates import Candidates
+from slots.sampling.ingredients import Ingredients, Step
 
 
 class LogitBias:
@@ -21,3 +22,8 @@ class LogitBias:
     def __call__(self, candidates: Candidates) -> None:
         places, which = candidates.find(self._tokens)
         candidates.change(places, candidates.logits[places] + self._biases[which])
+
+
+def make_logit_bias(of: Ingredients) -> Step | None:
+    ruled_out = of.ruled_out()
+    return LogitBias(of.params.logit_bias, ruled_out) if of.params.logit_bias or ruled_out else None

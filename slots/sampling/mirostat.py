@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from slots.sampling.candidates import Candidates
-from slots.sampling.selection import at_least, largest
+from slots.sampling.ingredients import Ingredients, Step
+from slots.sampling.selection import at_least
 
 _N_ESTIMATE = 100
 """The most likely tokens from which the exponent of Zipf's law is estimated."""
@@ -44,7 +45,7 @@ class MirostatV1(_Feedback):
     def _k(self, candidates: Candidates) -> int:
         n = min(_N_ESTIMATE, len(candidates))
         logits = candidates.logits
-        top = logits[:n] if candidates.is_sorted else logits[largest(logits, n, candidates.workspace)]
+        top = logits[:n] if candidates.is_sorted else logits[candidates.largest(n)]
         top = top[top > -np.inf].astype(np.float64)
         if top.size < 2:
             return 1
@@ -71,3 +72,10 @@ class MirostatV2(_Feedback):
         softmax = candidates.softmax()
         places = at_least(softmax.weights, softmax.total() * 2.0**-self.bits, candidates.workspace)
         candidates.keep(places if places.size else np.array([candidates.best()]))
+
+
+def make_mirostat(of: Ingredients) -> Step:
+    params = of.params
+    if params.mirostat == 1:
+        return MirostatV1(params.mirostat_tau, params.mirostat_eta, of.surroundings.n_vocab)
+    return MirostatV2(params.mirostat_tau, params.mirostat_eta)

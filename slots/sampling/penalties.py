@@ -8,6 +8,7 @@ import numpy.typing as npt
 from slots.llama import Logits
 from slots.sampling.candidates import LARGEST_LOGIT, Candidates
 from slots.sampling.columns import Indices
+from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.recent_tokens import RecentTokens
 from slots.sampling_params import SamplingParams
 
@@ -63,3 +64,11 @@ def penalize_rows(penalties: Sequence[Penalties], logits: Logits, rows: Indices)
         counts = np.concatenate([penalty.recent.counts() for penalty in penalties])
         penalized -= counts * frequency + for_each_token([penalty.presence for penalty in penalties])
     logits[places] = np.minimum(penalized, LARGEST_LOGIT)
+
+
+def make_penalties(of: Ingredients) -> Step | None:
+    params = of.params
+    is_neutral = (params.repeat_penalty, params.presence_penalty, params.frequency_penalty) == (1.0, 0.0, 0.0)
+    if is_neutral or params.repeat_last_n == 0:
+        return None
+    return Penalties(params, of.prompt, of.surroundings.n_ctx, of.surroundings.newline)

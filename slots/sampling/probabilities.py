@@ -4,7 +4,6 @@ import math
 
 from slots.events import TokenProbabilities, TokenProbability
 from slots.sampling.candidates import Candidates
-from slots.sampling.selection import largest
 
 
 class ModelProbabilities:
@@ -15,8 +14,7 @@ class ModelProbabilities:
         self._candidates = candidates
         self._log_total = candidates.peak() + math.log(candidates.softmax().total())
         logits = candidates.logits
-        places = largest(logits, n, candidates.workspace)
-        self._top = tuple(self._of(int(token), float(logits[token])) for token in places)
+        self._top = tuple(self._of(int(token), float(logits[token])) for token in candidates.largest(n))
 
     def with_chosen(self, token: int) -> TokenProbabilities:
         """The most likely tokens, and the one that the samplers led to."""
@@ -37,5 +35,5 @@ def remaining_probabilities(candidates: Candidates, chosen: int, n: int) -> Toke
     def of(place: int) -> TokenProbability:
         return TokenProbability(candidates.token(place), math.log(float(weights[place]) / total))
 
-    places = largest(candidates.logits, n, candidates.workspace)
+    places = candidates.largest(n)
     return TokenProbabilities(of(chosen), tuple(of(int(place)) for place in places if weights[place] > 0))

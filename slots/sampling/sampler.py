@@ -10,8 +10,9 @@ import numpy as np
 from slots.events import TokenProbabilities, TokenProbability
 from slots.llama import Logits
 from slots.sampling.candidates import Candidates, no_token_left
-from slots.sampling.chain import Ingredients, build_chain
+from slots.sampling.chain import build_chain
 from slots.sampling.draw import draw
+from slots.sampling.ingredients import Ingredients
 from slots.sampling.penalties import Penalties
 from slots.sampling.probabilities import ModelProbabilities, remaining_probabilities
 from slots.sampling.surroundings import Surroundings

@@ -1,8 +1,11 @@
 """Tail free sampling."""
 
+from functools import partial
+
 import numpy as np
 
 from slots.sampling.candidates import Candidates
+from slots.sampling.ingredients import Ingredients, Step
 
 _NO_CURVATURE = 1e-6
 
@@ -25,3 +28,8 @@ def keep_before_tail(candidates: Candidates, z: float, min_keep: int) -> None:
     beyond = beyond[beyond >= min_keep]
     if beyond.size:
         candidates.keep_first(max(int(beyond[0]), 1))
+
+
+def make_tail_free(of: Ingredients) -> Step | None:
+    params = of.params
+    return partial(keep_before_tail, z=params.tfs_z, min_keep=params.min_keep) if params.tfs_z < 1 else None

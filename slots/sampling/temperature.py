@@ -1,10 +1,12 @@
 """Temperature, fixed or following the entropy."""
 
 import math
+from functools import partial
 
 import numpy as np
 
 from slots.sampling.candidates import Candidates
+from slots.sampling.ingredients import Ingredients, Step
 
 
 def scale(candidates: Candidates, temperature: float) -> None:
@@ -23,3 +25,11 @@ def scale_by_entropy(candidates: Candidates, temperature: float, reach: float, e
     share = min(max(candidates.softmax().entropy() / math.log(len(candidates)), 0.0), 1.0)
     least, most = max(temperature - reach, 0.0), temperature + reach
     scale(candidates, least + (most - least) * share**exponent)
+
+
+def make_temperature(of: Ingredients) -> Step | None:
+    params = of.params
+    if not of.has_fixed_temperature:
+        reach, exponent = params.dynatemp_range, params.dynatemp_exponent
+        return partial(scale_by_entropy, temperature=params.temperature, reach=reach, exponent=exponent)
+    return partial(scale, temperature=params.temperature) if params.temperature != 1 else None

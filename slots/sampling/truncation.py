@@ -1,11 +1,13 @@
 """Samplers that take the unlikely tokens away: top-k, top-p, min-p and top-n-sigma."""
 
 import math
+from functools import partial
 
 import numpy as np
 
 from slots.sampling.candidates import Candidates
-from slots.sampling.selection import Floats, at_least, descending, largest
+from slots.sampling.ingredients import Ingredients, Step
+from slots.sampling.selection import Floats, at_least, descending
 
 _FIRST_TRY = 128
 """Tokens that usually have the mass that top-p asks for."""
@@ -36,7 +38,7 @@ def _keep_likely(candidates: Candidates, p: float) -> tuple[Floats, float]:
     """
     softmax = candidates.softmax()
     total = softmax.total()
-    places = largest(candidates.logits, _FIRST_TRY, candidates.workspace)
+    places = candidates.largest(_FIRST_TRY)
     reached = softmax.weights[places].cumsum(dtype=np.float64)
     if reached[-1] < p * total:
         places = at_least(softmax.weights, _SLACK * (1 - p) * total / len(candidates), candidates.workspace)
@@ -67,3 +69,23 @@ def keep_top_n_sigma(candidates: Candidates, n: float) -> None:
     deviations = np.subtract(logits, mean, out=workspace.shifted[: logits.size])
     sigma = math.sqrt(deviations.dot(deviations) / deviations.size)
     candidates.keep_from(candidates.peak() - n * sigma)
+
+
+def make_top_n_sigma(of: Ingredients) -> Step | None:
+    n = of.params.top_n_sigma
+    return partial(keep_top_n_sigma, n=n) if n > 0 else None
+
+
+def make_top_k(of: Ingredients) -> Step | None:
+    k = of.params.top_k
+    return partial(keep_top_k, k=k) if 0 < k < of.surroundings.n_vocab else None
+
+
+def make_top_p(of: Ingredients) -> Step | None:
+    params = of.params
+    return partial(keep_top_p, p=params.top_p, min_keep=params.min_keep) if params.top_p < 1 else None
+
+
+def make_min_p(of: Ingredients) -> Step | None:
+    params = of.params
+    return partial(keep_min_p, p=params.min_p, min_keep=params.min_keep) if params.min_p > 0 else None

@@ -1,8 +1,11 @@
 """Locally typical sampling."""
 
+from functools import partial
+
 import numpy as np
 
 from slots.sampling.candidates import Candidates
+from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.selection import largest
 
 _TRIES = (256, 4096)
@@ -24,3 +27,8 @@ def keep_typical(candidates: Candidates, p: float, min_keep: int) -> None:
             break
     n = int(reached.searchsorted(p * total, side="right")) + 1
     candidates.keep(places[: max(n, min_keep)])
+
+
+def make_typical(of: Ingredients) -> Step | None:
+    params = of.params
+    return partial(keep_typical, p=params.typical_p, min_keep=params.min_keep) if params.typical_p < 1 else None

@@ -3,6 +3,7 @@
 import numpy as np
 
 from slots.sampling.candidates import Candidates
+from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.selection import at_least
 
 _LEAST_WEIGHT = 1e-45
@@ -35,3 +36,10 @@ class Xtc:
         was_sorted = candidates.is_sorted
         candidates.keep(stays.nonzero()[0])
         candidates.is_sorted = was_sorted
+
+
+def make_xtc(of: Ingredients) -> Step | None:
+    params = of.params
+    if params.xtc_probability == 0 or params.xtc_threshold > 0.5:
+        return None
+    return Xtc(params.xtc_probability, params.xtc_threshold, params.min_keep, of.random)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from slots.sampling.adaptive_p import AdaptiveP
-from slots.sampling.chain import MAKERS, Chain, Ingredients, Step, build_chain
+from slots.sampling.chain import MAKERS, Chain, build_chain
 from slots.sampling.dry import Dry
 from slots.sampling.infill import Infill
+from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.logit_bias import LogitBias
 from slots.sampling.mirostat import MirostatV1, MirostatV2
 from slots.sampling.penalties import Penalties
