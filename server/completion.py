@@ -1,5 +1,6 @@
 """POST /completion: the llama-like API."""
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,6 +29,8 @@ async def post_completion(request: Request) -> Response:
         return options, read_prompts(fields.get("prompt"), engine)
 
     options, prompts = await read_body(request, read)
+    if options.sampling.dry_multiplier > 0:
+        await run_in_threadpool(engine.prepare_dry, options.sampling.dry_sequence_breakers)
     session = sessions_of(request).of(request)
     answers = [
         Answer(index, prompt, options.request(prompt.tokens, session.session_id))

@@ -32,10 +32,13 @@ def _entries(name: str, value: object) -> Iterator[tuple[object, object]]:
         for key, bias in value.items():
             yield int(key) if TOKEN_ID.fullmatch(key) else key, bias
     elif isinstance(value, list):
-        for pair in value:
-            if not isinstance(pair, list) or len(pair) != 2:
+        for entry in value:
+            if isinstance(entry, dict) and entry.keys() == {"token", "bias"}:  # as answers spell it
+                yield entry["token"], entry["bias"]
+            elif isinstance(entry, list) and len(entry) == 2:
+                yield entry[0], entry[1]
+            else:
                 raise expected(name, SHAPES, value)
-            yield pair[0], pair[1]
     else:
         raise expected(name, SHAPES, value)
 

@@ -1,6 +1,7 @@
 """The flags of the samplers: each default of theirs has one."""
 
 from server.flag_parser import Flag, Group, Switch
+from server.sampler_order import LETTERS
 from server.sampling_values import sampler_letters, sampler_names, sampling, sequence_breaker, token_bias
 
 
@@ -16,8 +17,7 @@ SAMPLING = Group(
         "--sampler-seq, --sampling-seq LETTERS",
         "samplers",
         sampler_letters,
-        "the same in letters: e penalties, d dry, s top_n_sigma, k top_k, f tfs_z, y typ_p, p top_p, m min_p, x xtc, "
-        "t temperature, a adaptive_p, i infill",
+        f"the same in letters: {', '.join(f'{letter} {sampler}' for letter, sampler in LETTERS.items())}",
     ),
     _number("-s, --seed N", "seed", "seed of the random numbers; -1: a new one each time"),
     _number(

@@ -71,6 +71,10 @@ def sampler_letters(text: str) -> tuple[SamplerName, ...]:
 @_for_flag
 def sequence_breaker(text: str) -> tuple[str, ...]:
     """Returns the breaker that a text with escapes such as \\n stands for; none for "none"."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError("expected text in UTF-8") from None
     breakers = () if text == "none" else (ESCAPE.sub(lambda found: ESCAPED.get(found[1], found[1]), text),)
     return _checked("dry_sequence_breakers", breakers)
 

@@ -4,13 +4,13 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Self
 
 from slots.context_size import default_n_ctx, total_memory_bytes
-from slots.errors import EngineError, InvalidRequest, PromptTooLong, QueueFull, ShuttingDown, StepFailed
+from slots.errors import EngineError, InvalidRequest, ModelLoadError, PromptTooLong, QueueFull, ShuttingDown, StepFailed
 from slots.events import Event, Failed, Finished, SlotStatus, StopReason
 from slots.generation import Generation
 from slots.llama import Batch, Context, Logits, Model, ModelInfo
@@ -91,6 +91,8 @@ class Engine:
         `on_progress` gets the share of the weights that is loaded, 0 to 1. Raises ModelLoadError.
         """
         loaded = Model(model, on_progress)
+        if loaded.vocab.kind == "none":
+            raise ModelLoadError(f"{model.path} has no tokenizer; a model without one cannot be served")
         engine = cls(loaded, Context(loaded, _with_size(context, loaded.info)), options)
         engine._warm_up()
         return engine
@@ -106,11 +108,18 @@ class Engine:
         return len(self._waiting)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the thread; events are delivered on `loop`. What the first request with DRY would have to wait for is
-        prepared meanwhile."""
+        """Start the thread; events are delivered on `loop`. What the first request with the usual sequence breakers of
+        DRY would have to wait for is prepared meanwhile."""
         self._loop = loop
         self._thread.start()
         threading.Thread(target=self._surroundings.find_breakers, args=(_USUAL_BREAKERS,), daemon=True).start()
+
+    def prepare_dry(self, sequence_breakers: Sequence[str]) -> None:
+        """Find the tokens of sequence breakers for a request with DRY, so that the engine's thread does not have to.
+
+        Belongs to a worker thread: with a large vocabulary and many new breakers it takes a second.
+        """
+        self._surroundings.find_breakers(sequence_breakers)
 
     def submit(self, request: CompletionRequest) -> CompletionStream:
         """Queue a request, first come first served.

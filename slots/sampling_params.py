@@ -9,7 +9,7 @@ from slots.errors import require
 MAX_SEED = 2**32 - 1
 MAX_N_PROBS = 128
 """Bounds what may wait for a slow reader: as many candidates for each token of a context."""
-MAX_SAMPLERS = 64
+MAX_SAMPLERS = 16
 """In the order of samplers, which may name one several times."""
 MAX_SEQUENCE_BREAKERS = 32
 """Each is looked for in every token of the vocabulary."""

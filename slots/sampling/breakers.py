@@ -2,77 +2,110 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
+
 from slots.llama import Vocab
-from slots.sampling.piece_index import PieceIndex
+from slots.sampling.piece_index import PieceIndex, Tokens
 
 _MOST_BYTES = 40
 _MOST_TAIL_TOKENS = 20
-_REMEMBERED = 256
+_REMEMBERED = 64
+"""Strings; the tokens of one may take a megabyte."""
 
-Tails = dict[int, set[tuple[int, ...]]]
+Tail = tuple[int, ...]
+Heads = Mapping[Tail, Tokens]
+"""The first tokens of sequences, ascending, by the tokens that follow; those that are sequences by themselves have no
+tail."""
 
 
-@dataclass(frozen=True, slots=True)
 class Breakers:
     """Sequences of tokens with a string in them that interrupts a repetition."""
 
-    tails: Tails = field(default_factory=dict)
-    """What follows the first token of such a sequence; nothing where the token has all of the string in it."""
+    def __init__(self, parts: Sequence[Heads]) -> None:
+        """`parts` are the sequences of each string."""
+        self.parts = tuple(parts)
+        self._tail_lengths = sorted({len(tail) for part in parts for tail in part}, reverse=True)
 
     @property
     def longest_tail(self) -> int:
-        """The most tokens after the first one."""
-        return max((len(tail) for tails in self.tails.values() for tail in tails), default=0)
+        """The most tokens after the first one of a sequence."""
+        return self._tail_lengths[0] if self._tail_lengths else 0
 
     def is_whole(self, token: int) -> bool:
         """Whether a token is such a sequence by itself."""
-        return () in self.tails.get(token, ())
+        return token < self._is_whole.size and bool(self._is_whole[token])
+
+    def begins(self, token: int, tail: Tail) -> bool:
+        """Whether a token and those that follow it are such a sequence."""
+        if not tail:
+            return self.is_whole(token)
+        return any(tail in part and _holds(part[tail], token) for part in self.parts)
+
+    def tail_at(self, tokens: Sequence[int], start: int) -> int | None:
+        """How many tokens follow the first one in the longest sequence that begins at a place and is complete; None if
+        none does."""
+        for n in self._tail_lengths:
+            if start + n < len(tokens) and self.begins(tokens[start], tuple(tokens[start + 1 : start + 1 + n])):
+                return n
+        return None
+
+    @cached_property
+    def _is_whole(self) -> npt.NDArray[np.bool_]:
+        whole = [part[()] for part in self.parts if () in part]
+        is_whole = np.zeros(max((int(tokens[-1]) + 1 for tokens in whole if tokens.size), default=0), np.bool_)
+        for tokens in whole:
+            is_whole[tokens] = True
+        return is_whole
+
+
+def _holds(tokens: Tokens, token: int) -> bool:
+    place = int(tokens.searchsorted(token))
+    return place < tokens.size and int(tokens[place]) == token
 
 
 class BreakerFinder:
-    """Finds the tokens of sequence breakers in a vocabulary, and remembers those of the last 256 strings."""
+    """Finds the tokens of sequence breakers in a vocabulary, and remembers those of the last 64 strings.
+
+    Where the vocabulary is large, the first call takes about half a second and each new string up to 50 milliseconds.
+    May be called from any thread.
+    """
 
     def __init__(self, vocab: Vocab) -> None:
         self._vocab = vocab
-        self._known: OrderedDict[str, Tails] = OrderedDict()
+        self._known: OrderedDict[str, Heads] = OrderedDict()
         self._lock = threading.Lock()
 
     def find(self, strings: Sequence[str]) -> Breakers:
         """All sequences with one of the strings in them. Of a string only the first 40 bytes are looked at, and of
-        what follows a first token only 20 tokens, as in llama.cpp.
+        what follows a first token only 20 tokens, as in llama.cpp."""
+        return Breakers([self._remembered(string) for string in strings])
 
-        The first call takes about a second where the vocabulary is large. May be called from any thread.
-        """
-        tails: Tails = {}
+    def _remembered(self, string: str) -> Heads:
         with self._lock:
-            for string in strings:
-                for token, endings in self._remembered(string).items():
-                    tails.setdefault(token, set()).update(endings)
-        return Breakers(tails)
+            known = self._known.get(string)
+        # Without the lock, so that nobody waits for another one's search.
+        found = self._search(string.encode()[:_MOST_BYTES]) if known is None else known
+        with self._lock:
+            self._known[string] = found
+            self._known.move_to_end(string)
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return found
 
     @cached_property
     def _pieces(self) -> PieceIndex:
         return PieceIndex([self._vocab.piece(token) for token in range(self._vocab.n_tokens)])
 
-    def _remembered(self, string: str) -> Tails:
-        if string not in self._known:
-            self._known[string] = self._search(string.encode()[:_MOST_BYTES])
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
-        self._known.move_to_end(string)
-        return self._known[string]
-
-    def _search(self, string: bytes) -> Tails:
+    def _search(self, string: bytes) -> Heads:
         whole = self._pieces.containing(string)
-        tails: Tails = {token: {()} for token in whole}
+        heads: dict[Tail, Tokens] = {(): whole}
         for n in range(1, len(string)):
-            begun = [token for token in self._pieces.ending_with(string[:n]) if () not in tails.get(token, ())]
-            if begun:
-                rest = tuple(self._vocab.tokenize_bytes(string[n:])[:_MOST_TAIL_TOKENS])
-                for token in begun:
-                    tails.setdefault(token, set()).add(rest)
-        return tails
+            begun = np.setdiff1d(self._pieces.ending_with(string[:n]), whole, assume_unique=True)
+            if begun.size:
+                tail = tuple(self._vocab.tokenize_bytes(string[n:])[:_MOST_TAIL_TOKENS])
+                heads[tail] = np.union1d(heads[tail], begun) if tail in heads else begun
+        return heads

@@ -23,6 +23,11 @@ def no_token_left() -> InvalidRequest:
     return InvalidRequest("logit_bias", "expected a token that is not ruled out, got none")
 
 
+def not_numbers() -> ArithmeticError:
+    """The error for a row that no token can be chosen from, whatever the options are."""
+    return ArithmeticError("the model computed logits that are not numbers")
+
+
 class Softmax:
     """The probabilities of candidates, which are their weights' shares of the total."""
 
@@ -191,8 +196,8 @@ class Candidates:
         """
         logits = self.logits
         peak = np.float32(self.peak())
-        if peak == -np.inf:
-            raise no_token_left()
+        if not peak > -np.inf:
+            raise no_token_left() if peak == -np.inf else not_numbers()
         if self.ids is None:
             n = logits.size
             shifted = np.subtract(logits, peak, out=self.workspace.shifted[:n])

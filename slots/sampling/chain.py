@@ -76,7 +76,8 @@ def build_chain(of: Ingredients) -> Chain:
         del order[order.index(SamplerName.TEMPERATURE) :]
     elif not params.mirostat and SamplerName.ADAPTIVE_P in params.samplers:
         order.append(SamplerName.ADAPTIVE_P)
-    made = [(name, step) for name in order if (step := MAKERS[name](of)) is not None]
+    makes = {name: MAKERS[name](of) for name in dict.fromkeys(order)}  # one that is named again is the same again
+    made = [(name, step) for name in order if (step := makes[name]) is not None]
     while is_greedy and made and made[-1][0] in _KEEP_THE_BEST:
         made.pop()
     n_edits = next((place for place, (name, _step) in enumerate(made) if name not in _CHANGE_LOGITS), len(made))

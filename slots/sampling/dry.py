@@ -77,6 +77,7 @@ class _Repeats:
         return self._n_tokens
 
     def append(self, token: int) -> None:
+        """Take in the next token."""
         lengths, tokens = self._lengths, self._tokens
         continued = lengths[:-1]
         np.add(continued, 1, out=continued)
@@ -122,25 +123,29 @@ def _suffix_repeats(tokens: Sequence[int]) -> list[int]:
 
 
 class _Interruption:
-    """The sequence breaker that interrupted a text last."""
+    """The sequence breaker that interrupted a text last: of several the one that begins last, and of those that begin
+    together the longest one, as in llama.cpp."""
 
     def __init__(self, breakers: Breakers, tokens: Sequence[int]) -> None:
-        self._tails = breakers.tails
-        self._n_recent = breakers.longest_tail + 1
-        self._recent: list[int] = []
-        self._n_since_start = 0
-        self._n_since_end = 0
-        for token in tokens:
-            self.append(token)
+        self._breakers = breakers
+        self._recent = list(tokens[max(len(tokens) - breakers.longest_tail, 0) :])
+        self._n_since_start = self._n_since_end = len(tokens)
+        for start in range(len(tokens) - 1, -1, -1):
+            n_tail = breakers.tail_at(tokens, start)
+            if n_tail is not None:
+                self._n_since_start = len(tokens) - 1 - start
+                self._n_since_end = self._n_since_start - n_tail
+                break
 
     def append(self, token: int) -> None:
-        self._recent = [*self._recent, token][-self._n_recent :]
+        """Take in the next token."""
+        self._recent.append(token)
+        del self._recent[: len(self._recent) - 1 - self._breakers.longest_tail]
         self._n_since_start += 1
         self._n_since_end += 1
-        # The breaker that begins last counts, and of those that begin together the longest one: as in llama.cpp.
         for n_tail in range(min(len(self._recent), self._n_since_start + 1)):
-            tails = self._tails.get(self._recent[-1 - n_tail])
-            if tails is not None and tuple(self._recent[len(self._recent) - n_tail :]) in tails:
+            start = len(self._recent) - 1 - n_tail
+            if self._breakers.begins(self._recent[start], tuple(self._recent[start + 1 :])):
                 self._n_since_start, self._n_since_end = n_tail, 0
                 break
 

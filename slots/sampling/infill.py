@@ -9,7 +9,7 @@ from slots.sampling.candidates import Candidates
 from slots.sampling.ingredients import Ingredients, Step
 
 _MOST = 512
-"""Comparing candidates with each other takes the square of their number; less likely ones are taken away first."""
+"""Candidates are compared with each other, which takes a while for many; less likely ones are taken away first."""
 _LEAST_PROBABILITY = 0.2
 
 
@@ -46,20 +46,30 @@ class Infill:
         candidates.keep((stays & (is_end | (probabilities >= 1.0 / (n_text + 1)))).nonzero()[0])
 
     def _merge(self, tokens: list[int], probabilities: npt.NDArray[np.float64]) -> None:
-        """Give the probability of a token that is the beginning of another one to the likelier of the two."""
-        pieces = [self._text_of(token) for token in tokens]
+        """Give the probability of a token that is the beginning of another one to the likelier of the two, in the
+        order of llama.cpp: by the shorter token, then by the longer one."""
         is_merged = [False] * len(tokens)
-        for shorter, piece in enumerate(pieces):
-            for longer, other in enumerate(pieces):
-                if is_merged[shorter]:
-                    break
-                if shorter == longer or is_merged[longer] or not piece or not other.startswith(piece):
-                    continue
+        for shorter, longer in self._beginnings(tokens):
+            if not is_merged[shorter] and not is_merged[longer]:
                 is_longer_likelier = probabilities[longer] > probabilities[shorter]
                 into, merged = (longer, shorter) if is_longer_likelier else (shorter, longer)
                 probabilities[into] += probabilities[merged]
                 probabilities[merged] = 0.0
                 is_merged[merged] = True
+
+    def _beginnings(self, tokens: list[int]) -> list[tuple[int, int]]:
+        """The places of all two tokens of which the first one's text is the beginning of the other's, in order."""
+        texts = [self._text_of(token) for token in tokens]
+        places: dict[bytes, list[int]] = {}
+        for place, text in enumerate(texts):
+            places.setdefault(text, []).append(place)
+        return sorted(
+            (shorter, longer)
+            for longer, text in enumerate(texts)
+            for n in range(1, len(text) + 1)
+            for shorter in places.get(text[:n], ())
+            if shorter != longer
+        )
 
 
 def make_infill(of: Ingredients) -> Step | None:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+Tokens = npt.NDArray[np.int32]
+
 
 class PieceIndex:
     """The pieces of a vocabulary in one array, in which numpy finds a string faster than Python in one after the
@@ -17,17 +19,17 @@ class PieceIndex:
         self._starts = self._ends - lengths
         self._bytes = np.frombuffer(b"".join(pieces), np.uint8)
 
-    def containing(self, string: bytes) -> list[int]:
+    def containing(self, string: bytes) -> Tokens:
         """The tokens with a string in them, ascending."""
         at = self._matching((self._bytes == string[0]).nonzero()[0], string)
         tokens = self._starts.searchsorted(at, side="right") - 1
-        return [int(token) for token in np.unique(tokens[at + len(string) <= self._ends[tokens]])]
+        return np.unique(tokens[at + len(string) <= self._ends[tokens]]).astype(np.int32)
 
-    def ending_with(self, string: bytes) -> list[int]:
+    def ending_with(self, string: bytes) -> Tokens:
         """The tokens that end with a string, ascending."""
         tokens = (self._ends - self._starts >= len(string)).nonzero()[0]
         at = self._matching(self._ends[tokens] - len(string), string)
-        return [int(token) for token in self._ends.searchsorted(at + len(string))]
+        return self._ends.searchsorted(at + len(string)).astype(np.int32)
 
     def _matching(self, at: npt.NDArray[np.intp], string: bytes) -> npt.NDArray[np.intp]:
         """Those of some places in the array at which a string begins."""

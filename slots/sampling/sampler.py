@@ -9,7 +9,7 @@ import numpy as np
 
 from slots.events import TokenProbabilities, TokenProbability
 from slots.llama import Logits
-from slots.sampling.candidates import Candidates, no_token_left
+from slots.sampling.candidates import Candidates, no_token_left, not_numbers
 from slots.sampling.chain import build_chain
 from slots.sampling.draw import draw
 from slots.sampling.ingredients import Ingredients
@@ -54,7 +54,7 @@ class Sampler:
         self.seed = params.seed if params.seed >= 0 else secrets.randbits(32)
         self._random = np.random.Generator(np.random.PCG64(self.seed))
         self._chain = chain = build_chain(Ingredients(params, prompt, surroundings, self._random))
-        samplers: tuple[object, ...] = chain.steps
+        samplers: tuple[object, ...] = tuple(dict.fromkeys(chain.steps))
         self._listeners = [sampler for sampler in samplers if isinstance(sampler, _Listener)]
         self._observers = [sampler for sampler in samplers if isinstance(sampler, _Observer)]
         self._n_probs = params.n_probs
@@ -100,8 +100,9 @@ class Sampler:
 
     def _take_best(self, candidates: Candidates) -> int:
         place = candidates.best()
-        if candidates.logits[place] == -np.inf:
-            raise no_token_left()
+        best = candidates.logits[place]
+        if not best > -np.inf:
+            raise no_token_left() if best == -np.inf else not_numbers()
         return place
 
     def _draw(self, candidates: Candidates) -> int:

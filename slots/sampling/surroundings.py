@@ -13,7 +13,7 @@ def _no_text(_token: int) -> bytes:
 
 
 def _no_breakers(_strings: Sequence[str]) -> Breakers:
-    return Breakers()
+    return Breakers(())
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,12 +117,14 @@ def _bounds(maxima: Floats32, ks: Indices) -> Floats32:
     return bounds
 
 
-def _sorted(found: _Found, logits: Logits, rows: Indices, ks: Indices) -> Table:
+def _sorted(found: _Found, logits: Logits, rows: Indices, ks: Indices) -> Table | None:
     """A table of the `ks` largest of what was found for each row."""
     bits = (found.logits + np.float32(0.0)).view(np.int32)  # which makes one of the two zeros
     # One integer that orders by row, by falling logit and by token.
     order = (~(bits ^ ((bits >> 31) & 0x7FFFFFFF))).astype(np.int64) + (1 << _LOGIT_BITS - 1)
     keys = (found.numbers << _LOGIT_BITS + _TOKEN_BITS) | (order << _TOKEN_BITS) | found.tokens
+    if keys.size < ks.sum():  # as only logits that are not numbers lead to
+        return None
     keys.sort()
     starts = keys.searchsorted(np.arange(rows.size) << _LOGIT_BITS + _TOKEN_BITS)
     place = np.arange(ks.max())

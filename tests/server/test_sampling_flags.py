@@ -143,7 +143,7 @@ def test_flags_of_what_else_a_request_leaves_out() -> None:
         ("--n-indent -1", "argument --n-indent: expected a whole number from 0 to 2147483647, got '-1'"),
         ("--samplers top_k;best", "argument --samplers: expected names out of penalties, dry, "),
         ("--sampler-seq kz", "argument --sampler-seq/--sampling-seq: expected letters out of e (penalties), "),
-        (f"--sampler-seq {'k' * 65}", "argument --sampler-seq/--sampling-seq: expected at most 64, got 65"),
+        (f"--sampler-seq {'k' * 17}", "argument --sampler-seq/--sampling-seq: expected at most 16, got 17"),
         ("--dry-sequence-breaker=", "argument --dry-sequence-breaker: expected strings that are not empty, got ['']"),
         ("--dry-sequence-breaker a " * 33, "dry_sequence_breakers: expected at most 32 strings, got 33"),
         ("-l 15043", "argument -l/--logit-bias: expected a token id and a bias with its sign, such as 15043+1, 15"),

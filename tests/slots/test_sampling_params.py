@@ -95,7 +95,7 @@ def test_a_sampler_may_be_named_several_times_but_the_order_has_a_bound() -> Non
     SamplingParams(samplers=(SamplerName.TOP_K,) * MAX_SAMPLERS)
     SamplingParams(samplers=())
     error = refusal("samplers", (SamplerName.TOP_K,) * (MAX_SAMPLERS + 1))
-    assert str(error) == "samplers: expected at most 64, got 65"
+    assert str(error) == "samplers: expected at most 16, got 17"
 
 
 def test_a_sequence_breaker_must_not_be_empty() -> None:

@@ -1,7 +1,7 @@
 """Rows of logits and samplers for tests, the definitions that samplers are held to, and a test of frequencies."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from slots.llama import Logits
 from slots.sampling import Choice, Sampler, Surroundings
+from slots.sampling.breakers import Breakers
 from slots.sampling.candidates import Candidates
 from slots.sampling.workspace import Workspace
 from slots.sampling_params import SamplingParams
@@ -95,6 +96,25 @@ def logits_of(*probabilities: float) -> Logits:
 def surroundings(n_vocab: int, **known: Any) -> Surroundings:
     """Those of a model of which nothing else is known but what is given."""
     return Surroundings(**{"n_vocab": n_vocab, "n_ctx": 1000, **known})
+
+
+def breakers_of(sequences: Mapping[int, Iterable[tuple[int, ...]]]) -> Breakers:
+    """Sequence breakers with these first tokens and what follows them."""
+    heads: dict[tuple[int, ...], list[int]] = {}
+    for head in sorted(sequences):
+        for tail in sequences[head]:
+            heads.setdefault(tail, []).append(head)
+    return Breakers([{tail: np.array(tokens, np.int32) for tail, tokens in heads.items()}])
+
+
+def spelled(breakers: Breakers) -> dict[int, set[tuple[int, ...]]]:
+    """The other way round."""
+    sequences: dict[int, set[tuple[int, ...]]] = {}
+    for part in breakers.parts:
+        for tail, tokens in part.items():
+            for token in tokens.tolist():
+                sequences.setdefault(token, set()).add(tail)
+    return sequences
 
 
 def sampler(n_vocab: int, prompt: Sequence[int] = (0,), known: dict[str, Any] | None = None, **params: Any) -> Sampler:

@@ -3,7 +3,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from slots.llama import Model
-from slots.sampling.breakers import BreakerFinder, Breakers
+from slots.sampling.breakers import BreakerFinder
+from tests.slots.sampling.made_up import breakers_of, spelled
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def test_a_line_end_is_every_token_with_one_in_it(finder: BreakerFinder, pieces:
     found = finder.find(["\n"])
     with_line_end = {token for token, piece in enumerate(pieces) if b"\n" in piece}
     assert len(with_line_end) > 10
-    assert found.tails == {token: {()} for token in with_line_end}
+    assert spelled(found) == {token: {()} for token in with_line_end}
     assert all(found.is_whole(token) for token in with_line_end)
 
 
@@ -32,63 +33,63 @@ def test_a_string_is_also_found_across_two_tokens(
     rest = tuple(bundled_model.vocab.tokenize_bytes(b"\n"))
     for token, piece in enumerate(pieces):
         expected = {()} if b".\n" in piece else {rest} if piece.endswith(b".") else None
-        assert found.tails.get(token) == expected
-    assert {()} in found.tails.values()
-    assert {rest} in found.tails.values()
+        assert spelled(found).get(token) == expected
+    assert {()} in spelled(found).values()
+    assert {rest} in spelled(found).values()
 
 
 def test_all_beginnings_of_a_string_are_found_with_what_follows(
     finder: BreakerFinder, pieces: list[bytes], bundled_model: Model
 ) -> None:
     found = finder.find(["the end"])
-    for token, tails in found.tails.items():
+    for token, tails in spelled(found).items():
         assert tails
         for tail in tails:
             assert b"the end" in pieces[token] + b"".join(pieces[follower] for follower in tail)
     for beginning, rest in [(b"t", b"he end"), (b"th", b"e end"), (b" the", b" end")]:
-        assert found.tails[pieces.index(beginning)] == {tuple(bundled_model.vocab.tokenize_bytes(rest))}
+        assert spelled(found)[pieces.index(beginning)] == {tuple(bundled_model.vocab.tokenize_bytes(rest))}
 
 
 def test_several_strings_are_found_together(finder: BreakerFinder) -> None:
-    both = finder.find(["\n", ":"])
-    for token, tails in (*finder.find(["\n"]).tails.items(), *finder.find([":"]).tails.items()):
-        assert tails <= both.tails[token]
-    assert set(both.tails) == set(finder.find(["\n"]).tails) | set(finder.find([":"]).tails)
+    both, line_end, colon = (spelled(finder.find(list(strings))) for strings in ("\n:", "\n", ":"))
+    assert both == {token: line_end.get(token, set()) | colon.get(token, set()) for token in {*line_end, *colon}}
 
 
 def test_no_string_is_no_breaker(finder: BreakerFinder) -> None:
-    assert finder.find([]) == Breakers()
+    assert finder.find([]).parts == ()
     assert finder.find([]).longest_tail == 0
     assert not finder.find([]).is_whole(3)
 
 
 def test_of_a_long_string_the_first_40_bytes_and_20_tokens_count(finder: BreakerFinder) -> None:
-    assert finder.find(["\x01" * 100]) == finder.find(["\x01" * 40])
+    assert spelled(finder.find(["\x01" * 100])) == spelled(finder.find(["\x01" * 40]))
     assert finder.find(["\x01" * 100]).longest_tail == 20
 
 
-def test_what_is_found_can_be_changed_without_changing_what_is_remembered(finder: BreakerFinder) -> None:
-    first = finder.find(["\n"])
-    for tails in first.tails.values():
-        tails.add((1, 2, 3))
-    assert finder.find(["\n"]) != first
-
-
 def test_the_longest_tail_has_the_most_tokens() -> None:
-    assert Breakers({1: {(), (2, 3)}, 2: {(1,)}}).longest_tail == 2
+    assert breakers_of({1: {(), (2, 3)}, 2: {(1,)}}).longest_tail == 2
+
+
+def test_of_the_sequences_that_begin_at_a_place_the_longest_complete_one_counts() -> None:
+    breakers = breakers_of({1: {(), (2, 3)}, 2: {(1,)}})
+    assert breakers.tail_at([1, 2, 3], 0) == 2
+    assert breakers.tail_at([1, 2], 0) == 0
+    assert breakers.tail_at([2, 2], 0) is None
+    assert breakers.tail_at([2, 1], 0) == 1
+    assert breakers.tail_at([9], 0) is None
 
 
 def test_finding_more_strings_than_are_remembered_still_finds_them(finder: BreakerFinder, pieces: list[bytes]) -> None:
-    expected = finder.find(["\n"])
+    expected = spelled(finder.find(["\n"]))
     for number in range(300):
         finder.find([f"{number:03}"])
-    assert finder.find(["\n"]) == expected
+    assert spelled(finder.find(["\n"])) == expected
 
 
 def test_threads_may_look_for_breakers_at_once(bundled_model: Model) -> None:
     fresh = BreakerFinder(bundled_model.vocab)
     strings = ["\n", ":", "ab", "the"] * 6
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda string: fresh.find([string]), strings))
+        found = list(pool.map(lambda string: spelled(fresh.find([string])), strings))
     assert found[:4] * 6 == found
-    assert all(of.tails for of in found)
+    assert all(found)

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from slots.sampling.breakers import Breakers
 from slots.sampling.dry import Dry
 from slots.sampling_params import SamplingParams
-from tests.slots.sampling.made_up import examples
+from tests.slots.sampling.made_up import breakers_of, examples, spelled
 from tests.slots.sampling.oracle import few, whole
 
 N_VOCAB = 5
 N_CTX = 40
-NO_BREAKERS = Breakers()
+NO_BREAKERS = breakers_of({})
 
 tokens = st.one_of(
     st.lists(st.integers(0, 1), max_size=24),
@@ -22,7 +22,7 @@ tokens = st.one_of(
 )
 breakers = st.dictionaries(
     st.integers(0, 3), st.sets(st.lists(st.integers(0, 3), max_size=3).map(tuple), min_size=1, max_size=3), max_size=2
-).map(Breakers)
+).map(breakers_of)
 windows = st.one_of(st.integers(1, 12), st.sampled_from([-1, 1000]))
 
 
@@ -35,7 +35,7 @@ def params(allowed: int = 2, base: float = 1.75, multiplier: float = 0.8, window
 def n_since_breaker(text: list[int], of: Breakers) -> int:
     """How many tokens there are after the last breaker: the one that begins last, the longest where several do."""
     for start in reversed(range(len(text))):
-        tails = of.tails.get(text[start], set())
+        tails = spelled(of).get(text[start], set())
         ends = [start + 1 + len(tail) for tail in tails if tuple(text[start + 1 : start + 1 + len(tail)]) == tail]
         if ends:
             return len(text) - max(ends)
@@ -85,7 +85,7 @@ def test_each_token_pays_for_the_longest_repetition_it_would_continue(
 
 @examples(100)
 @given(tokens, tokens, st.integers(0, 4), windows, breakers)
-@example([0, 1], [2, 0, 1, 2, 0, 1], 2, -1, Breakers({2: {(0,)}}))
+@example([0, 1], [2, 0, 1, 2, 0, 1], 2, -1, breakers_of({2: {(0,)}}))
 @example([0] * 60, [0] * 3, 2, -1, NO_BREAKERS)
 def test_accepting_tokens_one_by_one_is_the_same_as_a_prompt_of_all(
     prompt: list[int], later: list[int], allowed: int, window: int, of: Breakers
@@ -112,20 +112,20 @@ def test_a_repetition_shorter_than_allowed_is_free() -> None:
 def test_what_is_before_a_breaker_is_not_repeated() -> None:
     text = [1, 2, 0, 3, 4, 1, 2, 0, 3]
     assert set(subtracted(Dry(params(allowed=2), text, N_CTX, NO_BREAKERS))) == {4}
-    assert subtracted(Dry(params(allowed=2), text, N_CTX, Breakers({0: {()}}))) == {}
-    assert set(subtracted(Dry(params(allowed=1), text, N_CTX, Breakers({0: {()}})))) == {4}
+    assert subtracted(Dry(params(allowed=2), text, N_CTX, breakers_of({0: {()}}))) == {}
+    assert set(subtracted(Dry(params(allowed=1), text, N_CTX, breakers_of({0: {()}})))) == {4}
 
 
 def test_a_breaker_of_several_tokens_counts_when_all_of_it_is_there() -> None:
     text = [1, 2, 0, 3, 4, 1, 2, 0, 3]
-    assert subtracted(Dry(params(allowed=2), text, N_CTX, Breakers({2: {(0,)}}))) == {}
-    assert set(subtracted(Dry(params(allowed=2), text, N_CTX, Breakers({2: {(3,)}})))) == {4}
+    assert subtracted(Dry(params(allowed=2), text, N_CTX, breakers_of({2: {(0,)}}))) == {}
+    assert set(subtracted(Dry(params(allowed=2), text, N_CTX, breakers_of({2: {(3,)}})))) == {4}
 
 
 def test_a_token_that_is_a_breaker_by_itself_is_never_penalized() -> None:
     text = [1, 2, 3, 1, 2]
-    assert subtracted(Dry(params(), text, N_CTX, Breakers({3: {()}}))) == {}
-    assert set(subtracted(Dry(params(), text, N_CTX, Breakers({3: {(4,)}})))) == {3}
+    assert subtracted(Dry(params(), text, N_CTX, breakers_of({3: {()}}))) == {}
+    assert set(subtracted(Dry(params(), text, N_CTX, breakers_of({3: {(4,)}})))) == {3}
 
 
 def test_the_exponent_is_limited_to_what_a_float_of_32_bits_holds() -> None:

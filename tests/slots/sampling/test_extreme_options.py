@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from slots.errors import InvalidRequest
 from slots.llama import Logits
 from slots.sampling import Choice, Sampler
-from slots.sampling.breakers import Breakers
 from slots.sampling.workspace import Workspace
 from slots.sampling_params import MAX_N_PROBS, RANGES, SamplerName, SamplingParams
-from tests.slots.sampling.made_up import examples, rows_of, surroundings
+from tests.slots.sampling.made_up import breakers_of, examples, rows_of, surroundings
 
 LARGEST = float(np.finfo(np.float32).max)
 LARGEST_INTEGER = 2**32 - 1
@@ -24,7 +23,7 @@ NUMBERS = (0.0, 5e-324, 1e-300, 1e-40, 1e-30, 1e-6, 0.1, 0.5, 0.99, 1.0, 1 + 1e-
 INTEGERS = (0, 1, 2, 3, 40, 1000, 20_000, 10**9, LARGEST_INTEGER)
 TOGGLES = ("ignore_eos", "penalize_nl", "post_sampling_probs")
 END, NEWLINE, NEVER = 0, 1, 2
-BREAKERS = Breakers({NEWLINE: {()}, 3: {(4,), (4, 5)}})
+BREAKERS = breakers_of({NEWLINE: {()}, 3: {(4,), (4, 5)}})
 
 Options = dict[str, Any]
 

@@ -13,6 +13,7 @@ from slots.sampling import Choice, Sampler
 from slots.sampling.breakers import Breakers
 from slots.sampling_params import DEFAULT_SAMPLERS, SamplerName, SamplingParams
 from tests.slots.sampling.made_up import (
+    breakers_of,
     chi_square,
     chi_square_bound,
     choose,
@@ -211,7 +212,7 @@ def test_sequence_breakers_are_found_by_their_strings() -> None:
 
     def find(strings: Any) -> Breakers:
         asked.append(tuple(strings))
-        return Breakers({1: {()}})
+        return breakers_of({1: {()}})
 
     def token(**params: Any) -> int:
         of = SamplingParams(temperature=0.0, repeat_penalty=1.0, dry_multiplier=9.0, **params)
