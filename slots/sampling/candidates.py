@@ -102,7 +102,10 @@ class Candidates:
 
     def largest(self, n: int) -> Indices:
         """The places of the n largest logits, largest first, the lower place first among equals."""
-        return largest(self.logits, n, self.workspace, self._whole_columns())
+        places = largest(self.logits, n, self.workspace, self._whole_columns())
+        if places.size < min(n, len(self)):
+            raise not_numbers()
+        return places
 
     def sort(self) -> Self:
         """Put the largest logit first, and the lower token among equals."""

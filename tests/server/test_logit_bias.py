@@ -56,3 +56,8 @@ def test_biases_of_one_token_add_up(server: str) -> None:
 )
 def test_anything_else_is_refused(server: str, bias: Any, message: str) -> None:
     assert refusal(server, logit_bias=bias).startswith(message)
+
+
+def test_the_biases_that_an_answer_spells_can_be_sent_back(server: str) -> None:
+    spelled = complete(server, logit_bias=[[5, 1.5], [6, False]])["generation_settings"]["logit_bias"]
+    assert complete(server, logit_bias=spelled)["generation_settings"]["logit_bias"] == spelled

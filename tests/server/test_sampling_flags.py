@@ -146,6 +146,7 @@ def test_flags_of_what_else_a_request_leaves_out() -> None:
         (f"--sampler-seq {'k' * 17}", "argument --sampler-seq/--sampling-seq: expected at most 16, got 17"),
         ("--dry-sequence-breaker=", "argument --dry-sequence-breaker: expected strings that are not empty, got ['']"),
         ("--dry-sequence-breaker a " * 33, "dry_sequence_breakers: expected at most 32 strings, got 33"),
+        ("--dry-sequence-breaker \udcff", "argument --dry-sequence-breaker: expected text in UTF-8"),
         ("-l 15043", "argument -l/--logit-bias: expected a token id and a bias with its sign, such as 15043+1, 15"),
         ("-l dog+1", "argument -l/--logit-bias: expected a token id and a bias with its sign, such as 15043+1, 15"),
         ("-l 5+inf", "argument -l/--logit-bias: expected a number, got '+inf'"),

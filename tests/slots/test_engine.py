@@ -1,13 +1,16 @@
 import asyncio
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
-from slots.errors import InvalidRequest, PromptTooLong, QueueFull, ShuttingDown, StepFailed
+from benchmarks.no_vocab_model import write_model
+from slots.engine import Engine
+from slots.errors import InvalidRequest, ModelLoadError, PromptTooLong, QueueFull, ShuttingDown, StepFailed
 from slots.events import Finished, StopReason
 from slots.llama import Context, DecodeError
-from slots.options import EngineOptions
+from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.request import CompletionRequest
 from slots.sampling_params import SamplingParams
 from tests.slots.engine_runner import GREEDY, EngineRunner, MakeRunner, read
@@ -446,3 +449,11 @@ def test_slots_tell_what_they_do(runner: EngineRunner) -> None:
         assert not runner.engine.slot_statuses()[2].is_processing
 
     runner.run(test)
+
+
+def test_a_model_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
+    """llama.cpp ends the process where it is asked for the tokens of such a model."""
+    path = tmp_path / "model.gguf"
+    write_model(path, 1000)
+    with pytest.raises(ModelLoadError, match="has no tokenizer"):
+        Engine.load(ModelOptions(path), ContextOptions(n_ctx=256), EngineOptions(), lambda _share: None)

@@ -244,3 +244,10 @@ def test_what_only_changes_some_logits_is_apart_from_the_first_sampler_on_that_n
     assert [kind(step) for step in parts.edits] == [LogitBias, Penalties]
     assert [kind(step) for step in parts.others] == [keep_top_k, Dry]
     assert parts.steps == parts.edits + parts.others
+
+
+def test_a_sampler_that_is_named_twice_is_the_same_twice() -> None:
+    penalized, _top_k, again = chain(
+        samplers=(SamplerName.PENALTIES, SamplerName.TOP_K, SamplerName.PENALTIES), repeat_penalty=1.1
+    ).steps
+    assert penalized is again

@@ -153,3 +153,14 @@ def test_rows_of_a_small_vocabulary_are_sampled_too(make: MakeRowSampler) -> Non
     chains = [sampler(3, temperature=0.0), sampler(3, samplers=())]
     results = make(3, 2).choose(chains, np.array([[1, 3, 2], [99, 1, 0]], np.float32))
     assert results == [Choice(1, None), Choice(0, None)]
+
+
+@pytest.mark.parametrize("n_broken", [1, 4])
+@pytest.mark.parametrize("options", [{}, {"repeat_penalty": 1.1}, {"temperature": 0.0}, {"top_k": 0}, {"mirostat": 2}])
+def test_logits_that_are_not_numbers_are_an_error_of_their_rows(
+    make: MakeRowSampler, options: dict[str, Any], n_broken: int
+) -> None:
+    step = rows(0, N_VOCAB)[:4]
+    step[:n_broken] = np.nan
+    results = make(N_VOCAB, 1).choose(samplers([options] * 4, N_VOCAB), step)
+    assert [type(result) for result in results] == [ArithmeticError] * n_broken + [Choice] * (4 - n_broken)
