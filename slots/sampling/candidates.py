@@ -52,7 +52,8 @@ class Softmax:
         return math.log(self.total()) - self.mean_shifted()
 
     def distances(self, shifted: float) -> Floats32:
-        """How far each logit is from one that is so much below the largest. Uses up what the means are computed of."""
+        """How far each logit is from one that is so much below the largest. To be called last: it is computed in place
+        of what the mean and the entropy are computed from."""
         np.subtract(self._shifted, np.float32(shifted), out=self._shifted)
         return np.abs(self._shifted, out=self._shifted)
 
@@ -125,9 +126,9 @@ class Candidates:
 
     def keep_first(self, n: int) -> None:
         """Take away all but the n candidates with the largest logits."""
-        if not self.is_sorted:
+        if self.ids is None or not self.is_sorted:  # a whole row never is
             self.keep_largest(n)
-        elif self.ids is not None:
+        else:
             self.ids, self.logits = self.ids[:n], self.logits[:n]
 
     def keep_largest(self, n: int) -> None:

@@ -17,7 +17,7 @@ from slots.sampling.truncation import make_min_p, make_top_k, make_top_n_sigma, 
 from slots.sampling.typical import make_typical
 from slots.sampling.usual import MOST_CANDIDATES, UsualOptions
 from slots.sampling.xtc import make_xtc
-from slots.sampling_params import SamplerName
+from slots.sampling_params import SamplerName, SamplingParams
 
 MAKERS: dict[SamplerName, Callable[[Ingredients], Step | None]] = {
     SamplerName.PENALTIES: make_penalties,
@@ -68,18 +68,9 @@ def build_chain(of: Ingredients) -> Chain:
     wherever it was named: both as in llama.cpp, but that penalties and DRY work with Mirostat here, too.
     """
     params = of.params
-    order: list[SamplerName] = [name for name in params.samplers if name is not SamplerName.ADAPTIVE_P]
-    if params.mirostat:
-        order = [*(name for name in order if name in _CHANGE_LOGITS), SamplerName.TEMPERATURE]
+    order = _order(params)
     is_greedy = SamplerName.TEMPERATURE in order and params.temperature <= 0 and of.has_fixed_temperature
-    if is_greedy:
-        del order[order.index(SamplerName.TEMPERATURE) :]
-    elif not params.mirostat and SamplerName.ADAPTIVE_P in params.samplers:
-        order.append(SamplerName.ADAPTIVE_P)
-    makes = {name: MAKERS[name](of) for name in dict.fromkeys(order)}  # one that is named again is the same again
-    made = [(name, step) for name in order if (step := makes[name]) is not None]
-    while is_greedy and made and made[-1][0] in _KEEP_THE_BEST:
-        made.pop()
+    made = _make(of, order, is_greedy)
     n_edits = next((place for place, (name, _step) in enumerate(made) if name not in _CHANGE_LOGITS), len(made))
     edits, others = ([step for _name, step in part] for part in (made[:n_edits], made[n_edits:]))
     names = [name for name, _step in made[n_edits:]]
@@ -94,6 +85,24 @@ def build_chain(of: Ingredients) -> Chain:
         weighs_all=names[0] not in _LOOK_FOR_THE_LARGEST if names else not is_greedy,
         usual=None if is_greedy or params.mirostat else _usual_options(of, names),
     )
+
+
+def _order(params: SamplingParams) -> list[SamplerName]:
+    order = [name for name in params.samplers if name is not SamplerName.ADAPTIVE_P]
+    if params.mirostat:
+        return [*(name for name in order if name in _CHANGE_LOGITS), SamplerName.TEMPERATURE]
+    return [*order, SamplerName.ADAPTIVE_P] if len(order) < len(params.samplers) else order
+
+
+def _make(of: Ingredients, order: Sequence[SamplerName], is_greedy: bool) -> list[tuple[SamplerName, Step]]:
+    """The samplers in an order that ask for something; of a greedy chain those that may change what is the best."""
+    if is_greedy:
+        order = order[: order.index(SamplerName.TEMPERATURE)]
+    makes = {name: MAKERS[name](of) for name in dict.fromkeys(order)}  # one that is named again is the same again
+    made = [(name, step) for name in order if (step := makes[name]) is not None]
+    while is_greedy and made and made[-1][0] in _KEEP_THE_BEST:
+        made.pop()
+    return made
 
 
 def _usual_options(of: Ingredients, names: Sequence[SamplerName]) -> UsualOptions | None:
