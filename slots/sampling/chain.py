@@ -88,7 +88,7 @@ def build_chain(of: Ingredients) -> Chain:
 
 
 def _order(params: SamplingParams) -> list[SamplerName]:
-    order = [name for name in params.samplers if name is not SamplerName.ADAPTIVE_P]
+    order: list[SamplerName] = [name for name in params.samplers if name is not SamplerName.ADAPTIVE_P]
     if params.mirostat:
         return [*(name for name in order if name in _CHANGE_LOGITS), SamplerName.TEMPERATURE]
     return [*order, SamplerName.ADAPTIVE_P] if len(order) < len(params.samplers) else order
