@@ -121,7 +121,8 @@ class _Collect(argparse.Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        setattr(namespace, self.dest, (*getattr(namespace, self.dest, ()), *(values or ())))
+        # A value that stands for none takes back what was given before it.
+        setattr(namespace, self.dest, (*getattr(namespace, self.dest, ()), *values) if values else ())
 
 
 class _HelpFormatter(argparse.HelpFormatter):

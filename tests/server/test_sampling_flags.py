@@ -102,6 +102,8 @@ def test_samplers_are_named_or_lettered_and_the_last_flag_wins(
         (("--dry-sequence-breaker", ";"), (";",)),
         (("--dry-sequence-breaker", r"\n", "--dry-sequence-breaker", r"a\t\\n\"\q"), ("\n", 'a\t\\n"\\q')),
         (("--dry-sequence-breaker", "none"), ()),
+        (("--dry-sequence-breaker", "a", "--dry-sequence-breaker", "none"), ()),
+        (("--dry-sequence-breaker", "none", "--dry-sequence-breaker", "a"), ("a",)),
     ],
 )
 def test_sequence_breakers_replace_the_defaults(flags: tuple[str, ...], breakers: tuple[str, ...]) -> None:
