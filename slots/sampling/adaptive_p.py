@@ -4,7 +4,6 @@ import numpy as np
 
 from slots.sampling.candidates import Candidates
 from slots.sampling.ingredients import Ingredients, Step
-from slots.sampling.selection import Floats
 
 _WIDTH = 0.3
 _PEAK_LOGIT = 5.0
@@ -21,15 +20,24 @@ class AdaptiveP:
         self._decay = decay
         self._sum = target / (1.0 - decay)
         self._n = 1.0 / (1.0 - decay)
-        self._probabilities: Floats = np.empty(0)
+        self._probabilities = np.empty(0)
+        self._logits = np.empty(0, np.float32)
 
     def __call__(self, candidates: Candidates) -> None:
         softmax = candidates.softmax()
-        self._probabilities = softmax.weights / softmax.total()
+        n = len(candidates)
+        if n > self._logits.size:
+            self._probabilities, self._logits = np.empty(n), np.empty(n, np.float32)
+        probabilities = np.divide(softmax.weights, softmax.total(), out=self._probabilities[:n])
         target = min(max(2.0 * self._target - self._sum / self._n, 0.0), 1.0)
-        distance = np.abs(self._probabilities - target) / _WIDTH
-        transformed = _PEAK_LOGIT - _SHARPNESS * distance * distance / (1.0 + distance)
-        candidates.replace(np.where(candidates.logits > -np.inf, transformed, -np.inf))
+        distance = np.subtract(probabilities, target, out=softmax.weights)
+        np.divide(np.abs(distance, out=distance), _WIDTH, out=distance)
+        transformed = np.multiply(distance, distance, out=self._logits[:n])
+        transformed /= np.add(distance, 1.0, out=distance)
+        transformed *= -_SHARPNESS
+        transformed += _PEAK_LOGIT
+        np.copyto(transformed, -np.inf, where=candidates.logits == -np.inf)
+        candidates.replace(transformed)
 
     def observe(self, place: int, probability: float) -> None:
         """Take in which of the candidates was chosen."""

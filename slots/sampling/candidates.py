@@ -170,9 +170,9 @@ class Candidates:
         self.is_sorted = False
         self._columns = None
 
-    def replace(self, logits: npt.NDArray[np.float64]) -> None:
-        """Give all candidates other logits."""
-        self.logits = logits.astype(np.float32)
+    def replace(self, logits: Logits) -> None:
+        """Give all candidates other logits, which are the candidates' from now on."""
+        self.logits = logits
         self.is_sorted = False
         self._columns = None
 

@@ -156,7 +156,7 @@ def test_of_a_folded_row_the_same_candidates_are_kept(do: Callable[[Candidates],
     ("change", "best"),
     [
         (lambda of: of.change(np.array([9, 700]), np.array([1.0, 2.0])), 700),
-        (lambda of: of.replace(np.arange(20_000, dtype=np.float64)), 19_999),
+        (lambda of: of.replace(np.arange(20_000, dtype=np.float32)), 19_999),
         (lambda of: of.divide(0.5), 9),
     ],
     ids=["change", "replace", "divide"],
