@@ -55,15 +55,17 @@ def penalize_rows(penalties: Sequence[Penalties], logits: Logits, rows: Indices)
     def for_each_token(values: Sequence[float]) -> npt.NDArray[np.float64]:
         return np.repeat(np.array(values, np.float64), sizes)
 
-    places = np.repeat(rows, sizes), np.concatenate(tokens)
-    found = logits[places]
+    flat = logits.view()
+    flat.shape = (logits.size,)  # which fails, instead of copying, where rows do not follow each other
+    places = np.repeat(rows * logits.shape[1], sizes) + np.concatenate(tokens)
+    found = flat.take(places)
     repeat = for_each_token([penalty.repeat for penalty in penalties])
     penalized = np.where(found <= 0, repeat, 1 / repeat) * found
     if any(penalty.is_counting for penalty in penalties):
         frequency = for_each_token([penalty.frequency for penalty in penalties])
         counts = np.concatenate([penalty.recent.counts() for penalty in penalties])
         penalized -= counts * frequency + for_each_token([penalty.presence for penalty in penalties])
-    logits[places] = np.minimum(penalized, LARGEST_LOGIT)
+    flat[places] = np.minimum(penalized, LARGEST_LOGIT)
 
 
 def make_penalties(of: Ingredients) -> Step | None:

@@ -130,5 +130,6 @@ def _sorted(found: _Found, logits: Logits, rows: Indices, ks: Indices) -> Table 
     place = np.arange(ks.max())
     tokens = keys[np.minimum(starts[:, None] + place, keys.size - 1)] & (MOST_TOKENS - 1)
     is_candidate = place < ks[:, None]
-    sorted_logits = np.where(is_candidate, logits[rows[:, None], tokens], np.float32(-np.inf))
+    largest = logits.ravel().take((rows * logits.shape[1])[:, None] + tokens)
+    sorted_logits = np.where(is_candidate, largest, np.float32(-np.inf))
     return Table(tokens, sorted_logits, is_candidate)
