@@ -46,16 +46,20 @@ def descending(values: Floats32) -> Indices:
     """The indices that sort values from the largest, the lower index first among equals."""
     if values.size <= _WORTH_PACKING:
         return (-values).argsort(kind="stable")
-    # One integer that orders as the value does, and then by index: sorting those is several times faster than a
-    # stable sort of indices.
-    bits = (values + np.float32(0.0)).view(np.int32)  # which makes one of the two zeros
-    keys = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64)
-    np.invert(keys, out=keys)
+    # One integer that orders by falling value, and then by index: sorting those is several times faster than a stable
+    # sort of indices.
+    keys = falling_order(values)
     keys <<= 32
     keys |= np.arange(values.size)
     keys.sort()
     keys &= 0xFFFFFFFF
     return keys
+
+
+def falling_order(values: Floats32) -> npt.NDArray[np.int64]:
+    """Integers of 32 bits with a sign, the smaller the larger a value is, and the same for the same values."""
+    bits = (values + np.float32(0.0)).view(np.int32)  # which makes one of the two zeros
+    return (~(bits ^ ((bits >> 31) & 0x7FFFFFFF))).astype(np.int64)
 
 
 def _above_partition(row: Floats32, k: int, workspace: Workspace) -> Indices:

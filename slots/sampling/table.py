@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.llama import Logits
-from slots.sampling.columns import Columns, Floats32, Indices
+from slots.sampling.columns import FOLD_AGAIN, Columns, Floats32, Indices
+from slots.sampling.selection import falling_order
 
 _TOKEN_BITS = 20
 _LOGIT_BITS = 32
 MOST_TOKENS = 1 << _TOKEN_BITS
 """Of a vocabulary whose tokens fit into the keys that candidates are sorted by."""
 
-_FOLD_AGAIN = 16
 _COLUMNS_FOR_EACH = 4
 """Columns at least for each token that is looked for."""
 _MOST_COLUMNS_FOR_EACH = 4
@@ -73,7 +73,7 @@ def n_columns_for(n_vocab: int, n_usual: int, k: int) -> int | None:
 def largest_of_rows(logits: Logits, rows: Indices, ks: Indices, n_columns: int) -> Table | None:
     """The `ks` largest logits of some rows, `rows` and `ks` of shape (rows,), found as `Columns` finds those of one.
 
-    Returns None when logits are so much alike that it is better to look at the rows one by one.
+    Returns None when logits are so much alike, or not numbers, that it is better to look at the rows one by one.
     """
     n_vocab = logits.shape[1]
     n_folded = n_vocab - n_vocab % n_columns
@@ -111,17 +111,16 @@ def _maxima(logits: Logits, rows: Indices, n_columns: int) -> Floats32:
 
 def _bounds(maxima: Floats32, ks: Indices) -> Floats32:
     """A lower bound for the k-th largest logit of each row, shape (rows,)."""
-    while maxima.shape[1] > _FOLD_AGAIN * _COLUMNS_FOR_EACH * ks.max():
-        maxima = np.maximum.reduce(maxima.reshape(ks.size, _FOLD_AGAIN, -1), axis=1)
+    while maxima.shape[1] > FOLD_AGAIN * _COLUMNS_FOR_EACH * ks.max():
+        maxima = np.maximum.reduce(maxima.reshape(ks.size, FOLD_AGAIN, -1), axis=1)
     bounds: Floats32 = np.sort(maxima, axis=1)[np.arange(ks.size), maxima.shape[1] - ks]
     return bounds
 
 
 def _sorted(found: _Found, logits: Logits, rows: Indices, ks: Indices) -> Table | None:
     """A table of the `ks` largest of what was found for each row."""
-    bits = (found.logits + np.float32(0.0)).view(np.int32)  # which makes one of the two zeros
     # One integer that orders by row, by falling logit and by token.
-    order = (~(bits ^ ((bits >> 31) & 0x7FFFFFFF))).astype(np.int64) + (1 << _LOGIT_BITS - 1)
+    order = falling_order(found.logits) + (1 << _LOGIT_BITS - 1)
     keys = (found.numbers << _LOGIT_BITS + _TOKEN_BITS) | (order << _TOKEN_BITS) | found.tokens
     if keys.size < ks.sum():  # as only logits that are not numbers lead to
         return None
