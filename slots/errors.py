@@ -42,5 +42,9 @@ class StepFailed(EngineError):
     """llama.cpp failed at a step this request was part of; other requests go on."""
 
 
+class SnapshotError(EngineError):
+    """The state of a sequence could not be taken out of the KV cache or put back into it."""
+
+
 class ModelLoadError(Exception):
     """A model that cannot be loaded; the message is one sentence that says why."""

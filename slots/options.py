@@ -39,6 +39,8 @@ class ContextOptions:
     """Number of slots."""
     kv_unified: bool = False
     """One pool of cells for all slots; otherwise each slot has n_ctx / n_parallel cells of its own."""
+    swa_full: bool = False
+    """Keep all cells of layers with a sliding window, and not only those that the window still reaches."""
     n_threads: int = 0
     """CPU threads when generating; 0 is one for each core."""
     n_threads_batch: int = 0
@@ -62,3 +64,7 @@ class EngineOptions:
 
     max_queue: int = 256
     """Requests that may wait for a slot; one more is refused."""
+    cache_ram_mib: int = 2048
+    """Most MiB of host memory for prefixes that lost their slot; -1 is no limit, 0 keeps none."""
+    context_shift: bool = False
+    """Where the context of a slot ends, drop half of what may go and continue, instead of stopping there."""

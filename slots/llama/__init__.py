@@ -7,7 +7,7 @@ before it crosses; what fails is raised as an exception.
 import llama_cpp.llama_cpp as lib
 
 from slots.llama.batch import Batch
-from slots.llama.context import Context, DecodeError, Logits
+from slots.llama.context import Context, DecodeError, Logits, Snapshot
 from slots.llama.model import Model, ModelInfo
 from slots.llama.vocab import MAX_UNBROKEN, UnbrokenTextError, Vocab
 
@@ -19,6 +19,7 @@ __all__ = [
     "Logits",
     "Model",
     "ModelInfo",
+    "Snapshot",
     "UnbrokenTextError",
     "Vocab",
 ]

@@ -1,38 +1,22 @@
 """A KV cache and the computation on it."""
 
-import os
+import ctypes
 
 import llama_cpp.llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
 
-from slots.errors import EngineError, ModelLoadError
+from slots.errors import EngineError, ModelLoadError, SnapshotError
 from slots.llama.batch import Batch
+from slots.llama.context_params import context_params
 from slots.llama.log import forget_errors, last_error
+from slots.llama.memory_kind import can_be_cut, has_window, keys_can_be_rotated
 from slots.llama.model import Model
 from slots.options import ContextOptions
 
 Logits = npt.NDArray[np.float32]
-
-MAX_SLOTS = 256
-"""LLAMA_MAX_SEQ of llama.cpp: it refuses a context with more sequences."""
-
-_LEAST_CONTEXT = 256
-"""llama.cpp rounds up to it, but only after it has cut the batch down to fewer tokens than there may be slots."""
-
-_CACHE_TYPES = {
-    "f32": lib.GGML_TYPE_F32,
-    "f16": lib.GGML_TYPE_F16,
-    "bf16": 30,  # GGML_TYPE_BF16, which the bindings leave out
-    "q8_0": lib.GGML_TYPE_Q8_0,
-    "q4_0": lib.GGML_TYPE_Q4_0,
-    "q4_1": lib.GGML_TYPE_Q4_1,
-    "iq4_nl": lib.GGML_TYPE_IQ4_NL,
-    "q5_0": lib.GGML_TYPE_Q5_0,
-    "q5_1": lib.GGML_TYPE_Q5_1,
-}
-_FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
-_ROPE_SCALING = {"none": 0, "linear": 1, "yarn": 2}
+Snapshot = npt.NDArray[np.uint8]
+"""What the KV cache holds of a sequence, in llama.cpp's own format."""
 
 
 class DecodeError(EngineError):
@@ -44,7 +28,7 @@ class Context:
 
     def __init__(self, model: Model, options: ContextOptions) -> None:
         """Raises ModelLoadError when llama.cpp refuses the options or memory is short."""
-        params = _context_params(options)
+        params = context_params(options)
         forget_errors()
         handle = lib.llama_init_from_model(model.weights.handle, params)
         if not handle:
@@ -52,6 +36,11 @@ class Context:
         self._weights = model.weights  # which have to stay as long as this does
         self.handle = handle
         self._memory = lib.llama_get_memory(handle)
+        if not self._memory:
+            lib.llama_free(handle)
+            raise ModelLoadError(
+                "the model has no memory of a text, as diffusion models have none; it cannot be served"
+            )
         self._n_vocab = model.vocab.n_tokens
         self.n_ctx: int = lib.llama_n_ctx(handle)
         self.n_ctx_seq: int = lib.llama_n_ctx_seq(handle)
@@ -59,6 +48,18 @@ class Context:
         self.n_ubatch: int = lib.llama_n_ubatch(handle)
         self.n_threads: int = params.n_threads
         self.n_sequences: int = lib.llama_n_seq_max(handle)
+        self.is_pool = options.kv_unified
+        """All sequences share one pool of cells; otherwise each has a stream of its own."""
+        self.can_cut = can_be_cut(model)
+        """A sequence can be cut back to any position, also after it was shared or restored."""
+        self.can_share = self.is_pool and (options.swa_full or not has_window(model))
+        """Sequences can hold the same cells. A window's cells, of which there are few, are reused only while they
+        belong to one sequence, so that sharing them would soon leave no room for anybody."""
+        self.can_shift: bool = (
+            self.can_cut and lib.llama_memory_can_shift(self._memory) and keys_can_be_rotated(model, options)
+        )
+        """Tokens can be removed from the middle of a sequence."""
+        self._to_rotate: set[int] = set()
 
     def close(self) -> None:
         """Free the KV cache; the context may not be used afterwards."""
@@ -81,6 +82,7 @@ class Context:
             raise DecodeError("the KV cache has no room for the batch")
         if code != 0:
             raise DecodeError(f"llama_decode returned {code}: {last_error()}")
+        self._to_rotate.clear()
         if batch.n_outputs == 0:
             return np.empty((0, self._n_vocab), np.float32)
         pointer = lib.llama_get_logits(self.handle)
@@ -105,40 +107,98 @@ class Context:
         """Free all cells of a sequence."""
         self._check_sequence(sequence)
         lib.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+        self._to_rotate.discard(sequence)
+
+    def share_prefix(self, source: int, target: int, n_tokens: int) -> None:
+        """Let `target` hold the cells of the first `n_tokens` tokens of `source` instead of what it holds.
+
+        Costs next to nothing. Raises ValueError if sequences cannot be shared, or `source` has not that many tokens,
+        or has more and the memory cannot be cut.
+        """
+        length = self._length(source)
+        self._check_sequence(target)
+        if not self.can_share:
+            raise ValueError("sequences of this context cannot share cells")
+        if source == target:
+            raise ValueError(f"sequence {source} cannot share cells with itself")
+        if not 1 <= n_tokens <= length:
+            raise ValueError(f"sequence {source} has {length} tokens, of which {n_tokens} cannot be shared")
+        if not self.can_cut and n_tokens < length:
+            raise ValueError(f"sequence {source} can be shared only as a whole")
+        self.clear_sequence(target)
+        lib.llama_memory_seq_cp(self._memory, source, target, -1, n_tokens if n_tokens < length else -1)
+        if source in self._to_rotate:
+            self._to_rotate.add(target)
+
+    def remove_range(self, sequence: int, start: int, end: int) -> None:
+        """Remove the tokens [start, end) of a sequence; those behind move to the places from `start` on.
+
+        The keys are rotated to their new positions by the next `decode`, which takes the longer the more cells the
+        context has in all. A cell that moves does so for all sequences that share it, so nothing from `start` on
+        may be shared. Raises ValueError if there is no such range, or tokens cannot be moved.
+        """
+        length = self._length(sequence)
+        if not self.can_shift:
+            raise ValueError("tokens cannot be moved within the sequences of this context")
+        if not 0 <= start < end <= length:
+            raise ValueError(f"sequence {sequence} has {length} tokens, and no range [{start}, {end})")
+        lib.llama_memory_seq_rm(self._memory, sequence, start, end)
+        if end < length:
+            lib.llama_memory_seq_add(self._memory, sequence, end, -1, start - end)
+            self._to_rotate.add(sequence)
+
+    def snapshot_bytes(self, sequence: int) -> int:
+        """The size of a snapshot of a sequence."""
+        self._check_sequence(sequence)
+        return int(lib.llama_state_seq_get_size(self.handle, sequence))
+
+    def snapshot(self, sequence: int) -> Snapshot:
+        """A copy of what the KV cache holds of a sequence.
+
+        Raises SnapshotError when that is not there yet, between `remove_range` and the next `decode`, or llama.cpp or
+        the memory fails.
+        """
+        n_bytes = self.snapshot_bytes(sequence)
+        if sequence in self._to_rotate:
+            raise SnapshotError(f"the keys of sequence {sequence} are not where they belong before the next step")
+        try:
+            snapshot = np.empty(n_bytes, np.uint8)
+        except MemoryError:
+            raise SnapshotError(f"there is no memory for a snapshot of {n_bytes} bytes") from None
+        forget_errors()
+        n_written = lib.llama_state_seq_get_data(self.handle, _pointer(snapshot), n_bytes, sequence)
+        if n_written != n_bytes or n_bytes == 0:
+            raise SnapshotError(f"llama.cpp cannot save sequence {sequence}: {last_error()}")
+        return snapshot
+
+    def restore(self, sequence: int, snapshot: Snapshot) -> None:
+        """Let a sequence hold what a snapshot does instead of what it holds.
+
+        Raises SnapshotError, and leaves the sequence empty, when the KV cache has no room or llama.cpp does not
+        understand the snapshot: it is cut short, or its layers, types of keys and values, flash attention or (unless
+        the context is a pool) number of sequences are not this context's. llama.cpp trusts what it understands, and
+        foreign or changed counts and positions can abort the process: the caller must guarantee that the bytes are as
+        `snapshot` gave them, in a context of the same model and options.
+        """
+        if snapshot.dtype != np.uint8 or not snapshot.flags.c_contiguous:
+            raise ValueError("a snapshot is a contiguous array of bytes")
+        self.clear_sequence(sequence)  # llama.cpp leaves it as it is where the snapshot is of an empty one
+        n_bytes = snapshot.nbytes
+        forget_errors()
+        n_read = lib.llama_state_seq_set_data(self.handle, _pointer(snapshot), n_bytes, sequence)
+        if n_read != n_bytes or n_bytes == 0:
+            reason = last_error()
+            self.clear_sequence(sequence)
+            raise SnapshotError(f"llama.cpp cannot restore a sequence from {n_bytes} bytes: {reason}")
+
+    def _length(self, sequence: int) -> int:
+        self._check_sequence(sequence)
+        return int(lib.llama_memory_seq_pos_max(self._memory, sequence)) + 1
 
     def _check_sequence(self, sequence: int) -> None:
         if not 0 <= sequence < self.n_sequences:
             raise ValueError(f"sequence {sequence} is not one of the {self.n_sequences}")
 
 
-def _context_params(options: ContextOptions) -> lib.llama_context_params:
-    if not 1 <= options.n_parallel <= MAX_SLOTS:
-        raise ModelLoadError(f"the number of slots must be from 1 to {MAX_SLOTS}, not {options.n_parallel}")
-    threads = options.n_threads or os.cpu_count() or 1
-    params: lib.llama_context_params = lib.llama_context_default_params()
-    params.n_ctx = max(options.n_ctx, _LEAST_CONTEXT)
-    params.n_batch = max(options.n_batch, options.n_parallel)
-    params.n_ubatch = options.n_ubatch
-    params.n_seq_max = options.n_parallel
-    params.kv_unified = options.kv_unified
-    params.n_threads = threads
-    params.n_threads_batch = options.n_threads_batch or threads
-    params.flash_attn_type = _FLASH_ATTENTION[options.flash_attention]
-    params.type_k = _CACHE_TYPES[options.cache_type_k]
-    params.type_v = _CACHE_TYPES[options.cache_type_v]
-    if options.rope_scaling is not None:
-        params.rope_scaling_type = _ROPE_SCALING[options.rope_scaling]
-    for name in (
-        "rope_freq_base",
-        "rope_freq_scale",
-        "yarn_orig_ctx",
-        "yarn_ext_factor",
-        "yarn_attn_factor",
-        "yarn_beta_slow",
-        "yarn_beta_fast",
-    ):
-        value = getattr(options, name)
-        if value is not None:
-            setattr(params, name, value)
-    params.no_perf = True
-    return params
+def _pointer(snapshot: Snapshot) -> "ctypes._Pointer[ctypes.c_uint8]":
+    return snapshot.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))

@@ -1,0 +1,43 @@
+"""Decoding on single sequences of a context, for tests of what the KV cache holds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from slots.llama import Batch, Context, Logits, Model
+from slots.options import ContextOptions
+
+_N_BATCH = 128
+
+
+class Sequences:
+    """A context whose sequences are fed one by one."""
+
+    def __init__(self, model: Model, **options: Any) -> None:
+        sizes = {"n_ctx": 1536, "n_parallel": 3, "n_batch": _N_BATCH, "n_ubatch": 64, "n_threads": 1}
+        self.context = Context(model, ContextOptions(**{**sizes, "flash_attention": "off", **options}))
+        self._batch = Batch(_N_BATCH)
+        self._empty_bytes = self.context.snapshot_bytes(0)
+
+    def feed(self, sequence: int, position: int, tokens: Sequence[int]) -> Logits:
+        """Returns the logits behind the last of the tokens, of which the first one comes at `position`."""
+        for start in range(0, len(tokens), _N_BATCH):
+            self._batch.clear()
+            self._batch.add(sequence, position + start, tokens[start : start + _N_BATCH], last_logits=True)
+            logits: Logits = self.context.decode(self._batch)[0].copy()
+        return logits
+
+    def fresh(self, sequence: int, tokens: Sequence[int]) -> Logits:
+        """Returns the logits behind tokens that replace what the sequence had."""
+        self.context.clear_sequence(sequence)
+        return self.feed(sequence, 0, tokens)
+
+    def is_empty(self, sequence: int) -> bool:
+        """Whether nothing is left of a sequence."""
+        return self.context.snapshot_bytes(sequence) == self._empty_bytes
+
+
+def some_tokens(n: int, seed: int = 0) -> list[int]:
+    """Tokens of the bundled model's vocabulary."""
+    return [int(token) for token in np.random.default_rng(seed).integers(0, 3000, n)]
