@@ -1,0 +1,37 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slots.chunk_reuse import ranges_to_remove
+
+tokens = st.lists(st.integers(0, 2), max_size=40)
+
+
+def test_a_chunk_behind_what_was_left_out_stays() -> None:
+    assert ranges_to_remove([1, 2, 8, 8, 3, 4, 5], [1, 2, 3, 4, 5], 2, 3) == ([(2, 4)], 5)
+
+
+def test_ranges_are_told_in_terms_of_what_the_ones_before_left() -> None:
+    cached = [1, 8, 2, 3, 9, 9, 4, 5]
+    assert ranges_to_remove(cached, [1, 2, 3, 4, 5], 1, 2) == ([(1, 2), (3, 5)], 5)
+
+
+def test_a_chunk_that_is_too_short_does_not_stay() -> None:
+    assert ranges_to_remove([1, 2, 8, 3, 4], [1, 2, 3, 4], 2, 3) == ([], 2)
+
+
+def test_nothing_is_found_behind_tokens_that_the_cache_never_had() -> None:
+    assert ranges_to_remove([1, 2, 3, 4, 5], [1, 9, 2, 3, 4, 5], 1, 3) == ([], 1)
+
+
+def test_a_chunk_that_is_in_its_place_already_is_not_moved() -> None:
+    assert ranges_to_remove([1, 2, 3, 4, 5], [1, 2, 3, 4, 5], 2, 3) == ([], 5)
+
+
+@given(tokens, tokens, st.integers(1, 4))
+def test_what_is_left_agrees_with_the_prompt(cached: list[int], prompt: list[int], least: int) -> None:
+    ranges, n_agreed = ranges_to_remove(cached, prompt, 0, least)
+    left = list(cached)
+    for start, end in ranges:
+        assert 0 <= start < end <= len(left)
+        del left[start:end]
+    assert left[:n_agreed] == prompt[:n_agreed]
