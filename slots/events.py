@@ -112,6 +112,12 @@ class SlotStatus:
     """Tokens of the prompt being worked on; 0 when idle."""
     n_cached_tokens: int
     """Tokens in the slot's KV cache."""
+    n_prompt_tokens_processed: int
+    """Tokens of the prompt that were computed for the request being worked on; 0 when idle."""
+    n_prompt_tokens_cache: int
+    """Tokens of the prompt that had been computed before; 0 when idle."""
+    waits_for: int | None
+    """The slot that is computing what this one's prompt begins with, too."""
     n_decoded: int
     """Tokens generated for the request being worked on; 0 when idle."""
     n_remain: int
@@ -119,5 +125,7 @@ class SlotStatus:
     has_new_line: bool
     request: CompletionRequest | None
     """The request being worked on."""
+    generated: tuple[int, ...]
+    """Tokens generated for the request being worked on."""
     request_number: int
     """Counts the requests since the start; the one being worked on, or the last one. 0 before the first."""

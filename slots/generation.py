@@ -1,30 +1,27 @@
-"""One request on its slot: from rows of logits to events, and when to stop."""
+"""The text of one request: from tokens to events, and when to stop."""
 
 from slots.events import Event, Finished, StopReason, Timings, Token
 from slots.llama import Vocab
-from slots.request import CompletionRequest
 from slots.sampling import Choice, Sampler
-from slots.slot import Slot
-from slots.stream import CompletionStream
 from slots.text import TextAssembler
+from slots.work import Work
 
 _MOST_BYTES_MISSING = 3
 """Of a character in UTF-8 whose first byte is there."""
 
 
 class Generation:
-    """Chooses a slot's next tokens and says what its stream is told about them. Times are in seconds."""
+    """Chooses the next tokens and says what is told about them. It outlives the slot. Times are in seconds."""
 
-    def __init__(
-        self, slot: Slot, request: CompletionRequest, stream: CompletionStream, vocab: Vocab, sampler: Sampler
-    ) -> None:
-        """To be made when the slot has just taken the request."""
-        self.slot = slot
-        self.stream = stream
-        self._request = request
+    def __init__(self, work: Work, vocab: Vocab, sampler: Sampler, n_ctx: int | None) -> None:
+        """`n_ctx` is the number of tokens after which there is no room for more; None if room is made."""
+        self.slot_id = -1
+        """The slot that it is in."""
+        self._work = work
+        self._request = work.request
         self._vocab = vocab
-        self._n_reused = len(slot.cached)
-        self._text = TextAssembler(request.stop, request.n_indent)
+        self._n_ctx = n_ctx
+        self._text = TextAssembler(work.request.stop, work.request.n_indent)
         self.sampler = sampler
         self._n_decoded = 0
         self._started: float | None = None
@@ -52,7 +49,7 @@ class Generation:
         """
         ends = choice.token in self._vocab.end_of_generation
         self._n_decoded += 1
-        self.slot.tokens.append(choice.token)
+        self._work.tokens.append(choice.token)
         text = "" if ends else self._text.feed(self._vocab.text_of(choice.token))
         reason = StopReason.EOS if ends else self._reason_to_stop()
         if reason is None and "\n" in text and self._is_out_of_time(now):
@@ -63,7 +60,7 @@ class Generation:
             reason = StopReason.WORD
         self._note_progress()
         timings = self._timings(now) if self._request.timings_per_token else None
-        events: list[Event] = [Token(choice.token, text, self.slot.slot_id, choice.probabilities, timings)]
+        events: list[Event] = [Token(choice.token, text, self.slot_id, choice.probabilities, timings)]
         if reason is not None:
             events.append(self.finish(reason, now))
         return events
@@ -73,9 +70,9 @@ class Generation:
         return Finished(
             reason=reason,
             stopping_word=self._text.stopping_word,
-            truncated=self._is_context_full,
+            truncated=self._work.truncated or self._is_context_full,
             has_new_line=self._text.has_new_line,
-            slot_id=self.slot.slot_id,
+            slot_id=self.slot_id,
             seed=self.sampler.seed,
             n_prompt_tokens=len(self._request.prompt),
             timings=self._timings(now),
@@ -85,8 +82,8 @@ class Generation:
         started = now if self._started is None else self._started
         prefilled = now if self._prefilled is None else self._prefilled
         return Timings(
-            cached_n=self._n_reused,
-            prompt_n=len(self._request.prompt) - self._n_reused,
+            cached_n=self._work.n_cached,
+            prompt_n=self._work.n_evaluated,
             prompt_ms=1000 * (prefilled - started),
             predicted_n=self._n_decoded,
             predicted_ms=1000 * (now - prefilled),
@@ -109,9 +106,8 @@ class Generation:
 
     @property
     def _is_context_full(self) -> bool:
-        return len(self.slot.tokens) > self.slot.n_ctx
+        return self._n_ctx is not None and len(self._work.tokens) > self._n_ctx
 
     def _note_progress(self) -> None:
-        if self.slot.work is not None:
-            self.slot.work.n_decoded = self._n_decoded
-            self.slot.work.has_new_line = self._text.has_new_line
+        self._work.n_decoded = self._n_decoded
+        self._work.has_new_line = self._text.has_new_line

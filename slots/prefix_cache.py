@@ -1,25 +1,207 @@
-"""Which tokens of a prompt are in the KV cache already. Pure: it knows tokens, not llama.cpp."""
+"""What has been computed of a prompt's beginning, and where it is: in slots, or parked in host memory.
 
-from collections.abc import Sequence
+Pure: it knows tokens, not llama.cpp. Snapshots are bytes to it.
+"""
 
-_STRIDE = 256
-"""Tokens compared at once: slices are compared in C, single tokens are not."""
+from array import array
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+
+from slots.prefix_tree import Node, PrefixTree, Symbols
+from slots.scope import Scope
 
 
-def common_prefix_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two sequences of the same type have in common at their beginnings."""
-    longest = min(len(one), len(other))
-    start = 0
-    while start < longest and one[start : start + _STRIDE] == other[start : start + _STRIDE]:
-        start += _STRIDE
-    while start < longest and one[start] == other[start]:
-        start += 1
-    return min(start, longest)
+@dataclass(frozen=True, slots=True, eq=False)
+class Parked:
+    """A sequence that lost its slot."""
+
+    tokens: Sequence[int]
+    scope: Scope
+    snapshot: npt.NDArray[np.uint8]
+    """The sequence's state, opaque to the cache."""
 
 
-def reusable_prefix_length(cached: Sequence[int], prompt: Sequence[int]) -> int:
-    """How many tokens of a prompt need not be computed.
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What there is of a prompt's beginning."""
 
-    At least one always is: the logits for the next token come from computing the last one.
+    by_slot: Mapping[int, int]
+    """The slots that have at least one token of it, and how many each has."""
+    slot_id: int | None
+    """The slot that has the most of it; None if none has any."""
+    parked: Parked | None
+    """The parked sequence that has the most of it; None if none has any."""
+    n_parked: int
+    """How many tokens that one has."""
+
+    @property
+    def n_live(self) -> int:
+        """Most tokens that a slot has."""
+        return 0 if self.slot_id is None else self.by_slot[self.slot_id]
+
+    @property
+    def n_tokens(self) -> int:
+        """Most tokens that there are anywhere."""
+        return max(self.n_live, self.n_parked)
+
+
+@dataclass(slots=True)
+class _Live:
+    """The sequence in a slot."""
+
+    scope: Scope
+    n_tokens: int
+    end: Node[Parked]
+
+
+class PrefixCache:
+    """The longest common prefixes of a prompt and all sequences there are, live in slots or parked, in one walk.
+
+    Who may take what: sequences of one scope meet on all the tokens that they have in common, those of two scopes only
+    on tokens that are public in both. The salt "" is that of everyone who asked for nothing: all of such a sequence
+    counts as public, so it meets a salted one on what is public in that one, and no further.
+
+    Parked sequences stay within a budget of bytes; the least recently used ones go first.
     """
-    return min(common_prefix_length(cached, prompt), len(prompt) - 1)
+
+    def __init__(self, budget_bytes: int | None, *, can_cut: bool) -> None:
+        """`budget_bytes`: None is no limit, 0 parks nothing. Without `can_cut` a sequence can only be taken whole."""
+        self._budget_bytes = budget_bytes
+        self._can_cut = can_cut
+        self._tree: PrefixTree[Parked] = PrefixTree()
+        self._live: dict[int, _Live] = {}
+        self._parked: OrderedDict[Parked, Node[Parked]] = OrderedDict()
+        """The least recently used one first, each with where its sequence ends."""
+        self._n_parked_bytes = 0
+
+    @property
+    def n_parked_bytes(self) -> int:
+        """Bytes of all snapshots."""
+        return self._n_parked_bytes
+
+    @property
+    def n_parked_entries(self) -> int:
+        """Number of parked sequences."""
+        return len(self._parked)
+
+    def set_live(self, slot_id: int, tokens: Sequence[int], scope: Scope) -> None:
+        """A slot has these tokens now, and nothing else. What it gets later has the same scope."""
+        self.cut_live(slot_id, 0)
+        self._live[slot_id] = _Live(scope, 0, self._tree.root)
+        self.extend_live(slot_id, tokens)
+
+    def extend_live(self, slot_id: int, tokens: Sequence[int]) -> None:
+        """A slot, once set, got more tokens behind those that it has."""
+        live = self._live[slot_id]
+        symbols = _symbols(tokens, live.scope, live.n_tokens)
+        live.end = self._tree.extend_slot(slot_id, live.end, symbols)
+        live.n_tokens += len(tokens)
+
+    def cut_live(self, slot_id: int, n_tokens: int) -> None:
+        """A slot has no more than its first `n_tokens` tokens any longer."""
+        if n_tokens < self.n_live(slot_id):
+            live = self._live[slot_id]
+            live.end = self._tree.cut_slot(slot_id, live.end, _n_symbols(n_tokens, live.scope))
+            live.n_tokens = n_tokens
+
+    def n_live(self, slot_id: int) -> int:
+        """How many tokens a slot has."""
+        live = self._live.get(slot_id)
+        return live.n_tokens if live else 0
+
+    def find(self, tokens: Sequence[int], scope: Scope, limit: int) -> Match:
+        """What there is of the first `limit` tokens of a prompt.
+
+        Where sequences can be cut, each counts with what it has in common with them, otherwise only those count that
+        they begin with as a whole.
+        """
+        by_slot: dict[int, int] = {}
+        parked, n_parked = None, 0
+        for node, depth in self._tree.root.walk(_symbols(tokens[:limit], scope)):
+            n_tokens = _n_tokens(depth, scope)
+            if n_tokens > 0:
+                slots, entry = self._usable(node, depth)
+                by_slot.update(dict.fromkeys(slots, n_tokens))
+                if entry is not None:
+                    parked, n_parked = entry, n_tokens
+        slot_id = max(by_slot, key=by_slot.__getitem__, default=None)
+        return Match(by_slot, slot_id, parked, n_parked)
+
+    def is_parked(self, tokens: Sequence[int], scope: Scope) -> bool:
+        """Whether parking a sequence would add nothing: it is empty, or parked, or, where sequences can be cut, a part
+        of a parked one. Counts as a use of the parked one."""
+        symbols = _symbols(tokens, scope)
+        node, depth = self._tree.root.end_of_walk(symbols)
+        if depth < len(symbols):
+            return False
+        _, parked = self._usable(node, depth)
+        if parked is not None:
+            self.use(parked)
+        return parked is not None or not symbols
+
+    def has_room(self, n_bytes: int) -> bool:
+        """Whether a snapshot of this size may be parked, if others go for it."""
+        return self._budget_bytes is None or 0 < self._budget_bytes >= n_bytes
+
+    def park(self, tokens: Sequence[int], scope: Scope, snapshot: npt.NDArray[np.uint8]) -> None:
+        """Keep a sequence that loses its slot, unless it is parked already or there is no room for it.
+
+        Where sequences can be cut, those that are a part of it go. Then the least recently used ones go until it fits.
+        """
+        if self.is_parked(tokens, scope) or not self.has_room(snapshot.nbytes):
+            return
+        symbols = _symbols(tokens, scope)
+        if self._can_cut:
+            for part in [node.ending for node, depth in self._tree.root.walk(symbols) if depth == node.depth]:
+                if part is not None:
+                    self.take(part)
+        while self._budget_bytes is not None and self._n_parked_bytes + snapshot.nbytes > self._budget_bytes:
+            self.take(next(iter(self._parked)))
+        parked = Parked(array("i", tokens), scope, snapshot)
+        self._parked[parked] = self._tree.add_entry(symbols, parked)
+        self._n_parked_bytes += snapshot.nbytes
+
+    def use(self, parked: Parked) -> None:
+        """A parked sequence was of use: it goes later than the others. Nothing happens if it has gone already."""
+        if parked in self._parked:
+            self._parked.move_to_end(parked)
+
+    def take(self, parked: Parked) -> None:
+        """Take a parked sequence out. Nothing happens if it has gone already."""
+        end = self._parked.pop(parked, None)
+        if end is not None:
+            self._tree.remove_entry(end)
+            self._n_parked_bytes -= parked.snapshot.nbytes
+
+    def _usable(self, node: Node[Parked], depth: int) -> tuple[Iterable[int], Parked | None]:
+        """The slots, and a parked sequence, that can be cut to a depth at the end of or within a node."""
+        if self._can_cut:
+            return node.slots, node.entry
+        if depth < node.depth:
+            return (), None
+        return (slot_id for slot_id in node.slots if self._live[slot_id].end is node), node.ending
+
+
+def _symbols(tokens: Sequence[int], scope: Scope, n_before: int = 0) -> Symbols:
+    """What stands in the tree for the tokens of a sequence that come after its first `n_before`: these tokens, with the
+    salt, as a negative number, which no token is, in front of the first one that is not public."""
+    symbols = array("q", tokens)
+    if scope.salt and n_before <= scope.n_public < n_before + len(tokens):
+        digest = blake2b(scope.salt.encode(errors="surrogatepass"), digest_size=8).digest()
+        symbols.insert(scope.n_public - n_before, -1 - (int.from_bytes(digest) >> 1))
+    return symbols
+
+
+def _n_symbols(n_tokens: int, scope: Scope) -> int:
+    """How many symbols stand for the first tokens of a sequence."""
+    return n_tokens + 1 if scope.salt and n_tokens > scope.n_public else n_tokens
+
+
+def _n_tokens(n_symbols: int, scope: Scope) -> int:
+    """For how many tokens the first symbols of a sequence stand."""
+    return n_symbols - 1 if scope.salt and n_symbols > scope.n_public else n_symbols

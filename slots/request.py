@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from slots.errors import require
 from slots.sampling_params import SamplingParams
+from slots.scope import Scope
 
 MAX_STOP_STRINGS = 256
 """Each is searched for at every token."""
@@ -29,7 +30,11 @@ class CompletionRequest:
     session: str | None = None
     """Whose conversation this is: the slot that served this session last is preferred when it is free."""
     cache_prompt: bool = True
-    """Reuse what the slot has of this prompt."""
+    """Reuse what was computed of this prompt before."""
+    scope: Scope = field(default_factory=Scope)
+    """Who else may take what is computed for it, and whose it may take."""
+    n_cache_reuse: int = 0
+    """Fewest tokens of a chunk behind the common prefix that is moved to where the prompt has it; 0 moves none."""
     n_indent: int = 0
     """Spaces and tabs that each new line has to begin with; one that has fewer ends the generation."""
     t_max_predict_ms: int = 0
@@ -41,6 +46,7 @@ class CompletionRequest:
         require(len(self.prompt) > 0, "prompt", "at least one token", "none")
         require(self.n_predict >= -1, "n_predict", "-1 or more", self.n_predict)
         require(self.n_keep >= -1, "n_keep", "-1 or more", self.n_keep)
+        require(self.n_cache_reuse >= 0, "n_cache_reuse", "0 or more", self.n_cache_reuse)
         require(self.n_indent >= 0, "n_indent", "0 or more", self.n_indent)
         require(self.t_max_predict_ms >= -1, "t_max_predict_ms", "-1 or more", self.t_max_predict_ms)
         require(self.slot_id >= -1, "slot_id", "-1 or the number of a slot", self.slot_id)

@@ -1,38 +1,86 @@
 """Which request gets which slot, and what goes into the next batch. Pure policy: no ctypes, no threads, no clock."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from slots.prefix_cache import common_prefix_length
-from slots.request import CompletionRequest
+from slots.cells import Cells
+from slots.prefix_cache import Match
+from slots.prefix_tree import common_prefix_length
 from slots.slot import Slot
+from slots.work import Work
 
-_WORTHWHILE_SHARE = 0.1
-"""A slot is chosen for its cached prefix only if that is at least this share of the prompt: a few common tokens are
-no reason to overwrite a conversation that another slot could make room for."""
+_MOST_LOST = 0.5
+"""Share of what a slot holds that a prompt may leave unused and still be taken for the same conversation."""
+
+_ROOM_TO_GENERATE = 16
+"""Cells of a pool that each generating slot should find free before another request begins."""
 
 
-def choose_slot(request: CompletionRequest, slots: Sequence[Slot]) -> Slot | None:
-    """The idle slot for a request, or None if it has to wait.
+def can_get_slot(work: Work, slots: Sequence[Slot]) -> bool:
+    """Whether a slot is idle, or the one that the request asks for by number."""
+    asked = work.request.slot_id
+    return slots[asked].is_idle if asked >= 0 else any(slot.is_idle for slot in slots)
 
-    In this order: the slot that was asked for by number; one that served the session last; the one with the longest
-    common prefix; the least recently used one.
+
+def choose_slot(work: Work, slots: Sequence[Slot], match: Match) -> Slot:
+    """The slot for a request that can get one.
+
+    In this order: the slot that was asked for by number; one that served the session last; one that holds the longest
+    prefix there is, if its conversation goes on with it; the least recently used one, into which the prefix is brought.
     """
+    request = work.request
     if request.slot_id >= 0:
-        asked = slots[request.slot_id]
-        return asked if asked.is_idle else None
+        return slots[request.slot_id]
     idle = [slot for slot in slots if slot.is_idle]
-    if not idle:
-        return None
-    prompt = list(request.prompt)
-    prefixes = {slot.slot_id: common_prefix_length(slot.cached, prompt) for slot in idle}
     of_session = [slot for slot in idle if request.session is not None and slot.session == request.session]
     if of_session:
-        return max(of_session, key=lambda slot: (prefixes[slot.slot_id], slot.last_used))
-    best = max(idle, key=lambda slot: (prefixes[slot.slot_id], -slot.last_used))
-    if request.cache_prompt and prefixes[best.slot_id] >= _WORTHWHILE_SHARE * len(prompt):
-        return best
-    return min(idle, key=lambda slot: slot.last_used)
+        return max(of_session, key=lambda slot: (match.by_slot.get(slot.slot_id, 0), slot.last_used))
+    going_on = [slot for slot in idle if request.cache_prompt and _goes_on_in(slot, match)]
+    return min(going_on or idle, key=lambda slot: slot.last_used)
+
+
+def _goes_on_in(slot: Slot, match: Match) -> bool:
+    n_own = match.by_slot.get(slot.slot_id, 0)
+    return n_own == match.n_tokens and len(slot.cached) - n_own <= _MOST_LOST * len(slot.cached)
+
+
+def has_room(work: Work, slots: Sequence[Slot], match: Match, cells: Cells | None) -> bool:
+    """Whether a request can begin without taking cells from others that work. If nobody works, it always can."""
+    working = [slot for slot in slots if slot.work]
+    if cells is None or not working:
+        return True
+    idle = [slot.slot_id for slot in slots if slot.is_idle]
+    n_promised = sum(slot.n_pending for slot in working) + _ROOM_TO_GENERATE * len(working)
+    n_shared = match.n_live if match.slot_id is not None and not slots[match.slot_id].is_idle else 0
+    return len(work.tokens) - n_shared <= cells.n_free + cells.freed_by(idle) - n_promised
+
+
+def note_common_prefixes(slot: Slot, slots: Iterable[Slot]) -> None:
+    """Remember, on both sides, what a slot's prompt has in common with those that are being computed."""
+    for other in slots:
+        if other is not slot and slot.work and other.work and other.is_prefilling:
+            n_common = common_prefix_length(slot.work.tokens, other.work.tokens)
+            n_common = slot.scope.reach(other.scope, n_common)
+            slot.work.in_common[other.work.number] = other.work.in_common[slot.work.number] = n_common
+
+
+def leader_of(slot: Slot, others: Iterable[Slot], least: int) -> Slot | None:
+    """The slot of an older request that still computes what this slot's prompt begins with as well: at least `least`
+    more tokens than this one has. It is worth waiting for."""
+    for other in others:
+        n_common = _n_common(slot, other)
+        if n_common > len(other.cached) and n_common - len(slot.cached) >= least:
+            return other
+    return None
+
+
+def _n_common(slot: Slot, older: Slot) -> int:
+    """Tokens that a slot can take from the slot of an older request when that has computed them."""
+    work, leading = slot.work, older.work
+    if not work or not leading or leading.number >= work.number or not work.request.cache_prompt:
+        return 0
+    n_common = min(work.in_common.get(leading.number, 0), work.n_reusable)
+    return n_common if older.inexact_from is None else min(n_common, older.inexact_from)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +91,10 @@ class Limits:
     """Most tokens in a step."""
     n_chunk: int
     """Most prefill tokens in a step that also generates: generating slots wait no longer than for these."""
-    n_pool: int | None
-    """KV cells that all slots share, or None where each slot has its own."""
+    least_taken: int = 1
+    """Fewest tokens for which a prefix is taken from elsewhere instead of being computed."""
+    can_cut: bool = True
+    """Whether a part of a sequence can be taken. Otherwise a prefill stops where others will take it over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,68 +104,106 @@ class Share:
     slot: Slot
     n_tokens: int
 
+    @property
+    def tokens(self) -> list[int]:
+        """Those tokens, until they are computed."""
+        start = len(self.slot.cached)
+        return self.slot.work.tokens[start : start + self.n_tokens] if self.slot.work else []
+
 
 @dataclass(slots=True)
 class Plan:
-    """One step: first the caches of some slots are dropped to make room, then the shares are computed."""
+    """One step: the slots that give up what they hold, then the shares that are computed."""
 
-    dropped: list[Slot] = field(default_factory=list)
+    parked: list[Slot] = field(default_factory=list)
+    """Idle slots: their cells are needed."""
+    requeued: list[Slot] = field(default_factory=list)
+    """Working slots: their requests go on later."""
     shares: list[Share] = field(default_factory=list)
 
 
-def plan_step(slots: Sequence[Slot], limits: Limits) -> Plan:
+def plan_step(slots: Sequence[Slot], limits: Limits, cells: Cells | None) -> Plan:
     """What the next batch consists of.
 
-    One token for every generating slot comes first, then chunks of prefill, the oldest request first. Where the slots
-    share a pool of cells, idle caches give way to work. If that is not enough, the youngest requests give way to
-    older ones: they lose their cache and go on, by computing it again, as soon as there is room. The oldest request
-    always has room, so every request comes to its end.
+    One token for every generating slot comes first, then chunks of prefill, the oldest request first. Of several
+    prompts that begin with the same tokens, the oldest is computed and the others wait for it. Where the slots share a
+    pool of cells, idle ones give theirs up to work. If that is not enough, the youngest requests give way to older
+    ones. The oldest request always has room, so every request comes to its end.
     """
     working = sorted((slot for slot in slots if slot.work), key=lambda slot: slot.last_used)
     plan = Plan()
-    room = _Room(slots, working, limits.n_pool, plan.dropped)
-    ready = [slot for slot in working if room.claim(slot)]
+    room = _Room(slots, working, cells, plan)
+    ready: list[Slot] = []
+    stops: dict[int, int] = {}
+    for slot in working:
+        leader = leader_of(slot, (other for other in ready if other.is_prefilling), limits.least_taken)
+        slot.waits_for = leader.slot_id if leader else None
+        if leader:
+            stops[leader.slot_id] = min(stops.get(leader.slot_id, leader.n_ctx), _n_common(slot, leader))
+        elif room.claim(slot):
+            ready.append(slot)
     plan.shares = [Share(slot, 1) for slot in ready if slot.is_generating][: limits.n_batch]
     budget = min(limits.n_batch - len(plan.shares), limits.n_chunk) if plan.shares else limits.n_batch
     for slot in ready:
         if budget > 0 and not slot.is_generating:
             n_tokens = min(slot.n_pending, budget)
+            if not limits.can_cut:
+                n_tokens = min(n_tokens, _until_stop(slot, stops.get(slot.slot_id)))
             plan.shares.append(Share(slot, n_tokens))
             budget -= n_tokens
     return plan
 
 
-class _Room:
-    """The free cells of the pool while a step is planned. `dropped` takes the slots whose caches had to go."""
+def _until_stop(slot: Slot, stop: int | None) -> int:
+    """How many tokens to compute before the next point at which the sequence will be taken whole: where a prompt that
+    waits for it parts from it, and the last but one token of its own, from which the same prompt can start again."""
+    n_cached = len(slot.cached)
+    points = [slot.work.n_reusable if slot.work else 0, stop or 0]
+    return min((point - n_cached for point in points if point > n_cached), default=slot.n_pending)
 
-    def __init__(self, slots: Sequence[Slot], working: Sequence[Slot], n_pool: int | None, dropped: list[Slot]) -> None:
+
+def victims(n_cells: int, candidates: Sequence[Slot], gone: Sequence[Slot], cells: Cells) -> list[Slot] | None:
+    """The first of the candidates that have to give up their cells, besides the slots that are `gone` already, for
+    `n_cells` to become free; None if all of them are not enough."""
+    chosen: list[Slot] = []
+    while n_cells > 0 and cells.freed_by([slot.slot_id for slot in (*gone, *chosen)]) < n_cells:
+        if len(chosen) == len(candidates):
+            return None
+        chosen.append(candidates[len(chosen)])
+    return chosen
+
+
+class _Room:
+    """The free cells of the pool while a step is planned. The plan takes up the slots that have to give way."""
+
+    def __init__(self, slots: Sequence[Slot], working: Sequence[Slot], cells: Cells | None, plan: Plan) -> None:
         self._working = working
         self._idle = sorted((slot for slot in slots if slot.is_idle), key=lambda slot: slot.last_used)
-        self._dropped = dropped
-        self._free = None if n_pool is None else n_pool - sum(len(slot.cached) for slot in slots)
+        self._cells = cells
+        self._plan = plan
+        self._n_claimed = 0
 
     def claim(self, slot: Slot) -> bool:
         """Set aside cells for all that is pending in a slot; False if it has to wait."""
-        if self._free is None:
+        cells = self._cells
+        if cells is None:
             return True
-        if slot in self._dropped:
+        if slot in self._plan.requeued:
             return False
-        victims = []
-        missing = slot.n_pending - self._free
-        for victim in self._that_give_way_to(slot):
-            if missing > 0 and victim.cached and victim not in self._dropped:
-                victims.append(victim)
-                missing -= len(victim.cached)
-        if missing > 0:
+        gone = self._plan.parked + self._plan.requeued
+        candidates = [other for other in self._that_give_way_to(slot) if other.cached and other not in gone]
+        giving_way = victims(self._n_claimed + slot.n_pending - cells.n_free, candidates, gone, cells)
+        if giving_way is None:
             return False
-        self._dropped.extend(victims)
-        self._free += sum(len(victim.cached) for victim in victims) - slot.n_pending
+        self._plan.parked += [victim for victim in giving_way if victim.is_idle]
+        self._plan.requeued += [victim for victim in giving_way if not victim.is_idle]
+        self._n_claimed += slot.n_pending
         return True
 
     def _that_give_way_to(self, slot: Slot) -> list[Slot]:
         """The least recently used idle slots first, then the youngest requests. A request that only begins takes
         nothing from others that work, unless it is the oldest."""
-        if not slot.is_generating and slot is not self._working[0]:
+        if slot.is_prefilling and slot is not self._working[0]:
             return self._idle
         younger = [other for other in self._working if other.last_used > slot.last_used]
         return self._idle + younger[::-1]

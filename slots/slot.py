@@ -3,26 +3,16 @@
 from dataclasses import dataclass, field
 
 from slots.events import SlotStatus
-from slots.request import CompletionRequest
-
-
-@dataclass(slots=True)
-class Work:
-    """A request that has a slot."""
-
-    request: CompletionRequest
-    number: int
-    """Counts up with the order in which requests came."""
-    n_decoded: int = 0
-    has_new_line: bool = False
+from slots.scope import Scope
+from slots.work import Work
 
 
 @dataclass(slots=True, eq=False)
 class Slot:
     """One of the sequences that share the llama context.
 
-    While there is work, `cached` is a prefix of `tokens`, and the rest of `tokens` is still to be computed. Afterwards
-    `cached` stays, for a prompt that begins with the same tokens.
+    While there is work, `cached` is a prefix of the work's tokens, and the rest of those is still to be computed.
+    Afterwards `cached` stays, for a prompt that begins with the same tokens.
     """
 
     slot_id: int
@@ -30,13 +20,17 @@ class Slot:
     """Most tokens it can hold."""
     cached: list[int] = field(default_factory=list)
     """The tokens in its KV cache, by position."""
-    tokens: list[int] = field(default_factory=list)
-    """The prompt and what was generated after it."""
+    scope: Scope = field(default_factory=Scope)
+    """Who may take what is cached."""
+    inexact_from: int | None = None
+    """Where tokens begin that were moved to their positions: computed anew, they would come out otherwise."""
     work: Work | None = None
     session: str | None = None
     """The session that was served last."""
     last_used: int = 0
     """The number of the request that was served last."""
+    waits_for: int | None = None
+    """The slot that is computing what this one needs, too."""
 
     @property
     def is_idle(self) -> bool:
@@ -44,26 +38,41 @@ class Slot:
         return self.work is None
 
     @property
+    def n_exact(self) -> int:
+        """How many tokens, from the first, are cached as computing them anew would give them."""
+        return len(self.cached) if self.inexact_from is None else self.inexact_from
+
+    @property
     def n_pending(self) -> int:
-        """Tokens that are known but not in the KV cache yet."""
-        return len(self.tokens) - len(self.cached)
+        """Tokens that are known but not in the KV cache yet; 0 for an idle slot."""
+        return len(self.work.tokens) - len(self.cached) if self.work else 0
 
     @property
     def is_generating(self) -> bool:
         """Whether the next step gives it a new token and only the last one is to be computed for that."""
-        return self.work is not None and self.n_pending == 1 and self.work.n_decoded > 0
+        return self.work is not None and self.work.n_decoded > 0 and self.n_pending == 1
 
-    def take(self, request: CompletionRequest, number: int, n_reused: int) -> None:
-        """Begin to work on a request whose first `n_reused` prompt tokens are in the KV cache."""
-        self.work = Work(request, number)
-        self.session = request.session
-        self.last_used = number
-        self.tokens = list(request.prompt)
-        del self.cached[n_reused:]
+    @property
+    def is_prefilling(self) -> bool:
+        """Whether it works, and not just on the next token."""
+        return self.work is not None and not self.is_generating
+
+    def take(self, work: Work) -> None:
+        """Begin, or go on, to work on a request whose first tokens are those cached."""
+        self.work = work
+        self.session = work.request.session
+        self.scope = work.request.scope
+        self.last_used = work.number
 
     def release(self) -> None:
         """Be idle again; what is cached stays."""
-        self.work = None
+        self.work = self.waits_for = None
+
+    def cut(self, n_tokens: int) -> None:
+        """Note that only the first tokens are cached any more."""
+        del self.cached[n_tokens:]
+        if self.inexact_from is not None and self.inexact_from >= n_tokens:
+            self.inexact_from = None
 
     def status(self) -> SlotStatus:
         """What it is doing. May be called from any thread; the numbers are those of about the last step."""
@@ -76,9 +85,13 @@ class Slot:
             n_ctx=self.n_ctx,
             n_prompt_tokens=len(work.request.prompt) if work else 0,
             n_cached_tokens=len(self.cached),
+            n_prompt_tokens_processed=work.n_evaluated if work else 0,
+            n_prompt_tokens_cache=min(work.n_cached, len(self.cached)) if work else 0,
+            waits_for=self.waits_for,
             n_decoded=n_decoded,
             n_remain=max(limit - n_decoded, 0) if limit >= 0 else -1,
             has_new_line=work.has_new_line if work else False,
             request=work.request if work else None,
+            generated=work.generated if work else (),
             request_number=self.last_used,
         )

@@ -24,6 +24,11 @@ class CompletionStream:
         self._is_complete = False
         self._is_released = False
 
+    @property
+    def n_unread(self) -> int:
+        """Events that wait to be read; may be called from any thread."""
+        return len(self._events)
+
     def deliver(self, event: Event | None) -> None:
         """Add an event, or None when the generation was cancelled; to be called on the event loop."""
         self._is_complete = event is None or isinstance(event, Finished | Failed)

@@ -1,0 +1,44 @@
+"""What the event loop asks of the engine's thread."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from slots.kv_cache import KvCache
+from slots.slot import Slot
+from slots.stream import CompletionStream
+from slots.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    work: Work
+    stream: CompletionStream
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    number: int
+    """Of the request."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Errand:
+    """Something to do with what a slot holds, as soon as the slot is idle."""
+
+    slot_id: int
+    run: Callable[[KvCache, Slot], Any]
+    outcome: "Future[Any]" = field(default_factory=Future)
+    """Gets what `run` returns or raises."""
+
+
+class Drain:
+    """Fail what waits for a slot."""
+
+
+class Stop:
+    """Fail everything and end the thread."""
+
+
+Command = Submit | Cancel | Errand | Drain | Stop

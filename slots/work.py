@@ -1,0 +1,55 @@
+"""A request on its way through the engine."""
+
+from dataclasses import dataclass, field
+
+from slots.request import CompletionRequest
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """What is known of a request's text so far. It outlives the slot: who loses that goes on from here."""
+
+    request: CompletionRequest
+    number: int
+    """Counts up with the order in which requests came."""
+    truncated: bool = False
+    """Tokens were left out, because there are more than a slot has room for."""
+    tokens: list[int] = field(init=False)
+    """The prompt and what was generated after it."""
+    n_prompt: int = field(init=False)
+    """How many of `tokens` are of the prompt."""
+    n_evaluated: int = 0
+    """Tokens of the prompt that were computed for this request."""
+    n_decoded: int = 0
+    has_new_line: bool = False
+    in_common: dict[int, int] = field(default_factory=dict)
+    """By the number of another request whose prompt was still being computed: how many tokens both begin with."""
+
+    def __post_init__(self) -> None:
+        self.tokens = list(self.request.prompt)
+        self.n_prompt = len(self.tokens)
+
+    @property
+    def n_reusable(self) -> int:
+        """Most tokens that may come from a cache: the last one has to be computed, for its logits."""
+        return len(self.tokens) - 1
+
+    @property
+    def n_cached(self) -> int:
+        """Tokens of the prompt that had been computed before."""
+        return max(len(self.request.prompt) - self.n_evaluated, 0)
+
+    @property
+    def generated(self) -> tuple[int, ...]:
+        """What was generated, as far as it is still in the context."""
+        return tuple(self.tokens[self.n_prompt :])
+
+    def note_evaluated(self, start: int, n_tokens: int) -> None:
+        """Count the tokens of the prompt among those that were computed from `start` on."""
+        self.n_evaluated += max(min(start + n_tokens, self.n_prompt) - start, 0)
+
+    def remove(self, start: int, end: int) -> None:
+        """Leave out the tokens [start, end)."""
+        self.truncated = True
+        self.n_prompt -= max(min(end, self.n_prompt) - start, 0)
+        del self.tokens[start:end]

@@ -1,0 +1,191 @@
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+
+from slots.errors import InvalidRequest, SnapshotError
+from slots.kv_cache import KvCache
+from slots.request import CompletionRequest
+from slots.saved_slot import SavedSlot
+from slots.scope import Scope
+from slots.slot import Slot
+from slots.work import Work
+from tests.slots.kv_model import KvModel
+
+TEXT = tuple(range(100, 160))
+OTHER = tuple(range(200, 260))
+
+
+class Held:
+    """A KV cache with slots in it, and ways to put something there."""
+
+    def __init__(self, *, is_pool: bool = False, n_slots: int = 2, n_ctx: int = 400, cache_ram_mib: int = 1) -> None:
+        self.kv = KvModel(is_pool=is_pool, n_ctx=n_ctx, n_sequences=n_slots)
+        self.slots = [Slot(n, self.kv.n_ctx_seq) for n in range(n_slots)]
+        self.cache = KvCache(self.kv, self.slots, cache_ram_mib)
+        self._n_seated = 0
+
+    def seat(self, slot_id: int, prompt: tuple[int, ...], *, n_cache_reuse: int = 0, scope: Scope | None = None) -> int:
+        """Give a slot to a prompt; returns how many tokens of it the slot then has."""
+        self._n_seated += 1
+        asked = CompletionRequest(prompt, session="one", n_cache_reuse=n_cache_reuse, scope=scope or Scope())
+        work = Work(asked, self._n_seated)
+        self.cache.seat(self.slots[slot_id], work, self.cache.match(work))
+        return len(self.slots[slot_id].cached)
+
+    def compute(self, slot_id: int) -> None:
+        """Compute the prompt, and let the slot go."""
+        slot = self.slots[slot_id]
+        assert slot.work
+        rest = slot.work.tokens[len(slot.cached) :]
+        self.kv.compute(slot_id, len(slot.cached), rest)
+        self.cache.note_computed(slot, rest)
+        slot.release()
+
+    def put(self, slot_id: int, prompt: tuple[int, ...]) -> None:
+        self.seat(slot_id, prompt)
+        self.compute(slot_id)
+
+
+def test_what_a_slot_has_stays() -> None:
+    held = Held()
+    held.put(0, TEXT)
+    assert held.seat(0, (*TEXT[:50], 1)) == 50
+
+
+def test_what_another_slot_has_is_copied() -> None:
+    held = Held()
+    held.put(0, TEXT)
+    assert held.seat(1, (*TEXT[:50], 1)) == 50
+    assert held.kv.tokens(1) == list(TEXT[:50])
+
+
+def test_too_little_to_be_worth_a_copy_is_computed() -> None:
+    held = Held()
+    held.put(0, TEXT)
+    assert held.seat(1, (*TEXT[:5], 1)) == 0
+
+
+def test_in_a_pool_the_least_is_shared() -> None:
+    held = Held(is_pool=True)
+    held.put(0, TEXT)
+    assert held.seat(1, (*TEXT[:1], 1)) == 1
+    assert held.kv.n_used == len(TEXT)
+
+
+def test_what_a_slot_loses_comes_back() -> None:
+    held = Held(n_slots=1)
+    held.put(0, TEXT)
+    held.put(0, OTHER)
+    assert held.seat(0, (*TEXT, 1)) == len(TEXT)
+
+
+def test_a_little_that_is_lost_is_not_kept() -> None:
+    held = Held(n_slots=1)
+    held.put(0, TEXT)
+    with patch.object(held.kv, "snapshot", side_effect=AssertionError):
+        held.put(0, (*TEXT[:50], 1))
+
+
+def test_what_another_slot_has_as_well_is_not_parked() -> None:
+    held = Held()
+    held.put(0, TEXT)
+    held.put(1, TEXT)
+    with patch.object(held.kv, "snapshot", side_effect=AssertionError):
+        held.put(1, OTHER)
+
+
+def test_what_came_back_as_a_whole_is_not_kept_twice() -> None:
+    held = Held(n_slots=1)
+    held.put(0, TEXT)
+    held.put(0, OTHER)
+    held.put(0, (*TEXT, 1))
+    held.put(0, OTHER)
+    with patch.object(held.kv, "restore", side_effect=AssertionError):
+        assert held.seat(0, OTHER) == len(OTHER) - 1
+
+
+def test_without_memory_to_park_in_nothing_comes_back() -> None:
+    held = Held(n_slots=1, cache_ram_mib=0)
+    held.put(0, TEXT)
+    held.put(0, OTHER)
+    assert held.seat(0, (*TEXT, 1)) == 0
+
+
+def test_a_slot_that_cannot_be_copied_is_computed_instead() -> None:
+    held = Held()
+    held.put(0, TEXT)
+    with patch.object(held.kv, "snapshot", side_effect=SnapshotError("no memory")):
+        assert held.seat(1, (*TEXT, 1)) == 0
+    held.compute(1)
+    assert held.kv.tokens(1) == [*TEXT, 1]
+
+
+def test_what_cannot_be_parked_is_lost_and_nothing_else() -> None:
+    held = Held(n_slots=1)
+    held.put(0, TEXT)
+    with patch.object(held.kv, "snapshot", side_effect=SnapshotError("no memory")):
+        held.put(0, OTHER)
+    assert held.kv.tokens(0) == list(OTHER)
+
+
+def test_what_cannot_be_brought_back_is_computed_and_not_tried_again() -> None:
+    held = Held(n_slots=1)
+    held.put(0, TEXT)
+    held.put(0, OTHER)
+    with patch.object(held.kv, "restore", side_effect=SnapshotError("damaged")) as restore:
+        assert held.seat(0, (*TEXT, 1)) == 0
+        held.cache.catch_up()
+    assert restore.call_count == 1
+    held.compute(0)
+    assert held.kv.tokens(0) == [*TEXT, 1]
+
+
+def test_idle_slots_make_room_in_a_pool_for_what_comes_back() -> None:
+    held = Held(is_pool=True, n_slots=3, n_ctx=130)
+    held.put(0, TEXT)
+    held.cache.give_up(held.slots[0])
+    held.put(1, OTHER)
+    held.put(2, tuple(range(300, 350)))
+    assert held.seat(0, (*TEXT, 1)) == len(TEXT)
+    assert held.slots[1].cached == []
+    assert held.slots[2].cached
+
+
+def test_moved_chunks_leave_the_cells_of_others_in_their_places() -> None:
+    held = Held(is_pool=True)
+    held.put(0, TEXT)
+    held.put(1, (*TEXT, 1))
+    shortened = (*TEXT[:20], *TEXT[30:], 5)
+    assert held.seat(1, shortened, n_cache_reuse=8) == 20
+    assert held.kv.tokens(0) == list(TEXT)
+
+
+def test_in_a_pool_chunks_that_are_a_slots_own_are_moved() -> None:
+    held = Held(is_pool=True)
+    held.put(0, TEXT)
+    assert held.seat(0, (*TEXT[:20], *TEXT[30:], 5), n_cache_reuse=8) == len(TEXT) - 10
+    assert held.slots[0].n_exact == 20
+
+
+def test_a_context_that_shares_cells_is_shifted_by_computing_it_again() -> None:
+    held = Held(is_pool=True)
+    held.put(0, TEXT)
+    held.seat(1, (*TEXT, 1))
+    slot = held.slots[1]
+    held.cache.forget(slot, 10, 30)
+    assert slot.cached == list(TEXT[:10])
+    assert slot.work
+    assert slot.work.tokens == [*TEXT[:10], *TEXT[30:], 1]
+    assert held.kv.tokens(0) == list(TEXT)
+
+
+def test_what_does_not_fit_into_a_full_pool_is_refused() -> None:
+    held = Held(is_pool=True, n_ctx=100)
+    held.seat(0, TEXT)
+    slot = held.slots[0]
+    held.kv.compute(0, 0, list(TEXT))
+    held.cache.note_computed(slot, TEXT)
+    with pytest.raises(InvalidRequest, match="filename: the KV cache has no room"):
+        held.cache.load(held.slots[1], SavedSlot(OTHER, len(OTHER), Scope(), np.zeros(8, np.uint8)))
+    assert held.slots[1].cached == []
