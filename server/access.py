@@ -10,12 +10,12 @@ from slots.engine import Engine
 
 
 def settings_of(request: Request) -> Settings:
-    return _state_of(request).settings
+    return state_of(request).settings
 
 
 def engine_of(request: Request) -> Engine:
     """Raises ApiError (503) while the model loads."""
-    engine = _state_of(request).engine
+    engine = state_of(request).engine
     if engine is None:
         raise ApiError(503, "Loading model")
     return engine
@@ -26,6 +26,6 @@ def sessions_of(request: Request) -> Sessions:
     return sessions
 
 
-def _state_of(request: Request) -> ServerState:
+def state_of(request: Request) -> ServerState:
     state: ServerState = request.app.state.server
     return state

@@ -9,27 +9,42 @@ from slots.request import CompletionRequest
 
 MAX_CANDIDATES = 250_000
 """Of all positions of one answer together; a few hundred megabytes on their way to JSON."""
+MAX_TOKENS = 2_000_000
+"""Of one answer. Where contexts are shifted, a generation need not come to an end."""
 
 
 @dataclass(slots=True)
 class Answer:
-    """Grows with each token that the engine generates for the prompt."""
+    """Grows with each token that the engine generates for the prompt, as far as nobody takes them along."""
 
     index: int
     """The place of the prompt among those of its request."""
     prompt: Prompt
     request: CompletionRequest
+    n_prompt_tokens: int = 0
+    """Those that are evaluated, once the engine has taken the request."""
+    n_tokens: int = 0
     content: str = ""
     tokens: list[int] = field(default_factory=list)
     probabilities: list[TokenProbabilities] = field(default_factory=list)
 
     def add(self, token: Token) -> None:
-        """Raises InvalidRequest when the most likely tokens of all positions grow beyond what an answer may hold."""
+        """Raises InvalidRequest when there are more tokens, or likely tokens of all positions, than an answer may
+        hold."""
+        self.n_tokens += 1
         self.content += token.text
         self.tokens.append(token.token)
+        if len(self.tokens) > MAX_TOKENS:
+            raise InvalidRequest("n_predict", f"expected at most {MAX_TOKENS} tokens in an answer that is not streamed")
         if token.probabilities is not None:
             self.probabilities.append(token.probabilities)
             n_probs = self.request.sampling.n_probs
             if len(self.probabilities) * n_probs > MAX_CANDIDATES:
                 expected = f"expected at most {MAX_CANDIDATES} candidates in an answer that is not streamed"
                 raise InvalidRequest("n_probs", f"{expected}, got {n_probs} for each of many tokens")
+
+    def clear(self) -> None:
+        """Forgets what was generated so far, but not how much that was."""
+        self.content = ""
+        self.tokens.clear()
+        self.probabilities.clear()

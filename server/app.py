@@ -14,6 +14,7 @@ from server.health import get_health
 from server.models_list import get_models
 from server.props import get_props
 from server.session import Sessions
+from server.slot_actions import post_slot
 from server.slots_list import get_slots
 from server.state import ServerState
 from server.tokens import post_detokenize, post_tokenize
@@ -27,6 +28,7 @@ ROUTES = [
     Route("/v1/health", get_health),
     Route("/props", get_props),
     Route("/slots", get_slots),
+    Route("/slots/{id_slot}", post_slot, methods=["POST"]),
     Route("/models", get_models),
     Route("/v1/models", get_models),
 ]

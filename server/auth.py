@@ -20,7 +20,7 @@ class RequireApiKey:
         self.keys = [key.encode() for key in keys]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._is_known(_key(Headers(scope=scope))):
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._is_known(key_of(Headers(scope=scope))):
             await self.app(scope, receive, send)
             return
         message = "Authorization: expected 'Bearer ' and an API key of this server, got none or another one"
@@ -33,7 +33,8 @@ class RequireApiKey:
         return any(matches)
 
 
-def _key(headers: Headers) -> bytes:
+def key_of(headers: Headers) -> bytes:
+    """Returns the API key that a request bears; an empty one if it bears none."""
     authorization = headers.get("Authorization", "")
     is_bearer = authorization[: len(BEARER)].lower() == BEARER
     key = authorization[len(BEARER) :].strip() if is_bearer else headers.get("X-Api-Key", "")

@@ -21,6 +21,13 @@ COMPLETION = Group(
         "reuse what was computed of a prompt before",
         "LLAMA_ARG_CACHE_PROMPT",
     ),
+    Flag(
+        "--cache-reuse N",
+        "n_cache_reuse",
+        whole(0, MAX_SIZE),
+        "fewest tokens of a chunk behind a changed part that is moved instead of computed; 0: none is",
+        "LLAMA_ARG_CACHE_REUSE",
+    ),
     Switch("--ignore-eos", "ignore_eos", "go on where the model would end"),
     Flag("--n-indent N", "n_indent", whole(0, MAX_SIZE), "end at a line that is indented less than this; 0: off"),
     Flag(

@@ -29,8 +29,8 @@ class CompletionJson:
             "stop": False,
             "slot_id": token.slot_id,
             "id_slot": token.slot_id,
-            "tokens_predicted": len(answer.tokens),
-            "tokens_evaluated": len(answer.prompt.tokens),
+            "tokens_predicted": answer.n_tokens,
+            "tokens_evaluated": answer.n_prompt_tokens,
         }
         if token.probabilities is not None:
             chunk["completion_probabilities"] = self._probabilities([token.probabilities])
@@ -81,6 +81,7 @@ class CompletionJson:
             "stream": self.options.stream,
             "return_tokens": self.options.return_tokens,
             "slot_id": request.slot_id,
+            "cache_salt": self.options.cache_salt,
             "n_ctx": self.n_ctx,
             "model": self.model,
         }

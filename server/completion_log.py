@@ -7,7 +7,8 @@ from slots.events import Finished, StopReason
 logger = logging.getLogger("server")
 
 
-def log_finished(finished: Finished) -> None:
+def log_finished(finished: Finished, n_predict: int) -> None:
+    """Says how the generation of at most `n_predict` tokens ended."""
     timings = finished.timings
     logger.info(
         "slot %d: prompt of %d tokens, %d reused, the rest in %.0f ms; generated %d tokens at %.1f tokens/s; %s",
@@ -17,16 +18,16 @@ def log_finished(finished: Finished) -> None:
         timings.prompt_ms,
         timings.predicted_n,
         timings.predicted_per_second,
-        _why_it_stopped(finished),
+        _why_it_stopped(finished, n_predict),
     )
 
 
-def _why_it_stopped(finished: Finished) -> str:
-    if finished.truncated:
+def _why_it_stopped(finished: Finished, n_predict: int) -> str:
+    if finished.truncated and finished.reason is StopReason.LIMIT and finished.timings.predicted_n != n_predict:
         return "the context was full"
     reasons = {
         StopReason.EOS: "the model ended it",
         StopReason.LIMIT: "n_predict was reached",
         StopReason.WORD: "a stop string was found",
     }
-    return reasons[finished.reason]
+    return reasons[finished.reason] + (", beyond the end of the context" if finished.truncated else "")

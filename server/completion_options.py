@@ -2,14 +2,19 @@
 
 from dataclasses import dataclass
 
-from server.fields import Fields, expected, first_given, read_boolean, read_integer, read_strings
+from server.fields import Fields, expected, first_given, read_boolean, read_integer, read_string, read_strings
 from server.sampling_options import read_sampling
 from server.settings import CompletionDefaults
+from server.system_prompt import SystemPrompt, read_system_prompt
 from server.unsupported import refuse_unsupported
+from slots.engine import Engine
 from slots.errors import InvalidRequest
-from slots.llama import Vocab
 from slots.request import CompletionRequest
 from slots.sampling_params import SamplingParams
+from slots.scope import Scope
+
+MAX_SALT = 256
+"""Characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +22,15 @@ class CompletionOptions:
     """Everything that a request says besides its prompts, which all share it."""
 
     sampling: SamplingParams
+    system_prompt: SystemPrompt | None
+    """The one that stands in front from now on, if the request brings one."""
     n_predict: int
     stop: tuple[str, ...]
     n_keep: int
     slot_id: int
     cache_prompt: bool
+    n_cache_reuse: int
+    cache_salt: str
     n_indent: int
     t_max_predict_ms: int
     timings_per_token: bool
@@ -29,7 +38,7 @@ class CompletionOptions:
     return_tokens: bool
     response_fields: tuple[str, ...]
 
-    def request(self, prompt: tuple[int, ...], session: str) -> CompletionRequest:
+    def request(self, prompt: tuple[int, ...], session: str, scope: Scope) -> CompletionRequest:
         """Returns what to ask the engine for. Raises InvalidRequest for a value out of its range."""
         return CompletionRequest(
             prompt=prompt,
@@ -40,14 +49,16 @@ class CompletionOptions:
             slot_id=self.slot_id,
             session=session,
             cache_prompt=self.cache_prompt,
+            scope=scope,
+            n_cache_reuse=self.n_cache_reuse,
             n_indent=self.n_indent,
             t_max_predict_ms=self.t_max_predict_ms,
             timings_per_token=self.timings_per_token,
         )
 
 
-def read_options(fields: Fields, vocab: Vocab, defaults: CompletionDefaults) -> CompletionOptions:
-    """Returns the options of a request; `defaults` stand for those that it leaves out.
+def read_options(fields: Fields, engine: Engine, defaults: CompletionDefaults) -> CompletionOptions:
+    """Returns the options of a request to `engine`; `defaults` stand for those that it leaves out.
 
     Raises InvalidRequest, which names the field, for a wrong type and for a sampling option out of its range, and
     ApiError (501) for an option that is not supported.
@@ -56,12 +67,15 @@ def read_options(fields: Fields, vocab: Vocab, defaults: CompletionDefaults) -> 
     _refuse_several_choices(fields)
     n_predict = first_given(fields, "n_predict", "max_completion_tokens", "max_tokens")
     return CompletionOptions(
-        sampling=read_sampling(fields, vocab, defaults.sampling),
+        sampling=read_sampling(fields, engine.vocab, defaults.sampling),
+        system_prompt=read_system_prompt(fields.get("system_prompt"), engine),
         n_predict=read_integer(fields, n_predict, defaults.n_predict),
         stop=_read_stop(fields.get("stop")),
         n_keep=read_integer(fields, "n_keep", defaults.n_keep),
         slot_id=_read_slot_id(fields),
         cache_prompt=read_boolean(fields, "cache_prompt", defaults.cache_prompt),
+        n_cache_reuse=read_integer(fields, "n_cache_reuse", defaults.n_cache_reuse),
+        cache_salt=_read_cache_salt(fields),
         n_indent=read_integer(fields, "n_indent", defaults.n_indent),
         t_max_predict_ms=read_integer(fields, "t_max_predict_ms", defaults.t_max_predict_ms),
         timings_per_token=read_boolean(fields, "timings_per_token", defaults.timings_per_token),
@@ -84,6 +98,13 @@ def _read_slot_id(fields: Fields) -> int:
     if fields.get("slot_id") is not None and slot_id != id_slot:
         raise InvalidRequest("id_slot", f"expected the same as slot_id, {slot_id}, or only one of them, got {id_slot}")
     return id_slot
+
+
+def _read_cache_salt(fields: Fields) -> str:
+    salt = read_string(fields, "cache_salt", "")
+    if len(salt) > MAX_SALT:
+        raise InvalidRequest("cache_salt", f"expected at most {MAX_SALT} characters, got {len(salt)}")
+    return salt
 
 
 def _refuse_several_choices(fields: Fields) -> None:

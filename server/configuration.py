@@ -79,6 +79,7 @@ def read_configuration(arguments: Sequence[str], environ: Mapping[str, str]) -> 
     overruled |= {"model_file"} if "repository" in given else set()
     values = {name: value for name, value in variables.items() if name not in overruled} | given
     _check_source(parser, values)
+    _check_isolation(parser, values)
     try:
         return Configuration(values)
     except InvalidRequest as error:
@@ -93,6 +94,15 @@ def _check_source(parser: FlagParser, values: Mapping[str, Any]) -> None:
         parser.error(f"-hff/--hf-file: expected -hf/--hf-repo with it, got {hub_file} alone")
 
 
+def _check_isolation(parser: FlagParser, values: Mapping[str, Any]) -> None:
+    isolation = values.get("cache_isolation", "none")
+    if isolation == "key" and not (values.get("api_keys") or values.get("file_keys")):
+        parser.error("--cache-isolation key: expected --api-key or --api-key-file with it, got none")
+    if isolation != "none" and values.get("slot_save_path"):
+        # Whoever saves, restores or erases a slot need not be the one whose conversation it holds.
+        parser.error(f"--cache-isolation and --slot-save-path: expected one of them, got {isolation} and a folder")
+
+
 def _field_names(options: type[Any]) -> list[str]:
     return [field.name for field in fields(options)]
 
@@ -101,7 +111,7 @@ def _defaults_in_words() -> dict[str, str]:
     words = {}
     for options in (ModelOptions, ContextOptions, EngineOptions, SamplingParams, CompletionDefaults, Settings):
         for field in fields(options):
-            if field.default not in (MISSING, None, ()):
+            if field.default not in (MISSING, None, (), ""):
                 words[field.name] = _in_words(field.default)
     return words | DEFAULTS_IN_WORDS
 

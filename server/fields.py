@@ -97,6 +97,11 @@ def read_integer(fields: Fields, name: str, default: int) -> int:
     return default if value is None else as_integer(name, value)
 
 
+def read_string(fields: Fields, name: str, default: str) -> str:
+    value = fields.get(name)
+    return default if value is None else as_string(name, value)
+
+
 def read_strings(fields: Fields, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
     value = fields.get(name)
     return default if value is None else as_strings(name, value)

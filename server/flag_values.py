@@ -138,16 +138,37 @@ def keys(text: str) -> tuple[str, ...]:
 
 def key_file(text: str) -> tuple[str, ...]:
     """Returns the keys of a file, one on a line; a line that starts with # is a comment."""
-    try:
-        lines = Path(text).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise argparse.ArgumentTypeError(f"expected a file of keys, but {text} cannot be read: {reason}") from None
+    lines = _content(text, "a file of keys").splitlines()
     found = tuple(key for line in lines if (key := line.strip()) and not key.startswith("#"))
     if not found:
         # Without a key the server would be open, which is the opposite of what was asked for.
         raise argparse.ArgumentTypeError(f"expected a file of keys, one on a line, but {text} has none")
     return found
+
+
+def folder(text: str) -> Path:
+    """Returns the path of a folder that is there."""
+    path = Path(text)
+    try:
+        is_folder = bool(text) and path.is_dir()
+    except OSError:
+        is_folder = False
+    if not is_folder:
+        raise unexpected("an existing folder", text)
+    return path
+
+
+def text_file(text: str) -> str:
+    """Returns the text of a file, as it is."""
+    return _content(text, "a file of text")
+
+
+def _content(path: str, expected: str) -> str:
+    try:
+        return Path(path).read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise argparse.ArgumentTypeError(f"expected {expected}, but {path} cannot be read: {reason}") from None
 
 
 def _finite(text: str, expected: str) -> float:

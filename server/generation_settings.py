@@ -19,6 +19,7 @@ def options_json(options: CompletionRequest | CompletionDefaults) -> dict[str, o
         "max_tokens": options.n_predict,
         "n_keep": options.n_keep,
         "cache_prompt": options.cache_prompt,
+        "n_cache_reuse": options.n_cache_reuse,
         "n_indent": options.n_indent,
         "t_max_predict_ms": options.t_max_predict_ms,
         "timings_per_token": options.timings_per_token,

@@ -16,8 +16,11 @@ from server.loading import load_in_background
 from server.port import PortError, open_port, url_of
 from server.settings import CompletionDefaults, Settings
 from server.state import ServerState
+from server.system_prompt import make_system_prompt
 from slots.engine import Engine
 from slots.errors import EngineError, InvalidRequest, ModelLoadError
+
+SYSTEM_PROMPT_FLAG = "argument -spf/--system-prompt-file"
 
 logger = logging.getLogger("server")
 
@@ -48,6 +51,7 @@ async def _serve(
     try:
         state.engine = await load_in_background(configuration.model(state.settings.model_path), configuration)
         _check_biases(state.settings.defaults, state.engine)
+        state.system_prompt = make_system_prompt(SYSTEM_PROMPT_FLAG, state.settings.system_prompt, state.engine)
         state.engine.start(asyncio.get_running_loop())
         logger.info("Ready on %s: %s", url_of(listener), _offer(state.settings, state.engine))
     except Exception:

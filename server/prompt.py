@@ -20,19 +20,22 @@ class Prompt:
     spelled: Spelled
     """As the request gave it."""
     tokens: tuple[int, ...]
+    """Those of the system prompt among them."""
+    n_system: int
+    """How many of them, from the first, are the system prompt's."""
 
 
-def read_prompts(value: object, engine: Engine) -> list[Prompt]:
-    """Returns the one prompt, or the several prompts, of a request to `engine`.
+def read_prompts(value: object, engine: Engine, system: tuple[int, ...]) -> list[Prompt]:
+    """Returns the one prompt, or the several prompts, of a request to `engine`; each follows the tokens of `system`.
 
     Raises InvalidRequest, which names the prompt, for any other shape, for more prompts than can ever be taken, for
     tokens that the vocabulary does not have and for a prompt of no tokens; PromptTooLong for a list of more token ids
-    than a slot has room for.
+    than a slot has room for, where the engine cannot leave some out.
     """
     if isinstance(value, list) and value and not any(is_number(part) for part in value):
         _check_count(len(value), engine.max_unfinished)
-        return [_read_one(f"prompt[{index}]", part, engine) for index, part in enumerate(value)]
-    return [_read_one("prompt", value, engine)]
+        return [_read_one(f"prompt[{index}]", part, engine, system) for index, part in enumerate(value)]
+    return [_read_one("prompt", value, engine, system)]
 
 
 def _check_count(n_prompts: int, n_places: int) -> None:
@@ -45,27 +48,27 @@ def _check_count(n_prompts: int, n_places: int) -> None:
         raise InvalidRequest("prompt", message)
 
 
-def _read_one(name: str, value: object, engine: Engine) -> Prompt:
+def _read_one(name: str, value: object, engine: Engine, system: tuple[int, ...]) -> Prompt:
     if not isinstance(value, str | list):
         raise expected(name, SHAPES, value)
     parts = [value] if isinstance(value, str) else value
-    n_ids = sum(map(is_number, parts))
-    if n_ids > engine.n_ctx_slot:
-        raise PromptTooLong(n_ids, engine.n_ctx_slot)
-    tokens = _tokenize(name, parts, engine.vocab)
+    n_known = len(system) + sum(map(is_number, parts))
+    if n_known > engine.n_ctx_slot and not engine.context_shift:
+        raise PromptTooLong(n_known, engine.n_ctx_slot)
+    tokens = system + _tokenize(name, parts, engine.vocab, is_start=not system)
     if not tokens:
         raise InvalidRequest(name, "expected at least one token, got none")
-    return Prompt(value, tokens)
+    return Prompt(value, tokens, len(system))
 
 
-def _tokenize(name: str, parts: Sequence[object], vocab: Vocab) -> tuple[int, ...]:
+def _tokenize(name: str, parts: Sequence[object], vocab: Vocab, *, is_start: bool) -> tuple[int, ...]:
     """The special tokens around a text (BOS, where the model's header asks for it) come only with a text in front:
-    a list that starts with a token id already says how it starts."""
+    a list that starts with a token id already says how it starts. Behind a system prompt there are none."""
     tokens: list[int] = []
     for index, part in enumerate(parts):
         if isinstance(part, str):
             with naming(name):
-                tokens += vocab.tokenize(part, add_special=index == 0, parse_special=True)
+                tokens += vocab.tokenize(part, add_special=is_start and index == 0, parse_special=True)
         elif is_number(part):
             tokens.append(as_token(f"{name}[{index}]", part, vocab.n_tokens))
         else:

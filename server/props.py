@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 from starlette.requests import Request
 
-from server.access import engine_of, settings_of
+from server.access import engine_of, settings_of, state_of
 from server.generation_settings import all_options_json
 from server.json_response import JsonResponse
 from server.settings import CompletionDefaults
@@ -13,6 +13,7 @@ from slots.llama import Vocab
 
 async def get_props(request: Request) -> JsonResponse:
     engine, settings = engine_of(request), settings_of(request)
+    system_prompt = state_of(request).system_prompt
     return JsonResponse(
         {
             "default_generation_settings": {"params": _defaults_json(settings.defaults), "n_ctx": engine.n_ctx_slot},
@@ -28,9 +29,9 @@ async def get_props(request: Request) -> JsonResponse:
             "endpoint_metrics": False,
             "is_sleeping": False,
             "build_info": f"llama-slots on llama-cpp-python {version('llama-cpp-python')}",
-            # A system prompt for all slots, which these belong to, cannot be set.
-            "assistant_name": "",
-            "anti_prompt": "",
+            "assistant_name": system_prompt.assistant_name,
+            "anti_prompt": system_prompt.anti_prompt,
+            "user_name": system_prompt.anti_prompt,  # as it was called by llama.cpp's server
         }
     )
 

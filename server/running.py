@@ -14,10 +14,14 @@ Result = TypeVar("Result")
 
 
 async def run_all(
-    engine: Engine, answers: Iterable[Answer], run: Callable[[Answer, CompletionStream], Coroutine[Any, Any, Result]]
+    engine: Engine,
+    answers: Iterable[Answer],
+    run: Callable[[Answer, CompletionStream], Coroutine[Any, Any, Result]],
+    on_accepted: Callable[[], None],
 ) -> list[Result]:
     """Returns what `run` makes of each request, in order. They run side by side, and none goes on without the others:
-    when one fails, or when this is cancelled, all of them free their slots.
+    when one fails, or when this is cancelled, all of them free their slots. `on_accepted` is called when the engine
+    has taken them all.
 
     Raises what the engine raises when it refuses a request, and what `run` raises.
     """
@@ -26,8 +30,10 @@ async def run_all(
     try:
         for answer in answers:
             stream = engine.submit(answer.request)
+            answer.n_prompt_tokens = stream.n_prompt_tokens
             streams.append(stream)
             runs.append(asyncio.create_task(run(answer, stream)))
+        on_accepted()
         return await asyncio.gather(*runs)
     finally:
         for stream, running in zip(streams, runs, strict=True):
@@ -41,7 +47,7 @@ async def follow(
     """Returns how the generation ended, when `answer` has all of it. Raises EngineError when it failed."""
     async for event in stream:
         if isinstance(event, Finished):
-            log_finished(event)
+            log_finished(event, answer.request.n_predict)
             return event
         if isinstance(event, Failed):
             raise event.error

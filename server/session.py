@@ -24,12 +24,18 @@ class Sessions:
 
     def of(self, request: Request) -> Session:
         """Returns the session of the request's cookie, or a new one if it has none that was signed here."""
+        known = self.known(request)
+        if known is not None:
+            return Session(known, headers={})
+        new = secrets.token_urlsafe(16)
+        return Session(new, headers={"Set-Cookie": self._cookie(new, secure=_is_encrypted(request))})
+
+    def known(self, request: Request) -> str | None:
+        """Returns the id in the request's cookie, or None if it has none that was signed here."""
         try:
-            known = self._signer.unsign(request.cookies.get(COOKIE, ""))
-            return Session(known.decode(), headers={})
+            return self._signer.unsign(request.cookies.get(COOKIE, "")).decode()
         except BadSignature:
-            new = secrets.token_urlsafe(16)
-            return Session(new, headers={"Set-Cookie": self._cookie(new, secure=_is_encrypted(request))})
+            return None
 
     def _cookie(self, session_id: str, *, secure: bool) -> str:
         value = self._signer.sign(session_id).decode()

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from slots.sampling_params import SamplingParams
+
+CacheIsolation = Literal["none", "session", "key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +17,7 @@ class CompletionDefaults:
     n_predict: int = -1
     n_keep: int = 0
     cache_prompt: bool = True
+    n_cache_reuse: int = 0
     n_indent: int = 0
     t_max_predict_ms: int = 0
     timings_per_token: bool = False
@@ -35,6 +39,14 @@ class Settings:
     """Keys of which a request must bear one; none leaves the server open."""
     show_slots: bool = True
     """Answer GET /slots."""
+    show_prompts: bool = False
+    """Show everybody's prompts and texts there, and not to each session only its own."""
+    slot_save_path: Path | None = None
+    """The folder that slots are saved to; None saves none."""
+    cache_isolation: CacheIsolation = "none"
+    """Who shares what was computed of a prompt: everybody, the requests of one session, or those with one API key."""
+    system_prompt: str = ""
+    """The text of the system prompt to start with."""
     defaults: CompletionDefaults = field(default_factory=CompletionDefaults)
     shutdown_timeout: int = 30
     """Seconds that running requests get to finish when the server is stopped."""

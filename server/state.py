@@ -1,8 +1,12 @@
-"""What every endpoint needs: the settings, and the engine once its model is loaded."""
+"""What every endpoint needs: the settings, the system prompt, and the engine once its model is loaded."""
 
-from dataclasses import dataclass
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from server.settings import Settings
+from server.system_prompt import SystemPrompt
 from slots.engine import Engine
 
 
@@ -12,3 +16,7 @@ class ServerState:
 
     settings: Settings
     engine: Engine | None = None
+    system_prompt: SystemPrompt = field(default_factory=SystemPrompt)
+    """Of the requests that come from now on; it is replaced as a whole."""
+    slot_locks: Mapping[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    """By slot: of saving it and restoring it."""

@@ -19,18 +19,12 @@ def only(value: object) -> Neutral:
     return Neutral(shown(value), lambda given: given is None or given == value)
 
 
-def any_of(*values: object) -> Neutral:
-    return Neutral(" or ".join(map(shown, values)), lambda given: given is None or given in values)
-
-
 NEUTRAL_VALUES = {
     "grammar": only(""),
     "json_schema": only(None),
-    "system_prompt": any_of("", {}),
     "image_data": only([]),
     "lora": only([]),
     "n_cmpl": only(1),
-    "n_cache_reuse": only(0),
     "return_progress": only(False),
 }
 

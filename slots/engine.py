@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Self
 
@@ -107,14 +108,17 @@ class Engine:
         model cannot serve, QueueFull and ShuttingDown for one that comes at the wrong time.
         """
         self._check_open()
-        self._check(request)
+        fitting = self._fitting(request)
+        self._check(fitting)
         if self._n_unfinished >= self.max_unfinished:
             raise QueueFull(f"all {self.n_slots} slots are busy and {self.n_waiting} requests wait; try again later")
         self._n_unfinished += 1
         self._n_submitted += 1
         number = self._n_submitted
-        stream = CompletionStream(lambda: self._commands.put(Cancel(number)), self._give_place_back)
-        self._commands.put(Submit(self._work_on(request, number), stream))
+        work = Work(fitting, number, truncated=fitting is not request)
+        cancel = partial(self._commands.put, Cancel(number))
+        stream = CompletionStream(work.n_prompt, cancel, self._give_place_back)
+        self._commands.put(Submit(work, stream))
         return stream
 
     def slot_statuses(self) -> list[SlotStatus]:
@@ -169,8 +173,6 @@ class Engine:
 
     def _check(self, request: CompletionRequest) -> None:
         n_vocab = self.vocab.n_tokens
-        if len(request.prompt) > self.n_ctx_slot and not self.context_shift:
-            raise PromptTooLong(len(request.prompt), self.n_ctx_slot)
         if not (min(request.prompt) >= 0 and max(request.prompt) < n_vocab):
             raise InvalidRequest("prompt", f"expected token ids from 0 to {n_vocab - 1}")
         if not all(0 <= token < n_vocab for token, _ in request.sampling.logit_bias):
@@ -182,13 +184,16 @@ class Engine:
         if not 0 <= slot_id < self.n_slots:
             raise InvalidRequest(field, f"expected a slot from 0 to {self.n_slots - 1}, got {slot_id}")
 
-    def _work_on(self, request: CompletionRequest, number: int) -> Work:
+    def _fitting(self, request: CompletionRequest) -> CompletionRequest:
+        """The request itself, or one with a prompt that was cut to fit into a slot. Raises PromptTooLong."""
         prompt, n_ctx = request.prompt, self.n_ctx_slot
         if len(prompt) <= n_ctx:
-            return Work(request, number)
+            return request
+        if not self.context_shift:
+            raise PromptTooLong(len(prompt), n_ctx)
         has_bos = prompt[0] == self.vocab.bos
         kept = n_kept(request.n_keep, len(prompt), request.scope.n_public, n_ctx, has_bos=has_bos)
-        return Work(replace(request, prompt=cut_prompt(prompt, kept, n_ctx)), number, truncated=True)
+        return replace(request, prompt=cut_prompt(prompt, kept, n_ctx))
 
     async def _run_errand(self, slot_id: int, run: Callable[[KvCache, Slot], Any]) -> object:
         self._check_open()

@@ -14,8 +14,10 @@ class CompletionStream:
     Belongs to the event loop. What waits in it is bounded by the context: a request has no more tokens than that.
     """
 
-    def __init__(self, cancel: Callable[[], None], release: Callable[[], None]) -> None:
+    def __init__(self, n_prompt_tokens: int, cancel: Callable[[], None], release: Callable[[], None]) -> None:
         """`cancel` asks the engine to end the generation; `release` is called once, when nothing is left of it."""
+        self.n_prompt_tokens = n_prompt_tokens
+        """As many as fit: a prompt that is too long may have been cut."""
         self._cancel = cancel
         self._release = release
         self._events: deque[Event] = deque()

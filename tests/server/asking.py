@@ -47,10 +47,12 @@ def events(body: bytes) -> Iterator[Json]:
 
 
 @contextmanager
-def begun_stream(url: str, **fields: Any) -> Iterator[bytes]:
-    """Gives the first event of a long stream that goes on meanwhile; its client goes away at the end."""
+def begun_stream(url: str, client: requests.Session | None = None, **fields: Any) -> Iterator[bytes]:
+    """Gives the first event of a long stream that goes on meanwhile; its client, a new one if none is given, goes away
+    at the end."""
     body = {"prompt": STORY, "n_predict": -1, "ignore_eos": True, "stream": True} | fields
-    with requests.post(f"{url}/completion", json=body, stream=True, timeout=SECONDS) as response:
+    ask = client.post if client else requests.post
+    with ask(f"{url}/completion", json=body, stream=True, timeout=SECONDS) as response:
         lines = response.iter_lines(chunk_size=1)
         yield next(lines)
 

@@ -18,7 +18,8 @@ OPTIONS = {
     *("seed", "temperature", "top_k", "top_p", "min_p", "n_predict", "stream", "stop", "repeat_penalty"),
     *("repeat_last_n", "penalize_nl", "presence_penalty", "frequency_penalty", "ignore_eos", "logit_bias", "n_probs"),
     *("cache_prompt", "n_keep", "slot_id", "n_ctx", "model", "max_tokens", "n_indent", "t_max_predict_ms", "grammar"),
-    *("timings_per_token", "return_tokens", *(option.name for option in fields(SamplingParams))),
+    *("timings_per_token", "return_tokens", "n_cache_reuse", "cache_salt"),
+    *(option.name for option in fields(SamplingParams)),
 }
 
 
@@ -63,7 +64,7 @@ def test_settings_say_what_was_asked_for(server: str) -> None:
         **{"mirostat_tau": 4.5, "mirostat_eta": 0.2, "dry_multiplier": 0.7, "dry_base": 1.5, "min_keep": 2},
         **{"dry_allowed_length": 3, "dry_penalty_last_n": -1, "dry_sequence_breakers": ["-"], "samplers": ["top_k"]},
         **{"post_sampling_probs": True, "n_indent": 1, "t_max_predict_ms": 60_000, "timings_per_token": True},
-        **{"return_tokens": True},
+        **{"return_tokens": True, "n_cache_reuse": 8, "cache_salt": "mine"},
     }
     settings = complete(server, **asked)["generation_settings"]
     assert {name: settings[name] for name in asked} == asked
@@ -77,6 +78,7 @@ def test_defaults_are_those_of_the_llama_like_api(server: str) -> None:
         **{"stop": [], "logit_bias": [], "n_keep": 0, "dynatemp_range": 0, "tfs_z": 1, "typical_p": 1, "mirostat": 0},
         **{"top_n_sigma": -1, "xtc_probability": 0, "dry_multiplier": 0, "adaptive_target": -1, "min_keep": 0},
         **{"dry_sequence_breakers": ["\n", ":", '"', "*"], "n_indent": 0, "t_max_predict_ms": 0},
+        **{"cache_prompt": True, "n_cache_reuse": 0, "cache_salt": ""},
     }
     assert {name: settings[name] for name in defaults} == defaults
 

@@ -18,9 +18,9 @@ FINISHED = Finished(
 )
 
 
-def line_about(finished: Finished, caplog: pytest.LogCaptureFixture) -> str:
+def line_about(finished: Finished, caplog: pytest.LogCaptureFixture, n_predict: int = 128) -> str:
     with caplog.at_level(logging.INFO, "server"):
-        log_finished(finished)
+        log_finished(finished, n_predict)
     return caplog.messages[-1]
 
 
@@ -36,11 +36,19 @@ def test_completion_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     [
         (replace(FINISHED, reason=StopReason.EOS), "the model ended it"),
         (replace(FINISHED, reason=StopReason.WORD), "a stop string was found"),
-        (replace(FINISHED, truncated=True), "the context was full"),
+        (replace(FINISHED, truncated=True), "n_predict was reached, beyond the end of the context"),
+        (
+            replace(FINISHED, truncated=True, reason=StopReason.EOS),
+            "the model ended it, beyond the end of the context",
+        ),
     ],
 )
 def test_line_says_why_it_stopped(finished: Finished, why: str, caplog: pytest.LogCaptureFixture) -> None:
     assert line_about(finished, caplog).endswith(why)
+
+
+def test_line_says_that_the_context_was_full(caplog: pytest.LogCaptureFixture) -> None:
+    assert line_about(replace(FINISHED, truncated=True), caplog, n_predict=-1).endswith("the context was full")
 
 
 def test_nothing_generated_is_no_speed(caplog: pytest.LogCaptureFixture) -> None:

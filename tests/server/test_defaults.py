@@ -11,15 +11,17 @@ from tests.server.asking import STORY, get, post
 FLAGS = (
     *("--n-predict", "3", "--temp", "0", "--samplers", "top_k;temp", "--dry-sequence-breaker", r"\t", "-l", "5-inf"),
     *("--n-probs", "2", "--post-sampling-probs", "--return-tokens", "--ignore-eos", "--t-max-predict-ms", "60000"),
+    *("--cache-reuse", "8", "--no-cache-prompt"),
 )
 DEFAULTS = {
     **{"n_predict": 3, "temperature": 0, "samplers": ["top_k", "temperature"], "dry_sequence_breakers": ["\t"]},
     **{"logit_bias": [{"token": 5, "bias": False}], "n_probs": 2, "post_sampling_probs": True, "return_tokens": True},
-    **{"ignore_eos": True, "t_max_predict_ms": 60000},
+    **{"ignore_eos": True, "t_max_predict_ms": 60000, "n_cache_reuse": 8, "cache_prompt": False},
 }
 OTHERS = {
     **{"n_predict": 1, "temperature": 0.5, "samplers": ["min_p"], "dry_sequence_breakers": [], "logit_bias": []},
     **{"n_probs": 0, "post_sampling_probs": False, "return_tokens": False, "ignore_eos": False, "t_max_predict_ms": 0},
+    **{"n_cache_reuse": 0, "cache_prompt": True},
 }
 
 

@@ -163,7 +163,7 @@ def test_a_key_file_without_keys_does_not_open_the_server(capsys: pytest.Capture
     assert error_of(capsys, "--api-key-file", str(tmp_path / "keys")).endswith("has none")
 
 
-@pytest.mark.parametrize("flag", ["-nkvo", "-ng", "--no-warmup", "--ctx", "-cram", "-c8"])
+@pytest.mark.parametrize("flag", ["-nkvo", "-ng", "--no-warmup", "--ctx", "-cr", "-c8"])
 def test_a_flag_there_is_not_is_unrecognized(capsys: pytest.CaptureFixture[str], flag: str) -> None:
     assert error_of(capsys, flag) == f"unrecognized arguments: {flag}"
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.server.asking import STORY, begun_stream, get, post
+from tests.server.asking import STORY, Json, begun_stream, get, post
 
 
 @pytest.mark.parametrize("path", ["/health", "/v1/health"])
@@ -51,7 +51,7 @@ def test_slots_are_listed_by_number(server: str) -> None:
 
 
 def test_busy_slot_says_what_it_does_and_nothing_of_its_text(server: str) -> None:
-    secrets = {"stop": ["secret"], "dry_sequence_breakers": ["secret"], "logit_bias": [["secret", 1]]}
+    secrets: Json = {"stop": ["secret"], "dry_sequence_breakers": ["secret"], "logit_bias": [["secret", 1]]}
     with begun_stream(server, n_predict=2000, slot_id=3, top_k=11, min_keep=3, n_indent=0, **secrets):
         answer = get(f"{server}/slots")
     busy = answer.json()[3]

@@ -43,6 +43,7 @@ def ask(method: str, url: str, headers: dict[str, str | bytes] | None = None) ->
         ("POST", "/detokenize"),
         ("GET", "/props"),
         ("GET", "/slots"),
+        ("POST", "/slots/0?action=erase"),
         ("GET", "/models"),
         ("GET", "/v1/models"),
     ],

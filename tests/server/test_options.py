@@ -17,9 +17,11 @@ from tests.server.asking import Json, complete, error_of, post, refusal
         ("stop", 5, "stop: expected a string or a list of strings, got 5"),
         ("stop", ["a", 5], 'stop: expected a string or a list of strings, got ["a",5]'),
         ("stop", ["a"] * 300, "stop: expected at most 256 strings, got 300"),
-        ("slot_id", 4, "slot_id: expected -1 or a slot from 0 to 3, got 4"),
+        ("slot_id", 4, "slot_id: expected a slot from 0 to 3, got 4"),
         ("slot_id", "first", 'slot_id: expected an integer, got "first"'),
         ("cache_prompt", "no", 'cache_prompt: expected true or false, got "no"'),
+        ("n_cache_reuse", -1, "n_cache_reuse: expected 0 or more, got -1"),
+        ("n_cache_reuse", "all", 'n_cache_reuse: expected an integer, got "all"'),
         ("n_indent", -1, "n_indent: expected 0 or more, got -1"),
         ("n_indent", "deep", 'n_indent: expected an integer, got "deep"'),
         ("t_max_predict_ms", -2, "t_max_predict_ms: expected -1 or more, got -2"),
@@ -43,7 +45,6 @@ def test_different_slots_under_both_names_are_refused(server: str) -> None:
     [
         ("grammar", 'root ::= "yes"'),
         ("json_schema", {"type": "object"}),
-        ("system_prompt", {"prompt": "You are a poet"}),
         ("image_data", [{"data": "", "id": 12}]),
         ("lora", [{"id": 0, "scale": 1}]),
         ("n_cmpl", 2),
@@ -58,7 +59,7 @@ def test_option_that_is_not_supported_says_so(server: str, option: str, value: A
 
 def test_options_that_are_not_supported_pass_when_they_ask_for_nothing(server: str) -> None:
     neutral: Json = {
-        **{"grammar": "", "json_schema": None, "system_prompt": "", "image_data": [], "lora": []},
-        **{"n_cmpl": 1, "n_cache_reuse": 0, "return_progress": False},
+        **{"grammar": "", "json_schema": None, "image_data": [], "lora": []},
+        **{"n_cmpl": 1, "return_progress": False},
     }
     assert complete(server, **neutral)["stop"]

@@ -1,0 +1,80 @@
+"""POST /slots/{id_slot}: save what a slot holds to a file, restore it from there, or erase it."""
+
+import time
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from server.access import engine_of, settings_of, state_of
+from server.body import read_body
+from server.disconnect import unless_disconnected
+from server.errors import ApiError
+from server.fields import expected
+from server.json_response import JsonResponse
+from server.slot_folder import SlotFolder, as_file_name
+
+
+async def post_slot(request: Request) -> JsonResponse:
+    engine, path = engine_of(request), settings_of(request).slot_save_path
+    if path is None:
+        raise ApiError(501, "This server does not support slots action. Start it with `--slot-save-path`")
+    slot_id = _as_slot_id(request.path_params["id_slot"], engine.n_slots)
+    folder = SlotFolder(path)
+    match action := request.query_params.get("action"):
+        case "save":
+            return JsonResponse(await _save(request, slot_id, folder))
+        case "restore":
+            return JsonResponse(await _restore(request, slot_id, folder))
+        case "erase":
+            return JsonResponse(await _erase(request, slot_id))
+    raise expected("action", "save, restore or erase", action)
+
+
+def _as_slot_id(text: str, n_slots: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) < n_slots):
+        raise expected("id_slot", f"a slot from 0 to {n_slots - 1}", text)
+    return int(text)
+
+
+async def _save(request: Request, slot_id: int, folder: SlotFolder) -> dict[str, object]:
+    engine, name = engine_of(request), await _read_file_name(request)
+    # One at a time for each slot: a state waits in memory for its file.
+    async with state_of(request).slot_locks[slot_id]:
+        started = time.perf_counter()
+        saved = await unless_disconnected(request.receive, engine.save_slot(slot_id))
+        n_written = await run_in_threadpool(folder.write, name, saved, engine.fingerprint)
+    return {
+        "id_slot": slot_id,
+        "filename": name,
+        "n_saved": len(saved.tokens),
+        "n_written": n_written,
+        "timings": {"save_ms": _milliseconds_since(started)},
+    }
+
+
+async def _restore(request: Request, slot_id: int, folder: SlotFolder) -> dict[str, object]:
+    engine, name = engine_of(request), await _read_file_name(request)
+    async with state_of(request).slot_locks[slot_id]:
+        started = time.perf_counter()
+        saved, n_read = await run_in_threadpool(folder.read, name, engine.fingerprint)
+        await unless_disconnected(request.receive, engine.restore_slot(slot_id, saved))
+    return {
+        "id_slot": slot_id,
+        "filename": name,
+        "n_restored": len(saved.tokens),
+        "n_read": n_read,
+        "timings": {"restore_ms": _milliseconds_since(started)},
+    }
+
+
+async def _erase(request: Request, slot_id: int) -> dict[str, object]:
+    n_erased = await unless_disconnected(request.receive, engine_of(request).erase_slot(slot_id))
+    return {"id_slot": slot_id, "n_erased": n_erased}
+
+
+async def _read_file_name(request: Request) -> str:
+    return await read_body(request, lambda fields: as_file_name("filename", fields.get("filename")))
+
+
+def _milliseconds_since(started: float) -> float:
+    return 1000 * (time.perf_counter() - started)

@@ -1,0 +1,48 @@
+import pytest
+
+from server.answer import Answer
+from server.prompt import Prompt
+from slots.errors import InvalidRequest
+from slots.events import Token, TokenProbabilities, TokenProbability
+from slots.request import CompletionRequest
+from slots.sampling_params import SamplingParams
+
+LIKELY = TokenProbability(1, -0.5)
+TOKEN = Token(1, "a", 0, TokenProbabilities(LIKELY, (LIKELY,)), None)
+
+
+def answer() -> Answer:
+    return Answer(0, Prompt("a", (1,), 0), CompletionRequest((1,), SamplingParams(n_probs=1)))
+
+
+def test_tokens_add_up() -> None:
+    told = answer()
+    told.add(TOKEN)
+    told.add(TOKEN)
+    assert (told.content, told.tokens, told.n_tokens, len(told.probabilities)) == ("aa", [1, 1], 2, 2)
+
+
+def test_what_is_cleared_is_still_counted() -> None:
+    told = answer()
+    told.add(TOKEN)
+    told.clear()
+    assert (told.content, told.tokens, told.n_tokens, told.probabilities) == ("", [], 1, [])
+
+
+@pytest.mark.parametrize(("limit", "field"), [("MAX_TOKENS", "n_predict"), ("MAX_CANDIDATES", "n_probs")])
+def test_no_answer_grows_without_end(monkeypatch: pytest.MonkeyPatch, limit: str, field: str) -> None:
+    monkeypatch.setattr(f"server.answer.{limit}", 2)
+    told = answer()
+    told.add(TOKEN)
+    told.add(TOKEN)
+    with pytest.raises(InvalidRequest, match=f"^{field}: expected at most 2 "):
+        told.add(TOKEN)
+
+
+def test_answer_that_is_cleared_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.answer.MAX_TOKENS", 2)
+    told = answer()
+    for _ in range(10):
+        told.add(TOKEN)
+        told.clear()
+    assert told.n_tokens == 10
