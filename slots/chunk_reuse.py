@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from slots.prefix_tree import common_prefix_length
 
+_MOST_COMPARED = 1_000_000
+"""Tokens, after which the search ends: in texts that repeat themselves it would take very long."""
+
 
 def ranges_to_remove(
     cached: Sequence[int], prompt: Sequence[int], n_common: int, least: int
@@ -15,10 +18,11 @@ def ranges_to_remove(
     `least` tokens, and follows right behind what agrees already, as with llama.cpp's `--cache-reuse`.
     """
     ranges: list[tuple[int, int]] = []
-    n_agreed, n_removed = n_common, 0
-    place = n_common
-    while place < len(cached) and n_agreed < len(prompt):
-        length = _run_length(cached, place, prompt, n_agreed)
+    place, n_agreed, n_removed, n_compared = n_common, n_common, 0, 0
+    rest = prompt[n_agreed:]
+    while place < len(cached) and rest and n_compared < _MOST_COMPARED:
+        length = common_prefix_length(rest, cached, place) if cached[place] == rest[0] else 0
+        n_compared += length
         if length < least:
             place += 1
             continue
@@ -28,10 +32,5 @@ def ranges_to_remove(
             n_removed += gap
         place += length
         n_agreed += length
+        rest = prompt[n_agreed:]
     return ranges, n_agreed
-
-
-def _run_length(cached: Sequence[int], start: int, prompt: Sequence[int], begin: int) -> int:
-    if cached[start] != prompt[begin]:
-        return 0
-    return common_prefix_length(prompt[begin:], cached, start)

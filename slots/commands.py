@@ -30,7 +30,21 @@ class Errand:
     slot_id: int
     run: Callable[[KvCache, Slot], Any]
     outcome: "Future[Any]" = field(default_factory=Future)
-    """Gets what `run` returns or raises."""
+    """Gets what `run` returns or raises; cancelled when nobody waits for it any more."""
+
+    def carry_out(self, cache: KvCache, slot: Slot) -> None:
+        """Do it, to the slot that it is for."""
+        if not self.outcome.set_running_or_notify_cancel():
+            return
+        try:
+            self.outcome.set_result(self.run(cache, slot))
+        except Exception as error:
+            self.outcome.set_exception(error)
+
+    def fail(self, error: Exception) -> None:
+        """It will not be done."""
+        if self.outcome.set_running_or_notify_cancel():
+            self.outcome.set_exception(error)
 
 
 class Drain:

@@ -135,7 +135,7 @@ class EngineLoop:
             self.waiting.remove(work)
             self._end(work.number, Failed(error))
         for errand in self._errands:
-            errand.outcome.set_exception(error)
+            errand.fail(error)
         self._errands.clear()
 
     def _fail_all(self, error: EngineError) -> None:
@@ -147,17 +147,13 @@ class EngineLoop:
             self._end(number, Failed(error))
 
     def _run_errands(self) -> None:
+        """Those whose slots are idle; who does not wait any more is forgotten."""
+        self._errands = [errand for errand in self._errands if not errand.outcome.cancelled()]
         for errand in list(self._errands):
             slot = self.slots[errand.slot_id]
-            if not slot.is_idle:
-                continue
-            self._errands.remove(errand)
-            if not errand.outcome.set_running_or_notify_cancel():
-                continue
-            try:
-                errand.outcome.set_result(errand.run(self._cache, slot))
-            except Exception as error:
-                errand.outcome.set_exception(error)
+            if slot.is_idle:
+                self._errands.remove(errand)
+                errand.carry_out(self._cache, slot)
 
     def _assign_slots(self) -> None:
         """Give slots to those that wait, the oldest first. Nobody overtakes who waits for room in the KV cache."""

@@ -19,7 +19,10 @@ from slots.work import Work
 _log = logging.getLogger("slots")
 
 LEAST_COPIED = 16
-"""Fewest tokens for which a sequence is copied: it costs as much as computing 4, and more for a long sequence."""
+"""Fewest tokens for which a sequence is copied: a short copy costs as much as computing 4."""
+
+_COPIED_PER_COMPUTED = 512
+"""Tokens of a sequence that are copied in about the time in which one is computed; for large models many more."""
 
 _LEAST_PARKED = 16
 """Fewest tokens, of those that a slot would lose, for which it is parked."""
@@ -154,28 +157,29 @@ class KvCache:
         # Sharing is free; otherwise a live sequence is copied twice and a parked one once.
         is_free = self._sequences.can_share
         prefers_parked = match.n_parked > match.n_live or (match.n_parked == match.n_live and not is_free)
-        if prefers_parked and match.parked and self._is_worth_taking(match.n_parked, slot):
+        if prefers_parked and match.parked:
             self._unpark(slot, match.parked, match.n_parked)
-        if match.slot_id is not None and self._is_worth_taking(match.n_live, slot):
+        if match.slot_id is not None and match.slot_id != slot.slot_id:
             self._take_from(self._slots[match.slot_id], slot, match.n_live)
 
-    def _is_worth_taking(self, n_tokens: int, slot: Slot) -> bool:
-        return n_tokens - len(slot.cached) >= self.least_taken
-
     def _take_from(self, source: Slot, slot: Slot, n_tokens: int) -> None:
-        _log.debug("slot %d takes %d tokens from slot %d", slot.slot_id, n_tokens, source.slot_id)
-        if self._sequences.can_share:
+        n_won = n_tokens - len(slot.cached)
+        if self._sequences.can_share and n_won > 0:
             self._share(source, slot, n_tokens)
-        elif self._make_room(slot, len(source.cached), spared=source):
+            return
+        n_copied = len(source.cached)
+        if _is_worth_copying(n_copied, n_won - self.least_taken) and self._make_room(slot, n_copied, spared=source):
             self._copy(source, slot, n_tokens)
 
     def _share(self, source: Slot, slot: Slot, n_tokens: int) -> None:
+        _log.debug("slot %d shares %d tokens of slot %d", slot.slot_id, n_tokens, source.slot_id)
         self._sequences.share_prefix(source.slot_id, slot.slot_id, n_tokens)
         if self.cells:
             self.cells.share(source.slot_id, slot.slot_id, n_tokens)
         self._note_contents(slot, source.cached[:n_tokens])
 
     def _copy(self, source: Slot, slot: Slot, n_tokens: int) -> None:
+        _log.debug("slot %d gets a copy of %d tokens from slot %d", slot.slot_id, n_tokens, source.slot_id)
         try:
             snapshot = self._sequences.snapshot(source.slot_id)
         except SnapshotError as error:
@@ -184,6 +188,8 @@ class KvCache:
             self._restore(slot, snapshot, source.cached, n_tokens)
 
     def _unpark(self, slot: Slot, parked: Parked, n_tokens: int) -> None:
+        if not _is_worth_copying(len(parked.tokens), n_tokens - len(slot.cached) - LEAST_COPIED):
+            return
         self._prefixes.use(parked)  # so that making room does not push it out
         if not self._make_room(slot, len(parked.tokens)):
             return
@@ -297,3 +303,8 @@ class KvCache:
         slot.cached = list(tokens)
         slot.inexact_from = None
         self._prefixes.set_live(slot.slot_id, slot.cached, slot.scope)
+
+
+def _is_worth_copying(n_copied: int, n_won: int) -> bool:
+    """Whether a sequence of `n_copied` tokens is copied faster than that many of them, beyond the least, computed."""
+    return n_won >= n_copied // _COPIED_PER_COMPUTED

@@ -27,6 +27,11 @@ def test_a_chunk_that_is_in_its_place_already_is_not_moved() -> None:
     assert ranges_to_remove([1, 2, 3, 4, 5], [1, 2, 3, 4, 5], 2, 3) == ([], 5)
 
 
+def test_a_text_that_repeats_itself_is_not_searched_for_ever() -> None:
+    cached, prompt = [1] * 30_000, [1] * 14_999 + [2] * 15_000
+    assert ranges_to_remove(cached, prompt, 0, 15_000) == ([], 0)
+
+
 @given(tokens, tokens, st.integers(1, 4))
 def test_what_is_left_agrees_with_the_prompt(cached: list[int], prompt: list[int], least: int) -> None:
     ranges, n_agreed = ranges_to_remove(cached, prompt, 0, least)

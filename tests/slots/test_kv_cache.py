@@ -141,6 +141,25 @@ def test_what_cannot_be_brought_back_is_computed_and_not_tried_again() -> None:
     assert held.kv.tokens(0) == [*TEXT, 1]
 
 
+def test_what_cannot_be_brought_back_into_the_slot_that_has_the_most_of_it_is_computed() -> None:
+    held = Held(is_pool=True)
+    held.put(0, TEXT)
+    held.cache.give_up(held.slots[0])
+    held.put(0, TEXT[:30])
+    with patch.object(held.kv, "restore", side_effect=SnapshotError("no room")):
+        held.seat(0, (*TEXT, 1))
+    held.compute(0)
+    assert held.kv.tokens(0) == [*TEXT, 1]
+
+
+def test_a_long_sequence_is_not_copied_for_a_few_of_its_tokens() -> None:
+    held = Held(n_ctx=4000)
+    held.put(0, (*TEXT, *range(1000, 2100)))
+    assert held.seat(1, (*TEXT[:17], 1)) == 0
+    held.slots[1].release()
+    assert held.seat(1, (*TEXT, 1)) == len(TEXT)
+
+
 def test_idle_slots_make_room_in_a_pool_for_what_comes_back() -> None:
     held = Held(is_pool=True, n_slots=3, n_ctx=130)
     held.put(0, TEXT)

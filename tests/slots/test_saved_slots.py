@@ -90,6 +90,21 @@ def test_who_stops_waiting_for_a_slot_gets_nothing_done(runner: EngineRunner) ->
     runner.run(test)
 
 
+def test_who_stopped_waiting_does_not_disturb_the_end(make_runner: MakeRunner) -> None:
+    runner = make_runner()
+
+    async def test() -> None:
+        stream = runner.engine.submit(asked(runner, slot_id=0, n_predict=100))
+        await anext(stream)
+        saving = asyncio.ensure_future(runner.engine.save_slot(0))
+        await asyncio.sleep(0)
+        saving.cancel()
+        runner.engine.drain()
+        assert (await read(stream)).finished.timings.predicted_n == 100
+
+    runner.run(test)
+
+
 def test_an_empty_slot_cannot_be_saved(runner: EngineRunner) -> None:
     async def test() -> None:
         await runner.engine.erase_slot(3)
