@@ -1,6 +1,6 @@
 """Which tokens go when there are more than a slot has room for. Pure."""
 
-_LEAST_MOVABLE = 4
+LEAST_MOVABLE = 4
 """Tokens at the end of the context that may always go, however many are to be kept."""
 
 
@@ -11,7 +11,7 @@ def n_kept(n_keep: int, n_prompt: int, n_public: int, n_ctx: int, *, has_bos: bo
     the prompt, which has `n_prompt` tokens.
     """
     wanted = n_prompt if n_keep < 0 else max(n_public, int(has_bos)) + n_keep
-    return min(wanted, n_prompt, n_ctx - _LEAST_MOVABLE)
+    return min(wanted, n_prompt, n_ctx - LEAST_MOVABLE)
 
 
 def discarded(n_cached: int, n_kept: int) -> tuple[int, int]:

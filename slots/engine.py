@@ -10,10 +10,10 @@ from queue import SimpleQueue
 from typing import Any, Self
 
 from slots.commands import Cancel, Command, Drain, Errand, Stop, Submit
-from slots.context_shift import cut_prompt, n_kept
+from slots.context_shift import LEAST_MOVABLE, cut_prompt, n_kept
 from slots.context_size import default_n_ctx, total_memory_bytes
 from slots.engine_loop import EngineLoop
-from slots.errors import InvalidRequest, ModelLoadError, PromptTooLong, QueueFull, ShuttingDown
+from slots.errors import InvalidRequest, ModelLoadError, PromptTooLong, QueueFull, ShuttingDown, StepFailed
 from slots.events import SlotStatus
 from slots.fingerprint import fingerprint
 from slots.kv_cache import KvCache
@@ -115,7 +115,7 @@ class Engine:
         self._n_unfinished += 1
         self._n_submitted += 1
         number = self._n_submitted
-        work = Work(fitting, number, truncated=fitting is not request)
+        work = Work(fitting, number, truncated=len(fitting.prompt) < len(request.prompt))
         cancel = partial(self._commands.put, Cancel(number))
         stream = CompletionStream(work.n_prompt, cancel, self._give_place_back)
         self._commands.put(Submit(work, stream))
@@ -170,6 +170,8 @@ class Engine:
     def _check_open(self) -> None:
         if self._is_draining:
             raise ShuttingDown("the server is shutting down and takes no more requests")
+        if self._work.has_ended:
+            raise StepFailed("the engine has failed; the server has to be started again")
 
     def _check(self, request: CompletionRequest) -> None:
         n_vocab = self.vocab.n_tokens
@@ -187,6 +189,9 @@ class Engine:
     def _fitting(self, request: CompletionRequest) -> CompletionRequest:
         """The request itself, or one with a prompt that was cut to fit into a slot. Raises PromptTooLong."""
         prompt, n_ctx = request.prompt, self.n_ctx_slot
+        if request.scope.n_public > n_ctx - LEAST_MOVABLE:  # where what is not public may come to stand
+            scope = replace(request.scope, n_public=n_ctx - LEAST_MOVABLE)
+            return self._fitting(replace(request, scope=scope))
         if len(prompt) <= n_ctx:
             return request
         if not self.context_shift:

@@ -40,6 +40,8 @@ class EngineLoop:
         """What each is doing may be read from any thread."""
         self.waiting: list[Work] = []
         """By age; its length may be read from any thread."""
+        self.has_ended = False
+        """Whether nothing is worked on any more. May be read from any thread."""
         self._context = context
         self._vocab = vocab
         self._surroundings = surroundings
@@ -67,7 +69,12 @@ class EngineLoop:
         try:
             while self._turn():
                 self._emit(loop)
+        except Exception:
+            _log.exception("the engine cannot go on; the server has to be started again")
         finally:
+            self.has_ended = True
+            self._refuse_rest()
+            self._fail_all(_shutting_down())
             self._emit(loop)
             self._rows.close()
             self._context.close()
@@ -104,10 +111,18 @@ class EngineLoop:
                 elif isinstance(command, Drain):
                     self._fail_waiting(_shutting_down())
                 else:
-                    self._fail_all(_shutting_down())
                     return False
         except Empty:
             return True
+
+    def _refuse_rest(self) -> None:
+        """Take what was asked for too late, so that it fails with all the others."""
+        while not self._commands.empty():
+            command = self._commands.get()
+            if isinstance(command, Submit):
+                self._streams[command.work.number] = command.stream
+            elif isinstance(command, Errand):
+                self._errands.append(command)
 
     def _cancel(self, number: int) -> None:
         self.waiting = [work for work in self.waiting if work.number != number]
@@ -134,15 +149,18 @@ class EngineLoop:
         for work in fresh:
             self.waiting.remove(work)
             self._end(work.number, Failed(error))
+        self._fail_errands(error)
+
+    def _fail_errands(self, error: EngineError) -> None:
         for errand in self._errands:
             errand.fail(error)
         self._errands.clear()
 
     def _fail_all(self, error: EngineError) -> None:
-        self._fail_waiting(error)
-        self.waiting.clear()
         for slot in self.slots:
             slot.release()
+        self.waiting.clear()
+        self._fail_errands(error)
         for number in list(self._streams):
             self._end(number, Failed(error))
 

@@ -61,7 +61,7 @@ class KvCache:
 
     def match(self, work: Work) -> Match:
         """What there is of a request's text, within its scope."""
-        if not work.request.cache_prompt:
+        if work.is_on_its_own:
             return _NOTHING
         self._register()
         return self._prefixes.find(work.tokens, work.request.scope, work.n_reusable)
@@ -84,12 +84,13 @@ class KvCache:
         leaders: list[Slot] = []
         prefilling = [slot for slot in self._slots if slot.is_prefilling]
         for slot in sorted(prefilling, key=lambda slot: slot.last_used):
-            is_waiting = leader_of(slot, leaders, self.least_taken) is not None
-            # A copy is made once, when all that will be taken is there; sharing costs nothing.
-            if slot.work and (self._sequences.can_share or not is_waiting):
-                self._fill(slot, self.match(slot.work))
-            if not is_waiting:
+            if leader_of(slot, leaders, self.least_taken) is None:
                 leaders.append(slot)
+            elif slot.waits_for is not None or not self._sequences.can_share:
+                continue  # it takes all at once when that is there
+            slot.waits_for = None
+            if slot.work:
+                self._fill(slot, self.match(slot.work))
 
     def note_computed(self, slot: Slot, tokens: Sequence[int]) -> None:
         """Take down that these tokens were computed behind what a slot has. A model whose memory cannot be cut is
@@ -185,7 +186,10 @@ class KvCache:
         except SnapshotError as error:
             _log.warning("slot %d could not be copied to slot %d: %s", source.slot_id, slot.slot_id, error)
         else:
-            self._restore(slot, snapshot, source.cached, n_tokens)
+            if self._restore(slot, snapshot, source.cached, n_tokens):
+                return
+        if slot.work:
+            slot.work.is_on_its_own = True
 
     def _unpark(self, slot: Slot, parked: Parked, n_tokens: int) -> None:
         if not _is_worth_copying(len(parked.tokens), n_tokens - len(slot.cached) - LEAST_COPIED):

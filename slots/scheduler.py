@@ -61,12 +61,15 @@ def note_common_prefixes(slot: Slot, slots: Iterable[Slot]) -> None:
         if other is not slot and slot.work and other.work and other.is_prefilling:
             n_common = common_prefix_length(slot.work.tokens, other.work.tokens)
             n_common = slot.scope.reach(other.scope, n_common)
-            slot.work.in_common[other.work.number] = other.work.in_common[slot.work.number] = n_common
+            if n_common > 0:
+                slot.work.in_common[other.work.number] = other.work.in_common[slot.work.number] = n_common
 
 
 def leader_of(slot: Slot, others: Iterable[Slot], least: int) -> Slot | None:
     """The slot of an older request that still computes what this slot's prompt begins with as well: at least `least`
     more tokens than this one has. It is worth waiting for."""
+    if not slot.work or not slot.work.in_common or slot.is_generating:
+        return None
     for other in others:
         n_common = _n_common(slot, other)
         if n_common > len(other.cached) and n_common - len(slot.cached) >= least:
@@ -77,7 +80,7 @@ def leader_of(slot: Slot, others: Iterable[Slot], least: int) -> Slot | None:
 def _n_common(slot: Slot, older: Slot) -> int:
     """Tokens that a slot can take from the slot of an older request when that has computed them."""
     work, leading = slot.work, older.work
-    if not work or not leading or leading.number >= work.number or not work.request.cache_prompt:
+    if not work or not leading or leading.number >= work.number or work.is_on_its_own:
         return 0
     n_common = min(work.in_common.get(leading.number, 0), work.n_reusable)
     return n_common if older.inexact_from is None else min(n_common, older.inexact_from)
@@ -134,14 +137,17 @@ def plan_step(slots: Sequence[Slot], limits: Limits, cells: Cells | None) -> Pla
     plan = Plan()
     room = _Room(slots, working, cells, plan)
     ready: list[Slot] = []
+    leaders: list[Slot] = []
     stops: dict[int, int] = {}
     for slot in working:
-        leader = leader_of(slot, (other for other in ready if other.is_prefilling), limits.least_taken)
-        slot.waits_for = leader.slot_id if leader else None
+        leader = leader_of(slot, leaders, limits.least_taken)
+        has_waited, slot.waits_for = slot.waits_for is not None, leader.slot_id if leader else None
         if leader:
             stops[leader.slot_id] = min(stops.get(leader.slot_id, leader.n_ctx), _n_common(slot, leader))
-        elif room.claim(slot):
+        elif not has_waited and room.claim(slot):  # who has waited in vain takes what there is before going on
             ready.append(slot)
+            if slot.is_prefilling:
+                leaders.append(slot)
     plan.shares = [Share(slot, 1) for slot in ready if slot.is_generating][: limits.n_batch]
     budget = min(limits.n_batch - len(plan.shares), limits.n_chunk) if plan.shares else limits.n_batch
     for slot in ready:
@@ -165,11 +171,19 @@ def _until_stop(slot: Slot, stop: int | None) -> int:
 def victims(n_cells: int, candidates: Sequence[Slot], gone: Sequence[Slot], cells: Cells) -> list[Slot] | None:
     """The first of the candidates that have to give up their cells, besides the slots that are `gone` already, for
     `n_cells` to become free; None if all of them are not enough."""
+
+    def is_enough(chosen: Sequence[Slot]) -> bool:
+        return n_cells <= 0 or cells.freed_by([slot.slot_id for slot in (*gone, *chosen)]) >= n_cells
+
     chosen: list[Slot] = []
-    while n_cells > 0 and cells.freed_by([slot.slot_id for slot in (*gone, *chosen)]) < n_cells:
+    while not is_enough(chosen):
         if len(chosen) == len(candidates):
             return None
         chosen.append(candidates[len(chosen)])
+    for slot in chosen[:-1]:  # some may share all of theirs with others, and so win nothing
+        without = [other for other in chosen if other is not slot]
+        if is_enough(without):
+            chosen = without
     return chosen
 
 

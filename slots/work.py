@@ -19,13 +19,19 @@ class Work:
     n_prompt: int = field(init=False)
     """How many of `tokens` are of the prompt."""
     n_evaluated: int = 0
-    """Tokens of the prompt that were computed for this request."""
+    """Tokens of the prompt that were computed for this request; those that had to be computed again count once."""
     n_decoded: int = 0
     has_new_line: bool = False
+    is_on_its_own: bool = field(init=False)
+    """Nothing is taken from a cache for it: because it must not be, or because that was tried and failed."""
     in_common: dict[int, int] = field(default_factory=dict)
     """By the number of another request whose prompt was still being computed: how many tokens both begin with."""
 
+    _reached: int = 0
+    """How far the prompt was computed, or taken, at some time."""
+
     def __post_init__(self) -> None:
+        self.is_on_its_own = not self.request.cache_prompt
         self.tokens = list(self.request.prompt)
         self.n_prompt = len(self.tokens)
 
@@ -45,11 +51,14 @@ class Work:
         return tuple(self.tokens[self.n_prompt :])
 
     def note_evaluated(self, start: int, n_tokens: int) -> None:
-        """Count the tokens of the prompt among those that were computed from `start` on."""
-        self.n_evaluated += max(min(start + n_tokens, self.n_prompt) - start, 0)
+        """Count what was computed from `start` on, as far as it belongs to the prompt and was not computed before."""
+        if self.n_decoded == 0:
+            self.n_evaluated += max(start + n_tokens - max(start, self._reached), 0)
+            self._reached = max(self._reached, start + n_tokens)
 
     def remove(self, start: int, end: int) -> None:
         """Leave out the tokens [start, end)."""
         self.truncated = True
+        self.in_common.clear()
         self.n_prompt -= max(min(end, self.n_prompt) - start, 0)
         del self.tokens[start:end]

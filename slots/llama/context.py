@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from slots.errors import EngineError, ModelLoadError, SnapshotError
 from slots.llama.batch import Batch
-from slots.llama.context_params import context_params
+from slots.llama.context_params import context_params, one_ubatch_at_a_time
 from slots.llama.log import forget_errors, last_error
 from slots.llama.memory_kind import can_be_cut, has_window, keys_can_be_rotated
 from slots.llama.model import Model
@@ -28,7 +28,8 @@ class Context:
 
     def __init__(self, model: Model, options: ContextOptions) -> None:
         """Raises ModelLoadError when llama.cpp refuses the options or memory is short."""
-        params = context_params(options)
+        shares_window = options.kv_unified and has_window(model) and not options.swa_full
+        params = context_params(one_ubatch_at_a_time(options) if shares_window else options)
         forget_errors()
         handle = lib.llama_init_from_model(model.weights.handle, params)
         if not handle:
@@ -52,7 +53,7 @@ class Context:
         """All sequences share one pool of cells; otherwise each has a stream of its own."""
         self.can_cut = can_be_cut(model)
         """A sequence can be cut back to any position, also after it was shared or restored."""
-        self.can_share = self.is_pool and (options.swa_full or not has_window(model))
+        self.can_share = self.is_pool and not shares_window
         """Sequences can hold the same cells. A window's cells, of which there are few, are reused only while they
         belong to one sequence, so that sharing them would soon leave no room for anybody."""
         self.can_shift: bool = (

@@ -1,6 +1,7 @@
 """A context's options in llama.cpp's terms."""
 
 import os
+from dataclasses import replace
 
 import llama_cpp.llama_cpp as lib
 
@@ -61,3 +62,13 @@ def context_params(options: ContextOptions) -> lib.llama_context_params:
             setattr(params, name, value)
     params.no_perf = True
     return params
+
+
+def one_ubatch_at_a_time(options: ContextOptions) -> ContextOptions:
+    """The options with batches of no more than an ubatch.
+
+    Where sequences share the few cells of a sliding window, llama.cpp 0.3.36 tries the ubatches of a batch for room
+    first, and with that takes cells away that the first of them still needs: the logits are then wrong.
+    """
+    n_batch = max(min(options.n_batch, options.n_ubatch), options.n_parallel)
+    return replace(options, n_batch=n_batch, n_ubatch=n_batch)

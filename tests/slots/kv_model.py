@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.errors import SnapshotError
+from slots.scope import Scope
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,8 @@ class Cell:
 
     seen: tuple[int, ...]
     """The tokens up to this one that were in the sequence when it was computed."""
+    scope: Scope
+    """Whose it is."""
 
 
 class KvModel:
@@ -45,12 +48,19 @@ class KvModel:
         cells, tokens = self.sequences[sequence], tuple(self.tokens(sequence))
         return next((n for n, cell in enumerate(cells) if cell.seen != tokens[: n + 1]), len(cells))
 
-    def compute(self, sequence: int, position: int, tokens: list[int]) -> None:
+    def may_hold(self, sequence: int, scope: Scope) -> bool:
+        """Whether all that a sequence holds is public, or of who has the same salt."""
+        return all(
+            cell.scope.salt in ("", scope.salt) or cell.scope.reach(scope, len(cell.seen)) == len(cell.seen)
+            for cell in self.sequences[sequence]
+        )
+
+    def compute(self, sequence: int, position: int, tokens: list[int], scope: Scope) -> None:
         cells = self.sequences[sequence]
         assert len(cells) == position, "a sequence goes on where it ended"
         for token in tokens:
             before = tuple(self.tokens(sequence))
-            cells.append(Cell((*before, token)))
+            cells.append(Cell((*before, token), scope))
         assert self.n_used <= self.n_ctx, "the KV cache has no room"
         assert len(cells) <= self.n_ctx_seq
 
@@ -82,7 +92,7 @@ class KvModel:
 
     def restore(self, sequence: int, snapshot: npt.NDArray[np.uint8]) -> None:
         cells = self._snapshots[int(snapshot[:8].view(np.int64)[0])]
-        self.sequences[sequence] = [Cell(cell.seen) for cell in cells]
+        self.sequences[sequence] = [Cell(cell.seen, cell.scope) for cell in cells]
         if self.n_used > self.n_ctx or len(cells) > self.n_ctx_seq:
             self.sequences[sequence] = []
             raise SnapshotError("no room")

@@ -17,14 +17,15 @@ class Sequences:
     def __init__(self, model: Model, **options: Any) -> None:
         sizes = {"n_ctx": 1536, "n_parallel": 3, "n_batch": _N_BATCH, "n_ubatch": 64, "n_threads": 1}
         self.context = Context(model, ContextOptions(**{**sizes, "flash_attention": "off", **options}))
-        self._batch = Batch(_N_BATCH)
+        self._batch = Batch(self.context.n_batch)
         self._empty_bytes = self.context.snapshot_bytes(0)
 
     def feed(self, sequence: int, position: int, tokens: Sequence[int]) -> Logits:
         """Returns the logits behind the last of the tokens, of which the first one comes at `position`."""
-        for start in range(0, len(tokens), _N_BATCH):
+        for start in range(0, len(tokens), self._batch.capacity):
             self._batch.clear()
-            self._batch.add(sequence, position + start, tokens[start : start + _N_BATCH], last_logits=True)
+            chunk = tokens[start : start + self._batch.capacity]
+            self._batch.add(sequence, position + start, chunk, last_logits=True)
             logits: Logits = self.context.decode(self._batch)[0].copy()
         return logits
 

@@ -177,3 +177,17 @@ def test_penalties_and_dry_outlive_a_shift(make_runner: MakeRunner) -> None:
         assert len(answer.tokens) == 600
 
     runner.run(test)
+
+
+def test_what_is_not_public_stays_so_when_it_moves(make_runner: MakeRunner) -> None:
+    """A public part that leaves no room would have the rest of the text move into its place."""
+    runner = make_runner(SHIFTING, n_ctx=2 * N_CTX, n_parallel=2)
+
+    async def test() -> None:
+        public = tuple(range(10, 10 + N_CTX - 1))
+        await complete(runner, (*public, *range(500, 600)), n_predict=1, scope=Scope("mine", len(public)))
+        saved = await runner.engine.save_slot(0)
+        theirs = await complete(runner, (*saved.tokens, 7), n_predict=1, scope=Scope("theirs", len(public)))
+        assert theirs.finished.timings.cached_n <= N_CTX - 4
+
+    runner.run(test)

@@ -9,6 +9,7 @@ from benchmarks.no_vocab_model import write_model
 from slots.engine import Engine
 from slots.errors import InvalidRequest, ModelLoadError, PromptTooLong, QueueFull, ShuttingDown, StepFailed
 from slots.events import Finished, StopReason
+from slots.kv_cache import KvCache
 from slots.llama import Context, DecodeError
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.request import CompletionRequest
@@ -398,6 +399,25 @@ def test_a_failure_outside_of_a_step_ends_all_requests_and_the_engine_goes_on(ru
         with patch("slots.engine_loop.choose_slot", side_effect=MemoryError), pytest.raises(StepFailed):
             await runner.complete(PROMPTS[0])
         assert (await runner.complete(PROMPTS[0], n_predict=5)).text
+
+    runner.run(test)
+
+
+def test_an_engine_whose_thread_fails_ends_all_streams_and_says_so(make_runner: MakeRunner) -> None:
+    runner = make_runner()
+
+    async def test() -> None:
+        stream = runner.engine.submit(endless(runner))
+        await anext(stream)
+        with (
+            patch("slots.engine_loop.plan_step", side_effect=SystemError),
+            patch.object(KvCache, "drop", side_effect=SystemError),
+        ):
+            with pytest.raises((StepFailed, ShuttingDown)):
+                await read(stream)
+            with pytest.raises(StepFailed, match="has to be started again"):
+                while True:
+                    await read(runner.engine.submit(endless(runner)))
 
     runner.run(test)
 

@@ -38,7 +38,7 @@ class Held:
         slot = self.slots[slot_id]
         assert slot.work
         rest = slot.work.tokens[len(slot.cached) :]
-        self.kv.compute(slot_id, len(slot.cached), rest)
+        self.kv.compute(slot_id, len(slot.cached), rest, slot.scope)
         self.cache.note_computed(slot, rest)
         slot.release()
 
@@ -203,8 +203,47 @@ def test_what_does_not_fit_into_a_full_pool_is_refused() -> None:
     held = Held(is_pool=True, n_ctx=100)
     held.seat(0, TEXT)
     slot = held.slots[0]
-    held.kv.compute(0, 0, list(TEXT))
+    held.kv.compute(0, 0, list(TEXT), slot.scope)
     held.cache.note_computed(slot, TEXT)
     with pytest.raises(InvalidRequest, match="filename: the KV cache has no room"):
         held.cache.load(held.slots[1], SavedSlot(OTHER, len(OTHER), Scope(), np.zeros(8, np.uint8)))
     assert held.slots[1].cached == []
+
+
+def test_chunks_are_not_moved_for_somebody_else() -> None:
+    held = Held()
+    held.seat(0, TEXT, scope=Scope("mine"))
+    held.compute(0)
+    assert held.seat(0, (*TEXT[:20], *TEXT[30:], 5), n_cache_reuse=8, scope=Scope("yours")) == 0
+
+
+def test_what_a_slot_loses_stays_whose_it_was() -> None:
+    held = Held(n_slots=1)
+    held.seat(0, TEXT, scope=Scope("mine"))
+    held.compute(0)
+    held.seat(0, OTHER, scope=Scope("yours"))
+    held.compute(0)
+    assert held.seat(0, (*TEXT, 1), scope=Scope("yours")) == 0
+    held.compute(0)
+    assert held.seat(0, (*TEXT, 1), scope=Scope("mine")) == len(TEXT)
+
+
+def test_what_was_moved_before_it_was_saved_is_not_taken_for_exact_when_it_is_restored() -> None:
+    held = Held()
+    held.put(0, TEXT)
+    held.seat(0, (*TEXT[:20], *TEXT[30:], 5), n_cache_reuse=8)
+    held.compute(0)
+    saved = held.cache.save(held.slots[0])
+    held.cache.drop(held.slots[0])
+    held.cache.load(held.slots[1], saved)
+    assert held.slots[1].n_exact == saved.n_exact == 20
+    assert held.seat(0, (*TEXT[:20], *TEXT[30:], 5)) == 20
+
+
+def test_a_copy_that_fails_is_not_tried_at_every_step() -> None:
+    held = Held()
+    held.put(0, TEXT)
+    with patch.object(held.kv, "restore", side_effect=SnapshotError("damaged")) as restore:
+        held.seat(1, (*TEXT, 1))
+        held.cache.catch_up()
+    assert restore.call_count == 1

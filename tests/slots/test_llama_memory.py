@@ -501,3 +501,16 @@ def test_a_model_that_remembers_nothing_is_refused(bundled_model: Model) -> None
         pytest.raises(ModelLoadError, match="memory"),
     ):
         Sequences(bundled_model)
+
+
+def test_a_window_in_a_pool_is_computed_an_ubatch_at_a_time(load: Load) -> None:
+    """More would give wrong logits, if seldom: see `one_ubatch_at_a_time`."""
+
+    def sizes(kind: str, **options: Any) -> tuple[int, int]:
+        context = Sequences(load(kind), n_batch=128, n_ubatch=32, **options).context
+        return context.n_batch, context.n_ubatch
+
+    assert sizes("window", kv_unified=True) == (32, 32)
+    assert sizes("window", kv_unified=True, swa_full=True) == (128, 32)
+    assert sizes("window", kv_unified=False) == (128, 32)
+    assert sizes("plain", kv_unified=True) == (128, 32)

@@ -278,3 +278,33 @@ def test_idle_caches_go_before_any_request_is_put_back() -> None:
     plan = plan_in_pool(100, slots)
     assert ids(plan.parked) == [2]
     assert plan.requeued == []
+
+
+def test_a_request_that_only_begins_puts_nobody_back() -> None:
+    slots = [generating(0, 40, number=1), prefilling(1, 50, number=2), generating(2, 41, number=3)]
+    plan = plan_in_pool(100, slots)
+    assert plan.requeued == []
+    assert shares(plan) == [(0, 1), (2, 1)]
+
+
+def test_of_several_younger_requests_the_youngest_is_put_back() -> None:
+    slots = [generating(0, 34, number=1), generating(1, 34, number=2), generating(2, 35, number=3)]
+    plan = plan_in_pool(100, slots)
+    assert ids(plan.requeued) == [2]
+
+
+def test_who_wins_nothing_by_it_is_not_put_back() -> None:
+    slots = [generating(0, 51, number=1), generating(1, 41, number=2), generating(2, 26, number=3)]
+    cells = Cells(90, 3)
+    cells.add(0, 50)
+    cells.add(1, 40)
+    cells.share(1, 2, 25)
+    plan = plan_step(slots, NO_POOL, cells)
+    assert 1 in ids(plan.requeued)
+
+
+def test_who_waited_in_vain_takes_what_there_is_before_it_goes_on() -> None:
+    slot = prefilling(0, 20)
+    slot.waits_for = 3
+    assert shares(plan_step([slot], NO_POOL, None)) == []
+    assert shares(plan_step([slot], NO_POOL, None)) == [(0, 20)]

@@ -125,6 +125,8 @@ class Run:
         for slot in plan.requeued:
             assert slot.work
             assert slot.work.number != oldest, "the oldest request keeps its slot"
+            younger = [share.slot for share in plan.shares if share.slot.last_used > slot.last_used]
+            assert not [other for other in younger if other.is_generating], "the youngest are put back first"
             self.waiting = sorted([*self.waiting, slot.work], key=lambda work: work.number)
             slot.release()
             self.cache.give_up(slot)
@@ -138,7 +140,7 @@ class Run:
     def compute(self, share: Share) -> None:
         slot, tokens = share.slot, share.tokens
         assert slot.work
-        self.kv.compute(slot.slot_id, len(slot.cached), tokens)
+        self.kv.compute(slot.slot_id, len(slot.cached), tokens, slot.scope)
         self.cache.note_computed(slot, tokens)
         if slot.n_pending:
             return
@@ -185,6 +187,7 @@ class Run:
         for slot in self.slots:
             assert self.kv.tokens(slot.slot_id) == slot.cached
             assert self.kv.n_exact(slot.slot_id) >= slot.n_exact
+            assert self.kv.may_hold(slot.slot_id, slot.scope), "somebody has what is not theirs"
             if slot.work:
                 assert slot.work.tokens[: len(slot.cached)] == slot.cached
         if self.cache.cells:
