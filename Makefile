@@ -34,6 +34,7 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks.concurrency $(ARGS)
 	@$(BIN)/python -m benchmarks.sampling
+	@$(BIN)/python -m benchmarks.prefix
 
 install: $(VENV)/.base
 ifdef CUDA

@@ -1,0 +1,26 @@
+"""A copy of a model in which every number is a 32-bit float: larger and slower, but it rounds next to nothing."""
+
+from pathlib import Path
+
+import numpy as np
+from gguf import GGUFReader, GGUFValueType, GGUFWriter
+from gguf.quants import dequantize
+
+_OF_THE_FILE = ("GGUF.version", "GGUF.tensor_count", "GGUF.kv_count", "general.architecture", "general.file_type")
+"""What the writer finds out itself, or what is not true of the copy."""
+
+
+def write_float_copy(source: Path, copy: Path) -> None:
+    """Writes a GGUF file with the same header and the same weights."""
+    reader = GGUFReader(source)
+    writer = GGUFWriter(copy, reader.fields["general.architecture"].contents())
+    for field in reader.fields.values():
+        if field.name not in _OF_THE_FILE:
+            of_what = field.types[-1] if field.types[0] is GGUFValueType.ARRAY else None
+            writer.add_key_value(field.name, field.contents(), field.types[0], of_what)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, dequantize(tensor.data, tensor.tensor_type).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()

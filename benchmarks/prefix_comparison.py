@@ -1,0 +1,130 @@
+"""A workload on several servers in turns, and whether the cache changes the texts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks.endpoint import Answer, Endpoint
+from benchmarks.prefix_texts import Agreement, Limits, Uncached, first_tokens
+from benchmarks.prefix_workloads import WORKLOADS, Workload
+from benchmarks.prompt_tokens import TEXT, PromptTokens
+from benchmarks.served import Program
+from models.header import read_header
+
+Flags = tuple[str, ...]
+
+LAYOUTS: dict[str, Flags] = {"cells of their own": ("--no-kv-unified",), "one pool": ("--kv-unified",)}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One server's medians."""
+
+    workload: str
+    server: str
+    medians: dict[str, float]
+    ratios: dict[str, float]
+    """To the first server."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """One server's answers beside those without the cache."""
+
+    model: str
+    workload: str
+    server: str
+    agreement: Agreement
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A workload on several servers."""
+
+    model: Path
+    name: str
+    """Of the workload."""
+    ours: Mapping[str, Flags]
+    """The flags of our servers, by what they are called."""
+    limits: Limits
+    seed: int
+    peers: Sequence[Endpoint] = ()
+
+    def run(self, n_rounds: int) -> tuple[list[Row], list[Texts]]:
+        """Returns the medians of the rounds, none if there are none, and what a first round said of the texts."""
+        with _started(self.model, WORKLOADS[self.name], self.ours) as ours:
+            servers = [*ours, *self._peers()]
+            _check_same_model(servers)
+            workload = _fitted(WORKLOADS[self.name], servers)
+            ordinary = ours[0].tokenize(TEXT)
+
+            def tokens(number: int) -> PromptTokens:
+                return PromptTokens(ordinary, (self.seed, list(WORKLOADS).index(self.name), number))
+
+            first = {server.name: workload.run(server, tokens(0)).answers for server in servers}
+            texts = self._texts(ours, first)
+            rounds = [
+                {server.name: workload.run(server, tokens(number)).measured for server in servers}
+                for number in range(1, n_rounds + 1)
+            ]
+        return _rows(self.name, rounds), texts
+
+    def _texts(self, servers: Sequence[Endpoint], answers: Mapping[str, list[Answer]]) -> list[Texts]:
+        # All of the cache is looked at before anything is computed without it, since that is then there, too.
+        first = {server.name: first_tokens(server, answers[server.name]) for server in servers}
+        uncached = Uncached(servers[0])
+        texts = []
+        for name, likely in first.items():
+            both = [uncached.beside(answer, each) for answer, each in zip(answers[name], likely, strict=True)]
+            texts.append(Texts(self.model.name, self.name, name, Agreement.of(both, self.limits)))
+        return texts
+
+    def _peers(self) -> list[Endpoint]:
+        n_slots = WORKLOADS[self.name].n_slots
+        peers = [peer for peer in self.peers if peer.n_slots == n_slots]
+        if self.peers and not peers:
+            print(f"No peer has the {n_slots} slots that {self.name} is measured with.")
+        return peers
+
+
+@contextmanager
+def _started(model: Path, workload: Workload, servers: Mapping[str, Flags]) -> Iterator[list[Endpoint]]:
+    n_ctx = min(256 * -(-workload.n_ctx // 256), read_header(model).n_ctx_train or workload.n_ctx)
+    flags = ("--model", str(model), "--parallel", str(workload.n_slots), "--ctx-size", str(workload.n_slots * n_ctx))
+    with ExitStack() as stack:
+        endpoints = []
+        for name, more in servers.items():
+            program = Program(*flags, *more)
+            stack.callback(program.close)
+            endpoints.append(Endpoint(name, program.url))
+        yield endpoints
+
+
+def _fitted(workload: Workload, servers: Sequence[Endpoint]) -> Workload:
+    fitted = workload.fitted(min(server.n_ctx for server in servers))
+    if fitted != workload:
+        print(f"The context is too short for {workload}, so this is measured: {fitted}")
+    return fitted
+
+
+def _check_same_model(servers: Sequence[Endpoint]) -> None:
+    for server in servers[1:]:
+        if any(server.model[name] != servers[0].model[name] for name in ("n_params", "n_vocab", "n_embd")):
+            raise SystemExit(f"{server.url} serves another model")
+
+
+def _rows(workload: str, rounds: Sequence[Mapping[str, dict[str, float]]]) -> list[Row]:
+    if not rounds:
+        return []
+    first, *_others = rounds[0]
+    return [
+        Row(
+            workload,
+            server,
+            {name: median(each[server][name] for each in rounds) for name in measured},
+            {name: median(each[server][name] / each[first][name] for each in rounds) for name in measured},
+        )
+        for server, measured in rounds[0].items()
+    ]

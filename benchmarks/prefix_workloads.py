@@ -1,0 +1,168 @@
+"""Requests whose prompts have beginnings in common, and some that have none."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from functools import partial
+from statistics import median
+from typing import Self
+
+from benchmarks.endpoint import Answer, Client, Endpoint, at_once
+from benchmarks.prompt_tokens import PromptTokens
+
+
+@dataclass(frozen=True)
+class Round:
+    """One run of a workload."""
+
+    measured: dict[str, float]
+    """By what a column of the table is called."""
+    answers: list[Answer]
+
+
+class Workload(ABC):
+    """Something to ask of a server with a certain number of slots."""
+
+    n_slots: int
+
+    @property
+    @abstractmethod
+    def n_ctx(self) -> int:
+        """Tokens that each slot must have room for."""
+
+    @abstractmethod
+    def shrunk(self, n_tokens: int) -> Self:
+        """The same with this many tokens less in each slot."""
+
+    @abstractmethod
+    def run(self, server: Endpoint, tokens: PromptTokens) -> Round:
+        """Ask it once."""
+
+    def fitted(self, n_ctx: int) -> Self:
+        """The same, shrunk as far as slots are too small for it."""
+        return self.shrunk(max(0, self.n_ctx - n_ctx))
+
+
+@dataclass(frozen=True)
+class Burst(Workload):
+    """As many requests at once as there are slots; they begin with the same tokens, which are new."""
+
+    n_slots: int = 8
+    n_prefix: int = 768
+    n_suffix: int = 16
+    n_predict: int = 16
+
+    @property
+    def n_ctx(self) -> int:
+        return self.n_prefix + self.n_suffix + self.n_predict
+
+    def shrunk(self, n_tokens: int) -> Self:
+        return replace(self, n_prefix=self.n_prefix - n_tokens)
+
+    def run(self, server: Endpoint, tokens: PromptTokens) -> Round:
+        prompts = _prompts(tokens, self.n_slots, self.n_prefix, self.n_suffix)
+        asks = zip(server.clients(self.n_slots), prompts, strict=True)
+        answers, seconds = at_once([partial(client.stream, prompt, self.n_predict) for client, prompt in asks])
+        first_tokens = [answer.first_token_s for answer in answers]
+        measured = {
+            "tokens evaluated": _n_evaluated(answers),
+            "for each new one": _n_evaluated(answers) / (self.n_prefix + self.n_slots * self.n_suffix),
+            "seconds": seconds,
+            "median first token, s": median(first_tokens),
+            "last first token, s": max(first_tokens),
+        }
+        return Round(measured, answers)
+
+
+@dataclass(frozen=True)
+class Chats(Workload):
+    """More conversations than slots. Each has its own cookie, and asks again as soon as it is answered.
+
+    A prompt is everything so far and some new tokens. New, too, is the last token of each answer but the last answer:
+    it was told, but nothing came after it for which its keys and values were needed.
+    """
+
+    n_slots: int = 4
+    n_sessions: int = 16
+    n_turns: int = 8
+    n_said: int = 24
+    n_predict: int = 16
+
+    @property
+    def n_ctx(self) -> int:
+        return self.n_turns * (self.n_said + self.n_predict)
+
+    def shrunk(self, n_tokens: int) -> Self:
+        return replace(self, n_turns=self.n_turns - -(-n_tokens // (self.n_said + self.n_predict)))
+
+    def run(self, server: Endpoint, tokens: PromptTokens) -> Round:
+        said = [[tokens.take(self.n_said) for _turn in range(self.n_turns)] for _session in range(self.n_sessions)]
+        asks = zip(server.clients(self.n_sessions), said, strict=True)
+        sessions, seconds = at_once([partial(self._session, client, turns) for client, turns in asks])
+        answers = [answer for session in sessions for answer in session]
+        n_new = self.n_sessions * (self.n_turns * self.n_said + self.n_turns - 1)
+        measured = {
+            "tokens evaluated": _n_evaluated(answers),
+            "for each new one": _n_evaluated(answers) / n_new,
+            "seconds": seconds,
+        }
+        return Round(measured, answers)
+
+    def _session(self, client: Client, turns: list[list[int]]) -> list[Answer]:
+        answers: list[Answer] = []
+        so_far: list[int] = []
+        for said in turns:
+            answers.append(client.complete(so_far + said, self.n_predict))
+            so_far = answers[-1].prompt + answers[-1].tokens
+        return answers
+
+
+@dataclass(frozen=True)
+class PrefillThenGenerate(Workload):
+    """As many prompts at once as there are slots, and, when all of them are computed, long answers to them.
+
+    All tokens of the prompts count for their speed, whether they are computed or taken from another slot.
+    """
+
+    n_slots: int = 8
+    n_common: int = 0
+    n_own: int = 0
+    n_predict: int = 64
+
+    @property
+    def n_ctx(self) -> int:
+        return self.n_common + self.n_own + self.n_predict
+
+    def shrunk(self, n_tokens: int) -> Self:
+        if self.n_common > self.n_own:
+            return replace(self, n_common=self.n_common - n_tokens)
+        return replace(self, n_own=self.n_own - n_tokens)
+
+    def run(self, server: Endpoint, tokens: PromptTokens) -> Round:
+        prompts = _prompts(tokens, self.n_slots, self.n_common, self.n_own)
+        asks = list(zip(server.clients(self.n_slots), prompts, strict=True))
+        first, prefill_s = at_once([partial(client.complete, prompt, 1) for client, prompt in asks])
+        answers, generation_s = at_once([partial(client.complete, prompt, self.n_predict) for client, prompt in asks])
+        measured = {
+            "tokens evaluated": _n_evaluated(first),
+            "prompts, tokens/s": sum(map(len, prompts)) / prefill_s,
+            "evaluated again": _n_evaluated(answers),
+            "generated, tokens/s": sum(len(answer.tokens) for answer in answers) / generation_s,
+        }
+        return Round(measured, answers)
+
+
+WORKLOADS: dict[str, Workload] = {
+    "burst": Burst(),
+    "chat": Chats(),
+    "long": PrefillThenGenerate(n_own=1024),
+    "shared": PrefillThenGenerate(n_common=768, n_own=16),
+}
+
+
+def _prompts(tokens: PromptTokens, n_prompts: int, n_common: int, n_own: int) -> list[list[int]]:
+    common = tokens.take(n_common)
+    return [common + tokens.take(n_own) for _prompt in range(n_prompts)]
+
+
+def _n_evaluated(answers: list[Answer]) -> int:
+    return sum(answer.n_evaluated for answer in answers)

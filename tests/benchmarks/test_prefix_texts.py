@@ -1,0 +1,37 @@
+"""When the benchmark of prefixes says that two texts differ."""
+
+import pytest
+
+from benchmarks.endpoint import Answer
+from benchmarks.prefix_texts import Agreement, Beside, Limits, gap_between
+
+PROMPT = [1, 2]
+LIMITS = Limits(gap=0.25, shift=0.5)
+
+
+def answer(*tokens: int) -> Answer:
+    return Answer(PROMPT, len(tokens), list(tokens), n_evaluated=2, first_token_s=0.0)
+
+
+def no_gap(_prompt: list[int], _one: int, _other: int) -> float:
+    pytest.fail("nobody needs to know a gap here")
+
+
+def test_the_same_tokens_have_no_gap() -> None:
+    assert gap_between(answer(3, 4), [3, 4], no_gap) is None
+
+
+def test_the_gap_is_the_one_behind_what_the_texts_have_in_common() -> None:
+    def gap(prompt: list[int], one: int, other: int) -> float:
+        return 0.25 if (prompt, one, other) == ([*PROMPT, 3], 4, 9) else 9.0
+
+    assert gap_between(answer(3, 4, 5), [3, 9, 5], gap) == 0.25
+
+
+def test_texts_that_part_at_a_near_tie_are_counted_on_their_own() -> None:
+    answers = [Beside(None, 0.0), Beside(0.24, 0.1), Beside(0.25, 0.1)]
+    assert Agreement.of(answers, LIMITS) == Agreement(1, 1, 1, largest_gap=0.25, largest_shift=0.1)
+
+
+def test_the_same_text_is_different_if_its_first_token_is_as_likely_only_without_the_cache() -> None:
+    assert Agreement.of([Beside(None, 0.5)], LIMITS).different == 1
