@@ -1,4 +1,4 @@
-"""Work that recurses deeply in C++, in threads with a stack that is large enough for it."""
+"""Work that recurses deeply in C++ or Rust, in threads with a stack that is large enough for it."""
 
 import threading
 from collections.abc import Callable

@@ -1,0 +1,102 @@
+"""From grammars as they were asked for to compiled ones."""
+
+from collections import OrderedDict
+from concurrent.futures import Future
+from threading import Lock
+
+from llguidance import LLMatcher
+
+from grammar.choice import choice_to_rules
+from grammar.deep_stack import run_on_deep_stack
+from grammar.errors import GrammarError
+from grammar.gbnf import parse, translate
+from grammar.json_schema import schema_error, schema_to_rules
+from grammar.lark import lark_error, lark_grammar
+from grammar.limits import MAX_TEXT, PARSER_LIMITS
+from grammar.matcher import CompiledGrammar
+from grammar.regex import regex_error, regex_to_rules
+from grammar.source import GrammarSource
+from grammar.vocabulary import GrammarVocabulary
+
+
+class GrammarCompiler:
+    """Compiles grammars for a vocabulary, and keeps those that were used last. May be called from any thread."""
+
+    def __init__(self, vocabulary: GrammarVocabulary, n_cached: int = 64) -> None:
+        self._vocabulary = vocabulary
+        self._n_cached = n_cached
+        self._cached: OrderedDict[GrammarSource, Future[CompiledGrammar]] = OrderedDict()
+        self._lock = Lock()
+
+    def compile(self, source: GrammarSource) -> CompiledGrammar:
+        """The compiled grammar. Several threads that ask for one that is not known yet wait for the first of them.
+
+        Raises GrammarError for a grammar that is wrong, that exceeds a limit, or that no text can match.
+        """
+        with self._lock:
+            known = self._cached.get(source)
+            mine: Future[CompiledGrammar] = Future()
+            if known is None:
+                self._cached[source] = mine
+            else:
+                self._cached.move_to_end(source)
+        if known is not None:
+            return known.result()
+        return self._fill(source, mine)
+
+    def _fill(self, source: GrammarSource, entry: Future[CompiledGrammar]) -> CompiledGrammar:
+        try:
+            # llguidance recurses for each rule and each level of it; an ordinary stack ends at some thousands of them.
+            compiled = run_on_deep_stack(lambda: self._compiled(source))
+        except BaseException as error:
+            with self._lock:
+                self._cached.pop(source, None)
+            entry.set_exception(error)
+            raise
+        entry.set_result(compiled)
+        with self._lock:
+            while len(self._cached) > self._n_cached:
+                self._cached.popitem(last=False)
+        return compiled
+
+    def _compiled(self, source: GrammarSource) -> CompiledGrammar:
+        _check_text(source.text)
+        try:
+            lark = lark_grammar(self._rules(source))
+        except RecursionError:
+            raise GrammarError("the grammar has parts within parts, or references to references, too deep") from None
+        matcher = LLMatcher(self._vocabulary.tokenizer, lark, log_level=0, limits=PARSER_LIMITS)
+        if matcher.is_error():
+            raise _explained(source, matcher.get_error())
+        compiled = CompiledGrammar(matcher, self._vocabulary)
+        compiled.check_start()
+        return compiled
+
+    def _rules(self, source: GrammarSource) -> str:
+        match source.kind:
+            case "gbnf":
+                return translate(parse(source.text, self._vocabulary.token_of), self._vocabulary)
+            case "json_schema":
+                return schema_to_rules(source.text)
+            case "regex":
+                return regex_to_rules(source.text)
+            case "choice":
+                return choice_to_rules(source.text)
+
+
+def _check_text(text: str) -> None:
+    if len(text) > MAX_TEXT:
+        raise GrammarError(f"a grammar has at most {MAX_TEXT} characters, got {len(text)}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise GrammarError(f"character {error.start + 1} of the grammar is half of a surrogate pair") from None
+
+
+def _explained(source: GrammarSource, message: str) -> GrammarError:
+    match source.kind:
+        case "json_schema":
+            return schema_error(message)
+        case "regex":
+            return regex_error(message)
+    return GrammarError(f"the grammar cannot be used: {lark_error(message)}")

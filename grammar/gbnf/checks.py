@@ -1,0 +1,150 @@
+"""What a grammar must not be, beyond what its syntax says."""
+
+from collections.abc import Callable, Container, Iterator, Mapping
+
+from grammar.errors import GrammarError
+from grammar.gbnf.syntax import (
+    Alternatives,
+    Characters,
+    Expression,
+    Grammar,
+    Literal,
+    Reference,
+    Repetition,
+    Rule,
+    Sequence,
+    Token,
+    references,
+)
+from grammar.limits import Deadline
+
+ROOT = "root"
+
+
+def check(grammar: Grammar, deadline: Deadline) -> None:
+    """Raises GrammarError for a rule that is not defined, for a grammar without a root, and for left recursion."""
+    for rule in grammar.rules.values():
+        for reference in references(rule.body):
+            if reference.name not in grammar.rules:
+                raise GrammarError(f"{grammar.place(reference.at)}: the rule {reference.name!r} is not defined")
+    if ROOT not in grammar.rules:
+        raise GrammarError(f"the grammar has no rule {ROOT!r}, which is where it starts")
+    _check_left_recursion(grammar, deadline)
+
+
+def without_dead_ends(grammar: Grammar, deadline: Deadline) -> Grammar:
+    """The grammar without alternatives that can never be completed: output would go on in them for ever.
+
+    Raises GrammarError if nothing is left of the root.
+    """
+    live = rules_that(_can_match, grammar.rules, deadline)
+    if ROOT not in live:
+        raise GrammarError(
+            f"{grammar.place(grammar.rules[ROOT].at)}: no text can ever match {ROOT!r}, "
+            "since every way through it needs a rule, or a character, that nothing matches"
+        )
+    rules = {
+        name: Rule(name, _pruned(rule.body, live), rule.at) for name, rule in grammar.rules.items() if name in live
+    }
+    return Grammar(rules, grammar.text)
+
+
+def rules_that(
+    has: Callable[[Expression, Container[str]], bool], rules: Mapping[str, Rule], deadline: Deadline
+) -> set[str]:
+    """The rules with a property that an expression has by those rules within it that have it."""
+    found: set[str] = set()
+    is_new = True
+    while is_new:
+        is_new = False
+        # A rule mostly comes before those that it refers to: from the last to the first most is found at once.
+        for rule in reversed(list(rules.values())):
+            deadline.check()
+            if rule.name not in found and has(rule.body, found):
+                found.add(rule.name)
+                is_new = True
+    return found
+
+
+def may_be_empty(expression: Expression, empty_rules: Container[str]) -> bool:
+    """Whether an expression matches the empty text, where these rules do."""
+    match expression:
+        case Literal(text):
+            return not text
+        case Reference(name):
+            return name in empty_rules
+        case Sequence(items):
+            return all(may_be_empty(item, empty_rules) for item in items)
+        case Alternatives(options):
+            return any(may_be_empty(option, empty_rules) for option in options)
+        case Repetition(item, least, _):
+            return least == 0 or may_be_empty(item, empty_rules)
+    return False
+
+
+def _check_left_recursion(grammar: Grammar, deadline: Deadline) -> None:
+    empty = rules_that(may_be_empty, grammar.rules, deadline)
+    first = {rule.name: list(_first_references(rule.body, empty)) for rule in grammar.rules.values()}
+    done: set[str] = set()
+    for name in grammar.rules:
+        path: dict[str, Iterator[Reference]] = {}
+        stack = [] if name in done else [name]
+        while stack:
+            path.setdefault(stack[-1], iter(first[stack[-1]]))
+            reference = next(path[stack[-1]], None)
+            if reference is None:
+                done.add(stack.pop())
+            elif reference.name in stack:
+                cycle = [*stack[stack.index(reference.name) :], reference.name]
+                raise GrammarError(
+                    f"{grammar.place(reference.at)}: left recursion, {' -> '.join(cycle)}: "
+                    "a rule must not begin with itself; write it as a repetition instead"
+                )
+            elif reference.name not in done:
+                stack.append(reference.name)
+
+
+def _first_references(expression: Expression, empty: Container[str]) -> Iterator[Reference]:
+    """The references that an expression may begin with."""
+    match expression:
+        case Reference():
+            yield expression
+        case Sequence(items):
+            for item in items:
+                yield from _first_references(item, empty)
+                if not may_be_empty(item, empty):
+                    return
+        case Alternatives(options):
+            for option in options:
+                yield from _first_references(option, empty)
+        case Repetition(item, _, most) if most != 0:
+            yield from _first_references(item, empty)
+
+
+def _can_match(expression: Expression, live: Container[str]) -> bool:
+    match expression:
+        case Characters(ranges):
+            return bool(ranges)
+        case Reference(name):
+            return name in live
+        case Sequence(items):
+            return all(_can_match(item, live) for item in items)
+        case Alternatives(options):
+            return any(_can_match(option, live) for option in options)
+        case Repetition(item, least, _):
+            return least == 0 or _can_match(item, live)
+    return isinstance(expression, Literal | Token)
+
+
+def _pruned(expression: Expression, live: Container[str]) -> Expression:
+    """An expression that can match, without the parts that cannot."""
+    match expression:
+        case Sequence(items):
+            return Sequence(tuple(_pruned(item, live) for item in items))
+        case Alternatives(options):
+            return Alternatives(tuple(_pruned(option, live) for option in options if _can_match(option, live)))
+        case Repetition(item, least, most):
+            if most == 0 or not _can_match(item, live):
+                return Literal("")
+            return Repetition(_pruned(item, live), least, most)
+    return expression

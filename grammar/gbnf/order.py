@@ -1,0 +1,141 @@
+"""Which terminals can come first in a text, and which after which.
+
+A terminal is a number, a set of them an integer with a bit for each.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from grammar.gbnf.bits import bits
+from grammar.gbnf.pieces import Call, Chain, Fork, Lexeme, Loop, Piece, Terminal, TokenLexeme
+from grammar.gbnf.regular import Regular
+from grammar.limits import Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """How that which a piece matches can begin and end."""
+
+    may_be_empty: bool
+    first: int
+    last: int
+
+
+class Order:
+    """The order of the terminals of a grammar in pieces."""
+
+    def __init__(self, pieces: Mapping[str, Piece], root: str, regular: Regular, deadline: Deadline) -> None:
+        self._regular = regular
+        self._deadline = deadline
+        self._numbers: dict[Terminal, int] = {}
+        self._spans = dict.fromkeys(pieces, _Span(False, 0, 0))
+        self._settle(pieces)
+        self.terminals = list(self._numbers)
+        self.first = self._spans[root].first
+        """The terminals that a text can begin with."""
+        self.follow = [0] * len(self.terminals)
+        """The terminals that can come after each."""
+        self.boundary = [0] * len(self.terminals)
+        """The terminals before which each has to end: those that follow, without itself where a loop has it twice in a
+        row and once would do as well."""
+        for piece in pieces.values():
+            self._connect(piece)
+
+    def _settle(self, pieces: Mapping[str, Piece]) -> None:
+        """Find the spans of the rules, which depend on each other."""
+        is_new = True
+        while is_new:
+            is_new = False
+            for name, piece in reversed(list(pieces.items())):
+                self._deadline.check()
+                span = self._span(piece)
+                is_new = is_new or span != self._spans[name]
+                self._spans[name] = span
+
+    def _span(self, piece: Piece) -> _Span:
+        match piece:
+            case Lexeme(_, Chain() | Fork() | Loop() | Call() | Lexeme() | TokenLexeme() as inner):
+                return self._span(inner)
+            case Lexeme(expression):
+                terminal = 1 << self._numbers.setdefault(piece, len(self._numbers))
+                return _Span(self._regular.may_be_empty(expression), terminal, terminal)
+            case TokenLexeme():
+                terminal = 1 << self._numbers.setdefault(piece, len(self._numbers))
+                return _Span(False, terminal, terminal)
+            case Call(name):
+                return self._spans[name]
+            case Chain(items):
+                return _chained([self._span(item) for item in items])
+            case Fork(options):
+                return _either([self._span(option) for option in options])
+            case Loop(item, least, _):
+                span = self._span(item)
+                return _Span(least == 0 or span.may_be_empty, span.first, span.last)
+
+    def _connect(self, piece: Piece) -> None:
+        match piece:
+            case Lexeme(_, inner) if inner is not None:
+                self._connect(inner)
+            case Chain(items):
+                self._connect_chain(items)
+            case Fork(options):
+                for option in options:
+                    self._connect(option)
+            case Loop(item, least, most):
+                self._connect(item)
+                if most != 1:
+                    self._connect_loop(item, least, most)
+
+    def _connect_chain(self, items: list[Piece]) -> None:
+        last = 0
+        for item in items:
+            self._deadline.check()
+            self._connect(item)
+            span = self._span(item)
+            for terminal in bits(last):
+                self.follow[terminal] |= span.first
+                self.boundary[terminal] |= span.first
+            last = span.last | (last if span.may_be_empty else 0)
+
+    def _connect_loop(self, item: Piece, least: int, most: int | None) -> None:
+        span = self._span(item)
+        is_any_number = least <= 1 and most is None
+        merging = 0
+        if is_any_number:
+            for lexeme in _alone(item):
+                if self._regular.is_repetition(lexeme.expression):
+                    merging |= 1 << self._numbers[lexeme]
+        for terminal in bits(span.last):
+            self.follow[terminal] |= span.first
+            self.boundary[terminal] |= span.first & ~(merging & 1 << terminal)
+
+
+def _alone(piece: Piece) -> Iterator[Lexeme]:
+    """The lexemes that may be all that a piece matches."""
+    match piece:
+        case Lexeme(_, None):
+            yield piece
+        case Lexeme(_, inner) if inner is not None:
+            yield from _alone(inner)
+        case Fork(options):
+            for option in options:
+                yield from _alone(option)
+
+
+def _chained(spans: list[_Span]) -> _Span:
+    whole = _Span(True, 0, 0)
+    for span in spans:
+        whole = _Span(
+            whole.may_be_empty and span.may_be_empty,
+            whole.first | (span.first if whole.may_be_empty else 0),
+            span.last | (whole.last if span.may_be_empty else 0),
+        )
+    return whole
+
+
+def _either(spans: list[_Span]) -> _Span:
+    first = last = 0
+    for span in spans:
+        first |= span.first
+        last |= span.last
+    return _Span(any(span.may_be_empty for span in spans), first, last)

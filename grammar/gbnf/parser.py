@@ -1,0 +1,245 @@
+"""From the text of a GBNF grammar to its rules."""
+
+import re
+from collections.abc import Callable
+
+from grammar.errors import GrammarError
+from grammar.gbnf.characters import ANY_CHARACTER, LAST_CHARACTER, complement, union
+from grammar.gbnf.reader import Reader
+from grammar.gbnf.syntax import (
+    Alternatives,
+    Characters,
+    Expression,
+    Grammar,
+    Literal,
+    Reference,
+    Repetition,
+    Rule,
+    Sequence,
+    Token,
+    height,
+)
+from grammar.limits import MAX_DEPTH, MAX_GBNF_TEXT, MAX_REPETITION, MAX_RULES
+
+_NAME = re.compile(r"[a-zA-Z0-9-]+")
+_DIGITS = re.compile(r"[0-9]+")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_TOKEN_TEXT = re.compile(r"[^>\r\n]+")
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "[": "[", "]": "]", "-": "-"}
+_HEX_DIGITS = {"x": 2, "u": 4, "U": 8}
+_HEX = re.compile(r"[0-9a-fA-F]{1,8}")
+_MAX_HEIGHT = 3 * MAX_DEPTH + 3
+"""Of an expression: a group is a repetition of alternatives of sequences."""
+_MAX_DIGITS = 9
+_REPETITIONS = {"*": (0, None), "+": (1, None), "?": (0, 1)}
+
+TokenOf = Callable[[str], int | None]
+
+
+def parse(text: str, token_of: TokenOf) -> Grammar:
+    """The rules of a grammar. `token_of` is asked for tokens that are named by their text, such as `<think>`.
+
+    Raises GrammarError, with line and column, for what is not GBNF, for a rule that is defined twice, and for what
+    exceeds a limit.
+    """
+    return _Parser(text, token_of).grammar()
+
+
+class _Parser:
+    def __init__(self, text: str, token_of: TokenOf) -> None:
+        self._reader = Reader(text)
+        self._token_of = token_of
+        self._depth = 0
+
+    def grammar(self) -> Grammar:
+        if len(self._reader.text) > MAX_GBNF_TEXT:
+            raise GrammarError(f"a GBNF grammar has at most {MAX_GBNF_TEXT} characters, got {len(self._reader.text)}")
+        rules: dict[str, Rule] = {}
+        self._reader.skip_blanks(newlines=True)
+        while self._reader.peek:
+            rule = self._rule()
+            if rule.name in rules:
+                raise self._reader.error(f"the rule {rule.name!r} is defined a second time", rule.at)
+            if len(rules) == MAX_RULES:
+                raise self._reader.error(f"a grammar has at most {MAX_RULES} rules", rule.at)
+            rules[rule.name] = rule
+            self._reader.skip_blanks(newlines=True)
+        return Grammar(rules, self._reader.text)
+
+    def _rule(self) -> Rule:
+        reader = self._reader
+        at = reader.at
+        name = reader.take(_NAME) or reader.fail("the name of a rule, of letters, digits and dashes")
+        reader.skip_blanks(newlines=False)
+        reader.expect("::=")
+        reader.skip_blanks(newlines=True)
+        body = self._alternatives()
+        if reader.peek not in ("", "\r", "\n"):
+            reader.fail("an item of the rule, or the end of the line")
+        if height(body) > _MAX_HEIGHT:
+            raise reader.error("the rule has too many repetitions of repetitions", at)
+        return Rule(name, body, at)
+
+    def _alternatives(self) -> Expression:
+        options = [self._sequence()]
+        while self._reader.skips("|"):
+            self._reader.skip_blanks(newlines=True)
+            options.append(self._sequence())
+        return options[0] if len(options) == 1 else Alternatives(tuple(options))
+
+    def _sequence(self) -> Expression:
+        items: list[Expression] = []
+        while (item := self._item()) is not None:
+            self._skip_blanks()
+            items.append(self._repeated(item))
+        return items[0] if len(items) == 1 else Sequence(tuple(items))
+
+    def _skip_blanks(self) -> None:
+        # Within a group a newline ends nothing.
+        self._reader.skip_blanks(newlines=self._depth > 0)
+
+    def _item(self) -> Expression | None:
+        """The next item of a sequence; None if the sequence ends here."""
+        reader, at = self._reader, self._reader.at
+        if reader.skips('"'):
+            return self._literal()
+        if reader.skips("["):
+            return self._class()
+        if reader.skips("("):
+            return self._group()
+        if reader.skips("."):
+            return Characters(ANY_CHARACTER)
+        if reader.peek and reader.peek in "<!":
+            return self._token()
+        name = reader.take(_NAME)
+        return Reference(name, at) if name else None
+
+    def _group(self) -> Expression:
+        if self._depth == MAX_DEPTH:
+            raise self._reader.error(f"groups are nested more than {MAX_DEPTH} deep", self._reader.at - 1)
+        self._depth += 1
+        self._skip_blanks()
+        body = self._alternatives()
+        if not self._reader.skips(")"):
+            self._reader.fail('an item of the group, or ")"')
+        self._depth -= 1
+        return body
+
+    def _literal(self) -> Expression:
+        at, characters = self._reader.at, []
+        while not self._reader.skips('"'):
+            if not self._reader.peek:
+                self._reader.fail("a character, or '\"'")
+            characters.append(self._character())
+        text = "".join(characters)
+        if _SURROGATE.search(text):
+            raise self._reader.error("a surrogate is not a character, no text has it", at)
+        return Literal(text)
+
+    def _class(self) -> Expression:
+        reader = self._reader
+        is_negated = reader.skips("^")
+        if reader.peek == "]":
+            reader.fail("a character of the class")
+        ranges = []
+        while not reader.skips("]"):
+            if not reader.peek:
+                reader.fail('a character, or "]"')
+            ranges.append(self._range())
+        characters = union(ranges)
+        return Characters(complement(characters) if is_negated else characters)
+
+    def _range(self) -> tuple[int, int]:
+        reader, at = self._reader, self._reader.at
+        first = last = ord(self._character())
+        if reader.peek == "-" and reader.text[reader.at + 1 : reader.at + 2] not in ("]", ""):
+            reader.skips("-")
+            last = ord(self._character())
+        if last < first:
+            raise reader.error(f"the range {reader.text[at : reader.at]!r} ends before it begins", at)
+        return first, last
+
+    def _character(self) -> str:
+        reader, at = self._reader, self._reader.at
+        if not reader.skips("\\"):
+            reader.at += 1
+            return reader.text[at]
+        kind = reader.peek
+        if kind in _HEX_DIGITS:
+            reader.at += 1
+            return self._code_point(at, _HEX_DIGITS[kind])
+        if kind not in _ESCAPES:
+            reader.fail('one of n, t, r, \\, ", [, ], -, x, u and U after "\\"')
+        reader.at += 1
+        return _ESCAPES[kind]
+
+    def _code_point(self, at: int, n_digits: int) -> str:
+        """The character of an escape that begins at an offset, and has its digits here."""
+        reader = self._reader
+        digits = reader.take(_HEX)[:n_digits]
+        reader.at = at + 2 + len(digits)
+        if len(digits) < n_digits:
+            reader.fail(f"{n_digits} hexadecimal digits")
+        if int(digits, 16) > LAST_CHARACTER:
+            raise reader.error(f"there is no character {reader.text[at : reader.at]}", at)
+        return chr(int(digits, 16))
+
+    def _token(self) -> Expression:
+        reader, at = self._reader, self._reader.at
+        is_negated = reader.skips("!")
+        reader.expect("<")
+        if reader.skips("["):
+            token = self._number("the id of a token")
+            reader.expect("]")
+            reader.expect(">")
+            return Token(token, is_negated, at)
+        text = f"<{reader.take(_TOKEN_TEXT)}>"
+        reader.expect(">")
+        named = self._token_of(text)
+        if named is None:
+            raise reader.error(f"no token of the model reads {text!r}; a token can also be named by its id, <[id]>", at)
+        return Token(named, is_negated, at)
+
+    def _repeated(self, item: Expression) -> Expression:
+        """An item with all the repetitions that follow it."""
+        while self._reader.peek:
+            if self._reader.peek in _REPETITIONS:
+                least, most = _REPETITIONS[self._reader.peek]
+                self._reader.at += 1
+            elif self._reader.skips("{"):
+                least, most = self._bounds()
+            else:
+                break
+            self._skip_blanks()
+            item = Repetition(item, least, most)
+        return item
+
+    def _bounds(self) -> tuple[int, int | None]:
+        reader, at = self._reader, self._reader.at
+        self._skip_blanks()
+        least = self._count()
+        most: int | None = least
+        self._skip_blanks()
+        if reader.skips(","):
+            self._skip_blanks()
+            most = self._count() if reader.peek.isdecimal() else None
+            self._skip_blanks()
+        if not reader.skips("}"):
+            reader.fail('"," or "}"' if most == least else '"}"')
+        if most is not None and most < least:
+            raise reader.error(f"the most, {most}, is less than the least, {least}", at)
+        return least, most
+
+    def _count(self) -> int:
+        reader, at = self._reader, self._reader.at
+        count = self._number("a number of repetitions")
+        if count > MAX_REPETITION:
+            raise reader.error(f"an item is repeated at most {MAX_REPETITION} times, got {count}", at)
+        return count
+
+    def _number(self, what: str) -> int:
+        reader, at = self._reader, self._reader.at
+        digits = reader.take(_DIGITS) or reader.fail(what)
+        if len(digits) > _MAX_DIGITS:
+            raise reader.error(f"a number has at most {_MAX_DIGITS} digits", at)
+        return int(digits)

@@ -1,0 +1,119 @@
+"""A lexeme by its characters: Glushkov's automaton, whose states are the places of characters in an expression.
+
+Numbers of repetitions above one count as any number. What it tells holds for the lexeme, and for some longer texts.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+from grammar.gbnf.alphabet import Alphabet
+from grammar.gbnf.syntax import (
+    Alternatives,
+    Characters,
+    Expression,
+    Literal,
+    Reference,
+    Repetition,
+    Rule,
+    Sequence,
+)
+
+START = 0
+"""The position before the first character."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The part of an automaton that an expression is."""
+
+    may_be_empty: bool
+    first: list[int]
+    last: list[int]
+
+
+class Positions:
+    """The places of characters in a lexeme, and which can come after which."""
+
+    def __init__(self, expression: Expression, rules: Mapping[str, Rule], alphabet: Alphabet) -> None:
+        self._rules = rules
+        self._alphabet = alphabet
+        self._characters = [0]
+        self._follow: list[list[list[int]]] = [[]]
+        self._moves: dict[frozenset[int], dict[int, set[int]]] = {}
+        whole = self._span(expression)
+        self._connect([START], whole.first)
+        self.ends = frozenset(whole.last)
+        """The positions that the lexeme can end at."""
+        self.starts = self.after(frozenset([START]))
+        """The characters that it can begin with."""
+        self.goes_on = self.after(self.ends)
+        """The characters that can come where it could end."""
+        self.is_long = any(self._follow[1:])
+        """Whether it has more than one character."""
+
+    def moves(self, positions: frozenset[int]) -> Mapping[int, set[int]]:
+        """The positions that can come after any of some, by the set of characters that leads there."""
+        known = self._moves.get(positions)
+        if known is None:
+            known = self._moves[positions] = {}
+            for position in chain.from_iterable(map(self._after, positions)):
+                known.setdefault(self._characters[position], set()).add(position)
+        return known
+
+    def after(self, positions: frozenset[int]) -> int:
+        """The characters that can come after any of some positions."""
+        characters = 0
+        for some in self.moves(positions):
+            characters |= some
+        return characters
+
+    def _after(self, position: int) -> Iterator[int]:
+        return chain.from_iterable(self._follow[position])
+
+    def _span(self, expression: Expression) -> _Span:
+        match expression:
+            case Literal(text):
+                return self._chain([self._position(self._alphabet.character(character)) for character in text])
+            case Characters(ranges):
+                return self._position(self._alphabet.set_of(ranges))
+            case Reference(name):
+                return self._span(self._rules[name].body)
+            case Sequence(items):
+                return self._chain([self._span(item) for item in items])
+            case Alternatives(options):
+                return _either([self._span(option) for option in options])
+            case Repetition(item, least, most):
+                return self._repeated(self._span(item), least, most)
+        raise AssertionError("a token is not part of a lexeme")
+
+    def _position(self, characters: int) -> _Span:
+        self._characters.append(characters)
+        self._follow.append([])
+        position = [len(self._characters) - 1]
+        return _Span(False, position, position)
+
+    def _chain(self, spans: list[_Span]) -> _Span:
+        whole = _Span(True, [], [])
+        for span in spans:
+            self._connect(whole.last, span.first)
+            first = whole.first + span.first if whole.may_be_empty else whole.first
+            last = whole.last + span.last if span.may_be_empty else span.last
+            whole = _Span(whole.may_be_empty and span.may_be_empty, first, last)
+        return whole
+
+    def _repeated(self, span: _Span, least: int, most: int | None) -> _Span:
+        if most != 1:
+            self._connect(span.last, span.first)
+        return _Span(least == 0 or span.may_be_empty, span.first, span.last)
+
+    def _connect(self, before: list[int], after: list[int]) -> None:
+        if after:
+            for position in before:
+                self._follow[position].append(after)
+
+
+def _either(spans: list[_Span]) -> _Span:
+    first = [position for span in spans for position in span.first]
+    last = [position for span in spans for position in span.last]
+    return _Span(any(span.may_be_empty for span in spans), first, last)

@@ -1,0 +1,124 @@
+"""What a GBNF grammar consists of."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from grammar.gbnf.characters import Ranges
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A text, which may be empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Characters:
+    """One character of a set, which may be empty: then nothing matches."""
+
+    ranges: Ranges
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token by its id; with `is_negated` any other token that is text."""
+
+    token: int
+    is_negated: bool
+    at: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Whatever a rule matches."""
+
+    name: str
+    at: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """Items one after the other."""
+
+    items: "tuple[Expression, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Alternatives:
+    """Any of several; without any, nothing matches."""
+
+    options: "tuple[Expression, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """An item a number of times; `most` is None if there is no limit."""
+
+    item: "Expression"
+    least: int
+    most: int | None
+
+
+Expression = Literal | Characters | Token | Reference | Sequence | Alternatives | Repetition
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule, and where in the text its definition begins."""
+
+    name: str
+    body: Expression
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """Rules by their names. Places are offsets into `text`."""
+
+    rules: Mapping[str, Rule]
+    text: str
+
+    def place(self, at: int) -> str:
+        """Where an offset is, for a message."""
+        return place(self.text, at)
+
+
+def place(text: str, at: int) -> str:
+    """Line and column of an offset, both counted from 1."""
+    before = text[:at].replace("\r\n", "\n").replace("\r", "\n")
+    return f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
+
+
+def parts(expression: Expression) -> "tuple[Expression, ...]":
+    """What an expression is made of, one level down."""
+    match expression:
+        case Sequence(items):
+            return items
+        case Alternatives(options):
+            return options
+        case Repetition(item):
+            return (item,)
+    return ()
+
+
+def walk(expression: Expression) -> Iterator[Expression]:
+    """An expression and everything within it, but for the rules that it refers to."""
+    left = [expression]
+    while left:
+        yield (part := left.pop())
+        left.extend(reversed(parts(part)))
+
+
+def references(expression: Expression) -> Iterator[Reference]:
+    """The references in an expression, in the order of the text."""
+    return (part for part in walk(expression) if isinstance(part, Reference))
+
+
+def height(expression: Expression) -> int:
+    """How many levels an expression has."""
+    level, n_levels = [expression], 0
+    while level:
+        level = [part for upper in level for part in parts(upper)]
+        n_levels += 1
+    return n_levels

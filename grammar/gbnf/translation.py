@@ -1,0 +1,37 @@
+"""From GBNF to llguidance's form of a grammar."""
+
+from grammar.gbnf.checks import ROOT, check, may_be_empty, rules_that, without_dead_ends
+from grammar.gbnf.clashes import Clashes
+from grammar.gbnf.cutting import Cutter
+from grammar.gbnf.loops import unrolled
+from grammar.gbnf.order import Order
+from grammar.gbnf.regular import Regular
+from grammar.gbnf.syntax import Grammar
+from grammar.gbnf.tokens import Tokens
+from grammar.gbnf.writing import LarkWriter
+from grammar.limits import Deadline
+from grammar.vocabulary import GrammarVocabulary
+
+
+def translate(grammar: Grammar, vocabulary: GrammarVocabulary) -> str:
+    """The rules of a grammar in Lark's syntax, matching the same texts.
+
+    Raises GrammarError for what `check` finds, for a grammar that no text matches, for tokens that the vocabulary does
+    not have or that cannot be told apart from text, and for a grammar that takes too long to translate.
+    """
+    deadline = Deadline()
+    check(grammar, deadline)
+    tokens = Tokens(grammar, vocabulary)
+    grammar = unrolled(without_dead_ends(grammar, deadline))
+    cutter = Cutter(grammar.rules, tokens.lexeme, deadline)
+    cutter.call(ROOT)
+    regular = Regular(grammar.rules, rules_that(may_be_empty, grammar.rules, deadline), deadline)
+    clashes = Clashes(regular, deadline)
+    order = Order(cutter.pieces, ROOT, regular, deadline)
+    while to_cut := clashes.find(order):
+        for lexeme in to_cut:
+            cutter.open(lexeme)
+        order = Order(cutter.pieces, ROOT, regular, deadline)
+    if tokens:
+        tokens.check_place(order, clashes.rivals(order), regular)
+    return LarkWriter(grammar.rules, tokens).write(cutter.pieces)

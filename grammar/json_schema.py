@@ -1,0 +1,145 @@
+"""JSON Schema, as llguidance supports it: what it would ignore is refused."""
+
+import json
+import re
+from typing import NoReturn
+
+from grammar.completable import check_completable
+from grammar.errors import GrammarError
+from grammar.intersections import check_intersections
+from grammar.limits import MAX_DEPTH
+from grammar.regex import expression_error
+from grammar.subschemas import Schema, subschemas
+
+_SUPPORTED = frozenset(
+    {
+        "$anchor",
+        "$defs",
+        "$id",
+        "$ref",
+        "$schema",
+        "additionalItems",
+        "additionalProperties",
+        "allOf",
+        "anyOf",
+        "const",
+        "definitions",
+        "enum",
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+        "format",
+        "id",
+        "items",
+        "maxItems",
+        "maxLength",
+        "maxProperties",
+        "maximum",
+        "minItems",
+        "minLength",
+        "minProperties",
+        "minimum",
+        "multipleOf",
+        "oneOf",
+        "pattern",
+        "patternProperties",
+        "prefixItems",
+        "properties",
+        "required",
+        "type",
+    }
+)
+_ANNOTATIONS = frozenset(
+    {
+        "$comment",
+        "contentEncoding",
+        "contentMediaType",
+        "contentSchema",
+        "default",
+        "deprecated",
+        "description",
+        "discriminator",
+        "example",
+        "examples",
+        "readOnly",
+        "title",
+        "writeOnly",
+    }
+)
+"""Keywords that say nothing of what matches."""
+
+_OPTIONS = {"lenient": False, "coerce_one_of": False, "whitespace_pattern": r"\x20|\n[\x20\t]{0,20}"}
+"""Between the parts of a value there is no white space, one space, or a newline with its indentation: a model that may
+write any number of spaces sometimes never stops."""
+
+_UNSATISFIABLE = "Unsatisfiable schema: "
+_UNKNOWN_FORMAT = re.compile(r"Unknown format: (.*)")
+_UNKNOWN_POINTER = re.compile(r"Pointer '(.*)' does not exist")
+_ELSEWHERE = re.compile(r"Resource '(.*?)' is not present in a registry.*")
+_EMPTY_EXPRESSION = re.compile(r"Regex is empty: .*")
+_UNDECIDED = re.compile(r"Unable to determine if regex is empty: .*")
+_ONE_OF = "oneOf constraints are not supported"
+
+
+def schema_to_rules(text: str) -> str:
+    """A rule in Lark's syntax for the values that match a schema, given as JSON text.
+
+    Raises GrammarError if the text is not JSON, for a member that is there twice, for a keyword that is not supported,
+    for a part of the schema that no value can match because it requires itself, and for what exceeds a limit.
+    """
+    schema = _parsed(text)
+    if schema is False:
+        raise GrammarError("nothing can satisfy the schema: it is false")
+    if schema is True:
+        schema, text = {}, "{}"
+    if not isinstance(schema, dict):
+        raise GrammarError(f"a schema is an object, or true or false, got {json.dumps(schema)[:40]}")
+    for place, part in subschemas(schema, MAX_DEPTH):
+        _check_keywords(place, part)
+    check_completable(schema)
+    check_intersections(schema)
+    # The text itself keeps numbers as they are.
+    members = text.strip()[1:]
+    return f'start: %json {{"x-guidance": {json.dumps(_OPTIONS)}{"," if schema else ""}{members}'
+
+
+def schema_error(message: str) -> GrammarError:
+    """What llguidance says about a schema, in words for whoever wrote it."""
+    reason = expression_error(message).removeprefix("failed to compile JSON schema: ")
+    if reason.startswith(_UNSATISFIABLE):
+        cause = _EMPTY_EXPRESSION.sub("no string has this pattern, format and length", reason)
+        return GrammarError(f"nothing can satisfy the schema: {cause.removeprefix(_UNSATISFIABLE)}")
+    if reason.startswith(_ONE_OF):
+        reason = '"oneOf" is supported only where no value can match two of its schemas by their form; use "anyOf"'
+    reason = _UNDECIDED.sub("the patterns, format and length of a string are too complex together", reason)
+    reason = _UNKNOWN_POINTER.sub(r'there is no "#\1" that "$ref" could refer to', reason)
+    reason = _ELSEWHERE.sub(r'"$ref" refers to \1, which is not in the schema', reason)
+    reason = _UNKNOWN_FORMAT.sub(r'the format "\1" is not supported', reason)
+    return GrammarError(f"the schema cannot be used: {reason}")
+
+
+def _parsed(text: str) -> object:
+    try:
+        parsed: object = json.loads(text, object_pairs_hook=_members, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise GrammarError(f"the schema is not JSON: {error}") from None
+    return parsed
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise GrammarError(f'the schema has "{twice}" twice in one object')
+    return members
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _check_keywords(place: str, schema: Schema) -> None:
+    for keyword in schema:
+        is_annotation = keyword in _ANNOTATIONS or (keyword.startswith("x-") and keyword != "x-guidance")
+        if keyword not in _SUPPORTED and not is_annotation:
+            raise GrammarError(f'the keyword "{keyword}" of the schema, at {place}, is not supported')

@@ -1,0 +1,16 @@
+"""A grammar as it was asked for."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["gbnf", "json_schema", "regex", "choice"]
+
+
+@dataclass(frozen=True, slots=True)
+class GrammarSource:
+    """A grammar in the words of whoever wrote it."""
+
+    kind: Kind
+    text: str
+    """GBNF; the JSON text of a schema, with its members in the order that the output is to have; a regular expression;
+    or a JSON list of strings, for a choice."""

@@ -1,0 +1,76 @@
+"""The schemas that a JSON schema is made of."""
+
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
+
+from grammar.errors import GrammarError
+
+Schema = Mapping[str, object]
+
+_NAMED = ("properties", "patternProperties", "$defs", "definitions")
+_LISTED = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
+_SINGLE = ("items", "additionalItems", "additionalProperties")
+
+
+def subschemas(schema: Schema, max_depth: int) -> Iterator[tuple[str, Schema]]:
+    """A schema and all schemas within it that are objects, each with its place as a JSON pointer.
+
+    Raises GrammarError if they are nested deeper than `max_depth`.
+    """
+    level: list[tuple[str, Schema]] = [("#", schema)]
+    for _ in range(max_depth):
+        yield from level
+        level = [inner for place, outer in level for inner in _within(place, outer)]
+        if not level:
+            return
+    raise GrammarError(f"schemas are nested more than {max_depth} deep")
+
+
+def children(schema: Schema) -> list[object]:
+    """The schemas of the members and items of a value."""
+    named = [schema.get(keyword) for keyword in ("properties", "patternProperties")]
+    found: list[object] = [part for parts in named if isinstance(parts, dict) for part in parts.values()]
+    for keyword in ("prefixItems", "items"):
+        found += listed(schema, keyword)
+    return found + [schema.get(keyword) for keyword in _SINGLE]
+
+
+def listed(schema: Schema, keyword: str) -> list[object]:
+    """The list that a keyword has for its value; an empty one if it has something else."""
+    value = schema.get(keyword)
+    return value if isinstance(value, list) else []
+
+
+def target(schema: Schema, reference: str) -> object:
+    """The part of a schema that a JSON pointer leads to; None if there is none, or if the reference is no pointer."""
+    if reference != "#" and not reference.startswith("#/"):
+        return None
+    part: object = schema
+    for name in unquote(reference).split("/")[1:]:
+        key = name.replace("~1", "/").replace("~0", "~")
+        if isinstance(part, list) and key.isdecimal() and int(key) < len(part):
+            part = part[int(key)]
+        elif isinstance(part, dict):
+            part = part.get(key)
+        else:
+            return None
+    return part
+
+
+def _within(place: str, schema: Schema) -> Iterator[tuple[str, Schema]]:
+    for keyword in _NAMED:
+        named = schema.get(keyword)
+        if isinstance(named, dict):
+            yield from ((f"{place}/{keyword}/{_escaped(name)}", s) for name, s in named.items() if isinstance(s, dict))
+    for keyword in _LISTED:
+        listed = schema.get(keyword)
+        if isinstance(listed, list):
+            yield from ((f"{place}/{keyword}/{n}", s) for n, s in enumerate(listed) if isinstance(s, dict))
+    for keyword in _SINGLE:
+        single = schema.get(keyword)
+        if isinstance(single, dict):
+            yield f"{place}/{keyword}", single
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")

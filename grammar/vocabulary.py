@@ -1,0 +1,78 @@
+"""The tokens that grammars are matched against."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from llguidance import LLTokenizer, TokenizerWrapper
+
+_NOT_TEXT = 0xFF
+"""No UTF-8 text has this byte. In llguidance it marks a special token."""
+
+
+class _Pieces(TokenizerWrapper):
+    """Tokens in the form that llguidance takes them."""
+
+    def __init__(self, tokens: Sequence[bytes], special: Sequence[int], end: int) -> None:
+        # Without the base class's own initialization, which tries to tokenize.
+        self.tokens = tokens
+        self.special_token_ids = special
+        self.eos_token_id = end
+        self.bos_token_id = None
+        self.is_tokenizer_wrapper = True
+
+    def __call__(self, text: str) -> list[int]:
+        raise NotImplementedError("grammars that force no tokens need no tokenizer")
+
+
+class GrammarVocabulary:
+    """The tokens of a model, with the tables that llguidance finds the matching ones by. It does not change."""
+
+    def __init__(
+        self,
+        pieces: Sequence[bytes],
+        special: Collection[int],
+        end_of_generation: Collection[int],
+        special_texts: Mapping[str, int] | None = None,
+    ) -> None:
+        """Takes half a second or so for a large vocabulary, and holds up other threads for half of that at a time.
+
+        `pieces` are the bytes of each token as it appears in a text, empty for one that prints nothing. `special`
+        tokens, and those that print nothing, come only where a grammar names them, `end_of_generation` tokens only
+        where it ends. `special_texts` is what special tokens are called where a grammar names them by their text.
+        """
+        self.n_tokens = len(pieces)
+        self.end_of_generation = frozenset(end_of_generation)
+        unprintable = {token for token, piece in enumerate(pieces) if not piece or piece[0] == _NOT_TEXT}
+        self.special = unprintable.union(special, end_of_generation)
+        """Tokens that are not text."""
+        self._pieces = pieces
+        self._special_texts = special_texts or {}
+        self.tokenizer = self._build_tables()
+
+    @property
+    def n_table_tokens(self) -> int:
+        """Tokens in llguidance's tables: one more than the model has, if none of those ends a generation."""
+        return self.n_tokens + (not self.end_of_generation)
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of a token in a text; none for a special token."""
+        return b"" if token in self.special else self._pieces[token]
+
+    def token_of(self, text: str) -> int | None:
+        """The token that a grammar names by its text: a special token, or one that prints exactly this text; None if
+        there is none."""
+        named = self._special_texts.get(text)
+        if named is not None:
+            return named
+        piece = text.encode(errors="surrogatepass")
+        return next((t for t, p in enumerate(self._pieces) if p == piece and t not in self.special), None)
+
+    def _build_tables(self) -> LLTokenizer:
+        # Names of their own keep special tokens apart from text that reads the same, and from each other.
+        tokens = [b"<token %d>" % t if t in self.special else piece for t, piece in enumerate(self._pieces)]
+        ends = sorted(self.end_of_generation)
+        if not ends:
+            ends = [len(tokens)]
+            tokens.append(b"<end>")
+        tables = LLTokenizer(_Pieces(tokens, sorted({*self.special, *ends}), ends[0]), eos_token=ends, slices=[])
+        # A step of its own, for it does not release the interpreter either.
+        return tables.with_slices(LLTokenizer.general_slices())
