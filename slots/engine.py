@@ -16,6 +16,7 @@ from slots.engine_loop import EngineLoop
 from slots.errors import InvalidRequest, ModelLoadError, PromptTooLong, QueueFull, ShuttingDown, StepFailed
 from slots.events import SlotStatus
 from slots.fingerprint import fingerprint
+from slots.grammars import Grammars
 from slots.kv_cache import KvCache
 from slots.llama import Context, Model, ModelInfo
 from slots.options import ContextOptions, EngineOptions, ModelOptions
@@ -44,6 +45,7 @@ class Engine:
         """Most tokens of one request, prompt and text together."""
         self.context_shift = options.context_shift
         """Whether a text goes on beyond the end of the context."""
+        self.grammars = Grammars(self.vocab)
         self._context = context
         self._surroundings = Surroundings.of(self.vocab, context.n_ctx_seq)
         self._commands: SimpleQueue[Command] = SimpleQueue()

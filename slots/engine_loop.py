@@ -198,7 +198,9 @@ class EngineLoop:
         )
         generation = self._generations.get(work.number)
         if generation is None:
-            sampler = Sampler(work.request.sampling, work.request.prompt, self._surroundings)
+            request = work.request
+            matcher = request.grammar.matcher() if request.grammar else None
+            sampler = Sampler(request.sampling, request.prompt, self._surroundings, matcher)
             generation = Generation(work, self._vocab, sampler, None if self._shifts else slot.n_ctx)
             self._generations[work.number] = generation
         generation.slot_id = slot.slot_id
@@ -284,14 +286,29 @@ class EngineLoop:
             _log.error("a token could not be chosen", exc_info=choice)
             self._release(slot, Failed(_internal_error()))
             return
-        stream = self._streams[slot.work.number] if slot.work else None
-        for event in generation.advance(choice, now):
+        try:
+            self._go_on(slot, generation, choice, now)
+        except EngineError as error:
+            self._release(slot, Failed(error))
+
+    def _go_on(self, slot: Slot, generation: Generation, choice: Choice, now: float) -> None:
+        """Tell what comes of a choice, and of those that a grammar leaves none about after it."""
+        stream = self._streams[generation.number]
+        self._tell(slot, generation.advance(choice, now))
+        forced = generation.sampler.take_forced() if slot.work else []
+        for n_more, token in zip(reversed(range(len(forced))), forced, strict=True):
+            if slot.work:
+                self._tell(slot, generation.advance(Choice(token, None), now, n_more))
+        if stream.n_unread > self._most_unread:
+            raise StepFailed(f"{stream.n_unread} tokens wait for the client to read them")
+
+    def _tell(self, slot: Slot, events: list[Event]) -> None:
+        """Tell a request's stream what became of it; the last event frees the slot."""
+        for event in events:
             if isinstance(event, Finished):
                 self._release(slot, event)
-            elif stream:
-                self._outbox.append((stream, event))
-        if stream and stream.n_unread > self._most_unread:
-            self._release(slot, Failed(StepFailed(f"{stream.n_unread} tokens wait for the client to read them")))
+            elif slot.work:
+                self._outbox.append((self._streams[slot.work.number], event))
 
     def _generation_of(self, slot: Slot) -> Generation:
         assert slot.work

@@ -17,6 +17,8 @@ class Generation:
         """`n_ctx` is the number of tokens after which there is no room for more; None if room is made."""
         self.slot_id = -1
         """The slot that it is in."""
+        self.number = work.number
+        """Of the request."""
         self._work = work
         self._request = work.request
         self._vocab = vocab
@@ -42,8 +44,9 @@ class Generation:
         if self._prefilled is None:
             self._prefilled = now
 
-    def advance(self, choice: Choice, now: float) -> list[Event]:
-        """Take in the token that was chosen; `now` is the time of the choice.
+    def advance(self, choice: Choice, now: float, n_more: int = 0) -> list[Event]:
+        """Take in the token that was chosen; `now` is the time of the choice. The sampler is already `n_more` tokens
+        ahead, which a grammar leaves no choice about.
 
         Returns the events for the stream; the last one is Finished when the generation is over.
         """
@@ -52,6 +55,8 @@ class Generation:
         self._work.tokens.append(choice.token)
         text = "" if ends else self._text.feed(self._vocab.text_of(choice.token))
         reason = StopReason.EOS if ends else self._reason_to_stop()
+        if reason is not StopReason.WORD and not ends and not n_more and self.sampler.is_over:
+            reason = StopReason.EOS
         if reason is None and "\n" in text and self._is_out_of_time(now):
             reason = StopReason.LIMIT
         if reason is not None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from grammar.matcher import CompiledGrammar
 from slots.errors import require
 from slots.sampling_params import SamplingParams
 from slots.scope import Scope
@@ -35,6 +36,8 @@ class CompletionRequest:
     """Who else may take what is computed for it, and whose it may take."""
     n_cache_reuse: int = 0
     """Fewest tokens of a chunk behind the common prefix that is moved to where the prompt has it; 0 moves none."""
+    grammar: CompiledGrammar | None = None
+    """What the text has to match."""
     n_indent: int = 0
     """Spaces and tabs that each new line has to begin with; one that has fewer ends the generation."""
     t_max_predict_ms: int = 0

@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from slots.errors import InvalidRequest
 from slots.llama import Logits
+from slots.sampling import bits
+from slots.sampling.bits import Words
 from slots.sampling.columns import Columns, Floats32, Indices
 from slots.sampling.selection import LEAST_FOLDED, Floats, at_least, descending, largest
 from slots.sampling.workspace import Workspace
@@ -16,6 +18,8 @@ LARGEST_LOGIT = 1e30
 """Keeps extreme penalties and biases from turning into infinities, on which a softmax is undefined."""
 _NEGLIGIBLE = np.float32(-200.0)
 """The exponential of which is 0 in 32 bits, unlike that of minus infinity a number that can be multiplied with 0."""
+_SOME_MORE = 32
+"""Logits to look at, beyond twice as many as are asked for, before all of the row is gone through."""
 
 
 def no_token_left() -> InvalidRequest:
@@ -65,7 +69,7 @@ class Candidates:
     sampler that takes tokens away leaves arrays of the others. The row is read, and changed at single places only.
     """
 
-    __slots__ = ("_columns", "_edits", "_row", "ids", "is_sorted", "logits", "workspace")
+    __slots__ = ("_allowed", "_columns", "_edits", "_row", "ids", "is_sorted", "logits", "workspace")
 
     def __init__(self, row: Logits, workspace: Workspace) -> None:
         """`row` is float32 of shape (vocabulary,)."""
@@ -79,6 +83,7 @@ class Candidates:
         self._row = row
         self._edits: list[tuple[Indices, Logits]] = []
         self._columns: Columns | None = None
+        self._allowed: Words | None = None
 
     def __len__(self) -> int:
         return self.logits.size
@@ -99,10 +104,32 @@ class Candidates:
         if self.ids is not None:
             self.sort()
             return 0
+        place = int(self.logits.argmax())
+        if self._allowed is None or bits.contains(self._allowed, np.array([place]))[0]:
+            return place
+        self.settle()
         return int(self.logits.argmax())
+
+    def restrict(self, allowed: Words) -> None:
+        """Take all tokens of a whole row away but those of a set, by and by: what looks for the largest logits skips
+        the others. `settle` is to be called before anything else."""
+        self._allowed = allowed
+
+    def settle(self) -> None:
+        """Rule out all tokens at once that a set, given to `restrict`, does not have."""
+        if self._allowed is not None:
+            is_missing = bits.missing(self._allowed, self.workspace.mask[: len(self)])
+            np.copyto(self.logits, -np.inf, where=is_missing)
+            self._allowed = self._columns = None
 
     def largest(self, n: int) -> Indices:
         """The places of the n largest logits, largest first, the lower place first among equals."""
+        if self._allowed is not None:
+            places = largest(self.logits, 2 * n + _SOME_MORE, self.workspace, self._whole_columns())
+            places = places[bits.contains(self._allowed, places)]
+            if places.size >= n:
+                return places[:n]
+            self.settle()
         places = largest(self.logits, n, self.workspace, self._whole_columns())
         if places.size < min(n, len(self)):
             raise not_numbers()
@@ -122,6 +149,7 @@ class Candidates:
         """Take away all but the candidates at these places, which become the new order."""
         self.ids = places if self.ids is None else self.ids[places]
         self.logits = self.logits[places]
+        self._allowed = None
         self.is_sorted = False
 
     def keep_first(self, n: int) -> None:

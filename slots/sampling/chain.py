@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from slots.sampling.adaptive_p import make_adaptive_p
 from slots.sampling.candidates import LARGEST_LOGIT
 from slots.sampling.dry import make_dry
+from slots.sampling.grammar_mask import GrammarMask
 from slots.sampling.infill import make_infill
 from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.logit_bias import make_logit_bias
@@ -64,8 +65,9 @@ class Chain:
 def build_chain(of: Ingredients) -> Chain:
     """The chain that the options of a request ask for; what asks for nothing is not in it.
 
-    Logit biases come first. Mirostat takes the place of all samplers that take candidates away, Adaptive-p comes last
-    wherever it was named: both as in llama.cpp, but that penalties and DRY work with Mirostat here, too.
+    A grammar comes first, then logit biases. Mirostat takes the place of all samplers that take candidates away,
+    Adaptive-p comes last wherever it was named: both as in llama.cpp, but that penalties and DRY work with Mirostat
+    here, too.
     """
     params = of.params
     order = _order(params)
@@ -78,12 +80,16 @@ def build_chain(of: Ingredients) -> Chain:
         edits.insert(0, bias)
     if params.mirostat and not is_greedy:
         others.append(make_mirostat(of))
+    if of.matcher is not None:
+        looks_for_largest = names[0] is SamplerName.TOP_K if names else is_greedy
+        is_lazy = looks_for_largest and not params.mirostat
+        edits.insert(0, GrammarMask(of.matcher, of.surroundings.end_of_generation, is_lazy=is_lazy))
     return Chain(
         edits=tuple(edits),
         others=tuple(others),
         is_greedy=is_greedy,
         weighs_all=names[0] not in _LOOK_FOR_THE_LARGEST if names else not is_greedy,
-        usual=None if is_greedy or params.mirostat else _usual_options(of, names),
+        usual=None if is_greedy or params.mirostat or of.matcher else _usual_options(of, names),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from grammar.matcher import Matcher
 from slots.sampling.candidates import Candidates
 from slots.sampling.surroundings import Surroundings
 from slots.sampling_params import SamplingParams
@@ -25,6 +26,8 @@ class Ingredients:
     prompt: Sequence[int]
     surroundings: Surroundings
     random: np.random.Generator
+    matcher: Matcher | None = None
+    """Where the request is in its grammar, if it has one."""
 
     @property
     def has_fixed_temperature(self) -> bool:

@@ -3,15 +3,18 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from grammar.matcher import Matcher
 from slots.events import TokenProbabilities, TokenProbability
 from slots.llama import Logits
 from slots.sampling.candidates import Candidates, no_token_left, not_numbers
 from slots.sampling.chain import build_chain
 from slots.sampling.draw import draw
+from slots.sampling.grammar_mask import limits_named
 from slots.sampling.ingredients import Ingredients
 from slots.sampling.penalties import Penalties
 from slots.sampling.probabilities import ModelProbabilities, remaining_probabilities
@@ -50,13 +53,23 @@ class _Observer(Protocol):
 class Sampler:
     """The samplers of one request, with their state and their own random generator."""
 
-    def __init__(self, params: SamplingParams, prompt: Sequence[int], surroundings: Surroundings) -> None:
+    def __init__(
+        self,
+        params: SamplingParams,
+        prompt: Sequence[int],
+        surroundings: Surroundings,
+        matcher: Matcher | None = None,
+    ) -> None:
+        """`matcher` is where the request is in its grammar, if it has one."""
         self.seed = params.seed if params.seed >= 0 else secrets.randbits(32)
         self._random = np.random.Generator(np.random.PCG64(self.seed))
-        self._chain = chain = build_chain(Ingredients(params, prompt, surroundings, self._random))
+        self._matcher = matcher
+        ingredients = Ingredients(params, prompt, surroundings, self._random, matcher)
+        self._chain = chain = build_chain(ingredients)
         samplers: tuple[object, ...] = tuple(dict.fromkeys(chain.steps))
         self._listeners = [sampler for sampler in samplers if isinstance(sampler, _Listener)]
         self._observers = [sampler for sampler in samplers if isinstance(sampler, _Observer)]
+        self._ruled_out = ingredients.ruled_out() if matcher else set()
         self._n_probs = params.n_probs
         self._of_model = params.n_probs > 0 and not params.post_sampling_probs
         self.usual = None if params.n_probs else chain.usual
@@ -97,6 +110,25 @@ class Sampler:
         for listener in self._listeners:
             listener.accept(token)
         return token
+
+    @property
+    def is_over(self) -> bool:
+        """Whether a grammar leaves nothing but the end. Raises InvalidRequest where a grammar hits its limits."""
+        with limits_named():
+            return self._matcher is not None and self._matcher.is_over
+
+    def take_forced(self) -> list[int]:
+        """Take in the tokens that a grammar leaves no choice about, and return them: just those that would be chosen
+        one after the other. None where choosing has other effects than the choice. Raises InvalidRequest as above."""
+        if self._matcher is None or self._n_probs or self._observers:
+            return []
+        with limits_named():
+            tokens = list(takewhile(lambda token: token not in self._ruled_out, self._matcher.forced()))
+        for token in tokens:
+            if not self._chain.is_greedy:
+                self.random_share()  # which the choice would have taken
+            self.take(token)
+        return tokens
 
     def _take_best(self, candidates: Candidates) -> int:
         place = candidates.best()

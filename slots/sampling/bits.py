@@ -1,0 +1,34 @@
+"""Sets of tokens as bits: the first token is the lowest bit of the first 32-bit word."""
+
+import numpy as np
+import numpy.typing as npt
+
+from slots.sampling.columns import Indices
+
+Words = npt.NDArray[np.uint32]
+"""Shape (ceil(tokens / 32),)."""
+
+
+def count(words: Words) -> int:
+    """How many tokens a set has."""
+    return int(np.bitwise_count(words).sum())
+
+
+def members(words: Words) -> Indices:
+    """The tokens of a small set, ascending."""
+    used = words.nonzero()[0]
+    bits = np.unpackbits(words[used].view(np.uint8), bitorder="little").reshape(-1, 32)
+    rows, columns = bits.nonzero()
+    return used[rows] * 32 + columns
+
+
+def contains(words: Words, tokens: Indices) -> npt.NDArray[np.bool_]:
+    """Which of some tokens are in a set; of the shape of `tokens`."""
+    shifted: Words = words[tokens >> 5] >> (tokens & 31).astype(np.uint32)
+    return (shifted & np.uint32(1)).astype(np.bool_)
+
+
+def missing(words: Words, out: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which of all tokens are not in a set, shape (tokens,), in `out`."""
+    bits = np.unpackbits(words.view(np.uint8), bitorder="little", count=out.size)
+    return np.equal(bits, 0, out=out)

@@ -1,0 +1,49 @@
+"""What a grammar leaves of the tokens."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from grammar.errors import GrammarError
+from grammar.matcher import Matcher
+from slots.errors import InvalidRequest
+from slots.sampling import bits
+from slots.sampling.candidates import Candidates
+
+_FEW = 1024
+"""Tokens that are looked at one by one, instead of at the whole row."""
+
+
+class GrammarMask:
+    """Takes away the tokens that a grammar does not allow next. The first sampler of a chain."""
+
+    def __init__(self, matcher: Matcher, end_of_generation: Collection[int], *, is_lazy: bool) -> None:
+        """`is_lazy` where nothing but the largest logits of the row will be looked at."""
+        self._matcher = matcher
+        self._end_of_generation = end_of_generation
+        self._is_lazy = is_lazy
+
+    def __call__(self, candidates: Candidates) -> None:
+        with limits_named():
+            allowed = self._matcher.mask()
+        n_allowed = bits.count(allowed)
+        if n_allowed <= _FEW:
+            candidates.keep(bits.members(allowed))
+        else:
+            candidates.restrict(allowed)
+            if not self._is_lazy:
+                candidates.settle()
+
+    def accept(self, token: int) -> None:
+        """Take in a token that was chosen."""
+        if token not in self._end_of_generation:
+            with limits_named():
+                self._matcher.accept(token)
+
+
+@contextmanager
+def limits_named() -> Iterator[None]:
+    """What stops a grammar half way becomes an InvalidRequest."""
+    try:
+        yield
+    except GrammarError as error:
+        raise InvalidRequest("grammar", str(error)) from None

@@ -1,0 +1,28 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slots.sampling import bits
+from tests.slots.sampling.made_up import examples
+
+sets = st.integers(1, 300).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1))))
+
+
+def words_of(n: int, tokens: set[int]) -> bits.Words:
+    """The bits of a set among n tokens."""
+    words = np.zeros((n + 31) // 32, np.uint32)
+    for token in tokens:
+        words[token // 32] |= np.uint32(1 << token % 32)
+    return words
+
+
+@examples(200)
+@given(sets)
+def test_bits_say_which_tokens_a_set_has(made: tuple[int, set[int]]) -> None:
+    n, tokens = made
+    words = words_of(n, tokens)
+    assert bits.count(words) == len(tokens)
+    assert bits.members(words).tolist() == sorted(tokens)
+    everyone = np.arange(n)
+    assert bits.contains(words, everyone).tolist() == [token in tokens for token in range(n)]
+    assert bits.missing(words, np.empty(n, np.bool_)).tolist() == [token not in tokens for token in range(n)]
