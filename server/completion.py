@@ -12,6 +12,7 @@ from server.body import read_body
 from server.cache_scope import salt_of
 from server.completion_json import CompletionJson
 from server.completion_options import CompletionOptions, read_options
+from server.constraint import compile_constraint
 from server.disconnect import unless_disconnected
 from server.event_stream import EventStreamResponse, SendEvent
 from server.fields import Fields
@@ -40,10 +41,12 @@ async def post_completion(request: Request) -> Response:
     options, prompts = await read_body(request, read)
     if options.sampling.dry_multiplier > 0:
         await run_in_threadpool(engine.prepare_dry, options.sampling.dry_sequence_breakers)
+    constraint = options.constraint
+    grammar = await run_in_threadpool(compile_constraint, constraint, engine) if constraint else None
     session = sessions_of(request).of(request)
     salt = salt_of(request, session.session_id, settings.cache_isolation, options.cache_salt)
     answers = [
-        Answer(index, prompt, options.request(prompt.tokens, session.session_id, Scope(salt, prompt.n_system)))
+        Answer(index, prompt, options.request(prompt.tokens, session.session_id, Scope(salt, prompt.n_system), grammar))
         for index, prompt in enumerate(prompts)
     ]
     spelling = CompletionJson(engine.vocab, settings.alias, engine.n_ctx_slot, options)

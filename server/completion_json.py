@@ -75,7 +75,7 @@ class CompletionJson:
     def _settings(self, answer: Answer, finished: Finished) -> dict[str, object]:
         request = answer.request
         return {
-            **all_options_json(request),
+            **all_options_json(request, self.options.constraint),
             "seed": finished.seed,
             "stop": request.stop,
             "stream": self.options.stream,

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from grammar.matcher import CompiledGrammar
+from server.constraint import Constraint, read_constraint
 from server.fields import Fields, expected, first_given, read_boolean, read_integer, read_string, read_strings
 from server.sampling_options import read_sampling
 from server.settings import CompletionDefaults
@@ -24,6 +26,7 @@ class CompletionOptions:
     sampling: SamplingParams
     system_prompt: SystemPrompt | None
     """The one that stands in front from now on, if the request brings one."""
+    constraint: Constraint | None
     n_predict: int
     stop: tuple[str, ...]
     n_keep: int
@@ -38,8 +41,13 @@ class CompletionOptions:
     return_tokens: bool
     response_fields: tuple[str, ...]
 
-    def request(self, prompt: tuple[int, ...], session: str, scope: Scope) -> CompletionRequest:
-        """Returns what to ask the engine for. Raises InvalidRequest for a value out of its range."""
+    def request(
+        self, prompt: tuple[int, ...], session: str, scope: Scope, grammar: CompiledGrammar | None
+    ) -> CompletionRequest:
+        """Returns what to ask the engine for; `grammar` is what the constraint was compiled to.
+
+        Raises InvalidRequest for a value out of its range.
+        """
         return CompletionRequest(
             prompt=prompt,
             sampling=self.sampling,
@@ -50,6 +58,7 @@ class CompletionOptions:
             session=session,
             cache_prompt=self.cache_prompt,
             scope=scope,
+            grammar=grammar,
             n_cache_reuse=self.n_cache_reuse,
             n_indent=self.n_indent,
             t_max_predict_ms=self.t_max_predict_ms,
@@ -69,6 +78,7 @@ def read_options(fields: Fields, engine: Engine, defaults: CompletionDefaults) -
     return CompletionOptions(
         sampling=read_sampling(fields, engine.vocab, defaults.sampling),
         system_prompt=read_system_prompt(fields.get("system_prompt"), engine),
+        constraint=read_constraint(fields, defaults.constraint),
         n_predict=read_integer(fields, n_predict, defaults.n_predict),
         stop=_read_stop(fields.get("stop")),
         n_keep=read_integer(fields, "n_keep", defaults.n_keep),

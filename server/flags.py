@@ -4,6 +4,7 @@ from pathlib import Path
 
 from server.cache_flags import CACHE
 from server.completion_flags import COMPLETION
+from server.constraint_flags import CONSTRAINT
 from server.engine_flags import CONTEXT, GPU, ROPE
 from server.flag_parser import Flag, Group, Switch
 from server.flag_values import hub_repository, key_file, keys, whole
@@ -55,4 +56,4 @@ SERVER = Group(
     Switch("-v, --verbose, --log-verbose", "verbose", "log every step, and what llama.cpp logs"),
 )
 
-GROUPS = (MODEL, CONTEXT, CACHE, GPU, ROPE, COMPLETION, SAMPLING, REPETITION, SERVER)
+GROUPS = (MODEL, CONTEXT, CACHE, GPU, ROPE, COMPLETION, CONSTRAINT, SAMPLING, REPETITION, SERVER)

@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 
+from server.constraint import Constraint, constraint_json
 from server.settings import CompletionDefaults
 from slots.request import CompletionRequest
 from slots.sampling_params import SamplingParams
@@ -23,14 +24,16 @@ def options_json(options: CompletionRequest | CompletionDefaults) -> dict[str, o
         "n_indent": options.n_indent,
         "t_max_predict_ms": options.t_max_predict_ms,
         "timings_per_token": options.timings_per_token,
-        "grammar": "",  # any other is refused
     }
 
 
-def all_options_json(options: CompletionRequest | CompletionDefaults) -> dict[str, object]:
-    """Returns the options by their names, for whom they belong to."""
+def all_options_json(
+    options: CompletionRequest | CompletionDefaults, constraint: Constraint | None
+) -> dict[str, object]:
+    """Returns the options by their names, and what the text has to match, for whom they belong to."""
     return {
         **options_json(options),
+        **constraint_json(constraint),
         "dry_sequence_breakers": options.sampling.dry_sequence_breakers,
         "logit_bias": _logit_bias_json(options.sampling),
     }

@@ -11,6 +11,7 @@ from models.report import report
 from models.source import resolve
 from server.app import create_app
 from server.configuration import Configuration
+from server.constraint import compile_constraint
 from server.graceful import GracefulServer
 from server.loading import load_in_background
 from server.port import PortError, open_port, url_of
@@ -51,6 +52,7 @@ async def _serve(
     try:
         state.engine = await load_in_background(configuration.model(state.settings.model_path), configuration)
         _check_biases(state.settings.defaults, state.engine)
+        await _check_constraint(state.settings.defaults, state.engine)
         state.system_prompt = make_system_prompt(SYSTEM_PROMPT_FLAG, state.settings.system_prompt, state.engine)
         state.engine.start(asyncio.get_running_loop())
         logger.info("Ready on %s: %s", url_of(listener), _offer(state.settings, state.engine))
@@ -67,6 +69,11 @@ def _check_biases(defaults: CompletionDefaults, engine: Engine) -> None:
         if token >= n_tokens:
             expected = f"expected tokens of the model, from 0 to {n_tokens - 1}, got {token}"
             raise InvalidRequest("argument -l/--logit-bias", expected)
+
+
+async def _check_constraint(defaults: CompletionDefaults, engine: Engine) -> None:
+    if defaults.constraint is not None:
+        await asyncio.to_thread(compile_constraint, defaults.constraint, engine)
 
 
 def _offer(settings: Settings, engine: Engine) -> str:

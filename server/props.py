@@ -37,7 +37,7 @@ async def get_props(request: Request) -> JsonResponse:
 
 
 def _defaults_json(defaults: CompletionDefaults) -> dict[str, object]:
-    return {**all_options_json(defaults), "return_tokens": defaults.return_tokens}
+    return {**all_options_json(defaults, defaults.constraint), "return_tokens": defaults.return_tokens}
 
 
 def _text(token: int | None, vocab: Vocab) -> str:

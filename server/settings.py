@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from server.constraint import Constraint
 from slots.sampling_params import SamplingParams
 
 CacheIsolation = Literal["none", "session", "key"]
@@ -14,6 +15,8 @@ class CompletionDefaults:
     """What a request that leaves an option out gets."""
 
     sampling: SamplingParams = field(default_factory=SamplingParams)
+    constraint: Constraint | None = None
+    """What the text has to match; None leaves it free."""
     n_predict: int = -1
     n_keep: int = 0
     cache_prompt: bool = True

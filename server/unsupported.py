@@ -20,8 +20,8 @@ def only(value: object) -> Neutral:
 
 
 NEUTRAL_VALUES = {
-    "grammar": only(""),
-    "json_schema": only(None),
+    "grammar_lazy": only(False),
+    "grammar_triggers": only([]),
     "image_data": only([]),
     "lora": only([]),
     "n_cmpl": only(1),

@@ -23,6 +23,7 @@ OPTIONS = (
     *(option.name for option in fields(SamplingParams)),
     *("slot_id", "id_slot", "cache_prompt", "n_keep", "n", "stream", "stop", "return_tokens", "n_indent"),
     *("t_max_predict_ms", "timings_per_token", "response_fields", "grammar", "n_cache_reuse", "cache_salt"),
+    *("json_schema", "regex", "choice", "response_format", "guided_json"),
 )
 STRINGS = st.lists(TEXT | st.sampled_from(["top_k", "content", "generation_settings/seed"]), max_size=4)
 BODIES = st.builds(

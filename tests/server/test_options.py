@@ -43,8 +43,8 @@ def test_different_slots_under_both_names_are_refused(server: str) -> None:
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("grammar", 'root ::= "yes"'),
-        ("json_schema", {"type": "object"}),
+        ("grammar_lazy", True),
+        ("grammar_triggers", [{"type": "word", "value": "{"}]),
         ("image_data", [{"data": "", "id": 12}]),
         ("lora", [{"id": 0, "scale": 1}]),
         ("n_cmpl", 2),
@@ -59,7 +59,7 @@ def test_option_that_is_not_supported_says_so(server: str, option: str, value: A
 
 def test_options_that_are_not_supported_pass_when_they_ask_for_nothing(server: str) -> None:
     neutral: Json = {
-        **{"grammar": "", "json_schema": None, "image_data": [], "lora": []},
+        **{"grammar_lazy": False, "grammar_triggers": [], "image_data": [], "lora": []},
         **{"n_cmpl": 1, "return_progress": False},
     }
     assert complete(server, **neutral)["stop"]

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from server.app import ROUTES
+from server.constraint import READERS
 from server.flags import GROUPS
 from slots.sampling_params import SamplingParams
 
@@ -22,4 +23,9 @@ def test_the_readme_has_every_endpoint(path: str) -> None:
 
 @pytest.mark.parametrize("option", [option.name for option in fields(SamplingParams)])
 def test_the_readme_has_every_sampling_option(option: str) -> None:
+    assert f"`{option}`" in README
+
+
+@pytest.mark.parametrize("option", READERS)
+def test_the_readme_has_every_way_to_constrain_output(option: str) -> None:
     assert f"`{option}`" in README
