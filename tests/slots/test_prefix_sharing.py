@@ -75,16 +75,18 @@ def test_of_requests_that_come_together_one_computes_what_they_have_in_common(
 def test_when_the_one_that_computes_for_others_is_cancelled_they_go_on(
     make_runner: MakeRunner, kv_unified: bool
 ) -> None:
-    runner = make_runner(kv_unified=kv_unified, n_ctx=4096, n_batch=16, n_ubatch=16)
+    runner = make_runner(kv_unified=kv_unified, n_ctx=8192, n_batch=8, n_ubatch=8)
+    story = STORY * 12  # which takes more than a hundred steps
 
     async def test() -> None:
-        first = runner.engine.submit(request(runner, STORY + ENDINGS[0]))
-        others = [asyncio.ensure_future(complete(runner, STORY + ending)) for ending in ENDINGS[1:4]]
-        while all(status.waits_for is None for status in runner.engine.slot_statuses()):  # noqa: ASYNC110
-            await asyncio.sleep(0)
+        first = runner.engine.submit(request(runner, story + ENDINGS[0]))
+        others = [asyncio.ensure_future(complete(runner, story + ending)) for ending in ENDINGS[1:4]]
+        while all(status.waits_for is None for status in runner.engine.slot_statuses()):
+            assert not any(other.done() for other in others), "they should have waited"
+            await asyncio.sleep(0.001)
         first.cancel()
         answers = await asyncio.gather(*others)
-        n_shared = len(runner.prompt(STORY))
+        n_shared = len(runner.prompt(story))
         assert sum(answer.finished.timings.prompt_n for answer in answers) <= n_shared + 30
 
     runner.run(test)
