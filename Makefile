@@ -35,6 +35,7 @@ bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks.concurrency $(ARGS)
 	@$(BIN)/python -m benchmarks.sampling
 	@$(BIN)/python -m benchmarks.prefix
+	@$(BIN)/python -m benchmarks.grammar
 
 install: $(VENV)/.base
 ifdef CUDA
