@@ -295,12 +295,17 @@ class EngineLoop:
         """Tell what comes of a choice, and of those that a grammar leaves none about after it."""
         stream = self._streams[generation.number]
         self._tell(slot, generation.advance(choice, now))
-        forced = generation.sampler.take_forced() if slot.work else []
+        forced = generation.sampler.take_forced(self._least_forced()) if slot.work else []
         for n_more, token in zip(reversed(range(len(forced))), forced, strict=True):
             if slot.work:
                 self._tell(slot, generation.advance(Choice(token, None), now, n_more))
         if stream.n_unread > self._most_unread:
             raise StepFailed(f"{stream.n_unread} tokens wait for the client to read them")
+
+    def _least_forced(self) -> int:
+        """Fewest tokens for which computing them at once saves time. With streams of their own, llama.cpp runs once
+        more through the weights for each other number of tokens that a sequence has in a batch."""
+        return 1 if self._cache.cells else sum(slot.work is not None for slot in self.slots)
 
     def _tell(self, slot: Slot, events: list[Event]) -> None:
         """Tell a request's stream what became of it; the last event frees the slot."""

@@ -117,13 +117,16 @@ class Sampler:
         with limits_named():
             return self._matcher is not None and self._matcher.is_over
 
-    def take_forced(self) -> list[int]:
+    def take_forced(self, least: int = 1) -> list[int]:
         """Take in the tokens that a grammar leaves no choice about, and return them: just those that would be chosen
-        one after the other. None where choosing has other effects than the choice. Raises InvalidRequest as above."""
+        one after the other. None if there are fewer than `least`, or where choosing has other effects than the choice.
+        Raises InvalidRequest as above."""
         if self._matcher is None or self._n_probs or self._observers:
             return []
         with limits_named():
             tokens = list(takewhile(lambda token: token not in self._ruled_out, self._matcher.forced()))
+        if len(tokens) < least:
+            return []
         for token in tokens:
             if not self._chain.is_greedy:
                 self.random_share()  # which the choice would have taken

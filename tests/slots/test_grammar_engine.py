@@ -51,7 +51,7 @@ def tokens_of(answer: Completion) -> list[int]:
 @contextmanager
 def forcing_nothing() -> Iterator[None]:
     """Every token is chosen, also where there is no choice."""
-    with patch("slots.sampling.sampler.Sampler.take_forced", lambda _self: []):
+    with patch("slots.sampling.sampler.Sampler.take_forced", lambda _self, _least: []):
         yield
 
 
