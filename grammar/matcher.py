@@ -25,6 +25,7 @@ class Matcher:
         self._words = np.zeros((vocabulary.n_table_tokens + 31) // 32, np.uint32)
         self._mask = self._words[: (vocabulary.n_tokens + 31) // 32]
         self._is_current = False
+        self._count = 0
 
     @property
     def may_end(self) -> bool:
@@ -34,7 +35,7 @@ class Matcher:
     @property
     def is_over(self) -> bool:
         """Whether nothing may come but the end. Raises GrammarError as `mask` does."""
-        return self.may_end and self._n_allowed() == len(self._vocabulary.end_of_generation)
+        return self.may_end and self.n_allowed() == len(self._vocabulary.end_of_generation)
 
     def mask(self) -> npt.NDArray[np.uint32]:
         """One bit for each token that may come next, the first token in the lowest bit of the first word.
@@ -47,8 +48,14 @@ class Matcher:
             self._matcher.unsafe_compute_mask_ptr(self._words.ctypes.data, self._words.nbytes)
             self._check()
             self._clear_beyond_vocabulary()
+            self._count = int(np.bitwise_count(self._mask).sum())
             self._is_current = True
         return self._mask
+
+    def n_allowed(self) -> int:
+        """How many tokens may come next. Raises GrammarError as `mask` does."""
+        self.mask()
+        return self._count
 
     def allows(self, token: int) -> bool:
         """Whether a token may come next."""
@@ -75,17 +82,14 @@ class Matcher:
         which tokenizes the bytes that are forced: there the text is given, but not how it is cut into tokens, and the
         model would have been free to cut it otherwise. Raises GrammarError as `mask` does.
         """
-        if self._n_allowed() != 1 or self.may_end:
+        if self.n_allowed() != 1 or self.may_end:
             return []
         ahead = Matcher(self._matcher.deep_copy(), self._vocabulary)
         tokens: list[int] = []
-        while len(tokens) < MAX_FORCED and not ahead.may_end and ahead._n_allowed() == 1:
+        while len(tokens) < MAX_FORCED and not ahead.may_end and ahead.n_allowed() == 1:
             tokens.append(ahead._first_allowed())
             ahead.accept(tokens[-1])
         return tokens
-
-    def _n_allowed(self) -> int:
-        return int(np.bitwise_count(self.mask()).sum())
 
     def _first_allowed(self) -> int:
         word = int(np.flatnonzero(self._mask)[0])

@@ -9,11 +9,6 @@ Words = npt.NDArray[np.uint32]
 """Shape (ceil(tokens / 32),)."""
 
 
-def count(words: Words) -> int:
-    """How many tokens a set has."""
-    return int(np.bitwise_count(words).sum())
-
-
 def members(words: Words) -> Indices:
     """The tokens of a small set, ascending."""
     used = words.nonzero()[0]

@@ -24,8 +24,7 @@ class GrammarMask:
 
     def __call__(self, candidates: Candidates) -> None:
         with limits_named():
-            allowed = self._matcher.mask()
-        n_allowed = bits.count(allowed)
+            allowed, n_allowed = self._matcher.mask(), self._matcher.n_allowed()
         if n_allowed <= _FEW:
             candidates.keep(bits.members(allowed))
         else:

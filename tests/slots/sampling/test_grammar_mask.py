@@ -45,6 +45,9 @@ class SomeTokens:
     def mask(self) -> Words:
         return self.words
 
+    def n_allowed(self) -> int:
+        return int(np.bitwise_count(self.words).sum())
+
     def accept(self, token: int) -> None:
         self.accepted.append(token)
 
