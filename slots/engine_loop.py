@@ -295,7 +295,8 @@ class EngineLoop:
         """Tell what comes of a choice, and of those that a grammar leaves none about after it."""
         stream = self._streams[generation.number]
         self._tell(slot, generation.advance(choice, now))
-        forced = generation.sampler.take_forced(self._least_forced()) if slot.work else []
+        is_bound = slot.work is not None and slot.work.request.grammar is not None
+        forced = generation.sampler.take_forced(self._least_forced()) if is_bound else []
         for n_more, token in zip(reversed(range(len(forced))), forced, strict=True):
             if slot.work:
                 self._tell(slot, generation.advance(Choice(token, None), now, n_more))

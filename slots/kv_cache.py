@@ -260,7 +260,7 @@ class KvCache:
         Moved chunks carry a trace of what stood before them: they are for the conversation that they come from only.
         """
         least = work.request.n_cache_reuse
-        if not least or not work.request.cache_prompt or not self._is_same_party(slot, work):
+        if not least or work.is_on_its_own or not self._is_same_party(slot, work):
             return 0
         prompt = work.tokens[: work.n_reusable]
         ranges, n_agreed = ranges_to_remove(slot.cached, prompt, n_own, least)
