@@ -6,14 +6,11 @@ so that a machine that slows down slows down all of them; medians are shown.
 
 import argparse
 import json
-import os
-import platform
 import statistics
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.about import about_this_run, in_words
 from benchmarks.bare_loop import BareLoop
 from benchmarks.served import Served
 from models.source import BUNDLED_MODEL
@@ -72,16 +69,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     rows = [measure(arguments.model, n, arguments.n_predict, arguments.rounds) for n in arguments.clients]
-    about = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "llama-cpp-python": version("llama-cpp-python"),
-        "model": arguments.model.name,
-        "n_predict": arguments.n_predict,
-        "rounds": arguments.rounds,
-    }
-    print("tokens/s, medians; " + ", ".join(f"{name} {value}" for name, value in about.items()))
+    about = about_this_run(
+        model=arguments.model.name,
+        n_predict=arguments.n_predict,
+        rounds=arguments.rounds,
+    )
+    print("tokens/s, medians; " + in_words(about))
     print(table(rows))
     RESULTS.mkdir(exist_ok=True)
     result = json.dumps({**about, "rows": [asdict(row) for row in rows]}, indent=2)

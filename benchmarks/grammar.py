@@ -13,16 +13,14 @@ build one. The vocabulary of the bundled model is small: what masks cost shows o
 
 import argparse
 import json
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
+from benchmarks.about import about_this_run, in_words
 from benchmarks.endpoint import Endpoint, at_once
 from benchmarks.served import Program
 from models.source import BUNDLED_MODEL
@@ -129,17 +127,13 @@ def table(rows: Sequence[Row]) -> str:
 
 def main() -> None:
     arguments = _arguments()
-    about = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "llama-cpp-python": version("llama-cpp-python"),
-        "llguidance": version("llguidance"),
-        "model": arguments.model.name,
-        "n_predict": arguments.n_predict,
-        "rounds": arguments.rounds,
-    }
-    print("tokens/s, medians; " + ", ".join(f"{name} {value}" for name, value in about.items()), flush=True)
+    about = about_this_run(
+        llguidance=version("llguidance"),
+        model=arguments.model.name,
+        n_predict=arguments.n_predict,
+        rounds=arguments.rounds,
+    )
+    print("tokens/s, medians; " + in_words(about), flush=True)
     n_slots = max(arguments.clients)
     n_ctx = n_slots * 256 * (1 + arguments.n_predict // 256 + 1)
     program = Program("--model", str(arguments.model), "--parallel", str(n_slots), "--ctx-size", str(n_ctx))

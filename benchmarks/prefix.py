@@ -22,17 +22,14 @@ in the workloads for which it has the right number of slots, so there may be sev
 
 import argparse
 import json
-import os
-import platform
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.about import about_this_run, in_words
 from benchmarks.endpoint import Endpoint
 from benchmarks.float_copy import write_float_copy
 from benchmarks.prefix_comparison import LAYOUTS, Comparison, Flags, Row, Texts
@@ -100,16 +97,12 @@ def lookup_table(lookups: Sequence[Lookup]) -> str:
 
 def main() -> None:
     arguments = _arguments()
-    about = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "llama-cpp-python": version("llama-cpp-python"),
-        "model": arguments.model.name,
-        "rounds": arguments.rounds,
-        "seed": arguments.seed,
-    }
-    print("medians; " + ", ".join(f"{name} {value}" for name, value in about.items()), flush=True)
+    about = about_this_run(
+        model=arguments.model.name,
+        rounds=arguments.rounds,
+        seed=arguments.seed,
+    )
+    print("medians; " + in_words(about), flush=True)
     rows, texts = _compare(arguments)
     result = {**about, "rows": [asdict(row) for row in rows], "texts": [asdict(each) for each in texts]}
     if "lookup" in arguments.only:

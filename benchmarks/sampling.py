@@ -11,18 +11,16 @@ A second table is for several cores: the 16 rows of a step, one after the other 
 import argparse
 import json
 import os
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
 import llama_cpp.llama_cpp as lib
 import numpy as np
 
+from benchmarks.about import about_this_run, in_words
 from benchmarks.llama_rows import LlamaRows
 from benchmarks.llama_samplers import Handle, LlamaCandidates, LlamaSampler, llama_handles
 from models.source import BUNDLED_MODEL
@@ -253,15 +251,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
     n_threads = os.cpu_count() or 1
-    about = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{platform.machine()}, {n_threads} cores",
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "llama-cpp-python": version("llama-cpp-python"),
-        "logits": arguments.shape,
-        "rounds": arguments.rounds,
-    }
+    about = about_this_run(
+        numpy=np.__version__,
+        logits=arguments.shape,
+        rounds=arguments.rounds,
+    )
     model = Model(ModelOptions(BUNDLED_MODEL), lambda _share: None)
     costs, steps = [], []
     for n_vocab in arguments.vocabularies:
@@ -269,7 +263,7 @@ def main() -> None:
         with LlamaRows(n_vocab, N_ROWS) as context:
             costs += [measure(name, rows, context, model, arguments.rounds) for name in arguments.chains]
         steps += [measure_cores(name, rows, arguments.rounds, n_threads) for name in arguments.chains]
-    print("medians; " + ", ".join(f"{name} {value}" for name, value in about.items()))
+    print("medians; " + in_words(about))
     print(cost_table(costs))
     print()
     print(parallel_table(steps))
