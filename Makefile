@@ -1,7 +1,7 @@
 # make run      set everything up in .venv and start the server on the bundled model (ARGS="--port 9000" for flags)
 # make test     set everything up and run the tests (ARGS="-k stop" for pytest's options)
 # make lint     ruff and mypy
-# make bench    the benchmarks
+# make bench    the benchmarks (PEER="llama-server ..." starts another server to compare with)
 # make install  only set up; CUDA=1 builds llama.cpp for NVIDIA GPUs, EXTRAS=hub adds an extra of pyproject.toml
 
 SHELL := /bin/bash
@@ -16,6 +16,7 @@ LLAMA_CPP := $(shell sed -n 's/^ *"\(llama-cpp-python==[^"]*\)",/\1/p' pyproject
 BUILD_LOG := $(VENV)/llama-cpp-build.log
 EXTRAS ?=
 ARGS ?=
+PEER ?=
 
 .PHONY: run test lint bench install clean
 .DELETE_ON_ERROR:
@@ -32,7 +33,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	@$(BIN)/python -m benchmarks.concurrency $(ARGS)
+	@$(BIN)/python -m benchmarks.serve $(if $(PEER),--peer '$(PEER)') $(ARGS)
 	@$(BIN)/python -m benchmarks.sampling
 	@$(BIN)/python -m benchmarks.prefix
 	@$(BIN)/python -m benchmarks.grammar

@@ -1,36 +1,103 @@
 """The least that generating tokens can cost: llama_decode and numpy's argmax in a loop, with nothing around it."""
 
+import argparse
+import subprocess
+import sys
 import time
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from benchmarks.prompt_tokens import TEXT
 from slots.llama import Batch, Context, Model
 from slots.options import ContextOptions, ModelOptions
+
+
+@dataclass(frozen=True)
+class BareWork:
+    """What the loop does in a round."""
+
+    model: Path
+    n_sequences: int
+    n_prompt: int
+    """Tokens that each sequence begins with."""
+    n_predict: int
+    """Tokens to generate for each."""
+    n_threads: int
+    """0 is one for each core."""
 
 
 class BareLoop:
     """Generates greedily for a fixed number of sequences at once."""
 
-    def __init__(self, path: Path, n_sequences: int, prompt: str) -> None:
-        self._model = Model(ModelOptions(path), lambda _share: None)
-        n_ctx = self._model.info.n_ctx_train * n_sequences
-        self._context = Context(self._model, ContextOptions(n_ctx=n_ctx, n_parallel=n_sequences))
-        self._n_sequences = n_sequences
-        self._prompt = self._model.vocab.tokenize(prompt, add_special=True, parse_special=True)
+    def __init__(self, work: BareWork) -> None:
+        self._work = work
+        model = Model(ModelOptions(work.model), lambda _share: None)
+        n_ctx = 256 * -(-(work.n_prompt + work.n_predict) // 256)
+        n_batch = max(2048, work.n_sequences * work.n_prompt)
+        options = ContextOptions(
+            n_ctx=n_ctx * work.n_sequences, n_batch=n_batch, n_parallel=work.n_sequences, n_threads=work.n_threads
+        )
+        self._context = Context(model, options)
+        self._prompt = model.vocab.tokenize(TEXT, add_special=True, parse_special=False)[: work.n_prompt]
 
-    def tokens_per_second(self, n_predict: int) -> float:
+    def tokens_per_second(self) -> float:
         """Returns the tokens of all sequences by the seconds for them, prompts included."""
         batch = Batch(self._context.n_batch)
         started = time.perf_counter()
-        for sequence in range(self._n_sequences):
+        for sequence in range(self._work.n_sequences):
             self._context.clear_sequence(sequence)
             batch.add(sequence, 0, self._prompt, last_logits=True)
-        for step in range(n_predict):
+        for step in range(self._work.n_predict):
             logits = self._context.decode(batch)
             batch.clear()
             for sequence, token in enumerate(logits.argmax(axis=1).tolist()):
                 batch.add(sequence, len(self._prompt) + step, [token], last_logits=True)
-        return self._n_sequences * n_predict / (time.perf_counter() - started)
+        return self._work.n_sequences * self._work.n_predict / (time.perf_counter() - started)
+
+
+class BareProcess:
+    """The loop in a process of its own, as servers are."""
+
+    def __init__(self, work: BareWork) -> None:
+        """Waits until the model is loaded."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.bare_loop", *map(str, astuple(work))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._read()
+
+    def tokens_per_second(self) -> float:
+        """Returns the speed of one round, as `BareLoop` does."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return float(self._read())
 
     def close(self) -> None:
-        """Frees the KV cache."""
-        self._context.close()
+        """Ends it."""
+        self._process.communicate()
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the bare loop ended without a word")
+        return line
+
+
+def main() -> None:
+    """Says that it is ready, then does a round for each line that it reads and says how fast it was."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    for number in ("n_sequences", "n_prompt", "n_predict", "n_threads"):
+        parser.add_argument(number, type=int)
+    loop = BareLoop(BareWork(**vars(parser.parse_args())))
+    print("ready", flush=True)
+    for _line in sys.stdin:
+        print(loop.tokens_per_second(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

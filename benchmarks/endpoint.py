@@ -1,63 +1,36 @@
-"""A server of completions as its clients see it: ours, or llama.cpp's, which takes the same requests."""
+"""A server that answers POST /completion as its clients see it: ours, or llama.cpp's."""
 
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import requests
 
-GREEDY = {"temperature": 0, "repeat_penalty": 1, "ignore_eos": True}
-"""The most likely token each time, and always as many of them as were asked for."""
-
-_SECONDS = 3600
-
-ResultT = TypeVar("ResultT")
+from benchmarks.asking import GREEDY, ONE_STREAM, SECONDS, Answer, Client, Server, read_events, timed
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What came back for a prompt."""
-
-    prompt: list[int]
-    n_predict: int
-    tokens: list[int]
-    """Those that were generated; some more than asked for if the last character was not complete yet."""
-    n_evaluated: int
-    """Tokens of the prompt that were computed for it."""
-    first_token_s: float
-    """From the request to the first token, or to all of them if they do not come one by one."""
-
-
-class Client:
-    """Somebody who keeps cookies."""
+class CompletionClient(Client[list[int]]):
+    """Somebody who keeps cookies, and whose prompts are tokens."""
 
     def __init__(self, url: str) -> None:
         self._url = f"{url}/completion"
         self._session = requests.Session()
 
-    def complete(self, prompt: list[int], n_predict: int, **options: object) -> Answer:
-        """Ask for all tokens at once."""
+    def complete(self, prompt: list[int], n_predict: int, **options: object) -> Answer[list[int]]:
         started = time.perf_counter()
         result = self.ask(prompt, n_predict, return_tokens=True, **options)
         seconds = time.perf_counter() - started
-        return Answer(prompt, n_predict, result["tokens"], result["timings"]["prompt_n"], seconds)
+        return _answer(prompt, n_predict, result["tokens"], result, [seconds])
 
-    def stream(self, prompt: list[int], n_predict: int) -> Answer:
-        """Ask for tokens one by one."""
-        tokens: list[int] = []
-        first_token_s = 0.0
+    def stream(self, prompt: list[int], n_predict: int, **options: object) -> Answer[list[int]]:
         started = time.perf_counter()
-        with self._post(prompt, n_predict, {"stream": True}) as response:
-            for line in response.iter_lines(chunk_size=None):
-                if line.startswith(b"data: "):
-                    first_token_s = first_token_s or time.perf_counter() - started
-                    event = json.loads(line.removeprefix(b"data: "))
-                    tokens += event["tokens"]
-        last = _complete(event, n_predict)
-        return Answer(prompt, n_predict, tokens, last["timings"]["prompt_n"], first_token_s)
+        with self._post(prompt, n_predict, {"stream": True, **options}) as response:
+            sent_s = time.perf_counter() - started
+            events = read_events(timed(response.iter_lines(chunk_size=None)))
+        last = _complete(events[-1].data, n_predict)
+        told = [event for event in events if event.data["tokens"]]
+        tokens = [token for event in told for token in event.data["tokens"]]
+        return _answer(prompt, n_predict, tokens, last, [sent_s + event.seconds for event in told])
 
     def ask(self, prompt: list[int], n_predict: int, **options: object) -> dict[str, Any]:
         """Ask for all tokens at once. Returns the result as the server spells it.
@@ -68,42 +41,40 @@ class Client:
 
     def _post(self, prompt: list[int], n_predict: int, options: Mapping[str, object]) -> requests.Response:
         body = {"prompt": prompt, "n_predict": n_predict, **GREEDY, **options}
-        response = self._session.post(self._url, json=body, stream=True, timeout=_SECONDS)
+        headers = ONE_STREAM if "stream" in options else None
+        response = self._session.post(self._url, json=body, headers=headers, stream=True, timeout=SECONDS)
         if not response.ok:
             raise RuntimeError(f"{self._url} answers {response.status_code}: {response.text}")
         return response
 
 
-class Endpoint:
+class Endpoint(Server[list[int]]):
     """One server and what it is called in tables."""
 
     def __init__(self, name: str, url: str) -> None:
         self.name = name
         self.url = url
-        props = requests.get(f"{url}/props", timeout=_SECONDS).json()
+        props = requests.get(f"{url}/props", timeout=SECONDS).json()
         self.n_slots: int = props["total_slots"]
         self.n_ctx: int = props["default_generation_settings"]["n_ctx"]
         """Tokens that a slot has room for."""
-        self.model: dict[str, int] = requests.get(f"{url}/v1/models", timeout=_SECONDS).json()["data"][0]["meta"]
+        self.build: str = props["build_info"]
+        self.model: dict[str, int] = requests.get(f"{url}/v1/models", timeout=SECONDS).json()["data"][0]["meta"]
         """Sizes of the model, by name."""
 
-    def clients(self, n_clients: int) -> list[Client]:
-        """Returns new clients that share nothing."""
-        return [Client(self.url) for _ in range(n_clients)]
+    def clients(self, n_clients: int) -> list[CompletionClient]:
+        return [CompletionClient(self.url) for _ in range(n_clients)]
 
     def tokenize(self, text: str) -> list[int]:
         """Returns the ordinary tokens of a text, without special ones."""
         body = {"content": text, "add_special": False, "parse_special": False}
-        tokens: list[int] = requests.post(f"{self.url}/tokenize", json=body, timeout=_SECONDS).json()["tokens"]
+        tokens: list[int] = requests.post(f"{self.url}/tokenize", json=body, timeout=SECONDS).json()["tokens"]
         return tokens
 
-
-def at_once(calls: Sequence[Callable[[], ResultT]]) -> tuple[list[ResultT], float]:
-    """Make all calls at the same time. Returns their results, in order, and the seconds until the last of them."""
-    with ThreadPoolExecutor(len(calls)) as threads:
-        started = time.perf_counter()
-        results = [future.result() for future in [threads.submit(call) for call in calls]]
-        return results, time.perf_counter() - started
+    def check_same_model(self, other: "Endpoint") -> None:
+        """Raises SystemExit if another server has another model."""
+        if any(self.model[name] != other.model[name] for name in ("n_params", "n_vocab", "n_embd")):
+            raise SystemExit(f"{other.url} serves another model than {self.url}")
 
 
 def _complete(result: dict[str, Any], n_predict: int) -> dict[str, Any]:
@@ -111,3 +82,10 @@ def _complete(result: dict[str, Any], n_predict: int) -> dict[str, Any]:
     if n_predicted < n_predict:
         raise RuntimeError(f"only {n_predicted} tokens were generated instead of {n_predict}")
     return result
+
+
+def _answer(
+    prompt: list[int], n_predict: int, tokens: list[int], result: Mapping[str, Any], arrivals: list[float]
+) -> Answer[list[int]]:
+    timings = result["timings"]
+    return Answer(prompt, n_predict, tokens, timings["prompt_n"], timings["predicted_n"], arrivals)

@@ -21,28 +21,13 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.about import about_this_run, in_words
-from benchmarks.endpoint import Endpoint, at_once
-from benchmarks.served import Program
+from benchmarks.asking import at_once
+from benchmarks.endpoint import Endpoint
+from benchmarks.schema import ENDLESS_SCHEMA
+from benchmarks.served import our_program
 from models.source import BUNDLED_MODEL
 
 PROMPT = "A list of all people in the village, with what they like to do:\n"
-SCHEMA = {
-    "type": "array",
-    "minItems": 1000,
-    "items": {
-        "type": "object",
-        "properties": {
-            "name": {"type": "string", "minLength": 1, "maxLength": 24},
-            "age": {"type": "integer", "minimum": 0, "maximum": 120},
-            "email": {"type": "string", "pattern": "^[a-z]{1,12}@[a-z]{1,12}[.](com|org|net)$"},
-            "likes": {"type": "array", "items": {"type": "string", "maxLength": 16}, "minItems": 1, "maxItems": 3},
-            "role": {"enum": ["farmer", "teacher", "doctor", None]},
-            "is_member": {"type": "boolean"},
-        },
-        "required": ["name", "age", "email", "likes", "role", "is_member"],
-        "additionalProperties": False,
-    },
-}
 SAMPLERS = {
     "temperature": 0.8,
     "top_k": 40,
@@ -87,7 +72,7 @@ def round_of(endpoint: Endpoint, n_clients: int, n_predict: int, seed: int) -> S
     """Returns both speeds of a server."""
     return {
         "free": speed(endpoint, n_clients, n_predict, seed),
-        "bound": speed(endpoint, n_clients, n_predict, seed, json_schema=SCHEMA),
+        "bound": speed(endpoint, n_clients, n_predict, seed, json_schema=ENDLESS_SCHEMA),
     }
 
 
@@ -136,7 +121,7 @@ def main() -> None:
     print("tokens/s, medians; " + in_words(about), flush=True)
     n_slots = max(arguments.clients)
     n_ctx = n_slots * 256 * (1 + arguments.n_predict // 256 + 1)
-    program = Program("--model", str(arguments.model), "--parallel", str(n_slots), "--ctx-size", str(n_ctx))
+    program = our_program("--model", str(arguments.model), "--parallel", str(n_slots), "--ctx-size", str(n_ctx))
     try:
         endpoints = [Endpoint("ours", program.url), *(Endpoint("llama.cpp", url) for url in arguments.peer)]
         rows = [row for n in arguments.clients for row in measure(endpoints, n, arguments.n_predict, arguments.rounds)]

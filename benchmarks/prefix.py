@@ -68,8 +68,12 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _line(name: str, values: Mapping[str, float]) -> str:
-    return f"| {' | '.join([name, *(f'{value:.{0 if value >= 100 else 3}f}' for value in values.values())])} |"
+def _line(name: str, values: Mapping[str, float | None]) -> str:
+    return f"| {' | '.join([name, *map(_shown, values.values())])} |"
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.{0 if value >= 100 else 3}f}"
 
 
 def texts_table(texts: Sequence[Texts]) -> str:

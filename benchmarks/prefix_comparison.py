@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
-from benchmarks.endpoint import Answer, Endpoint
+from benchmarks.asking import Answer
+from benchmarks.endpoint import Endpoint
 from benchmarks.prefix_texts import Agreement, Limits, Uncached, first_tokens
-from benchmarks.prefix_workloads import WORKLOADS, Workload
+from benchmarks.prefix_workloads import WORKLOADS, PrefixWorkload
 from benchmarks.prompt_tokens import TEXT, PromptTokens
-from benchmarks.served import Program
+from benchmarks.rounds import Rounds, median_ratio, medians
+from benchmarks.served import our_program
 from models.header import read_header
 
 Flags = tuple[str, ...]
@@ -25,7 +26,7 @@ class Row:
     workload: str
     server: str
     medians: dict[str, float]
-    ratios: dict[str, float]
+    ratios: dict[str, float | None]
     """To the first server."""
 
 
@@ -56,7 +57,8 @@ class Comparison:
         """Returns the medians of the rounds, none if there are none, and what a first round said of the texts."""
         with _started(self.model, WORKLOADS[self.name], self.ours) as ours:
             servers = [*ours, *self._peers()]
-            _check_same_model(servers)
+            for server in servers[1:]:
+                servers[0].check_same_model(server)
             workload = _fitted(WORKLOADS[self.name], servers)
             ordinary = ours[0].tokenize(TEXT)
 
@@ -71,7 +73,7 @@ class Comparison:
             ]
         return _rows(self.name, rounds), texts
 
-    def _texts(self, servers: Sequence[Endpoint], answers: Mapping[str, list[Answer]]) -> list[Texts]:
+    def _texts(self, servers: Sequence[Endpoint], answers: Mapping[str, Sequence[Answer[list[int]]]]) -> list[Texts]:
         # All of the cache is looked at before anything is computed without it, since that is then there, too.
         first = {server.name: first_tokens(server, answers[server.name]) for server in servers}
         uncached = Uncached(servers[0])
@@ -90,32 +92,26 @@ class Comparison:
 
 
 @contextmanager
-def _started(model: Path, workload: Workload, servers: Mapping[str, Flags]) -> Iterator[list[Endpoint]]:
+def _started(model: Path, workload: PrefixWorkload, servers: Mapping[str, Flags]) -> Iterator[list[Endpoint]]:
     n_ctx = min(256 * -(-workload.n_ctx // 256), read_header(model).n_ctx_train or workload.n_ctx)
     flags = ("--model", str(model), "--parallel", str(workload.n_slots), "--ctx-size", str(workload.n_slots * n_ctx))
     with ExitStack() as stack:
         endpoints = []
         for name, more in servers.items():
-            program = Program(*flags, *more)
+            program = our_program(*flags, *more)
             stack.callback(program.close)
             endpoints.append(Endpoint(name, program.url))
         yield endpoints
 
 
-def _fitted(workload: Workload, servers: Sequence[Endpoint]) -> Workload:
+def _fitted(workload: PrefixWorkload, servers: Sequence[Endpoint]) -> PrefixWorkload:
     fitted = workload.fitted(min(server.n_ctx for server in servers))
     if fitted != workload:
         print(f"The context is too short for {workload}, so this is measured: {fitted}")
     return fitted
 
 
-def _check_same_model(servers: Sequence[Endpoint]) -> None:
-    for server in servers[1:]:
-        if any(server.model[name] != servers[0].model[name] for name in ("n_params", "n_vocab", "n_embd")):
-            raise SystemExit(f"{server.url} serves another model")
-
-
-def _rows(workload: str, rounds: Sequence[Mapping[str, dict[str, float]]]) -> list[Row]:
+def _rows(workload: str, rounds: Rounds) -> list[Row]:
     if not rounds:
         return []
     first, *_others = rounds[0]
@@ -123,8 +119,8 @@ def _rows(workload: str, rounds: Sequence[Mapping[str, dict[str, float]]]) -> li
         Row(
             workload,
             server,
-            {name: median(each[server][name] for each in rounds) for name in measured},
-            {name: median(each[server][name] / each[first][name] for each in rounds) for name in measured},
+            medians(rounds, server),
+            {name: median_ratio(rounds, name, server, first) for name in measured},
         )
         for server, measured in rounds[0].items()
     ]

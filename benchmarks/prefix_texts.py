@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.endpoint import Answer, Endpoint
+from benchmarks.asking import Answer
+from benchmarks.endpoint import Endpoint
 
 _N_PROBS = 10
 
@@ -63,7 +64,7 @@ class Agreement:
         )
 
 
-def first_tokens(server: Endpoint, answers: Iterable[Answer]) -> list[Logprobs]:
+def first_tokens(server: Endpoint, answers: Iterable[Answer[list[int]]]) -> list[Logprobs]:
     """How the prompts of answers go on, with what is in the cache now."""
     (client,) = server.clients(1)
     return [_logprobs(client.ask(answer.prompt, 1, n_probs=_N_PROBS)) for answer in answers]
@@ -76,7 +77,7 @@ class Uncached:
         (self._client,) = server.clients(1)
         self._results: dict[tuple[int, ...], dict[str, Any]] = {}
 
-    def beside(self, answer: Answer, first: Logprobs) -> Beside:
+    def beside(self, answer: Answer[list[int]], first: Logprobs) -> Beside:
         """Compare an answer, and how the first token was told when the prompt was asked again."""
         result = self._result(answer.prompt, answer.n_predict)
         return Beside(gap_between(answer, result["tokens"], self._gap), _shift(_logprobs(result), first))
@@ -93,7 +94,7 @@ class Uncached:
         return abs(_of(one, logprobs) - _of(other, logprobs))
 
 
-def gap_between(answer: Answer, tokens: list[int], gap: Gap) -> float | None:
+def gap_between(answer: Answer[list[int]], tokens: list[int], gap: Gap) -> float | None:
     """The gap where the tokens of an answer and others part; None if they do not."""
     for index, (one, other) in enumerate(zip(answer.tokens, tokens, strict=False)):
         if one != other:

@@ -1,45 +1,13 @@
 """Requests whose prompts have beginnings in common, and some that have none."""
 
-from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
-from typing import Self
+from typing import Any, Self
 
-from benchmarks.endpoint import Answer, Client, Endpoint, at_once
-from benchmarks.prompt_tokens import PromptTokens
-
-
-@dataclass(frozen=True)
-class Round:
-    """One run of a workload."""
-
-    measured: dict[str, float]
-    """By what a column of the table is called."""
-    answers: list[Answer]
-
-
-class Workload(ABC):
-    """Something to ask of a server with a certain number of slots."""
-
-    n_slots: int
-
-    @property
-    @abstractmethod
-    def n_ctx(self) -> int:
-        """Tokens that each slot must have room for."""
-
-    @abstractmethod
-    def shrunk(self, n_tokens: int) -> Self:
-        """The same with this many tokens less in each slot."""
-
-    @abstractmethod
-    def run(self, server: Endpoint, tokens: PromptTokens) -> Round:
-        """Ask it once."""
-
-    def fitted(self, n_ctx: int) -> Self:
-        """The same, shrunk as far as slots are too small for it."""
-        return self.shrunk(max(0, self.n_ctx - n_ctx))
+from benchmarks.asking import Answer, Client, Prompts, PromptT, Server, at_once
+from benchmarks.workload import Round, Workload
 
 
 @dataclass(frozen=True)
@@ -58,9 +26,9 @@ class Burst(Workload):
     def shrunk(self, n_tokens: int) -> Self:
         return replace(self, n_prefix=self.n_prefix - n_tokens)
 
-    def run(self, server: Endpoint, tokens: PromptTokens) -> Round:
-        prompts = _prompts(tokens, self.n_slots, self.n_prefix, self.n_suffix)
-        asks = zip(server.clients(self.n_slots), prompts, strict=True)
+    def run(self, server: Server[PromptT], prompts: Prompts[PromptT]) -> Round:
+        asked = _asked(prompts, self.n_slots, self.n_prefix, self.n_suffix)
+        asks = zip(server.clients(self.n_slots), asked, strict=True)
         answers, seconds = at_once([partial(client.stream, prompt, self.n_predict) for client, prompt in asks])
         first_tokens = [answer.first_token_s for answer in answers]
         measured = {
@@ -94,8 +62,8 @@ class Chats(Workload):
     def shrunk(self, n_tokens: int) -> Self:
         return replace(self, n_turns=self.n_turns - -(-n_tokens // (self.n_said + self.n_predict)))
 
-    def run(self, server: Endpoint, tokens: PromptTokens) -> Round:
-        said = [[tokens.take(self.n_said) for _turn in range(self.n_turns)] for _session in range(self.n_sessions)]
+    def run(self, server: Server[PromptT], prompts: Prompts[PromptT]) -> Round:
+        said = [[prompts.take(self.n_said) for _turn in range(self.n_turns)] for _session in range(self.n_sessions)]
         asks = zip(server.clients(self.n_sessions), said, strict=True)
         sessions, seconds = at_once([partial(self._session, client, turns) for client, turns in asks])
         answers = [answer for session in sessions for answer in session]
@@ -107,12 +75,11 @@ class Chats(Workload):
         }
         return Round(measured, answers)
 
-    def _session(self, client: Client, turns: list[list[int]]) -> list[Answer]:
-        answers: list[Answer] = []
-        so_far: list[int] = []
-        for said in turns:
-            answers.append(client.complete(so_far + said, self.n_predict))
+    def _session(self, client: Client[PromptT], turns: Sequence[PromptT]) -> list[Answer[PromptT]]:
+        answers = [client.complete(turns[0], self.n_predict)]
+        for said in turns[1:]:
             so_far = answers[-1].prompt + answers[-1].tokens
+            answers.append(client.complete(so_far + said, self.n_predict))
         return answers
 
 
@@ -137,21 +104,23 @@ class PrefillThenGenerate(Workload):
             return replace(self, n_common=self.n_common - n_tokens)
         return replace(self, n_own=self.n_own - n_tokens)
 
-    def run(self, server: Endpoint, tokens: PromptTokens) -> Round:
-        prompts = _prompts(tokens, self.n_slots, self.n_common, self.n_own)
-        asks = list(zip(server.clients(self.n_slots), prompts, strict=True))
+    def run(self, server: Server[PromptT], prompts: Prompts[PromptT]) -> Round:
+        asked = _asked(prompts, self.n_slots, self.n_common, self.n_own)
+        asks = list(zip(server.clients(self.n_slots), asked, strict=True))
         first, prefill_s = at_once([partial(client.complete, prompt, 1) for client, prompt in asks])
         answers, generation_s = at_once([partial(client.complete, prompt, self.n_predict) for client, prompt in asks])
         measured = {
             "tokens evaluated": _n_evaluated(first),
-            "prompts, tokens/s": sum(map(len, prompts)) / prefill_s,
+            "prompts, tokens/s": self.n_slots * (self.n_common + self.n_own) / prefill_s,
             "evaluated again": _n_evaluated(answers),
-            "generated, tokens/s": sum(len(answer.tokens) for answer in answers) / generation_s,
+            "generated, tokens/s": sum(answer.n_generated for answer in answers) / generation_s,
         }
         return Round(measured, answers)
 
 
-WORKLOADS: dict[str, Workload] = {
+PrefixWorkload = Burst | Chats | PrefillThenGenerate
+
+WORKLOADS: dict[str, PrefixWorkload] = {
     "burst": Burst(),
     "chat": Chats(),
     "long": PrefillThenGenerate(n_own=1024),
@@ -159,10 +128,10 @@ WORKLOADS: dict[str, Workload] = {
 }
 
 
-def _prompts(tokens: PromptTokens, n_prompts: int, n_common: int, n_own: int) -> list[list[int]]:
-    common = tokens.take(n_common)
-    return [common + tokens.take(n_own) for _prompt in range(n_prompts)]
+def _asked(prompts: Prompts[PromptT], n_prompts: int, n_common: int, n_own: int) -> list[PromptT]:
+    common = prompts.take(n_common)
+    return [common + prompts.take(n_own) for _prompt in range(n_prompts)]
 
 
-def _n_evaluated(answers: list[Answer]) -> int:
+def _n_evaluated(answers: Sequence[Answer[Any]]) -> int:
     return sum(answer.n_evaluated for answer in answers)

@@ -5,18 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.asking import Prompts
+
 TEXT = (Path(__file__).parents[1] / "README.md").read_text()
 """Its words are ordinary ones, so their tokens are, too."""
 
 
-class PromptTokens:
+class PromptTokens(Prompts[list[int]]):
     """Ordinary tokens in random order, the same ones for the same seed."""
 
     def __init__(self, ordinary: Sequence[int], seed: Sequence[int]) -> None:
+        super().__init__(seed)
         self._ordinary = np.unique(ordinary)
-        self._random = np.random.default_rng(seed)
 
     def take(self, n_tokens: int) -> list[int]:
-        """Returns the next ones."""
-        tokens: list[int] = self._random.choice(self._ordinary, n_tokens).tolist()
+        tokens: list[int] = self.random.choice(self._ordinary, n_tokens).tolist()
         return tokens

@@ -1,29 +1,34 @@
-"""A server as it is started by hand, and clients that keep it busy."""
+"""Servers as they are started by hand."""
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Sequence
 
 import requests
 
-_SECONDS_TO_START = 60
+_SECONDS_TO_START = 300
 
 
 class Program:
-    """The program on a free port."""
+    """A server on a free port of this machine."""
 
-    def __init__(self, *flags: str) -> None:
+    def __init__(self, command: Sequence[str]) -> None:
+        """The port is put in place of `{port}` in the command, or behind it as `--port`. Waits until the server is
+        ready; raises RuntimeError when the program ends before, TimeoutError when it takes too long."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+            port = str(probe.getsockname()[1])
         self.url = f"http://127.0.0.1:{port}"
-        self._command = [sys.executable, "-m", "server", *flags, "--port", str(port)]
+        with_port = [part.replace("{port}", port) for part in command]
+        self._command = with_port if with_port != list(command) else [*command, "--port", port]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LLAMA_ARG_")}
-        self._process = subprocess.Popen(self._command, env=environment, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            self._command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         self._wait()
 
     def close(self) -> None:
@@ -35,9 +40,9 @@ class Program:
         started = time.monotonic()
         while time.monotonic() < started + _SECONDS_TO_START:
             if self._process.poll() is not None:
-                raise RuntimeError(f"the server did not start; to see why: {' '.join(self._command)}")
+                raise RuntimeError(f"the server did not start; to see why: {shlex.join(self._command)}")
             try:
-                if requests.get(f"{self.url}/health", timeout=1).ok:
+                if _is_ready(self.url):
                     return
             except requests.RequestException:
                 pass
@@ -46,30 +51,11 @@ class Program:
         raise TimeoutError(f"the server did not start within {_SECONDS_TO_START} seconds")
 
 
-class Served:
-    """The program with as many slots as clients."""
+def _is_ready(url: str) -> bool:
+    health = requests.get(f"{url}/health", timeout=1)
+    return (requests.get(f"{url}/v1/models", timeout=1) if health.status_code == 404 else health).ok
 
-    def __init__(self, path: Path, n_clients: int, prompt: str) -> None:
-        self._program = Program("--model", str(path), "--parallel", str(n_clients))
-        self._clients = ThreadPoolExecutor(n_clients)
-        self._sessions = [requests.Session() for _ in range(n_clients)]
-        self._prompt = prompt
 
-    def tokens_per_second(self, n_predict: int, **options: float) -> float:
-        """Returns the tokens of one completion for each client by the seconds until the last of them is there."""
-        body = {"prompt": self._prompt, "n_predict": n_predict, "ignore_eos": True, "cache_prompt": False, **options}
-
-        def ask(session: requests.Session) -> int:
-            answer = session.post(f"{self._program.url}/completion", json=body, timeout=600)
-            answer.raise_for_status()
-            n_tokens: int = answer.json()["tokens_predicted"]
-            return n_tokens
-
-        started = time.perf_counter()
-        n_tokens = sum(self._clients.map(ask, self._sessions))
-        return n_tokens / (time.perf_counter() - started)
-
-    def close(self) -> None:
-        """Stops the server."""
-        self._program.close()
-        self._clients.shutdown()
+def our_program(*flags: str) -> Program:
+    """Starts our own server."""
+    return Program([sys.executable, "-m", "server", *flags])

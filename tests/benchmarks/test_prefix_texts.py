@@ -2,15 +2,15 @@
 
 import pytest
 
-from benchmarks.endpoint import Answer
+from benchmarks.asking import Answer
 from benchmarks.prefix_texts import Agreement, Beside, Limits, gap_between
 
 PROMPT = [1, 2]
 LIMITS = Limits(gap=0.25, shift=0.5)
 
 
-def answer(*tokens: int) -> Answer:
-    return Answer(PROMPT, len(tokens), list(tokens), n_evaluated=2, first_token_s=0.0)
+def answer(*tokens: int) -> Answer[list[int]]:
+    return Answer(PROMPT, len(tokens), list(tokens), n_evaluated=2, n_generated=len(tokens), arrivals=[0.0])
 
 
 def no_gap(_prompt: list[int], _one: int, _other: int) -> float:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.prefix_workloads import WORKLOADS, Workload
+from benchmarks.prefix_workloads import WORKLOADS
+from benchmarks.workload import Workload
 
 
 @pytest.mark.parametrize("workload", WORKLOADS.values(), ids=WORKLOADS)

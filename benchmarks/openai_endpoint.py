@@ -1,0 +1,75 @@
+"""A server that speaks OpenAI's dialect as its clients see it."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+
+from benchmarks.asking import GREEDY, ONE_STREAM, SECONDS, Answer, Client, Server, read_events, timed
+
+
+class OpenAiClient(Client[str]):
+    """Somebody who keeps cookies, and whose prompts are texts. A prompt with a response_format goes to
+    /v1/chat/completions as a message, any other one to /v1/completions."""
+
+    def __init__(self, url: str, model: str) -> None:
+        self._url = url
+        self._model = model
+        self._session = requests.Session()
+
+    def complete(self, prompt: str, n_predict: int, **options: object) -> Answer[str]:
+        started = time.perf_counter()
+        result = self._post(prompt, n_predict, options).json()
+        seconds = time.perf_counter() - started
+        return _answer(prompt, n_predict, text_of(result), result["usage"], [seconds])
+
+    def stream(self, prompt: str, n_predict: int, **options: object) -> Answer[str]:
+        streaming = {"stream": True, "stream_options": {"include_usage": True}}
+        started = time.perf_counter()
+        with self._post(prompt, n_predict, {**streaming, **options}) as response:
+            sent_s = time.perf_counter() - started
+            events = read_events(timed(response.iter_lines(chunk_size=None)))
+        told = [event for event in events if text_of(event.data)]
+        # Some servers do not tell the usage at the end of a stream; an event is then taken for a token.
+        counted: dict[str, Any] = {"prompt_tokens": 0, "completion_tokens": len(told)}
+        usage = next((event.data["usage"] for event in events if event.data.get("usage")), counted)
+        text = "".join(text_of(event.data) for event in told)
+        return _answer(prompt, n_predict, text, usage, [sent_s + event.seconds for event in told])
+
+    def _post(self, prompt: str, n_predict: int, options: Mapping[str, object]) -> requests.Response:
+        is_chat = "response_format" in options
+        asked = {"messages": [{"role": "user", "content": prompt}]} if is_chat else {"prompt": prompt}
+        url = f"{self._url}/v1/{'chat/completions' if is_chat else 'completions'}"
+        body = {"model": self._model, **asked, "max_tokens": n_predict, **GREEDY, **options}
+        headers = ONE_STREAM if "stream" in options else None
+        response = self._session.post(url, json=body, headers=headers, stream=True, timeout=SECONDS)
+        if not response.ok:
+            raise RuntimeError(f"{url} answers {response.status_code}: {response.text}")
+        return response
+
+
+class OpenAiEndpoint(Server[str]):
+    """One server and what it is called in tables."""
+
+    def __init__(self, name: str, url: str, model: str | None = None) -> None:
+        """Without a `model`, the first one is asked that the server lists."""
+        self.name = name
+        self._url = url
+        self._model = model or requests.get(f"{url}/v1/models", timeout=SECONDS).json()["data"][0]["id"]
+
+    def clients(self, n_clients: int) -> list[OpenAiClient]:
+        return [OpenAiClient(self._url, self._model) for _ in range(n_clients)]
+
+
+def text_of(told: Mapping[str, Any]) -> str:
+    """Returns the text in an answer or in an event of a stream, of a chat or not; it may be none."""
+    choices = told.get("choices") or [{}]
+    message = choices[0].get("message") or choices[0].get("delta") or {}
+    return choices[0].get("text") or message.get("content") or ""
+
+
+def _answer(prompt: str, n_predict: int, text: str, usage: Mapping[str, Any], arrivals: list[float]) -> Answer[str]:
+    n_cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    n_evaluated = usage["prompt_tokens"] - n_cached
+    return Answer(prompt, n_predict, text, n_evaluated, usage["completion_tokens"], arrivals or [float("nan")])

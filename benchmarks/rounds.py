@@ -1,0 +1,18 @@
+"""What several rounds say together."""
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+Rounds = Sequence[Mapping[str, Mapping[str, float]]]
+"""What was measured in each, by server and by what it is called."""
+
+
+def medians(rounds: Rounds, server: str) -> dict[str, float]:
+    """Returns the medians of what was measured on a server."""
+    return {name: median(each[server][name] for each in rounds) for name in rounds[0][server]}
+
+
+def median_ratio(rounds: Rounds, name: str, server: str, other: str) -> float | None:
+    """Returns the median, over the rounds, of what a server has to what another has; None where that is nothing."""
+    pairs = [(each[server][name], each[other][name]) for each in rounds]
+    return median(one / two for one, two in pairs) if all(two for _one, two in pairs) else None

@@ -1,0 +1,115 @@
+"""Workloads on two servers in turns, and beside the bare loop."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic
+
+from benchmarks.asking import Prompts, PromptT, Server
+from benchmarks.bare_loop import BareProcess, BareWork
+from benchmarks.rounds import Rounds, median_ratio, medians
+from benchmarks.serve_workloads import ClosedLoop
+from benchmarks.workload import Workload
+
+SPEED = "tokens/s"
+BARE = "bare loop"
+
+
+@dataclass(frozen=True)
+class Row:
+    """The medians of one thing that was measured."""
+
+    workload: str
+    measure: str
+    medians: dict[str, float]
+    """By server, the bare loop among them where it did the same work."""
+    better: float | None
+    """How many times better ours is than the peer: faster, or done sooner, or with less."""
+    of_bare: float | None
+    """Our share of the bare loop's speed."""
+
+
+@dataclass(frozen=True)
+class Comparison(Generic[PromptT]):
+    """Servers that get the same work."""
+
+    model: Path
+    servers: Sequence[Server[PromptT]]
+    """Ours first."""
+    prompts: Callable[[tuple[int, ...]], Prompts[PromptT]]
+    """Makes new ones from a seed."""
+    seed: int
+    n_rounds: int
+    n_threads: int
+    """Of the bare loop; 0 is one for each core."""
+
+    def run(self, workloads: Mapping[str, Workload], n_ctx: int) -> list[Row]:
+        """Returns what was measured, which is shown meanwhile. Workloads are shrunk to slots of `n_ctx` tokens."""
+        names = [server.name for server in self.servers]
+        print("\n".join(table_head(names)), flush=True)
+        rows = []
+        for number, (name, workload) in enumerate(workloads.items()):
+            measured = rows_of(name, self._rounds(workload.fitted(n_ctx), number), names)
+            print("\n".join(table_line(row, names) for row in measured), flush=True)
+            rows += measured
+        return rows
+
+    def _rounds(self, workload: Workload, number: int) -> Rounds:
+        """The first round does not count."""
+        with ExitStack() as stack:
+            bare = None
+            if isinstance(workload, ClosedLoop):
+                bare = BareProcess(self._bare(workload))
+                stack.callback(bare.close)
+            rounds = []
+            for index in range(self.n_rounds + 1):
+                seed = (self.seed, number, index)
+                measured = {server.name: workload.run(server, self.prompts(seed)).measured for server in self.servers}
+                if bare is not None:
+                    measured[BARE] = {SPEED: bare.tokens_per_second()}
+                rounds.append(measured)
+        return rounds[1:]
+
+    def _bare(self, loop: ClosedLoop) -> BareWork:
+        return BareWork(self.model, loop.n_clients, loop.n_prompt, loop.n_predict, self.n_threads)
+
+
+def rows_of(workload: str, rounds: Rounds, names: Sequence[str]) -> list[Row]:
+    """Returns what the rounds of a workload say together; the first of the servers is ours, the second is the peer."""
+    ours, *peers = names
+    by_server = {server: medians(rounds, server) for server in rounds[0]}
+    rows = []
+    for measure in rounds[0][ours]:
+        better = of_bare = None
+        if peers:
+            pair = (ours, peers[0]) if measure == SPEED else (peers[0], ours)
+            better = median_ratio(rounds, measure, *pair)
+        if BARE in by_server and measure == SPEED:
+            of_bare = median_ratio(rounds, measure, ours, BARE)
+        found = {server: measured[measure] for server, measured in by_server.items() if measure in measured}
+        rows.append(Row(workload, measure, found, better, of_bare))
+    return rows
+
+
+def table_head(names: Sequence[str]) -> list[str]:
+    """Returns how the table of rows begins, in Markdown."""
+    columns = ["workload", "measured", *names, "ours is better", BARE, "of it"]
+    return [f"| {' | '.join(columns)} |", f"| --- | --- |{' ---: |' * (len(columns) - 2)}"]
+
+
+def table_line(row: Row, names: Sequence[str]) -> str:
+    """Returns a row as a line of the table."""
+    cells = [
+        row.workload,
+        row.measure,
+        *(_number(row.medians.get(name)) for name in names),
+        "" if row.better is None else f"{row.better:.2f} x",
+        _number(row.medians.get(BARE)),
+        "" if row.of_bare is None else f"{row.of_bare:.0%}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.{0 if value >= 100 else 1}f}"

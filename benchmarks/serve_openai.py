@@ -1,0 +1,45 @@
+"""Our server beside another one that speaks OpenAI's dialect: python -m benchmarks.serve_openai [--peer "command"]
+
+The workloads are those of benchmarks.serve, but prompts are words and not tokens, so that their lengths are about the
+same only. What they cost is the dialect and the server together: the bare loop is the same as there.
+
+Peers that speak only this dialect differ in what else they take: leave out with --only what a peer does not know, as
+some do not know repeat_penalty, or a schema in response_format. ignore_eos is asked for; a server that does not know it
+may end texts early, which the speeds take into account.
+
+The peer's command gets a free port, in place of {port} or as --port at its end. Give it the model that is measured, the
+cores that there are, and the slots and tokens that ours has: --parallel slots of --ctx tokens.
+"""
+
+from benchmarks.about import in_words
+from benchmarks.openai_endpoint import OpenAiEndpoint
+from benchmarks.prompt_words import PromptWords
+from benchmarks.schema import ENDLESS_SCHEMA
+from benchmarks.serve_comparison import Comparison
+from benchmarks.serve_setup import about, chosen_workloads, read_arguments, running_servers, write_results
+from models.header import read_header
+
+SCHEMA = {"response_format": {"type": "json_schema", "json_schema": {"name": "people", "schema": ENDLESS_SCHEMA}}}
+
+
+def main() -> None:
+    arguments = read_arguments(__doc__, "serve_openai.json")
+    n_ctx = min(arguments.ctx, read_header(arguments.model).n_ctx_train or arguments.ctx)
+    with running_servers(arguments) as running:
+        measured_on = about(arguments)
+        print(f"medians; {in_words(measured_on)}\n", flush=True)
+        comparison = Comparison(
+            arguments.model,
+            [OpenAiEndpoint(server.name, server.url) for server in running],
+            PromptWords,
+            arguments.seed,
+            arguments.rounds,
+            arguments.threads,
+        )
+        # A word can be more than one token, and a chat has its template around it.
+        rows = comparison.run(chosen_workloads(arguments, SCHEMA), n_ctx * 3 // 4)
+    write_results(arguments.json, measured_on, rows)
+
+
+if __name__ == "__main__":
+    main()

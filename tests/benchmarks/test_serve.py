@@ -1,0 +1,191 @@
+"""What the comparison of servers makes of numbers, times and streams, without any server."""
+
+import json
+from collections.abc import Iterator
+from math import isnan
+
+import numpy as np
+import pytest
+
+from benchmarks.arrivals import poisson_arrivals, shuffled_kinds
+from benchmarks.asking import Answer, Client, Server, read_events
+from benchmarks.latency import between_tokens_ms, first_token_ms, percentile_ms
+from benchmarks.openai_endpoint import text_of
+from benchmarks.prompt_tokens import PromptTokens
+from benchmarks.prompt_words import PromptWords
+from benchmarks.rounds import median_ratio, medians
+from benchmarks.serve_comparison import BARE, Row, rows_of, table_head, table_line
+from benchmarks.serve_workloads import SAMPLERS, ClosedLoop, OpenLoop
+
+ROUNDS = [
+    {
+        "ours": {"tokens/s": 90.0, "wait, ms": 2.0},
+        "peer": {"tokens/s": 60.0, "wait, ms": 8.0},
+        BARE: {"tokens/s": 100.0},
+    },
+    {
+        "ours": {"tokens/s": 80.0, "wait, ms": 4.0},
+        "peer": {"tokens/s": 40.0, "wait, ms": 8.0},
+        BARE: {"tokens/s": 100.0},
+    },
+    {
+        "ours": {"tokens/s": 20.0, "wait, ms": 9.0},
+        "peer": {"tokens/s": 10.0, "wait, ms": 9.0},
+        BARE: {"tokens/s": 50.0},
+    },
+]
+
+
+def answer(*arrivals: float) -> Answer[list[int]]:
+    return Answer([1], len(arrivals), [2] * len(arrivals), 1, len(arrivals), arrivals)
+
+
+def test_medians_are_those_of_each_server() -> None:
+    assert medians(ROUNDS, "peer") == {"tokens/s": 40.0, "wait, ms": 8.0}
+
+
+def test_a_ratio_is_the_median_of_those_of_the_rounds() -> None:
+    assert median_ratio(ROUNDS, "tokens/s", "ours", "peer") == 2.0
+    assert median_ratio(ROUNDS, "wait, ms", "ours", "peer") == 0.5
+
+
+def test_there_is_no_ratio_to_nothing() -> None:
+    assert median_ratio([{"ours": {"n": 1.0}, "peer": {"n": 0.0}}], "n", "ours", "peer") is None
+
+
+def test_more_speed_and_less_time_are_better() -> None:
+    speed, wait = rows_of("16 clients", ROUNDS, ["ours", "peer"])
+    assert speed.better == 2.0
+    assert wait.better == 2.0
+
+
+def test_only_a_speed_has_a_share_of_the_bare_loop() -> None:
+    speed, wait = rows_of("16 clients", ROUNDS, ["ours", "peer"])
+    assert speed.of_bare == 0.8
+    assert speed.medians == {"ours": 80.0, "peer": 40.0, BARE: 100.0}
+    assert wait.of_bare is None
+    assert BARE not in wait.medians
+
+
+def test_without_a_peer_nothing_is_better() -> None:
+    alone = [{"ours": each["ours"]} for each in ROUNDS]
+    assert [row.better for row in rows_of("16 clients", alone, ["ours"])] == [None, None]
+
+
+def test_a_line_of_the_table_has_a_cell_for_each_column() -> None:
+    row = Row("16 clients", "tokens/s", {"ours": 1234.5, "peer": 1.25}, 987.6, None)
+    line = table_line(row, ["ours", "peer"])
+    assert line == "| 16 clients | tokens/s | 1,234 | 1.2 | 987.60 x |  |  |"
+    assert {text.count("|") for text in table_head(["ours", "peer"])} == {line.count("|")}
+
+
+def test_percentiles_are_in_milliseconds() -> None:
+    assert percentile_ms([0.3, 0.1, 0.2], 50) == pytest.approx(200)
+    assert isnan(percentile_ms([], 50))
+
+
+def test_waiting_is_to_the_first_token_and_from_each_to_the_next() -> None:
+    answers = [answer(1.0, 1.1, 1.4), answer(3.0, 3.2)]
+    assert first_token_ms(answers)["first token p50, ms"] == pytest.approx(2000)
+    assert between_tokens_ms(answers)["between tokens p50, ms"] == pytest.approx(200)
+
+
+def test_requests_come_at_random_but_at_the_rate() -> None:
+    arrivals = poisson_arrivals(20_000, 4.0, np.random.default_rng(1))
+    gaps = np.diff([0.0, *arrivals])
+    assert gaps.min() >= 0
+    assert gaps.mean() == pytest.approx(1 / 4, rel=0.03)
+    assert gaps.std() == pytest.approx(1 / 4, rel=0.03)  # as the mean, which is so of no regular schedule
+
+
+def test_the_same_seed_gives_the_same_schedule_to_each_server() -> None:
+    one, two = (poisson_arrivals(8, 4.0, np.random.default_rng(7)) for _server in range(2))
+    assert one == two
+
+
+def test_as_many_requests_are_long_as_there_are_to_be() -> None:
+    orders = {tuple(shuffled_kinds(12, 3, np.random.default_rng(seed))) for seed in range(5)}
+    assert {sum(order) for order in orders} == {3}
+    assert len(orders) > 1
+
+
+def test_events_are_read_without_comments_and_without_the_end() -> None:
+    lines = [b": ping", b"", b'data: {"content": "a"}', b"", b'data:{"content":"b"}', b"data: [DONE]"]
+    events = read_events(enumerate(lines))
+    assert [(event.seconds, event.data["content"]) for event in events] == [(2, "a"), (4, "b")]
+
+
+def test_an_error_in_a_stream_is_raised() -> None:
+    with pytest.raises(RuntimeError, match="no memory"):
+        read_events([(0.0, b'data: {"error": {"message": "no memory"}}')])
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ('{"choices": [{"text": "a"}]}', "a"),
+        ('{"choices": [{"delta": {"content": "b"}}]}', "b"),
+        ('{"choices": [{"message": {"content": "c"}}]}', "c"),
+        ('{"choices": [{"delta": {"role": "assistant", "content": null}}]}', ""),
+        ('{"choices": [], "usage": {"completion_tokens": 3}}', ""),
+    ],
+)
+def test_the_text_is_found_in_answers_and_events_of_openais_dialect(told: str, text: str) -> None:
+    assert text_of(json.loads(told)) == text
+
+
+def test_prompts_of_the_same_seed_are_the_same_and_no_others() -> None:
+    assert PromptWords([1]).take(9) == PromptWords([1]).take(9)
+    assert PromptWords([1]).take(9) != PromptWords([2]).take(9)
+    assert len(PromptWords([1]).take(9).split()) == 9
+    assert len(PromptTokens([5, 6, 7], [1]).take(9)) == 9
+
+
+class Recording(Client[str]):
+    """Answers with nothing and remembers what it was asked."""
+
+    def __init__(self, asked: list[tuple[str, int, dict[str, object]]]) -> None:
+        self._asked = asked
+
+    def complete(self, prompt: str, n_predict: int, **options: object) -> Answer[str]:
+        self._asked.append((prompt, n_predict, options))
+        return Answer(prompt, n_predict, "", 1, n_predict, [0.5])
+
+    def stream(self, prompt: str, n_predict: int, **options: object) -> Answer[str]:
+        return self.complete(prompt, n_predict, **options)
+
+
+class RecordingServer(Server[str]):
+    name = "recording"
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int, dict[str, object]]] = []
+
+    def clients(self, n_clients: int) -> list[Recording]:
+        return [Recording(self.asked) for _client in range(n_clients)]
+
+
+@pytest.fixture
+def recording() -> Iterator[RecordingServer]:
+    yield RecordingServer()
+
+
+def test_a_closed_loop_asks_for_as_much_of_each_client_with_prompts_of_their_own(recording: RecordingServer) -> None:
+    loop = ClosedLoop(n_clients=3, n_predict=5, n_requests=2, options={"repeat_penalty": 1.1})
+    measured = loop.run(recording, PromptWords([1])).measured
+    assert len({prompt for prompt, _n_predict, _options in recording.asked}) == 6
+    assert all(options == SAMPLERS | {"repeat_penalty": 1.1} for _prompt, _n_predict, options in recording.asked)
+    assert list(measured) == ["tokens/s"]
+
+
+def test_an_open_loop_has_long_and_short_requests(recording: RecordingServer) -> None:
+    loop = OpenLoop(per_second=1e6, n_requests=6, n_long=2, n_long_prompt=50, n_long_predict=1, n_predict=9)
+    loop.run(recording, PromptWords([1]))
+    sizes = sorted((len(prompt.split()), n_predict) for prompt, n_predict, _options in recording.asked)
+    assert sizes == [(32, 9)] * 4 + [(50, 1)] * 2
+
+
+@pytest.mark.parametrize("workload", [ClosedLoop(4, 400), OpenLoop(4.0)])
+def test_a_workload_of_serving_is_made_as_small_as_a_short_context_needs(workload: ClosedLoop | OpenLoop) -> None:
+    assert workload.fitted(256).n_ctx == 256
+    assert workload.fitted(2_048) == workload
