@@ -16,6 +16,7 @@ from grammar.limits import MAX_TEXT, PARSER_LIMITS
 from grammar.matcher import CompiledGrammar
 from grammar.regex import regex_error, regex_to_rules
 from grammar.source import GrammarSource
+from grammar.turn import turn_schemas, turn_to_rules
 from grammar.vocabulary import GrammarVocabulary
 
 
@@ -67,6 +68,7 @@ class GrammarCompiler:
             raise GrammarError("the grammar has parts within parts, or references to references, too deep") from None
         matcher = LLMatcher(self._vocabulary.tokenizer, lark, log_level=0, limits=PARSER_LIMITS)
         if matcher.is_error():
+            self._check_schemas(source)
             raise _explained(source, matcher.get_error())
         compiled = CompiledGrammar(matcher, self._vocabulary)
         compiled.check_start()
@@ -82,6 +84,16 @@ class GrammarCompiler:
                 return regex_to_rules(source.text)
             case "choice":
                 return choice_to_rules(source.text)
+            case "turn":
+                return turn_to_rules(source.text, self._vocabulary)
+
+    def _check_schemas(self, source: GrammarSource) -> None:
+        """Raises the error of a schema that is to blame, if it is one of several in a grammar."""
+        for name, schema in turn_schemas(source.text) if source.kind == "turn" else ():
+            try:
+                self._compiled(GrammarSource("json_schema", schema))
+            except GrammarError as error:
+                raise GrammarError(f"{name}: {error}") from None
 
 
 def _check_text(text: str) -> None:

@@ -81,7 +81,12 @@ _ONE_OF = "oneOf constraints are not supported"
 
 
 def schema_to_rules(text: str) -> str:
-    """A rule in Lark's syntax for the values that match a schema, given as JSON text.
+    """A rule in Lark's syntax for the values that match a schema. Raises GrammarError as `schema_to_value` does."""
+    return f"start: {schema_to_value(text)}"
+
+
+def schema_to_value(text: str) -> str:
+    """What stands in a rule in Lark's syntax for the values that match a schema, given as JSON text.
 
     Raises GrammarError if the text is not JSON, for a member that is there twice, for a keyword that is not supported,
     for a part of the schema that no value can match because it requires itself, and for what exceeds a limit.
@@ -99,7 +104,7 @@ def schema_to_rules(text: str) -> str:
     check_intersections(schema)
     # The text itself keeps numbers as they are.
     members = text.strip()[1:]
-    return f'start: %json {{"x-guidance": {json.dumps(_OPTIONS)}{"," if schema else ""}{members}'
+    return f'%json {{"x-guidance": {json.dumps(_OPTIONS)}{"," if schema else ""}{members}'
 
 
 def schema_error(message: str) -> GrammarError:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["gbnf", "json_schema", "regex", "choice"]
+Kind = Literal["gbnf", "json_schema", "regex", "choice", "turn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,4 +13,4 @@ class GrammarSource:
     kind: Kind
     text: str
     """GBNF; the JSON text of a schema, with its members in the order that the output is to have; a regular expression;
-    or a JSON list of strings, for a choice."""
+    a JSON list of strings, for a choice; or JSON as `grammar.turn` reads it, for what a model says in its turn."""

@@ -1,5 +1,6 @@
 """The tokens that grammars are matched against."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from llguidance import LLTokenizer, TokenizerWrapper
@@ -65,6 +66,16 @@ class GrammarVocabulary:
             return named
         piece = text.encode(errors="surrogatepass")
         return next((t for t, p in enumerate(self._pieces) if p == piece and t not in self.special), None)
+
+    def cut_at_special(self, text: str) -> list[tuple[str, int | None]]:
+        """A text cut around what special tokens are called: the pieces, each with its token if it is one. Tokens that
+        end a generation are left out."""
+        known = (name for name, token in self._special_texts.items() if name and token not in self.end_of_generation)
+        names = sorted((name for name in known if name in text), key=len, reverse=True)
+        if not names:
+            return [(text, None)]
+        pieces = re.split(f"({'|'.join(map(re.escape, names))})", text)
+        return [(piece, self._special_texts[piece] if n % 2 else None) for n, piece in enumerate(pieces) if piece]
 
     def _build_tables(self) -> LLTokenizer:
         # Names of their own keep special tokens apart from text that reads the same, and from each other.
