@@ -15,6 +15,8 @@ from models.gguf_types import TENSOR_TYPES
 VERSIONS = (2, 3)
 DEFAULT_ALIGNMENT = 32
 MAX_DIMENSIONS = 4
+CLASSIFIER = "cls."
+"""What the names of its tensors begin with."""
 MAX_VALUES = 2**16
 MAX_TENSORS = 2**20
 """No real header or model comes near these."""
@@ -27,6 +29,8 @@ class Contents:
     metadata: dict[str, Value] = field(default_factory=dict)
     n_tensors: int = 0
     n_parameters: int = 0
+    has_classifier: bool = False
+    """Some of the tensors are a head that scores a text."""
     n_bytes: int = 0
     """Bytes that the file must have to hold its last tensor."""
 
@@ -48,7 +52,8 @@ def read_contents(data: mmap.mmap) -> Contents:
         contents.metadata[key] = cursor.value()
     data_size = 0
     for _ in range(n_tensors):
-        n_elements, tensor_end = _tensor(cursor)
+        name, n_elements, tensor_end = _tensor(cursor)
+        contents.has_classifier |= name.startswith(CLASSIFIER)
         contents.n_parameters += n_elements
         data_size = max(data_size, tensor_end)
     contents.n_bytes = cursor.position
@@ -71,8 +76,8 @@ def array_strings(data: mmap.mmap, array: Array, wanted: Collection[int]) -> dic
     return found
 
 
-def _tensor(cursor: Cursor) -> tuple[int, int]:
-    """Returns the number of elements of a tensor, and where it ends within the data."""
+def _tensor(cursor: Cursor) -> tuple[str, int, int]:
+    """Returns the name of a tensor, the number of its elements, and where it ends within the data."""
     name = cursor.string()
     n_dimensions = cursor.uint32()
     check_count(f"dimensions for the tensor {reprlib.repr(name)}", n_dimensions, MAX_DIMENSIONS)
@@ -83,8 +88,8 @@ def _tensor(cursor: Cursor) -> tuple[int, int]:
     offset = cursor.uint64()
     if tensor_type is None:
         # A type newer than this program: llama.cpp decides, and only the start of the tensor is known.
-        return n_elements, offset
-    return n_elements, offset + n_elements // tensor_type.block_size * tensor_type.block_bytes
+        return name, n_elements, offset
+    return name, n_elements, offset + n_elements // tensor_type.block_size * tensor_type.block_bytes
 
 
 def _aligned(position: int, metadata: dict[str, Value]) -> int:

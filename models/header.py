@@ -69,12 +69,16 @@ class Header:
     tokenizer: str | None
     chat_template: str | None
     special_tokens: tuple[SpecialToken, ...]
+    rerank_template: str | None = None
+    """Makes one text of a query and a document, for a model that ranks."""
+    has_classifier: bool = False
+    """It has a head that scores a text."""
 
 
 def read_header(path: Path) -> Header:
     """Returns what the model at `path` says about itself; of a split model, that is the path of its first file.
 
-    Raises ModelFileError if it is not a whole GGUF model that can generate text.
+    Raises ModelFileError if it is not a whole GGUF model.
     """
     first = read_model_file(path)
     parts = [first, *read_other_parts(first)]
@@ -97,11 +101,13 @@ def read_header(path: Path) -> Header:
         tokenizer=first.text("tokenizer.ggml.model"),
         chat_template=first.text("tokenizer.chat_template"),
         special_tokens=_special_tokens(first),
+        rerank_template=first.text("tokenizer.chat_template.rerank"),
+        has_classifier=any(part.contents.has_classifier for part in parts),
     )
 
 
 def _checked_architecture(first: ModelFile, parts: list[ModelFile]) -> str:
-    """Returns the architecture of what generates text; raises ModelFileError for what does not."""
+    """Returns the architecture of a whole model; raises ModelFileError for what is none."""
     kind = first.text("general.type") or "model"
     if kind != "model":
         other = OTHER_KINDS.get(kind, f"something of the type {reprlib.repr(kind)}")

@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from slots.embedding import EmbeddingJob
 from slots.kv_cache import KvCache
 from slots.slot import Slot
 from slots.stream import CompletionStream
@@ -47,12 +48,17 @@ class Errand:
             self.outcome.set_exception(error)
 
 
+@dataclass(frozen=True, slots=True)
+class Embed:
+    job: EmbeddingJob
+
+
 class Drain:
-    """Fail what waits for a slot."""
+    """Fail what waits for a slot, or to be embedded."""
 
 
 class Stop:
     """Fail everything and end the thread."""
 
 
-Command = Submit | Cancel | Errand | Drain | Stop
+Command = Submit | Cancel | Errand | Embed | Drain | Stop

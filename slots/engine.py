@@ -4,22 +4,35 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from slots.commands import Cancel, Command, Drain, Errand, Stop, Submit
+from slots.commands import Cancel, Command, Drain, Embed, Errand, Stop, Submit
+from slots.completion_steps import CompletionSteps
 from slots.context_shift import LEAST_MOVABLE, cut_prompt, n_kept
-from slots.context_size import default_n_ctx, total_memory_bytes
+from slots.contexts import Contexts, make_contexts
+from slots.embedding import EmbeddingJob, EmbeddingRequest
+from slots.embedding_steps import EmbeddingSteps
 from slots.engine_loop import EngineLoop
-from slots.errors import InvalidRequest, ModelLoadError, PromptTooLong, QueueFull, ShuttingDown, StepFailed
+from slots.errors import (
+    InvalidRequest,
+    ModelLoadError,
+    NotSupported,
+    PromptTooLong,
+    QueueFull,
+    ShuttingDown,
+    StepFailed,
+)
 from slots.events import SlotStatus
 from slots.fingerprint import fingerprint
 from slots.grammars import Grammars
 from slots.kv_cache import KvCache
-from slots.llama import Context, Model, ModelInfo
+from slots.llama import Model
 from slots.options import ContextOptions, EngineOptions, ModelOptions
+from slots.pooling import Embedding
 from slots.request import CompletionRequest
 from slots.sampling import Surroundings
 from slots.sampling_params import SamplingParams
@@ -32,24 +45,34 @@ _log = logging.getLogger("slots")
 
 _USUAL_BREAKERS = SamplingParams().dry_sequence_breakers
 
+Result = TypeVar("Result")
+
 
 class Engine:
     """A pool of slots on one model. Its methods belong to the event loop; the work is done by a thread of its own."""
 
-    def __init__(self, model: Model, context: Context, options: EngineOptions, fingerprint: str) -> None:
+    def __init__(self, model: Model, contexts: Contexts, options: EngineOptions, fingerprint: str) -> None:
+        context = contexts.completion
         self.model = model
         self.vocab = model.vocab
         self.fingerprint = fingerprint
         """What a saved slot fits: the model's file and the layout of the KV cache."""
-        self.n_ctx_slot = context.n_ctx_seq
+        self.max_embedding_tokens = contexts.max_embedding_tokens
+        """Most tokens of a text to embed."""
+        self.n_ctx_slot = context.n_ctx_seq if context else contexts.max_embedding_tokens
         """Most tokens of one request, prompt and text together."""
+        self.n_batch = context.n_batch if context else contexts.max_embedding_tokens
+        """Most tokens in one step."""
+        self.pooling = contexts.pooling
+        """How embeddings are pooled."""
         self.context_shift = options.context_shift
         """Whether a text goes on beyond the end of the context."""
         self.grammars = Grammars(self.vocab)
-        self._context = context
-        self._surroundings = Surroundings.of(self.vocab, context.n_ctx_seq)
+        self._surroundings = Surroundings.of(self.vocab, self.n_ctx_slot)
         self._commands: SimpleQueue[Command] = SimpleQueue()
-        self._work = EngineLoop(context, self.vocab, self._surroundings, options, self._commands)
+        self._completions = CompletionSteps(context, self.vocab, self._surroundings, options) if context else None
+        embeddings = EmbeddingSteps(contexts.make_embedding, contexts.pooling)
+        self._work = EngineLoop(self._completions, embeddings, self._commands)
         self.max_unfinished = self.n_slots + options.max_queue
         """Requests that can be worked on or wait at once."""
         self._thread: threading.Thread | None = None
@@ -65,36 +88,38 @@ class Engine:
         options: EngineOptions,
         on_progress: Callable[[float], None],
     ) -> Self:
-        """Load a model and make its context; blocks for seconds to minutes.
+        """Load a model and make its contexts; blocks for seconds to minutes.
 
         `on_progress` gets the share of the weights that is loaded, 0 to 1. Raises ModelLoadError.
         """
         loaded = Model(model, on_progress)
         if loaded.vocab.kind == "none":
             raise ModelLoadError(f"{model.path} has no tokenizer; a model without one cannot be served")
-        made = Context(loaded, _with_size(context, loaded.info))
-        if options.context_shift and not made.can_shift:
+        made = make_contexts(loaded, context, options)
+        if options.context_shift and made.completion and not made.completion.can_shift:
             _log.warning("this model's context cannot be moved: where it ends, what stays of it is computed again")
         engine = cls(loaded, made, options, fingerprint(model.path, context))
-        engine._work.warm_up()
+        if engine._completions:
+            engine._completions.warm_up()
         return engine
 
     @property
     def n_slots(self) -> int:
-        """Requests that can be worked on at once."""
-        return len(self._work.slots)
+        """Completions that can be worked on at once; 0 if none are made."""
+        return len(self._completions.slots) if self._completions else 0
 
     @property
     def n_waiting(self) -> int:
         """Requests that wait for a slot, as of the last step."""
-        return len(self._work.waiting)
+        return len(self._completions.waiting) if self._completions else 0
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the thread; events are delivered on `loop`. What the first request with the usual sequence breakers of
         DRY would have to wait for is prepared meanwhile."""
         self._thread = threading.Thread(target=self._work.run, args=(loop,), name="engine", daemon=True)
         self._thread.start()
-        threading.Thread(target=self._surroundings.find_breakers, args=(_USUAL_BREAKERS,), daemon=True).start()
+        if self._completions:
+            threading.Thread(target=self._surroundings.find_breakers, args=(_USUAL_BREAKERS,), daemon=True).start()
 
     def prepare_dry(self, sequence_breakers: Sequence[str]) -> None:
         """Find the tokens of sequence breakers for a request with DRY, so that the engine's thread does not have to.
@@ -107,8 +132,10 @@ class Engine:
         """Queue a request, first come first served. A prompt that is too long is cut if contexts are shifted.
 
         Returns the stream of its events. Raises InvalidRequest (PromptTooLong among them) for a request that this
-        model cannot serve, QueueFull and ShuttingDown for one that comes at the wrong time.
+        model cannot serve, NotSupported where no text is generated, QueueFull and ShuttingDown for one that comes at
+        the wrong time.
         """
+        self.check_can_generate()
         self._check_open()
         fitting = self._fitting(request)
         self._check(fitting)
@@ -123,9 +150,30 @@ class Engine:
         self._commands.put(Submit(work, stream))
         return stream
 
+    async def embed(self, request: EmbeddingRequest) -> list[Embedding]:
+        """Compute the embeddings of texts, beside the completions. A request takes one place in the queue, however
+        many texts it has.
+
+        Returns one for each text, float32 and not normalized: of shape (n_embd,), without pooling (tokens, n_embd), and
+        (1,) for a score where the model ranks. Raises InvalidRequest (PromptTooLong among them), QueueFull,
+        ShuttingDown and StepFailed.
+        """
+        self._check_open()
+        request.check(self.vocab.n_tokens, self.max_embedding_tokens)
+        if self.pooling == "none":
+            request.check_answer(self.model.n_embd_out)
+        job = EmbeddingJob(request)
+        return await self._wait_for(Embed(job), job.outcome)
+
+    def check_can_generate(self) -> None:
+        """Raises NotSupported where no text is generated."""
+        if not self._completions:
+            what = "ranks documents" if self.pooling == "rank" else "computes embeddings"
+            raise NotSupported(f"this server only {what}; it generates no text")
+
     def slot_statuses(self) -> list[SlotStatus]:
         """What the slots are doing, by number."""
-        return [slot.status() for slot in self._work.slots]
+        return [slot.status() for slot in self._completions.slots] if self._completions else []
 
     async def save_slot(self, slot_id: int) -> SavedSlot:
         """Wait until a slot is idle and return a copy of what it holds.
@@ -164,7 +212,7 @@ class Engine:
         """
         self._is_draining = True
         if self._thread is None:
-            self._context.close()
+            self._work.close()
         elif self._thread.is_alive():
             self._commands.put(Stop())
             self._thread.join()
@@ -203,15 +251,20 @@ class Engine:
         return replace(request, prompt=cut_prompt(prompt, kept, n_ctx))
 
     async def _run_errand(self, slot_id: int, run: Callable[[KvCache, Slot], Any]) -> object:
+        self.check_can_generate()
         self._check_open()
         self._check_slot("id_slot", slot_id)
+        errand = Errand(slot_id, run)
+        return await self._wait_for(errand, errand.outcome)
+
+    async def _wait_for(self, command: Command, outcome: "Future[Result]") -> Result:
+        """What comes of a command; it is cancelled when nobody waits for it any more. Raises QueueFull."""
         if self._n_unfinished >= self.max_unfinished:
             raise QueueFull("too many requests wait; try again later")
-        errand = Errand(slot_id, run)
         self._n_unfinished += 1
         try:
-            self._commands.put(errand)
-            return await asyncio.wrap_future(errand.outcome)
+            self._commands.put(command)
+            return await asyncio.wrap_future(outcome)
         finally:
             self._n_unfinished -= 1
 
@@ -231,10 +284,3 @@ def _erase(cache: KvCache, slot: Slot) -> int:
     n_tokens = len(slot.cached)
     cache.drop(slot)
     return n_tokens
-
-
-def _with_size(options: ContextOptions, info: ModelInfo) -> ContextOptions:
-    if options.n_ctx:
-        return options
-    n_ctx = default_n_ctx(info, options.n_parallel, kv_unified=options.kv_unified, memory_bytes=total_memory_bytes())
-    return replace(options, n_ctx=n_ctx)

@@ -1,68 +1,30 @@
-"""The thread that owns the llama context: take commands, plan, decode, sample, emit."""
+"""The thread that owns the llama contexts: take commands, run a step of each kind, emit."""
 
 import asyncio
 import logging
-import time
 from queue import Empty, SimpleQueue
 
-from slots.commands import Cancel, Command, Drain, Errand, Submit
-from slots.context_shift import discarded, n_kept
-from slots.errors import EngineError, ShuttingDown, StepFailed
-from slots.events import Event, Failed, Finished, StopReason
-from slots.generation import Generation
-from slots.kv_cache import KvCache
-from slots.llama import Batch, Context, Logits, Vocab
-from slots.options import EngineOptions
-from slots.sampling import Choice, RowSampler, Sampler, Surroundings
-from slots.scheduler import Limits, Share, can_get_slot, choose_slot, has_room, plan_step
-from slots.slot import Slot
-from slots.stream import CompletionStream
-from slots.work import Work
+from slots.commands import Cancel, Command, Drain, Embed, Errand, Submit
+from slots.completion_steps import CompletionSteps, Delivery
+from slots.embedding_steps import EmbeddingSteps
+from slots.errors import EngineError, ShuttingDown, internal_error
 
 _log = logging.getLogger("slots")
 
-_MOST_UNREAD = 16_384
-"""Events that may wait for a client to read them, where that is more than a slot has context."""
-
 
 class EngineLoop:
-    """Works on requests, a step at a time. Belongs to the engine's thread, but for what is said otherwise."""
+    """Alternates completions and embeddings. Belongs to the engine's thread, but for what is said otherwise."""
 
     def __init__(
-        self,
-        context: Context,
-        vocab: Vocab,
-        surroundings: Surroundings,
-        options: EngineOptions,
-        commands: SimpleQueue[Command],
+        self, completions: CompletionSteps | None, embeddings: EmbeddingSteps, commands: SimpleQueue[Command]
     ) -> None:
-        self.slots = [Slot(number, context.n_ctx_seq) for number in range(context.n_sequences)]
-        """What each is doing may be read from any thread."""
-        self.waiting: list[Work] = []
-        """By age; its length may be read from any thread."""
+        """Without completions, nobody may ask for any."""
         self.has_ended = False
         """Whether nothing is worked on any more. May be read from any thread."""
-        self._context = context
-        self._vocab = vocab
-        self._surroundings = surroundings
-        self._shifts = options.context_shift
+        self._completions = completions
+        self._embeddings = embeddings
+        self._kinds = [kind for kind in (completions, embeddings) if kind]
         self._commands = commands
-        self._cache = KvCache(context, self.slots, options.cache_ram_mib)
-        self._limits = Limits(context.n_batch, context.n_ubatch, self._cache.least_taken, context.can_cut)
-        self._most_unread = max(_MOST_UNREAD, context.n_ctx_seq)
-        self._errands: list[Errand] = []
-        self._streams: dict[int, CompletionStream] = {}
-        self._generations: dict[int, Generation] = {}
-        self._outbox: list[tuple[CompletionStream, Event | None]] = []
-        self._batch = Batch(context.n_batch)
-        self._rows = RowSampler(vocab.n_tokens, min(context.n_threads, len(self.slots)))
-
-    def warm_up(self) -> None:
-        """Compute one token, so that the first request does not wait for what llama.cpp prepares at first use."""
-        self._batch.clear()
-        self._batch.add(0, 0, [self._vocab.bos or 0], last_logits=True)
-        self._context.decode(self._batch)
-        self._context.clear_sequence(0)
 
     def run(self, loop: asyncio.AbstractEventLoop) -> None:
         """Work until told to stop. Events are delivered on `loop`."""
@@ -76,275 +38,80 @@ class EngineLoop:
             self._refuse_rest()
             self._fail_all(_shutting_down())
             self._emit(loop)
-            self._rows.close()
-            self._context.close()
+            self.close()
+
+    def close(self) -> None:
+        """Free the contexts."""
+        for kind in self._kinds:
+            kind.close()
 
     def _turn(self) -> bool:
-        """Take commands and run a step; False is the end. Whatever fails outside of a step fails all requests."""
+        """Take commands and run the steps; False is the end. Whatever fails outside of a step fails all requests."""
         try:
             if not self._take_commands():
                 return False
-            self._run_errands()
-            self._assign_slots()
-            self._step()
+            is_generating = self._completions is not None and self._completions.has_work
+            if self._completions:
+                self._completions.step()
+            self._embeddings.step(is_alone=not is_generating)
         except Exception:
             _log.exception("the engine failed outside of a step, and with it all requests")
-            self._fail_all(_internal_error())
-            for slot in self.slots:
-                self._cache.drop(slot)
+            self._fail_all(internal_error())
+            if self._completions:
+                self._completions.drop_caches()
         return True
 
     def _take_commands(self) -> bool:
         """Carry out what was asked since the last step, waiting if there is nothing else to do; False is the end."""
-        is_idle = not self._streams and not self._errands
+        is_idle = not any(kind.has_work for kind in self._kinds)
         try:
             while True:
                 command = self._commands.get(block=is_idle)
                 is_idle = False
-                if isinstance(command, Submit):
-                    self._streams[command.work.number] = command.stream
-                    self.waiting.append(command.work)
-                elif isinstance(command, Cancel):
-                    self._cancel(command.number)
-                elif isinstance(command, Errand):
-                    self._errands.append(command)
-                elif isinstance(command, Drain):
-                    self._fail_waiting(_shutting_down())
-                else:
+                if isinstance(command, Drain):
+                    for kind in self._kinds:
+                        kind.fail_waiting(_shutting_down())
+                elif not self._take(command):
                     return False
         except Empty:
             return True
 
+    def _take(self, command: Command) -> bool:
+        """Pass a command on; False if it is to stop."""
+        if isinstance(command, Embed):
+            self._embeddings.add(command.job)
+        elif self._completions and isinstance(command, Submit | Errand):
+            self._completions.add(command)
+        elif self._completions and isinstance(command, Cancel):
+            self._completions.cancel(command.number)
+        else:
+            return False
+        return True
+
     def _refuse_rest(self) -> None:
         """Take what was asked for too late, so that it fails with all the others."""
         while not self._commands.empty():
-            command = self._commands.get()
-            if isinstance(command, Submit):
-                self._streams[command.work.number] = command.stream
-            elif isinstance(command, Errand):
-                self._errands.append(command)
-
-    def _cancel(self, number: int) -> None:
-        self.waiting = [work for work in self.waiting if work.number != number]
-        for slot in self.slots:
-            if slot.work and slot.work.number == number:
-                slot.release()
-        self._end(number, None)
-
-    def _end(self, number: int, last_event: Finished | Failed | None) -> None:
-        """Let go of a request; its stream gets its last event, or none if nobody listens any more."""
-        self._generations.pop(number, None)
-        stream = self._streams.pop(number, None)
-        if stream:
-            self._outbox.append((stream, last_event))
-
-    def _release(self, slot: Slot, last_event: Finished | Failed) -> None:
-        if slot.work:
-            self._end(slot.work.number, last_event)
-            slot.release()
-
-    def _fail_waiting(self, error: EngineError) -> None:
-        """Requests that had a slot before wait as well; those that run were promised to be finished."""
-        fresh = [work for work in self.waiting if work.number not in self._generations]
-        for work in fresh:
-            self.waiting.remove(work)
-            self._end(work.number, Failed(error))
-        self._fail_errands(error)
-
-    def _fail_errands(self, error: EngineError) -> None:
-        for errand in self._errands:
-            errand.fail(error)
-        self._errands.clear()
+            self._take(self._commands.get())
 
     def _fail_all(self, error: EngineError) -> None:
-        for slot in self.slots:
-            slot.release()
-        self.waiting.clear()
-        self._fail_errands(error)
-        for number in list(self._streams):
-            self._end(number, Failed(error))
-
-    def _run_errands(self) -> None:
-        """Those whose slots are idle; who does not wait any more is forgotten."""
-        self._errands = [errand for errand in self._errands if not errand.outcome.cancelled()]
-        for errand in list(self._errands):
-            slot = self.slots[errand.slot_id]
-            if slot.is_idle:
-                self._errands.remove(errand)
-                errand.carry_out(self._cache, slot)
-
-    def _assign_slots(self) -> None:
-        """Give slots to those that wait, the oldest first. Nobody overtakes who waits for room in the KV cache."""
-        for work in list(self.waiting):
-            if not can_get_slot(work, self.slots):
-                continue
-            match = self._cache.match(work)
-            slot = choose_slot(work, self.slots, match)
-            if not has_room(work, self.slots, match, self._cache.cells):
-                break
-            self.waiting.remove(work)
-            try:
-                self._cache.seat(slot, work, match)
-                self._begin(slot, work)
-            except Exception:
-                _log.exception("a request could not be started")
-                self._end(work.number, Failed(_internal_error()))
-                slot.release()
-                self._cache.drop(slot)
-
-    def _begin(self, slot: Slot, work: Work) -> None:
-        _log.debug(
-            "request %d: slot %d has %d of %d tokens", work.number, slot.slot_id, len(slot.cached), len(work.tokens)
-        )
-        generation = self._generations.get(work.number)
-        if generation is None:
-            request = work.request
-            matcher = request.grammar.matcher() if request.grammar else None
-            sampler = Sampler(request.sampling, request.prompt, self._surroundings, matcher)
-            generation = Generation(work, self._vocab, sampler, None if self._shifts else slot.n_ctx)
-            self._generations[work.number] = generation
-        generation.slot_id = slot.slot_id
-
-    def _step(self) -> None:
-        self._shift_contexts()
-        self._cache.catch_up()
-        plan = plan_step(self.slots, self._limits, self._cache.cells)
-        for slot in plan.parked:
-            _log.debug("slot %d gives its %d cached tokens up for others", slot.slot_id, len(slot.cached))
-            self._cache.give_up(slot)
-        for slot in plan.requeued:
-            self._requeue(slot)
-        if not plan.shares:
-            return
-        _log.debug("a step of %d tokens for %d slots", sum(s.n_tokens for s in plan.shares), len(plan.shares))
-        try:
-            self._advance(plan.shares, self._decode(plan.shares))
-        except EngineError as error:
-            _log.error("a step failed, and with it %d requests: %s", len(plan.shares), error)
-            self._abandon(plan.shares, StepFailed(f"the model could not be run: {error}"))
-        except Exception:
-            _log.exception("a step failed, and with it %d requests", len(plan.shares))
-            self._abandon(plan.shares, _internal_error())
-
-    def _shift_contexts(self) -> None:
-        """Make room in the slots whose next token is beyond the end of the context."""
-        for slot in self.slots:
-            work = slot.work
-            if work is None or len(work.tokens) <= slot.n_ctx:
-                continue
-            request = work.request
-            has_bos = request.prompt[0] == self._vocab.bos
-            kept = n_kept(request.n_keep, work.n_prompt, request.scope.n_public, slot.n_ctx, has_bos=has_bos)
-            start, end = discarded(len(slot.cached), kept)
-            _log.debug("request %d: the context is full, tokens %d to %d go", work.number, start, end - 1)
-            self._cache.forget(slot, start, end)
-
-    def _requeue(self, slot: Slot) -> None:
-        """Put a request back to those that wait; it goes on from where it is."""
-        work = slot.work
-        if work:
-            _log.debug("request %d: slot %d is needed for older ones", work.number, slot.slot_id)
-            slot.release()
-            self.waiting = sorted([*self.waiting, work], key=lambda waiting: waiting.number)
-        self._cache.give_up(slot)
-
-    def _decode(self, shares: list[Share]) -> Logits:
-        """Compute a batch. Returns a row of logits for each slot of which the next token can be chosen, in order."""
-        now = time.perf_counter()
-        self._batch.clear()
-        for share in shares:
-            slot, generation = share.slot, self._generation_of(share.slot)
-            generation.start_clock(now)
-            wants_logits = share.n_tokens == slot.n_pending and generation.wants_tokens
-            self._batch.add(slot.slot_id, len(slot.cached), share.tokens, last_logits=wants_logits)
-        logits = self._context.decode(self._batch)
-        for share in shares:
-            self._cache.note_computed(share.slot, share.tokens)
-        return logits
-
-    def _advance(self, shares: list[Share], logits: Logits) -> None:
-        now = time.perf_counter()
-        slots = [share.slot for share in shares if share.slot.n_pending == 0]
-        sampling = []
-        for slot in slots:
-            generation = self._generation_of(slot)
-            generation.end_prefill(now)
-            if generation.wants_tokens:
-                sampling.append((slot, generation))
-            else:
-                self._release(slot, generation.finish(StopReason.LIMIT, now))
-        choices = self._rows.choose([generation.sampler for _, generation in sampling], logits)
-        now = time.perf_counter()
-        for (slot, generation), choice in zip(sampling, choices, strict=True):
-            self._take(slot, generation, choice, now)
-
-    def _take(self, slot: Slot, generation: Generation, choice: Choice | Exception, now: float) -> None:
-        if isinstance(choice, EngineError):
-            self._release(slot, Failed(choice))
-            return
-        if isinstance(choice, Exception):
-            _log.error("a token could not be chosen", exc_info=choice)
-            self._release(slot, Failed(_internal_error()))
-            return
-        try:
-            self._go_on(slot, generation, choice, now)
-        except EngineError as error:
-            self._release(slot, Failed(error))
-
-    def _go_on(self, slot: Slot, generation: Generation, choice: Choice, now: float) -> None:
-        """Tell what comes of a choice, and of those that a grammar leaves none about after it."""
-        stream = self._streams[generation.number]
-        self._tell(slot, generation.advance(choice, now))
-        is_bound = slot.work is not None and slot.work.request.grammar is not None
-        forced = generation.sampler.take_forced(self._least_forced()) if is_bound else []
-        for n_more, token in zip(reversed(range(len(forced))), forced, strict=True):
-            if slot.work:
-                self._tell(slot, generation.advance(Choice(token, None), now, n_more))
-        if stream.n_unread > self._most_unread:
-            raise StepFailed(f"{stream.n_unread} tokens wait for the client to read them")
-
-    def _least_forced(self) -> int:
-        """Fewest tokens for which computing them at once saves time. With streams of their own, llama.cpp runs once
-        more through the weights for each other number of tokens that a sequence has in a batch."""
-        return 1 if self._cache.cells else sum(slot.work is not None for slot in self.slots)
-
-    def _tell(self, slot: Slot, events: list[Event]) -> None:
-        """Tell a request's stream what became of it; the last event frees the slot."""
-        for event in events:
-            if isinstance(event, Finished):
-                self._release(slot, event)
-            elif slot.work:
-                self._outbox.append((self._streams[slot.work.number], event))
-
-    def _generation_of(self, slot: Slot) -> Generation:
-        assert slot.work
-        return self._generations[slot.work.number]
-
-    def _abandon(self, shares: list[Share], error: EngineError) -> None:
-        """Fail the requests of a step; nothing is taken for granted of what it left in the KV cache."""
-        for share in shares:
-            self._release(share.slot, Failed(error))
-            self._cache.drop(share.slot)
+        for kind in self._kinds:
+            kind.fail_all(error)
 
     def _emit(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand the events of a step to the event loop, in one call."""
-        if not self._outbox:
+        events = self._completions.take_deliveries() if self._completions else []
+        if not events:
             return
-        events, self._outbox = self._outbox, []
         try:
             loop.call_soon_threadsafe(_deliver, events)
         except RuntimeError:
             _log.debug("the event loop is closed, %d events are lost", len(events))
 
 
-def _deliver(events: list[tuple[CompletionStream, Event | None]]) -> None:
+def _deliver(events: list[Delivery]) -> None:
     """Runs on the event loop."""
     for stream, event in events:
         stream.deliver(event)
-
-
-def _internal_error() -> StepFailed:
-    return StepFailed("an internal error ended the generation")
 
 
 def _shutting_down() -> ShuttingDown:

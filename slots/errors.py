@@ -20,14 +20,18 @@ def require(condition: bool, field: str, expected: str, value: object) -> None:
 
 
 class PromptTooLong(InvalidRequest):
-    """A prompt with more tokens than a slot has room for."""
+    """A prompt, or a text to embed, with more tokens than there is room for."""
 
-    def __init__(self, n_prompt_tokens: int, n_ctx: int) -> None:
-        super().__init__(
-            "prompt", f"has {n_prompt_tokens} tokens, which is more than the context of a slot, {n_ctx} tokens"
-        )
+    def __init__(
+        self, n_prompt_tokens: int, n_ctx: int, field: str = "prompt", room: str = "the context of a slot"
+    ) -> None:
+        super().__init__(field, f"has {n_prompt_tokens} tokens, which is more than {room}, {n_ctx} tokens")
         self.n_prompt_tokens = n_prompt_tokens
         self.n_ctx = n_ctx
+
+
+class NotSupported(EngineError):
+    """What the engine does not do with this model, or was not started for."""
 
 
 class QueueFull(EngineError):
@@ -42,9 +46,18 @@ class StepFailed(EngineError):
     """llama.cpp failed at a step this request was part of; other requests go on."""
 
 
+def internal_error() -> StepFailed:
+    """What a client may know of an error that nobody expected."""
+    return StepFailed("an internal error ended the generation")
+
+
 class SnapshotError(EngineError):
     """The state of a sequence could not be taken out of the KV cache or put back into it."""
 
 
 class ModelLoadError(Exception):
     """A model that cannot be loaded; the message is one sentence that says why."""
+
+
+class CannotGenerate(ModelLoadError):
+    """A model that computes embeddings and generates no text."""

@@ -53,7 +53,7 @@ class Generation:
         ends = choice.token in self._vocab.end_of_generation
         self._n_decoded += 1
         self._work.tokens.append(choice.token)
-        text = "" if ends else self._text.feed(self._vocab.text_of(choice.token))
+        text = "" if ends else self._text.feed(self._spelled(choice.token))
         reason = StopReason.EOS if ends else self._reason_to_stop()
         if reason is not StopReason.WORD and not ends and not n_more and self.sampler.is_over:
             reason = StopReason.EOS
@@ -82,6 +82,10 @@ class Generation:
             n_prompt_tokens=len(self._request.prompt),
             timings=self._timings(now),
         )
+
+    def _spelled(self, token: int) -> bytes:
+        is_preserved = token in self._request.preserved
+        return self._vocab.piece(token) if is_preserved else self._vocab.text_of(token)
 
     def _timings(self, now: float) -> Timings:
         started = now if self._started is None else self._started

@@ -8,6 +8,9 @@ SplitMode = Literal["none", "layer", "row", "tensor"]
 FlashAttention = Literal["on", "off", "auto"]
 RopeScaling = Literal["none", "linear", "yarn"]
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
+Pooling = Literal["none", "mean", "cls", "last", "rank"]
+"""How the embeddings of a text's tokens become one: not at all, their mean, the first, the last, or a score that the
+model's classification head gives the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class ContextOptions:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """How requests are scheduled."""
+    """What the engine does, and how requests are scheduled."""
 
     max_queue: int = 256
     """Requests that may wait for a slot; one more is refused."""
@@ -68,3 +71,7 @@ class EngineOptions:
     """Most MiB of host memory for prefixes that lost their slot; -1 is no limit, 0 keeps none."""
     context_shift: bool = False
     """Where the context of a slot ends, drop half of what may go and continue, instead of stopping there."""
+    embeddings_only: bool = False
+    """Generate no text, and have no slots for it."""
+    pooling: Pooling | None = None
+    """None is what the model's header says, else the mean. To rank is to generate no text."""

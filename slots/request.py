@@ -44,6 +44,8 @@ class CompletionRequest:
     """Milliseconds after which the next line end ends the generation; 0 or less is off."""
     timings_per_token: bool = False
     """Report counts and durations with each token."""
+    preserved: frozenset[int] = frozenset()
+    """Control tokens that are spelled out in the text, which otherwise has nothing of them."""
 
     def __post_init__(self) -> None:
         require(len(self.prompt) > 0, "prompt", "at least one token", "none")

@@ -8,6 +8,7 @@ import llama_cpp.llama_cpp as lib
 
 from slots.llama.batch import Batch
 from slots.llama.context import Context, DecodeError, Logits, Snapshot
+from slots.llama.embedding_context import EmbeddingContext
 from slots.llama.model import Model, ModelInfo
 from slots.llama.vocab import MAX_UNBROKEN, UnbrokenTextError, Vocab
 
@@ -16,6 +17,7 @@ __all__ = [
     "Batch",
     "Context",
     "DecodeError",
+    "EmbeddingContext",
     "Logits",
     "Model",
     "ModelInfo",

@@ -51,6 +51,12 @@ class Batch:
             self.n_outputs += 1
         self.n_tokens = end
 
+    def add_all_outputs(self, sequence: int, position: int, tokens: Sequence[int]) -> None:
+        """As `add`, and each of the tokens gets a row of output. Raises ValueError when the batch is full."""
+        self.add(sequence, position, tokens, last_logits=False)
+        self._output[self.n_tokens - len(tokens) : self.n_tokens] = 1
+        self.n_outputs += len(tokens)
+
     def check(self, n_vocab: int, n_sequences: int) -> None:
         """Raises ValueError for what llama.cpp would not survive."""
         token, seq = self._token[: self.n_tokens], self._seq[: self.n_tokens]

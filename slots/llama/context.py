@@ -6,7 +6,7 @@ import llama_cpp.llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
 
-from slots.errors import EngineError, ModelLoadError, SnapshotError
+from slots.errors import CannotGenerate, EngineError, ModelLoadError, SnapshotError
 from slots.llama.batch import Batch
 from slots.llama.context_params import context_params, one_ubatch_at_a_time
 from slots.llama.log import forget_errors, last_error
@@ -27,7 +27,10 @@ class Context:
     """A KV cache and the computation on it. Belongs to one thread: the engine's."""
 
     def __init__(self, model: Model, options: ContextOptions) -> None:
-        """Raises ModelLoadError when llama.cpp refuses the options or memory is short."""
+        """Raises ModelLoadError when llama.cpp refuses the options or memory is short, CannotGenerate for a model that
+        reads texts as a whole."""
+        if not model.has_decoder:
+            raise CannotGenerate("the model is an encoder, which generates no text")
         shares_window = options.kv_unified and has_window(model) and not options.swa_full
         params = context_params(one_ubatch_at_a_time(options) if shares_window else options)
         forget_errors()
@@ -37,11 +40,13 @@ class Context:
         self._weights = model.weights  # which have to stay as long as this does
         self.handle = handle
         self._memory = lib.llama_get_memory(handle)
-        if not self._memory:
+        if not self._memory or not lib.llama_get_causal_attn(handle):
             lib.llama_free(handle)
-            raise ModelLoadError(
-                "the model has no memory of a text, as diffusion models have none; it cannot be served"
-            )
+            if lib.llama_model_is_diffusion(model.weights.handle):
+                raise ModelLoadError(
+                    "the model is a diffusion model, which has no memory of a text; it cannot be served"
+                )
+            raise CannotGenerate("the model reads a text as a whole and generates none")
         self._n_vocab = model.vocab.n_tokens
         self.n_ctx: int = lib.llama_n_ctx(handle)
         self.n_ctx_seq: int = lib.llama_n_ctx_seq(handle)

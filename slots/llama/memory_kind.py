@@ -1,9 +1,8 @@
 """What the memory of a model can do besides growing."""
 
-import ctypes
-
 import llama_cpp.llama_cpp as lib
 
+from slots.llama.metadata import read_value
 from slots.llama.model import Model
 from slots.options import ContextOptions
 
@@ -41,7 +40,7 @@ def keys_can_be_rotated(model: Model, options: ContextOptions) -> bool:
 
 
 def _scales_keys(model: Model, options: ContextOptions) -> bool:
-    scaling = options.rope_scaling or _value(model, "rope.scaling.type")
+    scaling = options.rope_scaling or read_value(model.weights, "rope.scaling.type")
     mixes = options.yarn_ext_factor or 0, _metadata(model, "rope.scaling.yarn_ext_factor", 0)
     magnitudes = (
         1 if options.yarn_attn_factor is None else options.yarn_attn_factor,
@@ -52,17 +51,5 @@ def _scales_keys(model: Model, options: ContextOptions) -> bool:
 
 
 def _metadata(model: Model, name: str, default: float) -> float:
-    value = _value(model, name)
+    value = read_value(model.weights, name)
     return default if value is None else float(value)
-
-
-def _value(model: Model, name: str) -> str | None:
-    """What the header says under a name that belongs to the model's architecture."""
-    architecture = _read(model, "general.architecture")
-    return _read(model, f"{architecture}.{name}")
-
-
-def _read(model: Model, key: str) -> str | None:
-    buffer = ctypes.create_string_buffer(128)
-    length = lib.llama_model_meta_val_str(model.weights.handle, key.encode(), buffer, len(buffer))
-    return buffer.value.decode("utf-8", "replace") if length >= 0 else None

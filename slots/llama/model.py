@@ -9,13 +9,16 @@ import llama_cpp.llama_cpp as lib
 
 from slots.errors import ModelLoadError
 from slots.llama.log import forget_errors, last_error
+from slots.llama.metadata import read_value
 from slots.llama.vocab import Vocab
 from slots.llama.weights import Weights
-from slots.options import ModelOptions
+from slots.options import ModelOptions, Pooling
 
 _SPLIT_MODES = {"none": 0, "layer": 1, "row": 2, "tensor": 3}
 _LOAD_MODES = {(False, False): 0, (True, False): 1, (False, True): 2, (True, True): 3}
 """By (mmap, mlock)."""
+_POOLINGS: dict[str, Pooling] = {"0": "none", "1": "mean", "2": "cls", "3": "last", "4": "rank"}
+"""By the number in a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,19 @@ class Model:
         self.weights = Weights(handle)
         self.vocab = Vocab(self.weights)
         self.info = self._read_info()
-        if lib.llama_model_has_encoder(handle) or not lib.llama_model_has_decoder(handle):
-            raise ModelLoadError(f"{options.path} is not a decoder-only model; only those can be served")
+        self.device = "gpu" if options.n_gpu_layers != 0 and lib.llama_supports_gpu_offload() else "cpu"
+        """Where it is computed, at least in part."""
+        self.n_embd_out: int = lib.llama_model_n_embd_out(handle)
+        """Numbers of an embedding."""
+        self.has_decoder = bool(lib.llama_model_has_decoder(handle))
+        """Whether it can read a text bit by bit; an encoder takes all of it at once."""
+        self.pooling = self._read_pooling()
+        """What its header says of how embeddings are pooled."""
+        if self.has_decoder and lib.llama_model_has_encoder(handle):
+            raise ModelLoadError(f"{options.path} has both an encoder and a decoder; such a model cannot be served")
+
+    def _read_pooling(self) -> Pooling | None:
+        return _POOLINGS.get(read_value(self.weights, "pooling_type") or "")
 
     def _read_info(self) -> ModelInfo:
         handle = self.weights.handle

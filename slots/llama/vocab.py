@@ -36,10 +36,21 @@ class Vocab:
         self.n_tokens: int = lib.llama_vocab_n_tokens(handle)
         self.kind = _KINDS.get(lib.llama_vocab_type(handle), "unknown")
         self.add_bos = bool(lib.llama_vocab_get_add_bos(handle))
+        self.add_eos = bool(lib.llama_vocab_get_add_eos(handle))
+        self.add_sep = bool(lib.llama_vocab_get_add_sep(handle))
         self.bos = _token_or_none(lib.llama_vocab_bos(handle))
         self.eos = _token_or_none(lib.llama_vocab_eos(handle))
+        self.sep = _token_or_none(lib.llama_vocab_sep(handle))
+        """Between two texts that are read together."""
         self.eot = _token_or_none(lib.llama_vocab_eot(handle))
         self.newline = _token_or_none(lib.llama_vocab_nl(handle))
+        self.fim_pre = _token_or_none(lib.llama_vocab_fim_pre(handle))
+        """In front of the prefix, where a model can fill in the middle; `fim_suf` and `fim_mid` are that of the suffix
+        and of the middle, `fim_rep` and `fim_sep` of a repository's name and of a file."""
+        self.fim_suf = _token_or_none(lib.llama_vocab_fim_suf(handle))
+        self.fim_mid = _token_or_none(lib.llama_vocab_fim_mid(handle))
+        self.fim_rep = _token_or_none(lib.llama_vocab_fim_rep(handle))
+        self.fim_sep = _token_or_none(lib.llama_vocab_fim_sep(handle))
         self.suppressed = frozenset(self._read_suppressed())
         """Tokens that the model's header says are never to be generated."""
         self.end_of_generation = frozenset(t for t in range(self.n_tokens) if lib.llama_vocab_is_eog(handle, t))

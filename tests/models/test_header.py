@@ -95,6 +95,14 @@ def test_a_file_type_newer_than_the_program_keeps_its_number(path: Path) -> None
     assert read_header(write_gguf(path, lambda writer: writer.add_file_type(900))).file_type == "type 900"
 
 
+def test_a_template_for_ranking_is_read(path: Path) -> None:
+    def metadata(writer: GGUFWriter) -> None:
+        writer.add_string("tokenizer.chat_template.rerank", "{query} {document}")
+
+    header = read_header(write_gguf(path, metadata))
+    assert (header.rerank_template, header.has_classifier) == ("{query} {document}", False)
+
+
 def test_version_2_is_read(path: Path) -> None:
     data = bytearray(write_gguf(path).read_bytes())
     data[4] = 2

@@ -70,6 +70,19 @@ def write_one_layer(path: Path, head_size: int = HEAD_SIZE, rope_scaling: str | 
     return file.close()
 
 
+def write_ranking_decoder(path: Path) -> Path:
+    """A plain transformer with a classification head, which scores a text by its last token. Returns the path."""
+    file = _ModelFile(path, "qwen3", n_layer=1)
+    file.add_head_sizes([1])
+    file.writer.add_classifier_output_labels(["yes", "no"])
+    file.add_attention_layer(0)
+    for name in ("q", "k"):
+        file.add_norm(f"blk.0.attn_{name}_norm.weight", HEAD_SIZE)
+    file.add_ffn(0)
+    file.add_classifier(2)
+    return file.close()
+
+
 class _ModelFile:
     def __init__(self, path: Path, architecture: str, n_layer: int) -> None:
         self._path = path
@@ -128,6 +141,9 @@ class _ModelFile:
         self._add_matrix(f"blk.{layer}.ffn_gate.weight", _N_FF, _N_EMBD)
         self._add_matrix(f"blk.{layer}.ffn_up.weight", _N_FF, _N_EMBD)
         self._add_matrix(f"blk.{layer}.ffn_down.weight", _N_EMBD, _N_FF)
+
+    def add_classifier(self, n_labels: int) -> None:
+        self._add_matrix("cls.output.weight", n_labels, _N_EMBD)
 
     def add_norm(self, name: str, size: int = _N_EMBD) -> None:
         self._add(name, np.ones(size))

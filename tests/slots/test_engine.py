@@ -396,7 +396,7 @@ def test_a_step_that_fails_ends_its_requests_and_the_next_step_runs(runner: Engi
 
 def test_a_failure_outside_of_a_step_ends_all_requests_and_the_engine_goes_on(runner: EngineRunner) -> None:
     async def test() -> None:
-        with patch("slots.engine_loop.choose_slot", side_effect=MemoryError), pytest.raises(StepFailed):
+        with patch("slots.completion_steps.choose_slot", side_effect=MemoryError), pytest.raises(StepFailed):
             await runner.complete(PROMPTS[0])
         assert (await runner.complete(PROMPTS[0], n_predict=5)).text
 
@@ -410,7 +410,7 @@ def test_an_engine_whose_thread_fails_ends_all_streams_and_says_so(make_runner: 
         stream = runner.engine.submit(endless(runner))
         await anext(stream)
         with (
-            patch("slots.engine_loop.plan_step", side_effect=SystemError),
+            patch("slots.completion_steps.plan_step", side_effect=SystemError),
             patch.object(KvCache, "drop", side_effect=SystemError),
         ):
             with pytest.raises((StepFailed, ShuttingDown)):

@@ -14,7 +14,7 @@ import pytest
 
 from grammar.matcher import CompiledGrammar
 from grammar.source import GrammarSource, Kind
-from slots.engine_loop import EngineLoop
+from slots.completion_steps import CompletionSteps
 from slots.errors import InvalidRequest
 from slots.events import StopReason
 from slots.llama import Batch, Context, Logits
@@ -333,8 +333,8 @@ def test_requests_that_are_put_back_go_on_in_their_grammar(make_runner: MakeRunn
     samplings = [SamplingParams(temperature=0.8, seed=seed) for seed in range(4)]
 
     async def test() -> None:
-        requeue = EngineLoop._requeue
-        with patch.object(EngineLoop, "_requeue", autospec=True, side_effect=requeue) as requeued:
+        requeue = CompletionSteps._requeue
+        with patch.object(CompletionSteps, "_requeue", autospec=True, side_effect=requeue) as requeued:
             together = await asyncio.gather(
                 *(runner.complete(PROMPT, each, n_predict=200, grammar=grammar) for each in samplings)
             )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.source import BUNDLED_MODEL
-from slots.errors import ModelLoadError, SnapshotError
+from slots.errors import CannotGenerate, ModelLoadError, SnapshotError
 from slots.llama import DecodeError, Model, Snapshot
 from slots.options import CacheType, ModelOptions
 from tests.slots.odd_models import HEAD_SIZE, WINDOW, write_hybrid, write_mamba, write_one_layer, write_sliding_window
@@ -495,10 +495,16 @@ def test_a_sequence_with_a_window_can_be_cut_only_if_all_of_its_cells_were_kept(
         assert_close(sequences.feed(0, 40, MORE), expected, ROUNDING)
 
 
-def test_a_model_that_remembers_nothing_is_refused(bundled_model: Model) -> None:
+@pytest.mark.parametrize(
+    ("is_diffusion", "error"), [(False, CannotGenerate("as a whole")), (True, ModelLoadError("diffusion model"))]
+)
+def test_a_model_that_remembers_nothing_generates_nothing(
+    bundled_model: Model, is_diffusion: bool, error: ModelLoadError
+) -> None:
     with (
         patch("llama_cpp.llama_cpp.llama_get_memory", return_value=None),
-        pytest.raises(ModelLoadError, match="memory"),
+        patch("llama_cpp.llama_cpp.llama_model_is_diffusion", return_value=is_diffusion),
+        pytest.raises(type(error), match=str(error)),
     ):
         Sequences(bundled_model)
 

@@ -1,0 +1,108 @@
+"""A context that computes embeddings."""
+
+from typing import Any
+
+import llama_cpp.llama_cpp as lib
+import numpy as np
+import numpy.typing as npt
+
+from slots.embedding_limits import chunked, whole
+from slots.errors import ModelLoadError
+from slots.llama.batch import Batch
+from slots.llama.context import DecodeError
+from slots.llama.context_params import context_params
+from slots.llama.log import forget_errors, last_error
+from slots.llama.model import Model
+from slots.options import ContextOptions
+
+Rows = npt.NDArray[np.float32]
+
+_POOLING_NONE, _POOLING_RANK = 0, 4
+
+
+class EmbeddingContext:
+    """Computes the embeddings of tokens, or the scores of texts. Belongs to one thread: the engine's."""
+
+    def __init__(self, model: Model, options: ContextOptions, n_ctx: int, *, ranks: bool) -> None:
+        """Texts have at most `n_ctx` tokens; `ranks` computes a score for each, instead of embeddings.
+
+        Raises ModelLoadError when llama.cpp refuses the options or memory is short.
+        """
+        self._model = model
+        self._ranks = ranks
+        is_recurrent = lib.llama_model_is_recurrent(model.weights.handle) or lib.llama_model_is_hybrid(
+            model.weights.handle
+        )
+        self.limits = chunked(options, n_ctx, model.vocab.n_tokens, is_recurrent=is_recurrent)
+        self._handle = self._make(options)
+        if not self._can_chunk():
+            lib.llama_free(self._handle)
+            # Beyond its training a model of this kind has no positions at all, and asking for one ends the process.
+            self.limits = whole(options, min(n_ctx, model.info.n_ctx_train))
+            self._handle = self._make(options)
+        self._memory = lib.llama_get_memory(self._handle)
+        self._compute = lib.llama_decode if model.has_decoder and self._memory else lib.llama_encode
+        self.n_embd = model.n_embd_out
+        self.batch = Batch(lib.llama_n_batch(self._handle))
+        """To be filled for `compute`."""
+
+    def close(self) -> None:
+        """Free it; it may not be used afterwards."""
+        lib.llama_free(self._handle)
+
+    def compute(self) -> Rows:
+        """Compute the batch, without the GIL. All its tokens have to be outputs; the tokens of a sequence follow those
+        that were computed before, or are all of the text where the limits say that it cannot be cut.
+
+        Returns float32 embeddings of shape (tokens, n_embd), in the order in which the tokens were added; of no tokens
+        if scores are computed. They live in llama.cpp's memory until the next call. Raises ValueError for a malformed
+        batch, DecodeError when llama.cpp fails.
+        """
+        batch = self.batch
+        batch.check(self._model.vocab.n_tokens, self.limits.n_sequences)
+        if batch.n_outputs != batch.n_tokens:
+            raise ValueError(f"all {batch.n_tokens} tokens of a batch have to be outputs, {batch.n_outputs} are")
+        batch.struct.n_tokens = batch.n_tokens
+        forget_errors()
+        code = self._compute(self._handle, batch.struct)
+        if code == 1:
+            raise DecodeError("the KV cache has no room for the batch")
+        if code != 0:
+            raise DecodeError(f"llama.cpp returned {code}: {last_error()}")
+        if self._ranks:
+            return np.empty((0, self.n_embd), np.float32)
+        pointer = lib.llama_get_embeddings(self._handle)
+        if not pointer:
+            raise DecodeError("llama.cpp has no embeddings for the batch")
+        return np.ctypeslib.as_array(pointer, shape=(batch.n_tokens, self.n_embd))
+
+    def score(self, sequence: int) -> float:
+        """The score that the last `compute` gave a sequence whose last tokens were in its batch.
+
+        Raises DecodeError when there is none.
+        """
+        pointer = lib.llama_get_embeddings_seq(self._handle, sequence) if self._ranks else None
+        if not pointer:
+            raise DecodeError(f"llama.cpp has no score for sequence {sequence}")
+        return float(pointer[0])
+
+    def clear_sequence(self, sequence: int) -> None:
+        """Free all cells of a sequence."""
+        if not 0 <= sequence < self.limits.n_sequences:
+            raise ValueError(f"sequence {sequence} is not one of the {self.limits.n_sequences}")
+        if self._memory:
+            lib.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+    def _make(self, options: ContextOptions) -> Any:  # noqa: ANN401 - a pointer
+        params = context_params(self.limits.context(options))
+        params.embeddings = True
+        params.pooling_type = _POOLING_RANK if self._ranks else _POOLING_NONE
+        forget_errors()
+        handle = lib.llama_init_from_model(self._model.weights.handle, params)
+        if not handle:
+            raise ModelLoadError(f"llama.cpp cannot make a context for embeddings: {last_error()}")
+        return handle
+
+    def _can_chunk(self) -> bool:
+        has_memory = self._model.has_decoder and lib.llama_get_memory(self._handle)
+        return bool(has_memory and lib.llama_get_causal_attn(self._handle))

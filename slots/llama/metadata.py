@@ -1,0 +1,19 @@
+"""What a loaded model's header says."""
+
+import ctypes
+
+import llama_cpp.llama_cpp as lib
+
+from slots.llama.weights import Weights
+
+
+def read_value(weights: Weights, name: str) -> str | None:
+    """Returns what the header says, as text, under a name that belongs to the model's architecture; None if nothing."""
+    architecture = _read(weights, "general.architecture")
+    return _read(weights, f"{architecture}.{name}")
+
+
+def _read(weights: Weights, key: str) -> str | None:
+    buffer = ctypes.create_string_buffer(128)
+    length = lib.llama_model_meta_val_str(weights.handle, key.encode(), buffer, len(buffer))
+    return buffer.value.decode("utf-8", "replace") if length >= 0 else None
