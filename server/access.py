@@ -2,6 +2,7 @@
 
 from starlette.requests import Request
 
+from server.chat.template import ChatTemplate
 from server.errors import ApiError
 from server.session import Sessions
 from server.settings import Settings
@@ -11,6 +12,14 @@ from slots.engine import Engine
 
 def settings_of(request: Request) -> Settings:
     return state_of(request).settings
+
+
+def chat_template_of(request: Request) -> ChatTemplate:
+    """Raises ApiError (503) while the model loads."""
+    template = state_of(request).chat_template
+    if template is None:
+        raise ApiError(503, "Loading model")
+    return template
 
 
 def engine_of(request: Request) -> Engine:

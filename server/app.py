@@ -7,12 +7,22 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
+from server.apply_template import post_apply_template
 from server.auth import RequireApiKey
-from server.completion import post_completion
+from server.chat_status import get_chat_status
+from server.completion import read_completion
+from server.embedding.endpoint import embedding
+from server.embedding.llama import read_either_embedding, read_embedding
+from server.embedding.openai import read_openai_embeddings
+from server.embedding.rerank import read_rerank
 from server.error_handlers import EXCEPTION_HANDLERS, UnexpectedErrors
 from server.health import get_health
-from server.models_list import get_models
+from server.infill import read_infill
+from server.openai.chat import read_openai_chat
+from server.openai.completions import read_either_completion, read_openai_completion
+from server.openai.models import get_model, get_models
 from server.props import get_props
+from server.respond import generating
 from server.session import Sessions
 from server.slot_actions import post_slot
 from server.slots_list import get_slots
@@ -20,8 +30,20 @@ from server.state import ServerState
 from server.tokens import post_detokenize, post_tokenize
 
 ROUTES = [
-    Route("/completion", post_completion, methods=["POST"]),
-    Route("/completions", post_completion, methods=["POST"]),
+    Route("/completion", generating(read_completion), methods=["POST"]),
+    Route("/completions", generating(read_either_completion), methods=["POST"]),
+    Route("/v1/completions", generating(read_openai_completion), methods=["POST"]),
+    Route("/chat/completions", generating(read_openai_chat, is_slow=True), methods=["POST"]),
+    Route("/v1/chat/completions", generating(read_openai_chat, is_slow=True), methods=["POST"]),
+    Route("/infill", generating(read_infill), methods=["POST"]),
+    Route("/apply-template", post_apply_template, methods=["POST"]),
+    Route("/embedding", embedding(read_embedding), methods=["POST"]),
+    Route("/embeddings", embedding(read_either_embedding), methods=["POST"]),
+    Route("/v1/embeddings", embedding(read_openai_embeddings), methods=["POST"]),
+    Route("/rerank", embedding(read_rerank), methods=["POST"]),
+    Route("/reranking", embedding(read_rerank), methods=["POST"]),
+    Route("/v1/rerank", embedding(read_rerank), methods=["POST"]),
+    Route("/v1/reranking", embedding(read_rerank), methods=["POST"]),
     Route("/tokenize", post_tokenize, methods=["POST"]),
     Route("/detokenize", post_detokenize, methods=["POST"]),
     Route("/health", get_health),
@@ -31,6 +53,9 @@ ROUTES = [
     Route("/slots/{id_slot}", post_slot, methods=["POST"]),
     Route("/models", get_models),
     Route("/v1/models", get_models),
+    Route("/models/{id:path}", get_model),
+    Route("/v1/models/{id:path}", get_model),
+    Route("/chat", get_chat_status),
 ]
 
 

@@ -7,6 +7,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.errors import ApiError
+from server.openai.errors import error_for
 
 OPEN_PATHS = frozenset({"/health", "/v1/health"})
 BEARER = "bearer "
@@ -25,7 +26,7 @@ class RequireApiKey:
             return
         message = "Authorization: expected 'Bearer ' and an API key of this server, got none or another one"
         error = ApiError(401, message, headers={"WWW-Authenticate": "Bearer"})
-        await error.response()(scope, receive, send)
+        await error_for(scope, error).response()(scope, receive, send)
 
     def _is_known(self, given: bytes) -> bool:
         """All keys are compared, each in constant time, so that the time taken says nothing about them."""

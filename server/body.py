@@ -18,14 +18,15 @@ MAX_BYTES_ON_LOOP = 8 * 1024
 Result = TypeVar("Result")
 
 
-async def read_body(request: Request, read: Callable[[Fields], Result]) -> Result:
-    """Returns what `read` makes of the fields of the JSON object in the body. `read` may be called in another thread.
+async def read_body(request: Request, read: Callable[[Fields], Result], *, is_slow: bool = False) -> Result:
+    """Returns what `read` makes of the fields of the JSON object in the body. `read` may be called in another thread,
+    and always is if it is slow.
 
     Raises InvalidRequest for a body that is anything else, ApiError (413) for one above the limit, ClientDisconnect
     when the client goes away before its end, and what `read` raises.
     """
     body = await _read_bytes(request)
-    if len(body) <= MAX_BYTES_ON_LOOP:
+    if len(body) <= MAX_BYTES_ON_LOOP and not is_slow:
         return read(_parse(body))
     return await run_in_threadpool(lambda: read(_parse(body)))
 

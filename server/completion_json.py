@@ -1,11 +1,14 @@
 """The JSON of /completion: the chunks of a stream and the result."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from server.answer import Answer
 from server.completion_options import CompletionOptions
 from server.generation_settings import all_options_json
 from server.probabilities_json import probabilities_json
+from server.respond import FinishedAnswer
 from server.response_fields import Result, only_fields
 from slots.events import Finished, StopReason, Timings, Token, TokenProbabilities
 from slots.llama import Vocab
@@ -19,9 +22,10 @@ class CompletionJson:
     model: str
     n_ctx: int
     options: CompletionOptions
+    end_of_stream: ClassVar[bytes] = b""
 
-    def chunk(self, answer: Answer, token: Token) -> dict[str, object]:
-        """Returns the event for one token, which `answer` has already."""
+    def token_events(self, answer: Answer, token: Token) -> list[object]:
+        """Returns the one event for a token, which `answer` counts already."""
         chunk: dict[str, object] = {
             "index": answer.index,
             "content": token.text,
@@ -36,11 +40,22 @@ class CompletionJson:
             chunk["completion_probabilities"] = self._probabilities([token.probabilities])
         if token.timings is not None:
             chunk["timings"] = timings_json(token.timings)
-        return chunk
+        return [chunk]
 
-    def result(self, answer: Answer, finished: Finished) -> Result:
-        """Returns the whole result, or the last event of a stream, which leaves out what the chunks have said; of
-        either the fields that were asked for."""
+    def last_events(self, answer: Answer, finished: Finished) -> list[object]:
+        """Returns the one event that ends an answer; it leaves out what the chunks have said."""
+        return [self._result(answer, finished)]
+
+    def closing_events(self, _: Sequence[FinishedAnswer]) -> list[object]:
+        """Returns nothing: each answer says all that there is to say about it."""
+        return []
+
+    def body(self, answers: Sequence[FinishedAnswer]) -> object:
+        """Returns the result if there is one, or the list of them."""
+        results = [self._result(answer, finished) for answer, finished in answers]
+        return results if len(results) > 1 else results[0]
+
+    def _result(self, answer: Answer, finished: Finished) -> Result:
         stream = self.options.stream
         result: dict[str, object] = {
             "index": answer.index,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from grammar.matcher import CompiledGrammar
+from server.choices import read_n_choices
 from server.constraint import Constraint, read_constraint
 from server.fields import Fields, expected, first_given, read_boolean, read_integer, read_string, read_strings
 from server.sampling_options import read_sampling
@@ -27,6 +28,8 @@ class CompletionOptions:
     system_prompt: SystemPrompt | None
     """The one that stands in front from now on, if the request brings one."""
     constraint: Constraint | None
+    n_choices: int
+    """Answers to each prompt."""
     n_predict: int
     stop: tuple[str, ...]
     n_keep: int
@@ -40,6 +43,8 @@ class CompletionOptions:
     stream: bool
     return_tokens: bool
     response_fields: tuple[str, ...]
+    preserved: frozenset[int] = frozenset()
+    """Control tokens that are spelled out in the text."""
 
     def request(
         self, prompt: tuple[int, ...], session: str, scope: Scope, grammar: CompiledGrammar | None
@@ -63,22 +68,26 @@ class CompletionOptions:
             n_indent=self.n_indent,
             t_max_predict_ms=self.t_max_predict_ms,
             timings_per_token=self.timings_per_token,
+            preserved=self.preserved,
         )
 
 
-def read_options(fields: Fields, engine: Engine, defaults: CompletionDefaults) -> CompletionOptions:
-    """Returns the options of a request to `engine`; `defaults` stand for those that it leaves out.
+def read_options(
+    fields: Fields, engine: Engine, defaults: CompletionDefaults, *, streams: bool = False
+) -> CompletionOptions:
+    """Returns the options of a request to `engine`; `defaults` stand for those that it leaves out, and `streams` for
+    whether it wants a stream.
 
     Raises InvalidRequest, which names the field, for a wrong type and for a sampling option out of its range, and
     ApiError (501) for an option that is not supported.
     """
     refuse_unsupported(fields)
-    _refuse_several_choices(fields)
     n_predict = first_given(fields, "n_predict", "max_completion_tokens", "max_tokens")
     return CompletionOptions(
         sampling=read_sampling(fields, engine.vocab, defaults.sampling),
         system_prompt=read_system_prompt(fields.get("system_prompt"), engine),
         constraint=read_constraint(fields, defaults.constraint),
+        n_choices=read_n_choices(fields, first_given(fields, "n", "n_cmpl")),
         n_predict=read_integer(fields, n_predict, defaults.n_predict),
         stop=_read_stop(fields.get("stop")),
         n_keep=read_integer(fields, "n_keep", defaults.n_keep),
@@ -89,7 +98,7 @@ def read_options(fields: Fields, engine: Engine, defaults: CompletionDefaults) -
         n_indent=read_integer(fields, "n_indent", defaults.n_indent),
         t_max_predict_ms=read_integer(fields, "t_max_predict_ms", defaults.t_max_predict_ms),
         timings_per_token=read_boolean(fields, "timings_per_token", defaults.timings_per_token),
-        stream=read_boolean(fields, "stream", False),
+        stream=read_boolean(fields, "stream", streams),
         return_tokens=read_boolean(fields, "return_tokens", defaults.return_tokens),
         response_fields=read_strings(fields, "response_fields", ()),
     )
@@ -115,9 +124,3 @@ def _read_cache_salt(fields: Fields) -> str:
     if len(salt) > MAX_SALT:
         raise InvalidRequest("cache_salt", f"expected at most {MAX_SALT} characters, got {len(salt)}")
     return salt
-
-
-def _refuse_several_choices(fields: Fields) -> None:
-    n = read_integer(fields, "n", 1)
-    if n != 1:
-        raise expected("n", "1, since each prompt gets one completion", n)

@@ -11,7 +11,7 @@ from models.source import ModelSource
 from server.environment import VariableError, read_variables
 from server.flag_parser import FlagParser
 from server.flags import GROUPS
-from server.settings import CompletionDefaults, Settings
+from server.settings import CompletionDefaults, Settings, without_repeat_penalty
 from slots.errors import InvalidRequest
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.sampling_params import DEFAULT_SAMPLERS, SamplingParams
@@ -20,6 +20,7 @@ Options = TypeVar("Options")
 
 DESCRIPTION = "Serve a GGUF model over HTTP. A flag wins over its environment variable."
 DEFAULTS_IN_WORDS = {
+    "pooling": "as the model's header says, else mean",
     "n_gpu_layers": "all",
     "samplers": "; ".join(DEFAULT_SAMPLERS),
     "dry_sequence_breakers": " ".join(SamplingParams().dry_sequence_breakers).replace("\n", "\\n"),
@@ -37,7 +38,7 @@ class Configuration:
         self.verbose: bool = values.get("verbose", False)
         self.source = self._options(ModelSource)
         self.context = self._options(ContextOptions)
-        self.engine = self._options(EngineOptions)
+        self.engine = self._options(EngineOptions, **({"pooling": "rank"} if values.get("reranking") else {}))
         self._defaults = self._options(CompletionDefaults, sampling=self._options(SamplingParams))
 
     def model(self, path: Path) -> ModelOptions:
@@ -50,10 +51,20 @@ class Configuration:
             Settings,
             model_path=header.path,
             alias=self._values.get("alias", self._as_asked_for()),
-            chat_template=header.chat_template,
+            chat_template=self._given_chat_template() or header.chat_template,
             api_keys=(*self._values.get("api_keys", ()), *self._values.get("file_keys", ())),
             defaults=self._defaults,
+            openai_defaults=self._openai_defaults(),
+            rerank_template=header.rerank_template,
+            can_rank=header.has_classifier,
         )
+
+    def _given_chat_template(self) -> str | None:
+        given: str | None = self._values.get("given_chat_template", self._values.get("chat_template_file"))
+        return given
+
+    def _openai_defaults(self) -> CompletionDefaults:
+        return self._defaults if "repeat_penalty" in self._values else without_repeat_penalty(self._defaults)
 
     def _as_asked_for(self) -> str:
         return self.source.repository or str(self.source.model_file or "bundled")
@@ -74,12 +85,18 @@ def read_configuration(arguments: Sequence[str], environ: Mapping[str, str]) -> 
         variables = read_variables(GROUPS, environ, given)
     except VariableError as error:
         parser.error(str(error))
-    # A model that a flag asks for wins over one of another kind that a variable names.
+    # What a flag asks for wins over what a variable asks for in another way.
     overruled = {"repository", "hub_file"} if "model_file" in given else set()
     overruled |= {"model_file"} if "repository" in given else set()
+    overruled |= {"chat_template_file"} if "given_chat_template" in given else set()
+    overruled |= {"given_chat_template"} if "chat_template_file" in given else set()
+    overruled |= {"pooling"} if given.get("reranking") else set()
+    overruled |= {"reranking"} if "pooling" in given else set()
     values = {name: value for name, value in variables.items() if name not in overruled} | given
     _check_source(parser, values)
     _check_isolation(parser, values)
+    _check_chat_template(parser, values)
+    _check_pooling(parser, values)
     try:
         return Configuration(values)
     except InvalidRequest as error:
@@ -101,6 +118,17 @@ def _check_isolation(parser: FlagParser, values: Mapping[str, Any]) -> None:
     if isolation != "none" and values.get("slot_save_path"):
         # Whoever saves, restores or erases a slot need not be the one whose conversation it holds.
         parser.error(f"--cache-isolation and --slot-save-path: expected one of them, got {isolation} and a folder")
+
+
+def _check_chat_template(parser: FlagParser, values: Mapping[str, Any]) -> None:
+    if "given_chat_template" in values and "chat_template_file" in values:
+        parser.error("--chat-template and --chat-template-file: expected one of them, got both")
+
+
+def _check_pooling(parser: FlagParser, values: Mapping[str, Any]) -> None:
+    pooling = values.get("pooling", "rank")
+    if values.get("reranking") and pooling != "rank":
+        parser.error(f"--reranking: expected no --pooling with it, or rank, got {pooling}")
 
 
 def _field_names(options: type[Any]) -> list[str]:

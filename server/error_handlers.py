@@ -8,14 +8,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.errors import ApiError, api_error
+from server.errors import ApiError
+from server.openai.errors import error_for
 from slots.errors import EngineError
 
 logger = logging.getLogger("server")
 
 
-def answer_error(_: Request, error: Exception) -> Response:
-    return api_error(error).response()
+def answer_error(request: Request, error: Exception) -> Response:
+    return error_for(request.scope, error).response()
 
 
 def answer_routing_error(request: Request, error: Exception) -> Response:
@@ -27,7 +28,7 @@ def answer_routing_error(request: Request, error: Exception) -> Response:
         405: f"{path} takes {allowed}, got {request.method}",
     }
     message = messages.get(error.status_code, error.detail)
-    return ApiError(error.status_code, message, headers=error.headers).response()
+    return error_for(request.scope, ApiError(error.status_code, message, headers=error.headers)).response()
 
 
 def answer_nobody(_: Request, __: Exception) -> Response:
@@ -63,4 +64,4 @@ class UnexpectedErrors:
             if begun or scope["type"] != "http":
                 raise
             logger.exception("%s %s failed", scope["method"], scope["path"])
-            await api_error(error).response()(scope, receive, send)
+            await error_for(scope, error).response()(scope, receive, send)

@@ -1,9 +1,9 @@
-"""Every error as the one shape that clients know: `{"error": {"code": ..., "message": ..., "type": ...}}`."""
+"""Every error in the shape that llama.cpp gives it: `{"error": {"code": ..., "message": ..., "type": ...}}`."""
 
 from collections.abc import Mapping
 
 from server.json_response import JsonResponse
-from slots.errors import EngineError, InvalidRequest, PromptTooLong, QueueFull, ShuttingDown
+from slots.errors import EngineError, InvalidRequest, NotSupported, PromptTooLong, QueueFull, ShuttingDown
 
 SECONDS_UNTIL_RETRY = 1
 
@@ -23,18 +23,25 @@ class ApiError(Exception):
         status: int,
         message: str,
         *,
+        field: str | None = None,
         details: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.field = field
+        """The one that was wrong in the request."""
         self.details = details or {}
         self.headers = headers
 
+    @property
+    def kind(self) -> str:
+        """What it is called in answers."""
+        return TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
+
     def body(self) -> dict[str, object]:
         """Returns the JSON object that says what went wrong."""
-        kind = TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
-        return {"error": {"code": self.status, "message": str(self), "type": kind, **self.details}}
+        return {"error": {"code": self.status, "message": str(self), "type": self.kind, **self.details}}
 
     def response(self) -> JsonResponse:
         """Returns the answer to a request that failed with this error."""
@@ -48,9 +55,12 @@ def api_error(error: Exception) -> ApiError:
         case ApiError():
             return error
         case PromptTooLong():
-            return ApiError(400, str(error), details={"n_prompt_tokens": error.n_prompt_tokens, "n_ctx": error.n_ctx})
+            counts = {"n_prompt_tokens": error.n_prompt_tokens, "n_ctx": error.n_ctx}
+            return ApiError(400, str(error), field=error.field, details=counts)
         case InvalidRequest():
-            return ApiError(400, str(error))
+            return ApiError(400, str(error), field=error.field)
+        case NotSupported():
+            return ApiError(501, str(error))
         case QueueFull():
             return ApiError(503, str(error), headers={"Retry-After": str(SECONDS_UNTIL_RETRY)})
         case ShuttingDown():

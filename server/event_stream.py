@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from server.disconnect import unless_disconnected
-from server.errors import api_error
+from server.errors import ApiError, api_error
 from slots.errors import EngineError
 
 SECONDS_BETWEEN_PINGS = 30.0
@@ -31,12 +31,21 @@ class EventStreamResponse(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, produce: Callable[[SendEvent], Awaitable[None]], headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        produce: Callable[[SendEvent], Awaitable[None]],
+        headers: Mapping[str, str],
+        spell_error: Callable[[Exception], ApiError] = api_error,
+        last_event: bytes = b"",
+    ) -> None:
+        """`last_event` says that no more events come."""
         self.status_code = 200
         self.background = None
         # Without the last one, nginx would hold events back until its buffer is full.
         self.init_headers({**headers, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         self._produce = produce
+        self._spell_error = spell_error
+        self._last_event = last_event
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         writer = _EventWriter(send, {"status": self.status_code, "headers": self.raw_headers})
@@ -54,10 +63,10 @@ class EventStreamResponse(Response):
                 raise
             if not isinstance(error, EngineError):
                 logger.exception("a stream of events failed midway")
-            await writer.send_event(api_error(error).body())
+            await writer.send_event(self._spell_error(error).body())
         finally:
             pinging.cancel()
-        await writer.end()
+        await writer.end(self._last_event)
 
 
 class _EventWriter:
@@ -82,8 +91,8 @@ class _EventWriter:
             if self._is_silent:
                 await self._write(PING)
 
-    async def end(self) -> None:
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+    async def end(self, last_event: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": last_event, "more_body": False})
 
     async def _write(self, body: bytes) -> None:
         async with self._lock:

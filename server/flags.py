@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from server.cache_flags import CACHE
+from server.chat_flags import CHAT
 from server.completion_flags import COMPLETION
 from server.constraint_flags import CONSTRAINT
+from server.embedding_flags import EMBEDDING
 from server.engine_flags import CONTEXT, GPU, ROPE
 from server.flag_parser import Flag, Group, Switch
 from server.flag_values import hub_repository, key_file, keys, whole
@@ -51,9 +53,10 @@ SERVER = Group(
     Flag("--api-key-file FILE", "file_keys", key_file, "file of keys, one on a line", "LLAMA_ARG_API_KEY_FILE"),
     Switch("--slots, --no-slots", "show_slots", "answer GET /slots", "LLAMA_ARG_ENDPOINT_SLOTS"),
     Switch("--slots-prompts", "show_prompts", "show everybody's prompts in GET /slots, not only each session its own"),
+    Switch("--spm-infill", "spm_infill", "POST /infill puts the suffix before the prefix, as some models expect it"),
     Flag("--max-queue N", "max_queue", whole(1), "requests that may wait for a slot; one more is refused"),
     Flag("--shutdown-timeout S", "shutdown_timeout", whole(0), "seconds that running requests get when it is stopped"),
     Switch("-v, --verbose, --log-verbose", "verbose", "log every step, and what llama.cpp logs"),
 )
 
-GROUPS = (MODEL, CONTEXT, CACHE, GPU, ROPE, COMPLETION, CONSTRAINT, SAMPLING, REPETITION, SERVER)
+GROUPS = (MODEL, CONTEXT, CACHE, GPU, ROPE, COMPLETION, CHAT, CONSTRAINT, SAMPLING, REPETITION, EMBEDDING, SERVER)

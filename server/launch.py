@@ -10,6 +10,7 @@ from models.header import read_header
 from models.report import report
 from models.source import resolve
 from server.app import create_app
+from server.chat.loading import load_chat_template, load_tool_format
 from server.configuration import Configuration
 from server.constraint import compile_constraint
 from server.graceful import GracefulServer
@@ -50,7 +51,11 @@ async def _serve(
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     logger.info("Listening on %s while the model loads", url_of(listener))
     try:
-        state.engine = await load_in_background(configuration.model(state.settings.model_path), configuration)
+        engine = await load_in_background(configuration.model(state.settings.model_path), configuration)
+        state.chat_template = await asyncio.to_thread(load_chat_template, state.settings.chat_template, engine.vocab)
+        state.tool_format = await asyncio.to_thread(load_tool_format, state.chat_template, engine.vocab)
+        state.engine = engine
+        _check_ranking(state.settings, engine)
         _check_biases(state.settings.defaults, state.engine)
         await _check_constraint(state.settings.defaults, state.engine)
         state.system_prompt = make_system_prompt(SYSTEM_PROMPT_FLAG, state.settings.system_prompt, state.engine)
@@ -61,6 +66,13 @@ async def _serve(
         await serving
         raise
     await serving
+
+
+def _check_ranking(settings: Settings, engine: Engine) -> None:
+    if engine.pooling == "rank" and not settings.can_rank:
+        # llama.cpp would take some number or other for the score.
+        expected = f"expected a model with a head that scores texts (tensors cls.*), {settings.model_path} has none"
+        raise InvalidRequest("argument --reranking, or --pooling rank", expected)
 
 
 def _check_biases(defaults: CompletionDefaults, engine: Engine) -> None:
@@ -77,4 +89,7 @@ async def _check_constraint(defaults: CompletionDefaults, engine: Engine) -> Non
 
 
 def _offer(settings: Settings, engine: Engine) -> str:
+    if engine.n_slots == 0:
+        what = "ranking" if engine.pooling == "rank" else "embeddings"
+        return f"{settings.alias} for {what} of texts of up to {engine.max_embedding_tokens:,} tokens"
     return f"{settings.alias} in {engine.n_slots} slots of {engine.n_ctx_slot:,} tokens"

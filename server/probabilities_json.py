@@ -17,29 +17,36 @@ def probabilities_json(
     llama.cpp's server has today: `id`, `token`, `bytes`, and `logprob` and `top_logprobs`, or, of what the samplers
     left, `prob` and `top_probs`."""
     name_of_top = "top_probs" if after_sampling else "top_logprobs"
+    spell = _sampled_json if after_sampling else candidate_json
     return [
         {
-            "content": _text(position.chosen.token, vocab),
-            "probs": [{"tok_str": _text(top.token, vocab), "prob": math.exp(top.logprob)} for top in position.top],
-            **_candidate_json(position.chosen, vocab, after_sampling),
-            name_of_top: [_candidate_json(top, vocab, after_sampling) for top in position.top],
+            "content": token_text(position.chosen.token, vocab),
+            "probs": [{"tok_str": token_text(top.token, vocab), "prob": math.exp(top.logprob)} for top in position.top],
+            **spell(position.chosen, vocab),
+            name_of_top: [spell(top, vocab) for top in position.top],
         }
         for position in positions
     ]
 
 
-def _candidate_json(probability: TokenProbability, vocab: Vocab, after_sampling: bool) -> dict[str, object]:
-    candidate: dict[str, object] = {
-        "id": probability.token,
-        "token": _text(probability.token, vocab),
-        "bytes": list(vocab.piece(probability.token)),
-    }
-    if after_sampling:
-        candidate["prob"] = math.exp(probability.logprob)
-    else:
-        candidate["logprob"] = max(probability.logprob, LOWEST_LOGPROB)
-    return candidate
+def candidate_json(probability: TokenProbability, vocab: Vocab) -> dict[str, object]:
+    """Returns a token and its `logprob`."""
+    return {**_token_json(probability.token, vocab), "logprob": logprob_json(probability)}
 
 
-def _text(token: int, vocab: Vocab) -> str:
+def logprob_json(probability: TokenProbability) -> float:
+    """Returns a log probability as JSON can spell it."""
+    return max(probability.logprob, LOWEST_LOGPROB)
+
+
+def token_text(token: int, vocab: Vocab) -> str:
+    """Returns the text of a token, with U+FFFD for what is not a whole character."""
     return vocab.piece(token).decode(errors="replace")
+
+
+def _token_json(token: int, vocab: Vocab) -> dict[str, object]:
+    return {"id": token, "token": token_text(token, vocab), "bytes": list(vocab.piece(token))}
+
+
+def _sampled_json(probability: TokenProbability, vocab: Vocab) -> dict[str, object]:
+    return {**_token_json(probability.token, vocab), "prob": math.exp(probability.logprob)}

@@ -4,7 +4,8 @@ from importlib.metadata import version
 
 from starlette.requests import Request
 
-from server.access import engine_of, settings_of, state_of
+from server.access import chat_template_of, engine_of, settings_of, state_of
+from server.chat.probing import Capabilities
 from server.generation_settings import all_options_json
 from server.json_response import JsonResponse
 from server.settings import CompletionDefaults
@@ -13,7 +14,7 @@ from slots.llama import Vocab
 
 async def get_props(request: Request) -> JsonResponse:
     engine, settings = engine_of(request), settings_of(request)
-    system_prompt = state_of(request).system_prompt
+    system_prompt, chat_template = state_of(request).system_prompt, chat_template_of(request)
     return JsonResponse(
         {
             "default_generation_settings": {"params": _defaults_json(settings.defaults), "n_ctx": engine.n_ctx_slot},
@@ -21,7 +22,8 @@ async def get_props(request: Request) -> JsonResponse:
             "model_alias": settings.alias,
             "model_path": str(settings.model_path),
             "modalities": {"vision": False, "audio": False},
-            "chat_template": settings.chat_template or "",
+            "chat_template": chat_template.source,
+            "chat_template_caps": _capabilities_json(chat_template.capabilities),
             "bos_token": _text(engine.vocab.bos, engine.vocab),
             "eos_token": _text(engine.vocab.eos, engine.vocab),
             "endpoint_slots": settings.show_slots,
@@ -38,6 +40,20 @@ async def get_props(request: Request) -> JsonResponse:
 
 def _defaults_json(defaults: CompletionDefaults) -> dict[str, object]:
     return {**all_options_json(defaults, defaults.constraint), "return_tokens": defaults.return_tokens}
+
+
+def _capabilities_json(capabilities: Capabilities) -> dict[str, bool]:
+    return {
+        "supports_string_content": capabilities.supports_strings,
+        "supports_typed_content": capabilities.supports_typed_content,
+        "supports_tools": capabilities.supports_tools,
+        "supports_tool_calls": capabilities.supports_tool_calls,
+        "supports_tool_results": capabilities.supports_tool_results,
+        "supports_parallel_tool_calls": capabilities.supports_parallel_tool_calls,
+        "supports_object_arguments": capabilities.supports_tool_calls and capabilities.arguments_as == "object",
+        "supports_system_role": capabilities.supports_system,
+        "supports_preserve_reasoning": capabilities.supports_reasoning,
+    }
 
 
 def _text(token: int | None, vocab: Vocab) -> str:

@@ -18,6 +18,7 @@ async def post_slot(request: Request) -> JsonResponse:
     engine, path = engine_of(request), settings_of(request).slot_save_path
     if path is None:
         raise ApiError(501, "This server does not support slots action. Start it with `--slot-save-path`")
+    engine.check_can_generate()
     slot_id = _as_slot_id(request.path_params["id_slot"], engine.n_slots)
     folder = SlotFolder(path)
     match action := request.query_params.get("action"):

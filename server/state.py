@@ -5,8 +5,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from server.chat.template import ChatTemplate
 from server.settings import Settings
 from server.system_prompt import SystemPrompt
+from server.tools.tool_format import ToolFormat
 from slots.engine import Engine
 
 
@@ -16,6 +18,10 @@ class ServerState:
 
     settings: Settings
     engine: Engine | None = None
+    chat_template: ChatTemplate | None = None
+    """None while the model loads."""
+    tool_format: ToolFormat | None = None
+    """How the model writes calls of tools; None if its template does not tell."""
     system_prompt: SystemPrompt = field(default_factory=SystemPrompt)
     """Of the requests that come from now on; it is replaced as a whole."""
     slot_locks: Mapping[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))

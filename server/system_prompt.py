@@ -18,6 +18,8 @@ MAX_NAME = 256
 class SystemPrompt:
     """Without tokens it is none."""
 
+    text: str = ""
+    """As it was given."""
     tokens: tuple[int, ...] = ()
     """They begin as the model wants a text to begin; what follows them does not."""
     anti_prompt: str = ""
@@ -52,7 +54,7 @@ def make_system_prompt(
     if len(tokens) >= engine.n_ctx_slot:
         room = f"expected fewer tokens than the context of a slot has, {engine.n_ctx_slot}, got {len(tokens)}"
         raise InvalidRequest(name, room)
-    return SystemPrompt(tokens, anti_prompt, assistant_name)
+    return SystemPrompt(text, tokens, anti_prompt, assistant_name)
 
 
 def _read_object(value: Fields, engine: Engine) -> SystemPrompt:

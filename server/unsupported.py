@@ -24,7 +24,6 @@ NEUTRAL_VALUES = {
     "grammar_triggers": only([]),
     "image_data": only([]),
     "lora": only([]),
-    "n_cmpl": only(1),
     "return_progress": only(False),
 }
 

@@ -34,6 +34,12 @@ def test_the_repeat_penalty_is_1_1_by_default() -> None:
     assert sampling().repeat_penalty == 1.1
 
 
+def test_openais_dialect_has_a_repeat_penalty_only_if_a_flag_says_so() -> None:
+    assert settings().openai_defaults.sampling.repeat_penalty == 1.0
+    assert settings("--repeat-penalty", "1.3").openai_defaults.sampling.repeat_penalty == 1.3
+    assert settings("--temp", "0.5").openai_defaults.sampling.temperature == 0.5
+
+
 @pytest.mark.parametrize(
     ("flags", "source"),
     [

@@ -44,8 +44,12 @@ def ask(method: str, url: str, headers: dict[str, str | bytes] | None = None) ->
         ("GET", "/props"),
         ("GET", "/slots"),
         ("POST", "/slots/0?action=erase"),
+        ("POST", "/completions"),
+        ("POST", "/infill"),
+        ("POST", "/apply-template"),
+        ("POST", "/embedding"),
+        ("POST", "/rerank"),
         ("GET", "/models"),
-        ("GET", "/v1/models"),
     ],
 )
 def test_every_endpoint_says_that_the_model_loads(loading_server: str, method: str, path: str) -> None:
@@ -53,9 +57,38 @@ def test_every_endpoint_says_that_the_model_loads(loading_server: str, method: s
     assert error == {"code": 503, "message": "Loading model", "type": "unavailable_error"}
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/completions"),
+        ("POST", "/v1/chat/completions"),
+        ("POST", "/chat/completions"),
+        ("POST", "/v1/embeddings"),
+        ("POST", "/embeddings"),
+        ("GET", "/v1/models"),
+        ("GET", "/v1/models/loading"),
+    ],
+)
+def test_openais_endpoints_say_so_in_its_words(loading_server: str, method: str, path: str) -> None:
+    response = ask(method, loading_server + path, {"Authorization": "Bearer first-key"})
+    assert response.status_code == 503
+    assert response.json()["error"] == {
+        **{"message": "Loading model", "type": "unavailable_error"},
+        **{"param": None, "code": None},
+    }
+
+
+def test_chat_service_says_that_it_is_not_started(loading_server: str) -> None:
+    answer = ask("GET", f"{loading_server}/chat", {"Authorization": "Bearer first-key"}).json()
+    assert answer["status"] == "not started"
+    assert "loading" in answer["message"]
+
+
 @pytest.mark.parametrize("path", ["/health", "/v1/health"])
 def test_health_says_so_without_a_key(loading_server: str, path: str) -> None:
-    assert error_of(ask("GET", loading_server + path))["message"] == "Loading model"
+    response = ask("GET", loading_server + path)
+    assert response.status_code == 503
+    assert response.json()["error"]["message"] == "Loading model"
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ from tests.server.asking import Json, complete, error_of, post, refusal
         ("timings_per_token", 1, "timings_per_token: expected true or false, got 1"),
         ("return_tokens", "yes", 'return_tokens: expected true or false, got "yes"'),
         ("n_keep", -2, "n_keep: expected -1 or more, got -2"),
-        ("n", 2, "n: expected 1, since each prompt gets one completion, got 2"),
+        ("n", 0, "n: expected a number from 1 to 128, got 0"),
+        ("n_cmpl", 129, "n_cmpl: expected a number from 1 to 128, got 129"),
     ],
 )
 def test_wrong_option_is_refused(server: str, option: str, value: Any, message: str) -> None:
@@ -47,7 +48,6 @@ def test_different_slots_under_both_names_are_refused(server: str) -> None:
         ("grammar_triggers", [{"type": "word", "value": "{"}]),
         ("image_data", [{"data": "", "id": 12}]),
         ("lora", [{"id": 0, "scale": 1}]),
-        ("n_cmpl", 2),
         ("return_progress", True),
     ],
 )
@@ -60,6 +60,6 @@ def test_option_that_is_not_supported_says_so(server: str, option: str, value: A
 def test_options_that_are_not_supported_pass_when_they_ask_for_nothing(server: str) -> None:
     neutral: Json = {
         **{"grammar_lazy": False, "grammar_triggers": [], "image_data": [], "lora": []},
-        **{"n_cmpl": 1, "return_progress": False},
+        **{"return_progress": False},
     }
     assert complete(server, **neutral)["stop"]

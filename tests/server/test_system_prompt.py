@@ -216,7 +216,7 @@ ENGINE = cast(Engine, SmallEngine())
 
 
 def test_it_begins_as_the_model_wants_a_text_to_begin_and_does_not_end() -> None:
-    assert make_system_prompt("name", "ab", ENGINE) == SystemPrompt((1, 97, 98))
+    assert make_system_prompt("name", "ab", ENGINE) == SystemPrompt("ab", (1, 97, 98))
 
 
 @pytest.mark.parametrize(("prompt", "tokens"), [("c", (99,)), (["c", 5], (99, 5)), ([5, "c"], (5, 99)), ("", ())])

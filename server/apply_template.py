@@ -1,0 +1,16 @@
+"""POST /apply-template: the prompt that a chat becomes, for whoever wants to look at it or to send it on."""
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from server.access import chat_template_of, settings_of, state_of
+from server.body import read_body
+from server.chat.read import read_chat
+from server.json_response import JsonResponse
+
+
+async def post_apply_template(request: Request) -> JsonResponse:
+    template, defaults = chat_template_of(request), settings_of(request).chat_template_kwargs
+    chat = await read_body(request, lambda fields: read_chat(fields, defaults))
+    prompt = await run_in_threadpool(chat.prompt, template, state_of(request).tool_format)
+    return JsonResponse({"prompt": prompt.text})

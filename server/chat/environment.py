@@ -1,0 +1,146 @@
+"""The Jinja in which chat templates run: what Hugging Face's transformers offers them, in a sandbox with bounds.
+
+A template comes with a model file from anywhere. It gets at nothing of the program, and a loop or a text of its that
+never ends is broken off. What the bounds leave: one that doubles a text at every step of a short loop still takes
+memory.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any, NoReturn
+
+from jinja2 import Template, TemplateError, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.ext import Extension
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+MAX_CHARACTERS = 64 * 1024 * 1024
+"""Of a rendered text: twice the bytes of a request, for templates that escape what they write."""
+MAX_STEPS = 5_000_000
+"""Of one rendering, in rounds of loops: a few seconds."""
+STEPS_OF_A_CALL = 20
+"""So much longer a call takes than a round of a loop."""
+MAX_BITS = 4_096
+"""Of a number that a template computes."""
+
+_COUNTED = "(counted)"
+"""The name of a filter that no template can spell."""
+
+
+class TemplateRaised(TemplateError):
+    """What a template says with `raise_exception`."""
+
+
+class Steps:
+    """Counts the steps of one rendering."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._left = most
+
+    def take(self, n_steps: int) -> None:
+        """Raises SecurityError when there are too many."""
+        self._left -= n_steps
+        if self._left < 0:
+            raise SecurityError(f"it takes more than {self._most:,} steps")
+
+
+_steps: ContextVar[Steps] = ContextVar("steps")
+
+
+class ChatEnvironment(ImmutableSandboxedEnvironment):
+    """Parses templates, whose loops, calls and products are bounded."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def __init__(self) -> None:
+        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[GenerationBlock, "jinja2.ext.loopcontrols"])
+        self.filters["tojson"] = _to_json
+        self.filters[_COUNTED] = _counted
+        self.globals["raise_exception"] = _raise_exception
+        self.globals["strftime_now"] = _strftime_now
+
+    def parse_chat_template(self, source: str) -> Template:
+        """Returns the template; raises what Jinja raises for one that it cannot compile."""
+        tree = self.parse(source)
+        for loop in list(tree.find_all(nodes.For)):
+            loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=loop.lineno)
+        return self.from_string(tree)
+
+    def call(self, __context: Any, __obj: Any, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - as Jinja's
+        _steps.get().take(STEPS_OF_A_CALL)
+        return super().call(__context, __obj, *arguments, **named)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401 - as Jinja's
+        _check_size(operator, left, right)
+        return super().call_binop(context, operator, left, right)
+
+
+class GenerationBlock(Extension):
+    """`{% generation %}`, which marks what a model is trained to say; here it is as if it were not there."""
+
+    tags = {"generation"}  # noqa: RUF012 - as Jinja declares it
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        line = next(parser.stream).lineno
+        return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True), lineno=line)
+
+
+def render_within_bounds(template: Template, variables: Mapping[str, object], max_steps: int) -> str:
+    """Returns the text. Raises SecurityError for more than `max_steps` or MAX_CHARACTERS, and anything that the
+    template raises."""
+    token = _steps.set(Steps(max_steps))
+    try:
+        return "".join(_up_to(MAX_CHARACTERS, template.generate(variables)))
+    finally:
+        _steps.reset(token)
+
+
+def _up_to(most: int, pieces: Iterable[str]) -> Iterator[str]:
+    n_characters = 0
+    for piece in pieces:
+        n_characters += len(piece)
+        if n_characters > most:
+            raise SecurityError(f"it writes more than {most:,} characters")
+        yield piece
+
+
+def _counted(values: Iterable[object]) -> Iterator[object]:
+    steps = _steps.get()
+    for value in values:
+        steps.take(1)
+        yield value
+
+
+def _check_size(operator: str, left: object, right: object) -> None:
+    """Raises SecurityError before a product is computed that is too large to hold."""
+    if isinstance(left, int) and isinstance(right, int):
+        bits = left.bit_length() * max(right, 0) if operator == "**" else left.bit_length() + right.bit_length()
+        if bits > MAX_BITS:
+            raise SecurityError("it computes too large a number")
+    elif operator == "*":
+        many, times = (right, left) if isinstance(left, int) else (left, right)
+        if isinstance(many, str | list | tuple) and isinstance(times, int) and len(many) * times > MAX_CHARACTERS:
+            raise SecurityError("it repeats something too often")
+
+
+def _to_json(
+    value: object,
+    ensure_ascii: bool = False,
+    indent: int | str | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """Jinja's own filter escapes for HTML, which models are not trained on."""
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+
+
+def _raise_exception(message: object) -> NoReturn:
+    raise TemplateRaised(str(message))
+
+
+def _strftime_now(form: str) -> str:
+    return datetime.now().strftime(form)

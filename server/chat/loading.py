@@ -1,0 +1,43 @@
+"""The chat template that a server runs with."""
+
+import logging
+
+from server.chat.chatml import CHATML
+from server.chat.template import ChatTemplate, ChatTemplateError
+from server.tools.format_inference import infer_tool_format
+from server.tools.tool_format import ToolFormat
+from slots.llama import Vocab
+
+logger = logging.getLogger("server")
+
+
+def load_chat_template(source: str | None, vocab: Vocab) -> ChatTemplate:
+    """Returns the template of a model, or ChatML where it has none or one that cannot be read, after a warning.
+
+    Belongs to a worker thread: what the template knows is found out here, before there are requests.
+    """
+    template = _read(source, _text(vocab.bos, vocab), _text(vocab.eos, vocab))
+    logger.debug("The chat template: %s", template.capabilities)
+    return template
+
+
+def load_tool_format(template: ChatTemplate, vocab: Vocab) -> ToolFormat | None:
+    """Returns how the model writes calls of tools; None if its template does not tell. Belongs to a worker thread."""
+    if not template.capabilities.supports_tools:
+        return None
+    return infer_tool_format(template, [_text(token, vocab) for token in vocab.end_of_generation])
+
+
+def _read(source: str | None, bos: str, eos: str) -> ChatTemplate:
+    if source is None:
+        logger.warning("The model has no chat template: ChatML is used for chats")
+    else:
+        try:
+            return ChatTemplate(source, bos, eos)
+        except ChatTemplateError as error:
+            logger.warning("The model's chat template cannot be read: %s; ChatML is used for chats", error)
+    return ChatTemplate(CHATML, bos, eos)
+
+
+def _text(token: int | None, vocab: Vocab) -> str:
+    return "" if token is None else vocab.piece(token).decode(errors="replace")

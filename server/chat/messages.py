@@ -1,0 +1,159 @@
+"""The messages of a chat as requests spell them, brought to one form."""
+
+import json
+
+import orjson
+
+from server.errors import ApiError
+from server.fields import Fields, as_string, expected, read_string
+from slots.errors import InvalidRequest
+
+Json = dict[str, object]
+Message = dict[str, object]
+"""`role` (system, user, assistant or tool), `content` (a string, or None beside tool calls or thoughts), and where they
+were given `tool_calls`, `tool_call_id`, `name` and `reasoning_content`. A call is
+{"id", "type": "function", "function": {"name", "arguments"}} with the arguments as a string of JSON."""
+
+MAX_MESSAGES = 4_096
+MAX_TOOL_CALLS = 128
+"""Of one message."""
+
+ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
+"""By the type of a part: the member that holds its text."""
+OTHER_PARTS = {
+    "image_url": "images",
+    "input_image": "images",
+    "image": "images",
+    "input_audio": "sounds",
+    "audio": "sounds",
+    "video_url": "videos",
+    "video": "videos",
+    "file": "files",
+    "input_file": "files",
+}
+
+
+def read_messages(value: object) -> list[Message]:
+    """Returns the messages of a request; one that lacks a role is the user's.
+
+    Raises InvalidRequest, which names the member that is wrong, and ApiError (501) for a part that is no text.
+    """
+    if not isinstance(value, list) or not value:
+        raise expected("messages", "a list of at least one message", value)
+    if len(value) > MAX_MESSAGES:
+        raise InvalidRequest("messages", f"expected at most {MAX_MESSAGES} messages, got {len(value)}")
+    return [_read_message(f"messages[{index}]", message) for index, message in enumerate(value)]
+
+
+def _read_message(name: str, value: object) -> Message:
+    if not isinstance(value, dict):
+        raise expected(name, "an object with role and content", value)
+    role = _read_role(f"{name}.role", value.get("role"))
+    message: Message = {"role": role, "content": None}
+    if role == "assistant":
+        if calls := _read_calls(name, value):
+            message["tool_calls"] = calls
+        if thoughts := _read_member(name, value, "reasoning_content"):
+            message["reasoning_content"] = thoughts
+    if value.get("content") is not None or len(message) == 2:
+        message["content"] = _read_content(f"{name}.content", value.get("content"))
+    if role == "tool" and (call_id := _read_member(name, value, "tool_call_id")):
+        message["tool_call_id"] = call_id
+    if called := _read_member(name, value, "name"):
+        message["name"] = called
+    return message
+
+
+def _read_role(name: str, value: object) -> str:
+    if value is None:
+        return "user"
+    if not isinstance(value, str) or value not in ROLES:
+        raise expected(name, f"one of {', '.join(ROLES)}", value)
+    return ROLES[value]
+
+
+def _read_content(name: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list):
+        raise expected(name, "a string or a list of text parts", value)
+    return "\n".join(_read_part(f"{name}[{index}]", part) for index, part in enumerate(value))
+
+
+def _read_part(name: str, value: object) -> str:
+    if not isinstance(value, dict):
+        raise expected(name, 'a part such as {"type": "text", "text": ...}', value)
+    kind = value.get("type", "text")
+    if not isinstance(kind, str) or kind not in TEXT_PARTS | OTHER_PARTS:
+        raise expected(f"{name}.type", "text", kind)
+    if kind in OTHER_PARTS:
+        raise ApiError(501, f"{name}: {OTHER_PARTS[kind]} are not supported, only text is")
+    member = TEXT_PARTS[kind]
+    return as_string(f"{name}.{member}", value.get(member))
+
+
+def _read_calls(name: str, message: Fields) -> list[Json]:
+    """A call in the form that came before tools has no id; the name of its function stands for one, as it does in the
+    message of its result."""
+    calls = message.get("tool_calls")
+    if calls is None:
+        call = message.get("function_call")
+        return [] if call is None else [_read_function(f"{name}.function_call", call, None)]
+    if not isinstance(calls, list):
+        raise expected(f"{name}.tool_calls", "a list of calls", calls)
+    if len(calls) > MAX_TOOL_CALLS:
+        raise InvalidRequest(f"{name}.tool_calls", f"expected at most {MAX_TOOL_CALLS} calls, got {len(calls)}")
+    return [_read_call(f"{name}.tool_calls[{index}]", call) for index, call in enumerate(calls)]
+
+
+def _read_call(name: str, value: object) -> Json:
+    if not isinstance(value, dict):
+        raise expected(name, 'an object such as {"id": ..., "type": "function", "function": {...}}', value)
+    if value.get("type") not in (None, "function"):
+        raise expected(f"{name}.type", "function", value["type"])
+    return _read_function(f"{name}.function", value.get("function"), _read_member(name, value, "id"))
+
+
+def _read_function(name: str, value: object, call_id: str | None) -> Json:
+    if not isinstance(value, dict):
+        raise expected(name, "an object with name and arguments", value)
+    called = as_string(f"{name}.name", value.get("name"))
+    arguments = _read_arguments(f"{name}.arguments", value.get("arguments"))
+    return {"id": call_id or called, "type": "function", "function": {"name": called, "arguments": arguments}}
+
+
+def _read_arguments(name: str, value: object) -> str:
+    """A string stays as it was generated, so that what was computed of it is found again."""
+    if isinstance(value, dict):
+        return _dumped(name, value)
+    if value is None or value == "":
+        return "{}"
+    if isinstance(value, str) and isinstance(_loaded(value), dict):
+        return value
+    raise expected(name, "a string of JSON that is an object", value)
+
+
+def _dumped(name: str, value: Json) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        raise InvalidRequest(name, "expected arguments that are less deep") from None
+
+
+def _loaded(text: str) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _read_member(name: str, fields: Fields, member: str) -> str | None:
+    return read_string({f"{name}.{member}": fields.get(member)}, f"{name}.{member}", "") or None

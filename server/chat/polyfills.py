@@ -1,0 +1,116 @@
+"""Chats in the terms of a template that does not know all of them."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from itertools import islice, takewhile
+from typing import Any
+
+import orjson
+
+from server.chat.messages import Json, Message
+from server.chat.probing import Capabilities
+from server.tools.tool_format import GENERIC
+
+SHORT_ID_CHARACTERS = 9
+
+
+def adapted(messages: Sequence[Message], capabilities: Capabilities) -> list[Message]:
+    """Returns the messages as a template with these capabilities takes them."""
+    if capabilities.supports_tool_calls and not capabilities.supports_parallel_tool_calls:
+        messages = list(_one_call_each(messages))
+    return [_shaped(message, capabilities) for message in _in_words(messages, capabilities)]
+
+
+def _one_call_each(messages: Sequence[Message]) -> Iterator[Message]:
+    """Gives each of several calls of a message a message of its own, with its result behind it."""
+    position = 0
+    while position < len(messages):
+        message = messages[position]
+        position += 1
+        calls = _calls_of(message)
+        if len(calls) < 2:
+            yield message
+            continue
+        results = list(takewhile(lambda behind: behind["role"] == "tool", islice(messages, position, None)))
+        position += len(results)
+        for number, call in enumerate(calls):
+            yield message | {"tool_calls": [call], "content": None if number else message["content"]}
+            yield from (result for result in results if result.get("tool_call_id") == call["id"])
+        ids = [call["id"] for call in calls]
+        yield from (result for result in results if result.get("tool_call_id") not in ids)
+
+
+def _in_words(messages: Sequence[Message], capabilities: Capabilities) -> list[Message]:
+    """Puts system messages and results that the template does not know into the user's messages around them, so that
+    user and assistant go on to take turns."""
+    said: list[Message] = []
+    waiting: list[str] = []
+    for message, words in zip(messages, _words(messages, capabilities), strict=True):
+        if words is not None:
+            waiting.append(words)
+            continue
+        if waiting and message["role"] == "user":
+            message = message | {"content": "\n\n".join([*waiting, str(message["content"])])}  # noqa: PLW2901
+        elif waiting:
+            _say_as_user(said, waiting)
+        waiting = []
+        said.append(message if capabilities.supports_tool_calls else _with_calls_in_words(message))
+    if waiting:
+        _say_as_user(said, waiting)
+    return said
+
+
+def _words(messages: Sequence[Message], capabilities: Capabilities) -> Iterator[str | None]:
+    """Gives what each message is to be in a user's words; None for one that stays as it is."""
+    for message in messages:
+        if message["role"] == "system" and not capabilities.supports_system:
+            yield str(message["content"])
+        elif message["role"] == "tool" and not capabilities.supports_tool_results:
+            yield f"<tool_response>\n{message['content']}\n</tool_response>"
+        else:
+            yield None
+
+
+def _say_as_user(said: list[Message], words: list[str]) -> None:
+    if said and said[-1]["role"] == "user":
+        words = [str(said.pop()["content"]), *words]
+    said.append({"role": "user", "content": "\n\n".join(words)})
+
+
+def _with_calls_in_words(message: Message) -> Message:
+    calls = _calls_of(message)
+    if not calls:
+        return message
+    words = GENERIC.write([(call["function"]["name"], call["function"]["arguments"], call["id"]) for call in calls])
+    content = f"{message['content']}\n{words}" if message["content"] else words
+    return {member: value for member, value in message.items() if member != "tool_calls"} | {"content": content}
+
+
+def _shaped(message: Message, capabilities: Capabilities) -> Message:
+    """Content that is null would be shown as a word by templates that join texts."""
+    content = message["content"] or ""
+    shaped = message | {"content": [{"type": "text", "text": content}] if capabilities.needs_typed_content else content}
+    if calls := _calls_of(message):
+        shaped["tool_calls"] = [_shaped_call(call, capabilities) for call in calls]
+    if capabilities.needs_short_ids and "tool_call_id" in message:
+        shaped["tool_call_id"] = _short_id(str(message["tool_call_id"]))
+    return shaped
+
+
+def _shaped_call(call: Json, capabilities: Capabilities) -> Json:
+    function: Any = call["function"]
+    if capabilities.arguments_as == "object":
+        function = function | {"arguments": orjson.loads(function["arguments"])}
+    call_id = _short_id(str(call["id"])) if capabilities.needs_short_ids else call["id"]
+    return call | {"id": call_id, "function": function}
+
+
+def _short_id(call_id: str) -> str:
+    if len(call_id) == SHORT_ID_CHARACTERS and call_id.isalnum():
+        return call_id
+    return hashlib.sha256(call_id.encode()).hexdigest()[:SHORT_ID_CHARACTERS]
+
+
+def _calls_of(message: Message) -> list[dict[str, Any]]:
+    calls: Any = message.get("tool_calls", [])
+    return list(calls)

@@ -1,0 +1,108 @@
+"""A chat template: messages to the text of a prompt."""
+
+import traceback
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
+
+from jinja2 import TemplateSyntaxError
+
+from server.chat.environment import MAX_STEPS, ChatEnvironment, TemplateRaised, render_within_bounds
+from server.chat.messages import Json, Message
+from server.chat.polyfills import adapted
+from server.chat.probing import Capabilities, probe
+from slots.errors import InvalidRequest
+
+OWN_VARIABLES = ("messages", "tools", "documents", "add_generation_prompt")
+"""What a template is given of a request's own fields, and not among its further variables."""
+
+_MAX_PROBE_STEPS = 20_000
+
+
+class ChatTemplateError(ValueError):
+    """A template that Jinja cannot read; the message says why."""
+
+
+class ChatTemplate:
+    """Its methods may be called from any thread, and belong to a worker: a template may take seconds."""
+
+    def __init__(self, source: str, bos: str, eos: str) -> None:
+        """`bos` and `eos` are the texts of the tokens, empty where there are none. Raises ChatTemplateError."""
+        self.source = source
+        self._special = {"bos_token": bos, "eos_token": eos}
+        try:
+            self._template = _environment().parse_chat_template(source)
+        except Exception as error:  # Jinja's own, and what Python says of the code that Jinja makes of a template
+            line = _line(error)
+            raise ChatTemplateError(f"line {line}: {_words(error)}" if line else _words(error)) from None
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """What the template knows, found by rendering small chats."""
+        return probe(self._probe)
+
+    @property
+    def _no_tools(self) -> Sequence[Json] | None:
+        return [] if self.capabilities.needs_list_of_tools else None
+
+    def render(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Json] | None = None,
+        documents: Sequence[Json] | None = None,
+        add_generation_prompt: bool = True,
+        more: Mapping[str, object] | None = None,
+    ) -> str:
+        """Returns the text of a chat; what the template does not know is put into words that it does know.
+
+        `more` holds further variables of the template. Raises InvalidRequest for messages that the template refuses or
+        fails at, with its own message.
+        """
+        variables: Json = {
+            "tools": tools or self._no_tools,
+            "documents": documents or None,
+            "add_generation_prompt": add_generation_prompt,
+            **(more or {}),
+        }
+        try:
+            text = self._render(adapted(messages, self.capabilities), variables, MAX_STEPS)
+            text.encode()
+        except Exception as error:  # a template can raise anything that Python can
+            raise InvalidRequest("messages", _reason(error)) from None
+        return text
+
+    def _probe(self, messages: Sequence[Message], tools: Sequence[Json] | None) -> str | None:
+        """Returns the text of messages as they are; None if the template fails at them."""
+        variables: Json = {"tools": tools, "documents": None, "add_generation_prompt": False}
+        try:
+            return self._render(messages, variables, _MAX_PROBE_STEPS)
+        except Exception:  # as above
+            return None
+
+    def _render(self, messages: Sequence[Message], variables: Mapping[str, object], max_steps: int) -> str:
+        return render_within_bounds(self._template, {**self._special, "messages": messages, **variables}, max_steps)
+
+
+@cache
+def _environment() -> ChatEnvironment:
+    return ChatEnvironment()
+
+
+def _reason(error: Exception) -> str:
+    """What the template says itself stands alone; anything else comes with its place in the template."""
+    if isinstance(error, TemplateRaised):
+        return str(error)
+    line = _line(error)
+    return f"the chat template fails{f' in line {line}' if line else ''}: {_words(error)}"
+
+
+def _line(error: Exception) -> int | None:
+    if isinstance(error, TemplateSyntaxError):
+        return error.lineno
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
+    return lines[-1] if lines else None
+
+
+def _words(error: Exception) -> str:
+    words = error.message if isinstance(error, TemplateSyntaxError) else str(error)
+    return words or type(error).__name__

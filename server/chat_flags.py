@@ -1,0 +1,89 @@
+"""The flags of chats, and what their values are."""
+
+import argparse
+
+import orjson
+
+from server.chat.chatml import CHATML
+from server.chat.template import OWN_VARIABLES, ChatTemplate, ChatTemplateError
+from server.flag_parser import Flag, Group
+from server.flag_values import one_of, text_file, unexpected
+from server.settings import REASONING_FORMATS
+
+NAMES = {"chatml": CHATML}
+"""Templates that are asked for by name."""
+
+
+def template_text(text: str) -> str:
+    """Returns a template that is given as its text or by its name."""
+    if text in NAMES:
+        return NAMES[text]
+    if "{{" not in text and "{%" not in text:
+        expected = f"a Jinja template or {', '.join(NAMES)}"
+        raise argparse.ArgumentTypeError(
+            f"expected {expected}, got {text!r}; --chat-template-file takes other templates"
+        )
+    return _checked(text)
+
+
+def template_file(path: str) -> str:
+    """Returns the template in a file."""
+    return _checked(text_file(path))
+
+
+def template_variables(text: str) -> dict[str, object]:
+    """Returns further variables of a template, which are a JSON object."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise unexpected('a JSON object such as {"enable_thinking": false}', text)
+    for name in OWN_VARIABLES:
+        if name in value:
+            raise argparse.ArgumentTypeError(f"expected other variables, since requests have {name} themselves")
+    return value
+
+
+def _checked(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a Jinja template, got an empty one")
+    try:
+        ChatTemplate(text, bos="", eos="")
+    except ChatTemplateError as error:
+        raise argparse.ArgumentTypeError(f"expected a Jinja template, got one that cannot be read: {error}") from None
+    return text
+
+
+CHAT = Group(
+    "chat",
+    "Without a template of either kind, the model's own is used, or ChatML if it has none.",
+    Flag(
+        "--chat-template JINJA_TEMPLATE",
+        "given_chat_template",
+        template_text,
+        "the template that makes a prompt of messages, or chatml",
+        "LLAMA_ARG_CHAT_TEMPLATE",
+    ),
+    Flag(
+        "--chat-template-file FILE",
+        "chat_template_file",
+        template_file,
+        "the same, from a file",
+        "LLAMA_ARG_CHAT_TEMPLATE_FILE",
+    ),
+    Flag(
+        "--chat-template-kwargs JSON",
+        "chat_template_kwargs",
+        template_variables,
+        'object of further variables for the template, such as {"enable_thinking": false}; a request overrides each',
+        "LLAMA_ARG_CHAT_TEMPLATE_KWARGS",
+    ),
+    Flag(
+        "--reasoning-format FORMAT",
+        "reasoning_format",
+        one_of(*REASONING_FORMATS),
+        "where thoughts go: none leaves them in the text, auto and deepseek make them reasoning_content",
+        "LLAMA_ARG_THINK",
+    ),
+)

@@ -1,0 +1,55 @@
+"""What the endpoints for embeddings and ranking have in common."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from server.access import engine_of, settings_of
+from server.body import read_body
+from server.disconnect import unless_disconnected
+from server.errors import ApiError
+from server.fields import Fields
+from server.settings import Settings
+from slots.embedding import EmbeddingRequest
+from slots.engine import Engine
+from slots.pooling import Embedding
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a body asks for, and how its dialect spells the answer."""
+
+    request: EmbeddingRequest
+    spell: Callable[[list[Embedding]], object]
+    """Turns the embedding of each text into what becomes JSON."""
+
+
+ReadQuery = Callable[[Fields, Engine, Settings], Query]
+
+
+def embedding(read: ReadQuery) -> Callable[[Request], Awaitable[Response]]:
+    """Returns the endpoint that embeds the texts of a body."""
+
+    async def endpoint(request: Request) -> Response:
+        engine, settings = engine_of(request), settings_of(request)
+        query = await read_body(request, lambda fields: read(fields, engine, settings))
+        embeddings = await unless_disconnected(request.receive, engine.embed(query.request))
+        # In a worker thread, since many texts have millions of numbers.
+        body = await run_in_threadpool(lambda: _as_json(query.spell(embeddings)))
+        return Response(body, media_type="application/json")
+
+    return endpoint
+
+
+def refuse_to_rank(engine: Engine) -> None:
+    """Raises ApiError (501) where texts get scores and no embeddings."""
+    if engine.pooling == "rank":
+        raise ApiError(501, "this server ranks documents and computes no embeddings; start it without `--reranking`")
+
+
+def _as_json(answer: object) -> bytes:
+    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -1,0 +1,62 @@
+"""POST /v1/embeddings: OpenAI's dialect."""
+
+from base64 import b64encode
+from dataclasses import dataclass
+
+from server.embedding.endpoint import Query, refuse_to_rank
+from server.embedding.norms import EUCLIDEAN, normalized
+from server.embedding.texts import read_texts
+from server.fields import Fields, expected, read_integer, read_string
+from server.settings import Settings
+from slots.engine import Engine
+from slots.errors import InvalidRequest
+from slots.pooling import Embedding
+
+FORMATS = ("float", "base64")
+
+
+def read_openai_embeddings(fields: Fields, engine: Engine, settings: Settings) -> Query:
+    """Returns what the body asks for.
+
+    Raises InvalidRequest for a field that is not as OpenAI documents it, or where a text gets no single embedding, and
+    ApiError where the server only ranks.
+    """
+    refuse_to_rank(engine)
+    if engine.pooling == "none":
+        raise InvalidRequest(
+            "input", "expected one embedding for a text, but the server was started with --pooling none"
+        )
+    request = read_texts("input", fields.get("input"), engine.vocab)
+    encoding = read_string(fields, "encoding_format", "float")
+    if encoding not in FORMATS:
+        raise expected("encoding_format", " or ".join(FORMATS), encoding)
+    n_embd = engine.model.n_embd_out
+    dimensions = read_integer(fields, "dimensions", n_embd)
+    if not 1 <= dimensions <= n_embd:
+        raise expected("dimensions", f"a number from 1 to {n_embd}", dimensions)
+    spelling = _Spelling(settings.alias, dimensions, encoding == "base64", request.n_tokens)
+    return Query(request, spelling.spell)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spelling:
+    model: str
+    dimensions: int
+    is_base64: bool
+    n_tokens: int
+
+    def spell(self, embeddings: list[Embedding]) -> object:
+        return {
+            "object": "list",
+            "data": [
+                {"object": "embedding", "index": index, "embedding": self._encode(embedding)}
+                for index, embedding in enumerate(embeddings)
+            ],
+            "model": self.model,
+            "usage": {"prompt_tokens": self.n_tokens, "total_tokens": self.n_tokens},
+        }
+
+    def _encode(self, embedding: Embedding) -> Embedding | str:
+        """The numbers, or their bytes as little-endian floats of 32 bits."""
+        numbers = normalized(embedding[: self.dimensions], EUCLIDEAN)
+        return b64encode(numbers.astype("<f4").tobytes()).decode() if self.is_base64 else numbers

@@ -1,0 +1,75 @@
+"""POST /rerank: how well documents answer a query, spelled as Jina does, or as Text Embeddings Inference does for
+bodies with `texts`."""
+
+from dataclasses import dataclass
+
+from server.embedding.endpoint import Query
+from server.embedding.rerank_prompt import RerankPrompt
+from server.embedding.texts import check_count
+from server.errors import ApiError
+from server.fields import Fields, as_string, expected, read_boolean, read_integer
+from server.settings import Settings
+from slots.embedding import EmbeddingRequest
+from slots.engine import Engine
+from slots.pooling import Embedding
+
+
+def read_rerank(fields: Fields, engine: Engine, settings: Settings) -> Query:
+    """Returns what the body asks for. Raises InvalidRequest, and ApiError (501) where the server does not rank."""
+    if engine.pooling != "rank":
+        raise ApiError(501, "This server does not support reranking. Start it with `--reranking`")
+    is_tei = fields.get("documents") is None and fields.get("texts") is not None
+    name = "texts" if is_tei else "documents"
+    documents = _read_documents(name, fields.get(name))
+    prompt = RerankPrompt(engine.vocab, settings.rerank_template, as_string("query", fields.get("query")))
+    texts = (prompt.tokens(f"{name}[{index}]", document) for index, document in enumerate(documents))
+    request = EmbeddingRequest(tuple(texts), name)
+    top_n = read_integer(fields, "top_n", len(documents))
+    if top_n < 1:
+        raise expected("top_n", "1 or more", top_n)
+    shows = read_boolean(fields, "return_text" if is_tei else "return_documents", False)
+    ranking = _Ranking(documents, top_n, shows)
+    if is_tei:
+        return Query(request, ranking.spell_tei)
+    return Query(request, lambda scores: ranking.spell_jina(scores, settings.alias, request.n_tokens))
+
+
+def _read_documents(name: str, value: object) -> list[str]:
+    if not isinstance(value, list) or not value:
+        raise expected(name, "a list of documents", value)
+    check_count(name, len(value))
+    return [_read_document(f"{name}[{index}]", document) for index, document in enumerate(value)]
+
+
+def _read_document(name: str, value: object) -> str:
+    """A string, or an object that holds it as Jina's do."""
+    if isinstance(value, dict):
+        return as_string(f"{name}.text", value.get("text"))
+    return as_string(name, value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranking:
+    documents: list[str]
+    top_n: int
+    shows_documents: bool
+
+    def spell_jina(self, embeddings: list[Embedding], model: str, n_tokens: int) -> object:
+        results = [
+            {"index": index, "relevance_score": score}
+            | ({"document": {"text": self.documents[index]}} if self.shows_documents else {})
+            for index, score in self._best(embeddings)
+        ]
+        usage = {"prompt_tokens": n_tokens, "total_tokens": n_tokens}
+        return {"model": model, "object": "list", "usage": usage, "results": results}
+
+    def spell_tei(self, embeddings: list[Embedding]) -> object:
+        return [
+            {"index": index, "score": score} | ({"text": self.documents[index]} if self.shows_documents else {})
+            for index, score in self._best(embeddings)
+        ]
+
+    def _best(self, embeddings: list[Embedding]) -> list[tuple[int, float]]:
+        """The best documents and their scores, the best first."""
+        scores = [(index, float(score[0])) for index, score in enumerate(embeddings)]
+        return sorted(scores, key=lambda each: -each[1])[: self.top_n]

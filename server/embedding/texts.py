@@ -1,0 +1,42 @@
+"""The texts of a request for embeddings, in all their shapes."""
+
+from server.fields import as_token, expected, is_number
+from server.naming import naming
+from slots.embedding import EmbeddingRequest
+from slots.errors import InvalidRequest
+from slots.llama import Vocab
+
+SHAPES = "a string, a list of token ids, or a list of several of these"
+MAX_TEXTS = 2048
+"""As at OpenAI's."""
+
+
+def read_texts(name: str, value: object, vocab: Vocab) -> EmbeddingRequest:
+    """Returns what to embed; special tokens are added around a string, where the model's header asks for them.
+
+    Raises InvalidRequest, which names the text, for any other shape, too many texts, empty ones, and tokens that the
+    vocabulary does not have.
+    """
+    if isinstance(value, list) and value and not any(is_number(part) for part in value):
+        check_count(name, len(value))
+        return EmbeddingRequest(
+            tuple(_read_text(f"{name}[{index}]", part, vocab) for index, part in enumerate(value)), name
+        )
+    return EmbeddingRequest((_read_text(name, value, vocab),), name)
+
+
+def check_count(name: str, n_texts: int) -> None:
+    """Raises InvalidRequest for too many texts, before anything is tokenized."""
+    if n_texts > MAX_TEXTS:
+        raise InvalidRequest(name, f"expected at most {MAX_TEXTS} texts, got {n_texts}")
+
+
+def _read_text(name: str, value: object, vocab: Vocab) -> tuple[int, ...]:
+    if isinstance(value, str) and value:
+        with naming(name):
+            return tuple(vocab.tokenize(value, add_special=True, parse_special=True))
+    if isinstance(value, list) and value:
+        return tuple(as_token(f"{name}[{index}]", token, vocab.n_tokens) for index, token in enumerate(value))
+    if value in ("", []):
+        raise InvalidRequest(name, "expected a text that is not empty")
+    raise expected(name, SHAPES, value)

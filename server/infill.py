@@ -1,0 +1,121 @@
+"""POST /infill: the text between a prefix and a suffix, for code editors."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from server.access import engine_of, settings_of
+from server.completion_json import CompletionJson
+from server.completion_options import read_options
+from server.errors import ApiError
+from server.fields import Fields, as_string, as_token, expected, is_number, read_string
+from server.infill_prompt import FILE, PROJECT, SNIPPET, Gap, Marks, infill_prompt, room_for
+from server.naming import naming
+from server.prompt import Prompt
+from server.respond import Asked
+from slots.engine import Engine
+from slots.llama import Vocab
+
+SHAPES = "a string, or a list of strings and token ids"
+UNNAMED = "tmp"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A text from another place in the project."""
+
+    filename: str
+    text: str
+
+
+def read_infill(request: Request, fields: Fields) -> Asked:
+    """Returns what a body asks for. Raises InvalidRequest, which names the field, and ApiError (501) for an option that
+    is not supported and for a model that cannot fill gaps."""
+    engine, settings = engine_of(request), settings_of(request)
+    marks = marks_of(engine.vocab)
+    options = read_options(fields, engine, settings.defaults, streams=True)
+    gap = _read_gap(fields, engine.vocab)
+    prompt = make_prompt(gap, marks, engine, options.n_predict, suffix_first=settings.spm_infill)
+    return options, [prompt], CompletionJson(engine.vocab, settings.alias, engine.n_ctx_slot, options)
+
+
+def marks_of(vocab: Vocab) -> Marks:
+    """Returns the tokens with which the model fills gaps. Raises ApiError (501), which names those that it lacks."""
+    prefix, suffix, middle = vocab.fim_pre, vocab.fim_suf, vocab.fim_mid
+    if prefix is None or suffix is None or middle is None:
+        tokens = {"prefix": prefix, "suffix": suffix, "middle": middle}
+        missing = ", ".join(name for name, token in tokens.items() if token is None)
+        raise ApiError(501, f"this model cannot fill gaps: its vocabulary has no token for the {missing}")
+    beginning = (vocab.bos,) if vocab.add_bos and vocab.bos is not None else ()
+    return Marks(prefix, suffix, middle, beginning)
+
+
+def make_prompt(gap: Gap, marks: Marks, engine: Engine, n_predict: int, *, suffix_first: bool) -> Prompt:
+    """Returns the prompt for a gap, cut to fit into a slot of `engine` beside an answer of `n_predict` tokens."""
+    room = room_for(n_predict, engine.n_ctx_slot, engine.n_batch, has_extra=len(gap.extra) > 0)
+    tokens = infill_prompt(gap, marks, room, suffix_first=suffix_first)
+    return Prompt(engine.vocab.detokenize(tokens).decode(errors="replace"), tokens, n_system=0)
+
+
+def _read_gap(fields: Fields, vocab: Vocab) -> Gap:
+    return Gap(
+        prefix=read_mixed("input_prefix", fields.get("input_prefix"), vocab),
+        suffix=read_mixed("input_suffix", fields.get("input_suffix"), vocab),
+        begun=_tokenize("prompt", read_string(fields, "prompt", ""), vocab),
+        extra=_extra_tokens(_read_chunks(fields.get("input_extra")), vocab),
+    )
+
+
+def read_mixed(name: str, value: object, vocab: Vocab) -> list[int]:
+    """Returns the tokens of what stands on one side of a gap. Raises InvalidRequest, which names `name`."""
+    if isinstance(value, str):
+        return _tokenize(name, value, vocab)
+    if not isinstance(value, list):
+        raise expected(name, SHAPES, value)
+    tokens: list[int] = []
+    for index, part in enumerate(value):
+        if isinstance(part, str):
+            tokens += _tokenize(f"{name}[{index}]", part, vocab)
+        elif is_number(part):
+            tokens.append(as_token(f"{name}[{index}]", part, vocab.n_tokens))
+        else:
+            raise expected(f"{name}[{index}]", "a string or the id of a token", part)
+    return tokens
+
+
+def _read_chunks(value: object) -> list[Chunk]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise expected("input_extra", "a list of objects with text and filename", value)
+    return [_read_chunk(f"input_extra[{index}]", chunk) for index, chunk in enumerate(value)]
+
+
+def _read_chunk(name: str, value: object) -> Chunk:
+    if not isinstance(value, dict):
+        raise expected(name, "an object with text and filename", value)
+    filename = value.get("filename")
+    return Chunk(
+        filename=UNNAMED if filename is None else as_string(f"{name}.filename", filename),
+        text=as_string(f"{name}.text", value.get("text")),
+    )
+
+
+def _extra_tokens(chunks: list[Chunk], vocab: Vocab) -> list[int]:
+    """The chunks as models with tokens for repositories and files were trained to read them, the file with the gap
+    last; for other models, with a line between them."""
+    name, sep = "input_extra", vocab.fim_sep
+    if not chunks:
+        return []
+    if sep is None:
+        return [token for chunk in chunks for token in _tokenize(name, SNIPPET + chunk.text, vocab)]
+    tokens = [] if vocab.fim_rep is None else [vocab.fim_rep, *_tokenize(name, f"{PROJECT}\n", vocab)]
+    for chunk in chunks:
+        tokens += [sep, *_tokenize(name, f"{chunk.filename}\n", vocab), *_tokenize(name, chunk.text, vocab)]
+    return [*tokens, sep, *_tokenize(name, f"{FILE}\n", vocab)]
+
+
+def _tokenize(name: str, text: str, vocab: Vocab) -> list[int]:
+    """The text of a file: nothing in it is read as a special token, and nothing is put in front."""
+    with naming(name):
+        return vocab.tokenize_plain(text, add_special=False, parse_special=False)

@@ -1,0 +1,36 @@
+"""POST /v1/chat/completions: OpenAI's chats."""
+
+from dataclasses import replace
+
+from starlette.requests import Request
+
+from server.access import chat_template_of, engine_of, settings_of, state_of
+from server.chat.prompt import prompt_tokens
+from server.chat.read import Chat, read_chat
+from server.fields import Fields
+from server.openai.chat_json import ChatJson
+from server.openai.chat_options import read_chat_options
+from server.openai.envelope import Envelope
+from server.prompt import Prompt
+from server.respond import Asked
+from server.state import ServerState
+
+
+def read_openai_chat(request: Request, fields: Fields) -> Asked:
+    """Returns what a body asks for. Raises InvalidRequest, which names the field, and ApiError (501) for what is not
+    supported."""
+    engine, settings, state = engine_of(request), settings_of(request), state_of(request)
+    chat = with_system_prompt(read_chat(fields, settings.chat_template_kwargs), state)
+    prompt = chat.prompt(chat_template_of(request), state.tool_format)
+    options = read_chat_options(fields, prompt, chat.tools, engine, settings)
+    tokens = prompt_tokens(prompt.text, engine.vocab)
+    envelope = Envelope.new("chatcmpl", settings.alias, engine.fingerprint)
+    return options.completion, [Prompt(prompt.text, tokens, n_system=0)], ChatJson(engine.vocab, envelope, options)
+
+
+def with_system_prompt(chat: Chat, state: ServerState) -> Chat:
+    """Returns the chat with the server's system prompt in front, unless it has one of its own."""
+    text = state.system_prompt.text
+    if not text or any(message["role"] == "system" for message in chat.messages):
+        return chat
+    return replace(chat, messages=({"role": "system", "content": text}, *chat.messages))

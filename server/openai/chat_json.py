@@ -1,0 +1,119 @@
+"""The JSON of OpenAI's chats: the chunks of a stream and the whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from server.answer import Answer
+from server.completion_json import timings_json
+from server.openai.chat_message import ChatMessage, delta
+from server.openai.chat_options import ChatOptions
+from server.openai.envelope import Envelope
+from server.openai.finish_reason import finish_reason
+from server.openai.logprobs import chat_logprobs_json
+from server.openai.stream_options import DONE
+from server.openai.usage import usage_of
+from server.respond import FinishedAnswer
+from server.tools.turn_parser import TurnParser
+from server.tools.turn_pieces import CallStart, Piece
+from slots.events import Finished, Timings, Token, TokenProbabilities
+from slots.llama import Vocab
+
+WHOLE = "chat.completion"
+CHUNK = "chat.completion.chunk"
+
+
+@dataclass(slots=True)
+class _Choice:
+    """What is known of one choice of a stream."""
+
+    parser: TurnParser
+    calls_tools: bool = False
+    untold: list[TokenProbabilities] = field(default_factory=list)
+    """Of tokens whose text is held back."""
+
+
+class ChatJson:
+    """What the choices for one chat have in common."""
+
+    end_of_stream: ClassVar[bytes] = DONE
+
+    def __init__(self, vocab: Vocab, envelope: Envelope, options: ChatOptions) -> None:
+        self._vocab = vocab
+        self._envelope = envelope
+        self._options = options
+        self._choices: dict[int, _Choice] = {}
+
+    def token_events(self, answer: Answer, token: Token) -> list[object]:
+        """Returns the chunks for a token: none while its text may still become a tag."""
+        events: list[object] = []
+        choice = self._choices.get(answer.index)
+        if choice is None:
+            choice = self._choices[answer.index] = _Choice(self._options.parser())
+            events.append(self._chunk(answer.index, {"role": "assistant", "content": None}))
+        if token.probabilities is not None:
+            choice.untold.append(token.probabilities)
+        events += self._piece_events(answer.index, choice, choice.parser.feed(token.text), token.timings)
+        return events
+
+    def last_events(self, answer: Answer, finished: Finished) -> list[object]:
+        """Returns the chunks with the text that was held back, and the one that says why a choice ended."""
+        choice = self._choices.pop(answer.index, None) or _Choice(self._options.parser())
+        events = self._piece_events(answer.index, choice, choice.parser.finish(), None)
+        reason = finish_reason(finished, calls_tools=choice.calls_tools)
+        events.append(self._chunk(answer.index, {}, choice.untold, reason, finished.timings))
+        return events
+
+    def closing_events(self, answers: Sequence[FinishedAnswer]) -> list[object]:
+        """Returns the chunk with what all choices took, if that was asked for."""
+        if not self._options.include_usage:
+            return []
+        return [{**self._envelope.around(CHUNK, []), "usage": self._usage(answers)}]
+
+    def body(self, answers: Sequence[FinishedAnswer]) -> object:
+        """Returns the whole."""
+        choices = [self._whole(answer, finished) for answer, finished in answers]
+        return {
+            **self._envelope.around(WHOLE, choices),
+            "usage": self._usage(answers),
+            "timings": timings_json(answers[0][1].timings),
+        }
+
+    def _piece_events(
+        self, index: int, choice: _Choice, pieces: Sequence[Piece], timings: Timings | None
+    ) -> list[object]:
+        events: list[object] = []
+        for piece in pieces:
+            choice.calls_tools = choice.calls_tools or isinstance(piece, CallStart)
+            events.append(self._chunk(index, delta(piece), choice.untold, None, timings))
+            choice.untold = []
+        return events
+
+    def _chunk(
+        self,
+        index: int,
+        message: dict[str, object],
+        positions: Sequence[TokenProbabilities] = (),
+        reason: str | None = None,
+        timings: Timings | None = None,
+    ) -> dict[str, object]:
+        choice = {"index": index, "delta": message, "logprobs": self._logprobs(positions), "finish_reason": reason}
+        chunk = self._envelope.around(CHUNK, [choice])
+        return {**chunk, "timings": timings_json(timings)} if timings else chunk
+
+    def _whole(self, answer: Answer, finished: Finished) -> dict[str, object]:
+        parser = self._options.parser()
+        message = ChatMessage.of([*parser.feed(answer.content), *parser.finish()])
+        return {
+            "index": answer.index,
+            "message": message.json(),
+            "logprobs": self._logprobs(answer.probabilities),
+            "finish_reason": finish_reason(finished, calls_tools=bool(message.calls)),
+        }
+
+    def _logprobs(self, positions: Sequence[TokenProbabilities]) -> dict[str, object] | None:
+        logprobs = self._options.logprobs
+        return chat_logprobs_json(positions, logprobs.n_top, self._vocab) if logprobs.shown and positions else None
+
+    def _usage(self, answers: Sequence[FinishedAnswer]) -> dict[str, object]:
+        return usage_of([finished for _, finished in answers]).json()

@@ -1,0 +1,80 @@
+"""The options of OpenAI's chats, on top of those that all completions have."""
+
+from dataclasses import dataclass, replace
+
+from server.chat.prompt import ChatPrompt
+from server.completion_options import CompletionOptions, read_options
+from server.constraint import Constraint
+from server.fields import Fields, expected, read_string
+from server.openai.logprobs import Logprobs, read_chat_logprobs
+from server.openai.stream_options import wants_usage
+from server.settings import REASONING_FORMATS, CompletionDefaults, ReasoningFormat, Settings
+from server.tools.preserved import preserved_tokens
+from server.tools.thinking import Thinking
+from server.tools.tool_format import ToolFormat
+from server.tools.tools import ToolRequest
+from server.tools.turn_parser import TurnParser
+from server.tools.turn_source import call_source, json_source
+from slots.engine import Engine
+from slots.errors import InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOptions:
+    completion: CompletionOptions
+    logprobs: Logprobs
+    include_usage: bool
+    tool_format: ToolFormat | None
+    """How calls are written; None if no tool may be called."""
+    thinking: Thinking | None
+    """How thoughts are told from the rest; None if they are not."""
+
+    def parser(self) -> TurnParser:
+        """Returns what takes the text of one choice apart."""
+        return TurnParser(self.tool_format, self.thinking)
+
+
+def read_chat_options(
+    fields: Fields, prompt: ChatPrompt, tools: ToolRequest | None, engine: Engine, settings: Settings
+) -> ChatOptions:
+    """Returns the options of a request to `engine` that wants to go on from a chat's prompt and offers `tools`;
+    `settings` say what it leaves out.
+
+    Raises InvalidRequest, which names the field, and ApiError (501) for an option that is not supported.
+    """
+    logprobs, defaults = read_chat_logprobs(fields), settings.openai_defaults
+    own = {"n_probs": logprobs.n_probs, "logprobs": None}
+    options = read_options({**fields, **own}, engine, defaults)
+    tool_format = prompt.tool_format if tools and tools.callable_tools else None
+    constraint, thinking = options.constraint, prompt.thinking
+    if tools and tool_format:
+        _check_free(constraint, defaults)
+        constraint = Constraint("tools", call_source(tool_format, tools, thinking))
+    elif constraint and thinking:
+        constraint, thinking = _after_thoughts(constraint, thinking)
+    preserved = preserved_tokens(engine.vocab, tool_format, thinking)
+    completion = replace(options, constraint=constraint, preserved=preserved)
+    if _read_reasoning_format(fields, settings.reasoning_format) == "none":
+        thinking = None
+    return ChatOptions(completion, logprobs, wants_usage(fields), tool_format, thinking)
+
+
+def _check_free(constraint: Constraint | None, defaults: CompletionDefaults) -> None:
+    """What a flag asks of every text gives way to calls; what a request asks for cannot."""
+    if constraint is not None and constraint is not defaults.constraint:
+        raise InvalidRequest(constraint.name, 'expected no such option beside tools that may be called ("tool_choice")')
+
+
+def _after_thoughts(constraint: Constraint, thinking: Thinking) -> tuple[Constraint, Thinking]:
+    """JSON comes after the thoughts. Any other grammar is for all that the model writes, so that there are no thoughts
+    unless it spells them itself."""
+    if constraint.source.kind == "json_schema":
+        return replace(constraint, source=json_source(constraint.source.text, thinking)), thinking
+    return constraint, replace(thinking, is_open=False)
+
+
+def _read_reasoning_format(fields: Fields, default: ReasoningFormat) -> str:
+    given = read_string(fields, "reasoning_format", default)
+    if given not in REASONING_FORMATS:
+        raise expected("reasoning_format", " or ".join(REASONING_FORMATS), given)
+    return given

@@ -1,0 +1,43 @@
+"""GET /v1/models and /v1/models/{id}: the one model that this server has, as OpenAI lists models."""
+
+from starlette.requests import Request
+
+from server.access import engine_of, settings_of
+from server.errors import ApiError
+from server.json_response import JsonResponse
+from server.settings import Settings
+
+
+async def get_models(request: Request) -> JsonResponse:
+    return JsonResponse({"object": "list", "data": [_model_json(request)]})
+
+
+async def get_model(request: Request) -> JsonResponse:
+    """Raises ApiError (404) for a name that the model does not go by."""
+    asked, names = request.path_params["id"], names_of(settings_of(request))
+    if asked not in names:
+        message = f"model: expected {' or '.join(names)}, since no other is loaded, got {asked}"
+        raise ApiError(404, message, field="model")
+    return JsonResponse(_model_json(request))
+
+
+def names_of(settings: Settings) -> list[str]:
+    """Returns the names that the model goes by: its alias first, then its file's without the ending."""
+    return list(dict.fromkeys([settings.alias, settings.model_path.stem]))
+
+
+def _model_json(request: Request) -> dict[str, object]:
+    info, settings = engine_of(request).model.info, settings_of(request)
+    return {
+        "id": settings.alias,
+        "object": "model",
+        "created": request.app.state.started_at,
+        "owned_by": "llama-slots",
+        "meta": {
+            "n_vocab": info.n_vocab,
+            "n_ctx_train": info.n_ctx_train,
+            "n_embd": info.n_embd,
+            "n_params": info.n_params,
+            "size": info.size_bytes,
+        },
+    }

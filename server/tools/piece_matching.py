@@ -1,0 +1,73 @@
+"""The pieces of a call, looked for in a text that is still being written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from string import ascii_letters, digits
+
+from server.tools.tool_format import Mark, Pieces
+
+_OF_WORDS = frozenset(ascii_letters + digits + "_.-")
+"""What names and ids are made of."""
+
+
+class Unmatched(Enum):
+    """Why there is no match."""
+
+    YET = "yet"
+    """What there is of the text fits, but it has to go on."""
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class PieceMatch:
+    end: int
+    """Where in the text the match ends; arguments that come last are not part of it."""
+    words: Mapping[Mark, str]
+    """The name and the id, if they were among the pieces."""
+
+
+def match_pieces(pieces: Pieces, text: str) -> PieceMatch | Unmatched:
+    """Returns how far pieces go in a text, from its start on. Arguments may only come last; they are there once their
+    first brace is."""
+    position = 0
+    words: dict[Mark, str] = {}
+    for piece in pieces:
+        end: int | Unmatched
+        match piece:
+            case str():
+                end = _literal_end(piece, text, position)
+            case Mark.SPACE:
+                end = _space_end(text, position)
+            case Mark.ARGUMENTS:
+                end = _literal_end("{", text, position)
+                end = end if isinstance(end, Unmatched) else position
+            case _:
+                end = _word_end(text, position)
+        if isinstance(end, Unmatched):
+            return end
+        if isinstance(piece, Mark):
+            words[piece] = text[position:end]
+        position = end
+    return PieceMatch(position, words)
+
+
+def _literal_end(literal: str, text: str, start: int) -> int | Unmatched:
+    if text.startswith(literal, start):
+        return start + len(literal)
+    return Unmatched.YET if literal.startswith(text[start:]) else Unmatched.NEVER
+
+
+def _space_end(text: str, start: int) -> int | Unmatched:
+    """Something always comes after white space, and does not begin with any."""
+    rest = text[start:].lstrip()
+    return len(text) - len(rest) if rest else Unmatched.YET
+
+
+def _word_end(text: str, start: int) -> int | Unmatched:
+    end = start
+    while end < len(text) and text[end] in _OF_WORDS:
+        end += 1
+    if end == len(text):
+        return Unmatched.YET
+    return end if end > start else Unmatched.NEVER

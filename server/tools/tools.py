@@ -1,0 +1,137 @@
+"""The tools that a request offers to the model, and which of them it is to call."""
+
+import re
+from dataclasses import dataclass
+
+from server.fields import Fields, as_boolean, as_string, expected, read_boolean
+from slots.errors import InvalidRequest
+
+Json = dict[str, object]
+
+MAX_TOOLS = 128
+MAX_NAME = 64
+"""Characters."""
+_NAME = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_NAME}}}")
+_CHOICES = '"auto", "none", "required" or {"type": "function", "function": {"name": ...}}'
+_NO_PARAMETERS: Json = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRequest:
+    """What a request says about tools."""
+
+    tools: tuple[Json, ...]
+    """As OpenAI spells them: {"type": "function", "function": {"name", "description", "parameters"}}; parameters are
+    always there."""
+    choice: str
+    """"auto", "none", "required", or "function" for the one that is `named`."""
+    named: str | None
+    parallel: bool
+    """Whether a turn may have several calls."""
+
+    @property
+    def callable_tools(self) -> tuple[Json, ...]:
+        """Those that the model may call."""
+        if self.choice == "none":
+            return ()
+        return tuple(tool for tool in self.tools if self.named is None or name_of(tool) == self.named)
+
+    @property
+    def must_call(self) -> bool:
+        return self.choice in ("required", "function")
+
+
+def read_tools(fields: Fields) -> ToolRequest | None:
+    """Returns what a request says about tools; None if it offers none.
+
+    Raises InvalidRequest, which names the member that is wrong, also for a choice of a tool that is not offered.
+    """
+    value = fields.get("tools")
+    if value is not None and not isinstance(value, list):
+        raise expected("tools", "a list of tools", value)
+    if value and len(value) > MAX_TOOLS:
+        raise InvalidRequest("tools", f"expected at most {MAX_TOOLS} tools, got {len(value)}")
+    tools = tuple(_read_tool(f"tools[{index}]", tool) for index, tool in enumerate(value or ()))
+    parallel = read_boolean(fields, "parallel_tool_calls", True)
+    names = [name_of(tool) for tool in tools]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise expected(f"tools[{index}].function.name", "a name that no other tool has", name)
+    choice, named = _read_choice(fields.get("tool_choice"), names)
+    return ToolRequest(tools, choice, named, parallel) if tools else None
+
+
+def name_of(tool: Json) -> str:
+    """Returns the name of the function of a tool that was read."""
+    return str(_function(tool)["name"])
+
+
+def parameters_of(tool: Json) -> Json:
+    """Returns the JSON schema of the arguments of a tool that was read."""
+    parameters = _function(tool)["parameters"]
+    assert isinstance(parameters, dict)
+    return parameters
+
+
+def _function(tool: Json) -> Json:
+    function = tool["function"]
+    assert isinstance(function, dict)
+    return function
+
+
+def _read_tool(name: str, value: object) -> Json:
+    if not isinstance(value, dict):
+        raise expected(name, "an object with type and function", value)
+    if value.get("type", "function") != "function":
+        raise expected(f"{name}.type", '"function"', value["type"])
+    function = value.get("function")
+    if not isinstance(function, dict):
+        raise expected(f"{name}.function", "an object with name and parameters", function)
+    name = f"{name}.function"
+    if function.get("strict") is not None:
+        as_boolean(f"{name}.strict", function["strict"])
+    read: Json = {"name": _read_name(f"{name}.name", function.get("name"))}
+    if function.get("description") is not None:
+        read["description"] = as_string(f"{name}.description", function["description"])
+    return {"type": "function", "function": read | {"parameters": _read_parameters(name, function.get("parameters"))}}
+
+
+def _read_name(name: str, value: object) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise expected(name, f"1 to {MAX_NAME} letters, digits, underscores, dots or dashes", value)
+    return value
+
+
+def _read_parameters(name: str, value: object) -> Json:
+    if not value and isinstance(value, dict | None):
+        return _NO_PARAMETERS
+    if not isinstance(value, dict):
+        raise expected(f"{name}.parameters", "a JSON schema, which is an object", value)
+    if value.get("type", "object") != "object":
+        raise expected(f"{name}.parameters.type", '"object", since arguments have names', value["type"])
+    return value if "type" in value else {"type": "object", **value}
+
+
+def _read_choice(value: object, names: list[str]) -> tuple[str, str | None]:
+    if isinstance(value, dict):
+        return "function", _read_named(value, names)
+    if value is None or value in ("auto", "none"):
+        return ("auto" if value is None else str(value)), None
+    if value != "required":
+        raise expected("tool_choice", _CHOICES, value)
+    if not names:
+        raise InvalidRequest("tools", 'expected at least one tool, since tool_choice is "required", got none')
+    return "required", None
+
+
+def _read_named(value: Json, names: list[str]) -> str:
+    """The function is named in a member of its own, or beside the type."""
+    function = value.get("function")
+    field = "tool_choice.name" if function is None and "name" in value else "tool_choice.function.name"
+    name = value.get("name") if function is None else function.get("name") if isinstance(function, dict) else None
+    if value.get("type", "function") != "function" or not isinstance(name, str):
+        raise expected("tool_choice", _CHOICES, value)
+    if name not in names:
+        offered = f"one of the tools: {', '.join(names)}" if names else "no choice, since there are no tools"
+        raise expected(field, offered, name)
+    return name

@@ -1,0 +1,64 @@
+"""What a model may say in its turn, as a grammar."""
+
+from collections.abc import Sequence
+
+import orjson
+
+from grammar.source import GrammarSource
+from server.tools.thinking import Thinking
+from server.tools.tool_format import Mark, Pieces, ToolFormat
+from server.tools.tools import Json, ToolRequest, name_of, parameters_of
+from slots.errors import InvalidRequest
+
+_ID = {"pattern": "[a-zA-Z0-9]{9}"}
+
+
+def call_source(tool_format: ToolFormat, request: ToolRequest, thinking: Thinking | None) -> GrammarSource:
+    """Returns the grammar of a turn that may, or has to, call the tools of a request; the arguments match their
+    schemas. Not for a request that may call none.
+
+    Raises InvalidRequest for a schema that is nested too deeply.
+    """
+    tools = request.callable_tools
+    first, trigger = tool_format.first, tool_format.trigger
+    later = tool_format.later if request.parallel else None
+    calls = {
+        "trigger": _parts(trigger),
+        "only_at_start": tool_format.is_only_at_start,
+        "first": _of_each(first[len(trigger) :], tools),
+        "later": [] if later is None else _of_each(later, tools),
+        "end": _parts(tool_format.end),
+    }
+    schemas = [[f'the parameters of the tool "{name_of(tool)}"', _schema_text(tool)] for tool in tools]
+    return _source(thinking, text=not request.must_call, calls=calls, json=None, schemas=schemas)
+
+
+def json_source(schema: str, thinking: Thinking) -> GrammarSource:
+    """Returns the grammar of a turn that is JSON, which matches a schema that is given as JSON text, after thoughts."""
+    return _source(thinking, text=False, calls=None, json=0, schemas=[["the JSON after the thoughts", schema]])
+
+
+def _source(thinking: Thinking | None, **members: object) -> GrammarSource:
+    thoughts = thinking and {"start": thinking.start, "end": thinking.end, "is_open": thinking.is_open}
+    return GrammarSource("turn", orjson.dumps({"thoughts": thoughts, **members}).decode())
+
+
+def _of_each(pieces: Pieces, tools: Sequence[Json]) -> list[list[object]]:
+    return [_parts(pieces, name_of(tool), number) for number, tool in enumerate(tools)]
+
+
+def _parts(pieces: Pieces, name: str = "", schema: int = 0) -> list[object]:
+    values: dict[str | Mark, object] = {
+        Mark.NAME: name,
+        Mark.ARGUMENTS: {"schema": schema},
+        Mark.ID: _ID,
+        Mark.SPACE: None,
+    }
+    return [values.get(piece, piece) for piece in pieces]
+
+
+def _schema_text(tool: Json) -> str:
+    try:
+        return orjson.dumps(parameters_of(tool)).decode()
+    except orjson.JSONEncodeError:
+        raise InvalidRequest("tools", f"expected a less deep schema for {name_of(tool)}") from None

@@ -1,0 +1,40 @@
+"""Short ways to write down chats."""
+
+from typing import Any
+
+from server.chat.messages import Message, read_messages
+from server.chat.template import ChatTemplate
+
+BOS, EOS = "<s>", "</s>"
+TOOL: dict[str, Any] = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
+
+
+def template(source: str) -> ChatTemplate:
+    return ChatTemplate(source, BOS, EOS)
+
+
+def system(text: str) -> Message:
+    return {"role": "system", "content": text}
+
+
+def user(text: str) -> Message:
+    return {"role": "user", "content": text}
+
+
+def assistant(text: str, **more: str) -> Message:
+    return {"role": "assistant", "content": text, **more}
+
+
+def calling(*calls: tuple[str, str, str]) -> Message:
+    """Returns the message of calls, each given as id, name and arguments."""
+    asked = [{"id": i, "type": "function", "function": {"name": n, "arguments": a}} for i, n, a in calls]
+    return {"role": "assistant", "content": None, "tool_calls": asked}
+
+
+def result(call_id: str, text: str) -> Message:
+    return {"role": "tool", "tool_call_id": call_id, "content": text}
+
+
+def render(source: str, *messages: Message, **more: Any) -> str:
+    """Returns the text of messages as a request may have sent them."""
+    return template(source).render(read_messages(list(messages)), **more)

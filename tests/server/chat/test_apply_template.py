@@ -1,0 +1,127 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.conftest import running_server
+from tests.server.asking import error_of, get, post
+from tests.server.chat.templates import BRACKETS
+from tests.server.program import refused
+
+VARIABLES = "{{- sign | default('') }}{{ documents | tojson if documents }}"
+SPY = "{% if messages[0].content == 'spy' %}{{ ''.__class__.__mro__ }}{% endif %}"
+HI = {"role": "user", "content": "Hi"}
+TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
+
+
+@pytest.fixture(scope="module")
+def brackets_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("brackets")
+    (folder / "template.jinja").write_text(VARIABLES + SPY + BRACKETS)
+    flags = ("--chat-template-file", str(folder / "template.jinja"), "--chat-template-kwargs", '{"sign": "!"}')
+    with running_server(folder, *flags) as url:
+        yield url
+
+
+def ask(url: str, *messages: Any, **fields: Any) -> requests.Response:
+    return post(url, {"messages": list(messages), **fields}, "/apply-template")
+
+
+def prompt(url: str, *messages: Any, **fields: Any) -> str:
+    response = ask(url, *messages, **fields)
+    assert response.status_code == 200, response.text
+    assert response.json().keys() == {"prompt"}
+    return str(response.json()["prompt"])
+
+
+def refusal(url: str, *messages: Any, **fields: Any) -> str:
+    error = error_of(ask(url, *messages, **fields))
+    assert (error["code"], error["type"]) == (400, "invalid_request_error")
+    return str(error["message"])
+
+
+def test_prompt_is_what_the_models_template_makes_of_messages(server: str) -> None:
+    parts = [{"type": "text", "text": "Be brief."}]
+    assert prompt(server, {"role": "system", "content": parts}, {"content": "Hi"}) == (
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_answer_that_has_begun_goes_on(server: str) -> None:
+    text = prompt(server, HI, {"role": "assistant", "content": "Once "})
+    assert text == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nOnce "
+
+
+def test_generation_prompt_can_be_left_out(server: str) -> None:
+    assert prompt(server, HI, add_generation_prompt=False) == "<|im_start|>user\nHi<|im_end|>\n"
+
+
+def test_long_chat_is_rendered(server: str) -> None:
+    assert prompt(server, *[{"content": "a word or two"}] * 2000).count("a word or two") == 2000
+
+
+def test_template_of_a_file_is_used(brackets_server: str) -> None:
+    assert prompt(brackets_server, HI) == "!<|endoftext|>[INST] Hi [/INST]"
+
+
+def test_props_show_the_template_in_use_and_what_it_knows(server: str, brackets_server: str) -> None:
+    props = get(f"{brackets_server}/props").json()
+    assert props["chat_template"] == VARIABLES + SPY + BRACKETS
+    assert props["chat_template_caps"]["supports_parallel_tool_calls"]
+    assert not props["chat_template_caps"]["supports_system_role"]
+    caps = get(f"{server}/props").json()["chat_template_caps"]
+    assert {name for name, is_so in caps.items() if is_so} == {"supports_string_content", "supports_system_role"}
+
+
+def test_variables_of_a_request_override_those_of_the_flag(brackets_server: str) -> None:
+    assert prompt(brackets_server, HI, chat_template_kwargs={"sign": "?"}).startswith("?<|endoftext|>")
+    assert prompt(brackets_server, HI, chat_template_kwargs={"other": "?"}).startswith("!<|endoftext|>")
+
+
+def test_tools_and_documents_reach_the_template(brackets_server: str) -> None:
+    text = prompt(brackets_server, HI, tools=[TOOL], documents=[{"text": "a"}])
+    assert text.startswith('![{"text": "a"}]<|endoftext|>[TOOLS][{"type": "function", "function": {"name": "add"')
+
+
+def test_templates_own_message_is_the_answer(brackets_server: str) -> None:
+    assert refusal(brackets_server, HI, HI) == "messages: user and assistant have to take turns"
+
+
+def test_template_gets_at_nothing_of_the_program(brackets_server: str) -> None:
+    message = refusal(brackets_server, {"content": "spy"})
+    assert message == (
+        "messages: the chat template fails in line 1: access to attribute '__class__' of 'str' object is unsafe."
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"messages": []}, "messages: expected a list of at least one message, got []"),
+        ({"messages": None}, "messages: expected a list of at least one message, got nothing"),
+        ({"documents": ["a"]}, 'documents: expected a list of objects, got ["a"]'),
+        ({"tools": {}}, "tools: expected a list of tools, got {}"),
+        ({"add_generation_prompt": 1}, "add_generation_prompt: expected true or false, got 1"),
+        ({"chat_template_kwargs": []}, "chat_template_kwargs: expected an object, got []"),
+        (
+            {"chat_template_kwargs": {"tools": []}},
+            "chat_template_kwargs.tools: expected as a field of the request itself",
+        ),
+        ({"reasoning_effort": 1}, "reasoning_effort: expected a string, got 1"),
+    ],
+)
+def test_field_of_a_wrong_kind_is_refused(server: str, fields: dict[str, Any], message: str) -> None:
+    assert refusal(server, HI, **fields) == message
+
+
+def test_image_is_not_supported(server: str) -> None:
+    error = error_of(ask(server, HI, {"content": [{"type": "image_url", "image_url": {"url": "data:"}}]}))
+    assert (error["code"], error["type"]) == (501, "not_supported_error")
+    assert error["message"] == "messages[1].content[0]: images are not supported, only text is"
+
+
+def test_template_that_cannot_be_read_ends_the_program_with_one_line() -> None:
+    said = refused("--chat-template", "{% if %}", code=2)
+    assert said.startswith("llama-slots: error: argument --chat-template: expected a Jinja template, got one that ")

@@ -1,0 +1,37 @@
+"""Ways to ask for embeddings."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tests.server.asking import Json, error_of, post
+
+Vector = npt.NDArray[np.float64]
+
+
+def embeddings(url: str, text: object, **fields: Any) -> list[Vector]:
+    """Returns the embeddings of OpenAI's dialect, by their index."""
+    answer = answered(url, "/v1/embeddings", input=text, **fields)
+    assert [each["index"] for each in answer["data"]] == list(range(len(answer["data"])))
+    return [np.array(each["embedding"]) for each in answer["data"]]
+
+
+def answered(url: str, path: str, **fields: Any) -> Any:
+    response = post(url, fields, path)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def refused(url: str, path: str, status: int = 400, **fields: Any) -> Json:
+    """Returns what is wrong with a request, in either dialect's words."""
+    response = post(url, fields, path)
+    assert response.status_code == status, response.text
+    if "param" not in response.json()["error"]:
+        return error_of(response)
+    error: Json = response.json()["error"]
+    return error
+
+
+def cosine(one: Vector, other: Vector) -> float:
+    return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))

@@ -1,0 +1,34 @@
+"""Tools that are offered in tests."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from server.tools.tools import ToolRequest, read_tools
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "find_place": {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "maxLength": 10},
+            "kind": {"enum": ["house", "tree"]},
+            "near": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 9}, "maxItems": 3},
+        },
+        "required": ["name", "kind"],
+        "additionalProperties": False,
+    },
+    "find_person": {
+        "type": "object",
+        "properties": {"is_old": {"type": "boolean"}},
+        "required": ["is_old"],
+        "additionalProperties": False,
+    },
+    "wait": {"type": "object", "properties": {}, "additionalProperties": False},
+}
+
+
+def request_of(choice: object = "auto", *, parallel: bool = True, schemas: Mapping[str, Any] = SCHEMAS) -> ToolRequest:
+    """What a request says that offers these tools."""
+    tools = [{"type": "function", "function": {"name": name, "parameters": schema}} for name, schema in schemas.items()]
+    found = read_tools({"tools": tools, "tool_choice": choice, "parallel_tool_calls": parallel})
+    assert found is not None
+    return found

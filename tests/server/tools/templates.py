@@ -1,0 +1,156 @@
+"""Chat templates in the styles of known models: each writes calls in its own way."""
+
+from dataclasses import dataclass
+
+from server.tools.tool_format import Mark, ToolFormat
+
+NAME, ARGUMENTS, ID = Mark.NAME, Mark.ARGUMENTS, Mark.ID
+
+
+@dataclass(frozen=True)
+class Style:
+    """A template, and the format that it writes calls in."""
+
+    source: str
+    format: ToolFormat
+
+
+def _turns(
+    calls: str, *, tools: str = "{{ tools | tojson }}", start: str = "<|im_start|>", end: str = "<|im_end|>\n"
+) -> str:
+    return (
+        "{{ bos_token }}{% if tools %}" + start + "system\n" + tools + end + "{% endif %}"
+        "{% for message in messages %}"
+        + start + "{{ message.role }}\n{{ message.content or '' }}"
+        "{% if message.tool_calls %}" + calls + "{% endif %}" + end + "{% endfor %}"
+        "{% if add_generation_prompt %}" + start + "assistant\n{% endif %}"
+    )  # fmt: skip
+
+
+def _each(call: str, between: str = "") -> str:
+    separator = "{% if not loop.last %}" + between + "{% endif %}"
+    return "{% for call in message.tool_calls %}{% set f = call.function %}" + call + separator + "{% endfor %}"
+
+
+_OBJECT = '{"name": "{{ f.name }}", "arguments": {{ f.arguments | tojson }}}'
+
+TAGGED = Style(
+    _turns(
+        "{% for call in message.tool_calls %}{% set f = call.function %}"
+        "{% if (loop.first and message.content) or not loop.first %}{{ '\\n' }}{% endif %}"
+        "<tool_call>\n" + _OBJECT + "\n</tool_call>{% endfor %}"
+    ),
+    ToolFormat(
+        call=('<tool_call>\n{"name": "', NAME, '", "arguments": ', ARGUMENTS, "}\n</tool_call>"), separator="\n"
+    ),
+)
+STRING_ARGUMENTS = Style(
+    _turns(_each('<call>{"name": "{{ f.name }}", "arguments": {{ f.arguments }}}</call>')),
+    ToolFormat(call=('<call>{"name": "', NAME, '", "arguments": ', ARGUMENTS, "}</call>"), separator=""),
+)
+BARE = Style(
+    _turns(
+        "{% if message.tool_calls | length != 1 %}{{ raise_exception('one call at a time, please') }}{% endif %}"
+        '{% set f = message.tool_calls[0].function %}{"name": "{{ f.name }}", "parameters": {{ f.arguments | tojson }}}'
+    ),
+    ToolFormat(call=('{"name": "', NAME, '", "parameters": ', ARGUMENTS, "}")),
+)
+LISTED = Style(
+    "{{ bos_token }}{% for message in messages %}"
+    "{% if message.role == 'user' %}{% if tools and loop.last %}[AVAILABLE_TOOLS]{{ tools | tojson }}[/AVAILABLE_TOOLS]"
+    "{% endif %}[INST] {{ message.content }} [/INST]"
+    "{% elif message.tool_calls %}[TOOL_CALLS] ["
+    "{% for call in message.tool_calls %}{% if call.id | length != 9 %}{{ raise_exception('nine, please') }}{% endif %}"
+    '{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}, "id": "{{ call.id }}"}'
+    "{% if not loop.last %}, {% endif %}{% endfor %}]{{ eos_token }}"
+    "{% elif message.role == 'assistant' %} {{ message.content }}{{ eos_token }}{% endif %}{% endfor %}",
+    ToolFormat(
+        opening="[TOOL_CALLS] [",
+        call=('{"name": "', NAME, '", "arguments": ', ARGUMENTS, ', "id": "', ID, '"}'),
+        separator=", ",
+        closing="]",
+    ),
+)
+TOKENS = Style(
+    _turns(_each("[TOOL_CALLS]{{ f.name }}[ARGS]{{ f.arguments | tojson }}")),
+    ToolFormat(call=("[TOOL_CALLS]", NAME, "[ARGS]", ARGUMENTS), separator=""),
+)
+NAME_IN_TAG = Style(
+    _turns(_each("<function={{ f.name }}>{{ f.arguments | tojson }}</function>")),
+    ToolFormat(call=("<function=", NAME, ">", ARGUMENTS, "</function>"), separator=""),
+)
+FENCED = Style(
+    "{{ bos_token }}{{ tools | tojson if tools }}{% for message in messages %}"
+    "{% if message.role == 'user' %}<User>{{ message.content }}"
+    "{% elif message.tool_calls %}<Assistant><calls_begin>"
+    "{% for call in message.tool_calls %}{% set f = call.function %}<call_begin>function<sep>{{ f.name }}\n"
+    "```json\n{{ f.arguments | tojson }}\n```<call_end>{% endfor %}<calls_end>{{ eos_token }}"
+    "{% elif message.role == 'assistant' %}<Assistant></think>{{ message.content }}{{ eos_token }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}<Assistant><think>\n{% endif %}",
+    ToolFormat(
+        opening="<calls_begin>",
+        call=("<call_begin>function<sep>", NAME, "\n```json\n", ARGUMENTS, "\n```<call_end>"),
+        separator="",
+        closing="<calls_end>",
+    ),
+)
+JSON_LIST = Style(
+    _turns("<|tool_call|>[" + _each(_OBJECT, ", ") + "]<|/tool_call|>"),
+    ToolFormat(
+        opening="<|tool_call|>[",
+        call=('{"name": "', NAME, '", "arguments": ', ARGUMENTS, "}"),
+        separator=", ",
+        closing="]<|/tool_call|>",
+    ),
+)
+BARE_LIST = Style(
+    _turns("[" + _each(_OBJECT, ", ") + "]"),
+    ToolFormat(opening="[", call=('{"name": "', NAME, '", "arguments": ', ARGUMENTS, "}"), separator=", ", closing="]"),
+)
+ARGUMENTS_FIRST = Style(
+    _turns(_each('<call>{"arguments": {{ f.arguments | tojson }}, "name": "{{ f.name }}"}</call>', "{{ '\\n' }}")),
+    ToolFormat(call=('<call>{"arguments": ', ARGUMENTS, ', "name": "', NAME, '"}</call>'), separator="\n"),
+)
+ID_FIRST = Style(
+    _turns(_each('<call id="{{ call.id }}" name="{{ f.name }}">{{ f.arguments | tojson }}</call>')),
+    ToolFormat(call=('<call id="', ID, '" name="', NAME, '">', ARGUMENTS, "</call>"), separator=""),
+)
+ENDS_OTHERWISE = Style(
+    _turns(_each("<|python_tag|>" + _OBJECT, "; ") + "<|eom_id|>", end="<|eot_id|>"),
+    ToolFormat(call=('<|python_tag|>{"name": "', NAME, '", "arguments": ', ARGUMENTS, "}"), separator="; "),
+)
+
+NUMBERED = Style(
+    _turns(_each('<call number="{{ loop.index }}">' + _OBJECT + "</call>", "; ")),
+    ToolFormat(call=('<call number="1">{"name": "', NAME, '", "arguments": ', ARGUMENTS, "}</call>")),
+)
+"""Its second and third call differ, so that there is only a format for one."""
+
+STYLES = {
+    "tagged": TAGGED,
+    "string arguments": STRING_ARGUMENTS,
+    "bare": BARE,
+    "listed": LISTED,
+    "tokens": TOKENS,
+    "name in tag": NAME_IN_TAG,
+    "fenced": FENCED,
+    "json list": JSON_LIST,
+    "bare list": BARE_LIST,
+    "arguments first": ARGUMENTS_FIRST,
+    "id first": ID_FIRST,
+    "ends otherwise": ENDS_OTHERWISE,
+    "numbered": NUMBERED,
+}
+
+PARAMETER_TAGS = _turns(
+    _each(
+        "<tool_call>\n<function={{ f.name }}>\n{% for name, value in f.arguments | items %}<parameter={{ name }}>\n"
+        "{{ value }}\n</parameter>\n{% endfor %}</function>\n</tool_call>"
+    )
+)
+PYTHON_CALLS = _turns(
+    _each("[{{ f.name }}({% for name, value in f.arguments | items %}{{ name }}={{ value | tojson }}{% endfor %})]")
+)
+NAME_FIRST = _turns(_each("{{ f.name }}\n{{ f.arguments | tojson }}"))
+LONG = _turns(_each(_OBJECT) + "And so on" * 50)
+NO_CALLS = _turns("").replace("{% if message.tool_calls %}{% endif %}", "").replace("{{ tools | tojson }}", "")
