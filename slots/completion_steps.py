@@ -11,19 +11,16 @@ from slots.generation import Generation
 from slots.kv_cache import KvCache
 from slots.llama import Batch, Context, Logits, Vocab
 from slots.options import EngineOptions
+from slots.outbox import Delivery, Outbox
 from slots.sampling import Choice, RowSampler, Sampler, Surroundings
 from slots.scheduler import Limits, Share, can_get_slot, choose_slot, has_room, plan_step
 from slots.slot import Slot
-from slots.stream import CompletionStream
 from slots.work import Work
 
 _log = logging.getLogger("slots")
 
 _MOST_UNREAD = 16_384
 """Events that may wait for a client to read them, where that is more than a slot has context."""
-
-Delivery = tuple[CompletionStream, Event | None]
-"""An event for a stream; None is that its request was cancelled."""
 
 
 class CompletionSteps:
@@ -42,9 +39,8 @@ class CompletionSteps:
         self._limits = Limits(context.n_batch, context.n_ubatch, self._cache.least_taken, context.can_cut)
         self._most_unread = max(_MOST_UNREAD, context.n_ctx_seq)
         self._errands: list[Errand] = []
-        self._streams: dict[int, CompletionStream] = {}
+        self._outbox = Outbox()
         self._generations: dict[int, Generation] = {}
-        self._outbox: list[Delivery] = []
         self._batch = Batch(context.n_batch)
         self._rows = RowSampler(vocab.n_tokens, min(context.n_threads, len(self.slots)))
 
@@ -58,12 +54,12 @@ class CompletionSteps:
     @property
     def has_work(self) -> bool:
         """Whether there is anything to do, or to wait for."""
-        return bool(self._streams or self._errands)
+        return bool(self._outbox or self._errands)
 
     def add(self, command: Submit | Errand) -> None:
         """Let a request, or an errand, wait for its slot."""
         if isinstance(command, Submit):
-            self._streams[command.work.number] = command.stream
+            self._outbox.open(command.work, command.stream)
             self.waiting.append(command.work)
         else:
             self._errands.append(command)
@@ -75,9 +71,8 @@ class CompletionSteps:
         self._run_step()
 
     def take_deliveries(self) -> list[Delivery]:
-        """Returns the events since the last call."""
-        deliveries, self._outbox = self._outbox, []
-        return deliveries
+        """Returns what is to be delivered since the last call."""
+        return self._outbox.take()
 
     def drop_caches(self) -> None:
         """Empty all slots, whose state cannot be relied on."""
@@ -100,9 +95,7 @@ class CompletionSteps:
     def _end(self, number: int, last_event: Finished | Failed | None) -> None:
         """Let go of a request; its stream gets its last event, or none if nobody listens any more."""
         self._generations.pop(number, None)
-        stream = self._streams.pop(number, None)
-        if stream:
-            self._outbox.append((stream, last_event))
+        self._outbox.close(number, last_event)
 
     def _release(self, slot: Slot, last_event: Finished | Failed) -> None:
         if slot.work:
@@ -128,7 +121,7 @@ class CompletionSteps:
             slot.release()
         self.waiting.clear()
         self._fail_errands(error)
-        for number in list(self._streams):
+        for number in self._outbox.numbers:
             self._end(number, Failed(error))
 
     def _run_errands(self) -> None:
@@ -260,15 +253,14 @@ class CompletionSteps:
 
     def _go_on(self, slot: Slot, generation: Generation, choice: Choice, now: float) -> None:
         """Tell what comes of a choice, and of those that a grammar leaves none about after it."""
-        stream = self._streams[generation.number]
         self._tell(slot, generation.advance(choice, now))
         is_bound = slot.work is not None and slot.work.request.grammar is not None
         forced = generation.sampler.take_forced(self._least_forced()) if is_bound else []
         for n_more, token in zip(reversed(range(len(forced))), forced, strict=True):
             if slot.work:
                 self._tell(slot, generation.advance(Choice(token, None), now, n_more))
-        if stream.n_unread > self._most_unread:
-            raise StepFailed(f"{stream.n_unread} tokens wait for the client to read them")
+        if slot.work and (n_unread := self._outbox.n_unread(generation.number)) > self._most_unread:
+            raise StepFailed(f"{n_unread} tokens wait for the client to read them")
 
     def _least_forced(self) -> int:
         """Fewest tokens for which computing them at once saves time. With streams of their own, llama.cpp runs once
@@ -281,7 +273,7 @@ class CompletionSteps:
             if isinstance(event, Finished):
                 self._release(slot, event)
             elif slot.work:
-                self._outbox.append((self._streams[slot.work.number], event))
+                self._outbox.tell(slot.work.number, event)
 
     def _generation_of(self, slot: Slot) -> Generation:
         assert slot.work

@@ -5,9 +5,10 @@ import logging
 from queue import Empty, SimpleQueue
 
 from slots.commands import Cancel, Command, Drain, Embed, Errand, Submit
-from slots.completion_steps import CompletionSteps, Delivery
+from slots.completion_steps import CompletionSteps
 from slots.embedding_steps import EmbeddingSteps
 from slots.errors import EngineError, ShuttingDown, internal_error
+from slots.outbox import Delivery
 
 _log = logging.getLogger("slots")
 
@@ -29,7 +30,7 @@ class EngineLoop:
     def run(self, loop: asyncio.AbstractEventLoop) -> None:
         """Work until told to stop. Events are delivered on `loop`."""
         try:
-            while self._turn():
+            while self._turn(loop):
                 self._emit(loop)
         except Exception:
             _log.exception("the engine cannot go on; the server has to be started again")
@@ -45,7 +46,7 @@ class EngineLoop:
         for kind in self._kinds:
             kind.close()
 
-    def _turn(self) -> bool:
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Take commands and run the steps; False is the end. Whatever fails outside of a step fails all requests."""
         try:
             if not self._take_commands():
@@ -53,6 +54,7 @@ class EngineLoop:
             is_generating = self._completions is not None and self._completions.has_work
             if self._completions:
                 self._completions.step()
+                self._emit(loop)  # its tokens do not wait for the embeddings
             self._embeddings.step(is_alone=not is_generating)
         except Exception:
             _log.exception("the engine failed outside of a step, and with it all requests")
@@ -99,19 +101,19 @@ class EngineLoop:
 
     def _emit(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand the events of a step to the event loop, in one call."""
-        events = self._completions.take_deliveries() if self._completions else []
-        if not events:
+        deliveries = self._completions.take_deliveries() if self._completions else []
+        if not deliveries:
             return
         try:
-            loop.call_soon_threadsafe(_deliver, events)
+            loop.call_soon_threadsafe(_deliver, deliveries)
         except RuntimeError:
-            _log.debug("the event loop is closed, %d events are lost", len(events))
+            _log.debug("the event loop is closed, what was told to %d streams is lost", len(deliveries))
 
 
-def _deliver(events: list[Delivery]) -> None:
+def _deliver(deliveries: list[Delivery]) -> None:
     """Runs on the event loop."""
-    for stream, event in events:
-        stream.deliver(event)
+    for stream, events in deliveries:
+        stream.deliver(events)
 
 
 def _shutting_down() -> ShuttingDown:

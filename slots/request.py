@@ -42,6 +42,8 @@ class CompletionRequest:
     """Spaces and tabs that each new line has to begin with; one that has fewer ends the generation."""
     t_max_predict_ms: int = 0
     """Milliseconds after which the next line end ends the generation; 0 or less is off."""
+    is_streamed: bool = True
+    """Tell tokens one by one as they come, and not many at once, which costs less."""
     timings_per_token: bool = False
     """Report counts and durations with each token."""
     preserved: frozenset[int] = frozenset()

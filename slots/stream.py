@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from slots.events import Event, Failed, Finished
@@ -31,13 +31,13 @@ class CompletionStream:
         """Events that wait to be read; may be called from any thread."""
         return len(self._events)
 
-    def deliver(self, event: Event | None) -> None:
-        """Add an event, or None when the generation was cancelled; to be called on the event loop."""
-        self._is_complete = event is None or isinstance(event, Finished | Failed)
+    def deliver(self, events: Sequence[Event]) -> None:
+        """Add events, or none when the generation was cancelled; to be called on the event loop."""
+        self._is_complete = not events or isinstance(events[-1], Finished | Failed)
         if self._is_complete and self._is_over:
             self._give_place_back()
-        elif event is not None:
-            self._events.append(event)
+        elif events:
+            self._events.extend(events)
             self._arrived.set()
 
     def cancel(self) -> None:

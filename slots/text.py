@@ -20,6 +20,8 @@ class StopStrings:
 
     def feed(self, text: str) -> str:
         """Take in text; returns what can be shown: nothing that is, or may become, part of a stop string."""
+        if not self._stop:
+            return text
         self._held += text
         matches = [(at + len(word), at, word) for word in self._stop if (at := self._held.find(word)) >= 0]
         if matches:

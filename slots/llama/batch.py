@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import llama_cpp.llama_cpp as lib
 import numpy as np
+import numpy.typing as npt
 
 
 class Batch:
@@ -42,14 +43,22 @@ class Batch:
         start, end = self.n_tokens, self.n_tokens + len(tokens)
         if end > self.capacity:
             raise ValueError(f"a batch holds {self.capacity} tokens, {end} are too many")
-        self._token[start:end] = tokens
-        self._pos[start:end] = np.arange(position, position + len(tokens))
-        self._seq[start:end] = sequence
-        self._output[start:end] = 0
+        if len(tokens) == 1:  # as most are; one number is set several times faster than a slice
+            self._fill(start, tokens[0], position, sequence)
+        else:
+            self._fill(slice(start, end), tokens, np.arange(position, position + len(tokens)), sequence)
         if last_logits:
             self._output[end - 1] = 1
             self.n_outputs += 1
         self.n_tokens = end
+
+    def _fill(
+        self, place: int | slice, tokens: int | Sequence[int], positions: int | npt.NDArray[np.int_], sequence: int
+    ) -> None:
+        self._token[place] = tokens
+        self._pos[place] = positions
+        self._seq[place] = sequence
+        self._output[place] = 0
 
     def add_all_outputs(self, sequence: int, position: int, tokens: Sequence[int]) -> None:
         """As `add`, and each of the tokens gets a row of output. Raises ValueError when the batch is full."""

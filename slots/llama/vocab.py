@@ -55,6 +55,7 @@ class Vocab:
         """Tokens that the model's header says are never to be generated."""
         self.end_of_generation = frozenset(t for t in range(self.n_tokens) if lib.llama_vocab_is_eog(handle, t))
         self._pieces: dict[int, bytes] = {}
+        self._texts: dict[int, bytes] = {}
 
     def is_control(self, token: int) -> bool:
         """Whether a token steers the model and has no text of its own. Raises ValueError for an unknown id."""
@@ -113,7 +114,10 @@ class Vocab:
     def text_of(self, token: int) -> bytes:
         """The bytes that a generated token adds to a text: none if it steers the model. Raises ValueError for an
         unknown id."""
-        return b"" if self.is_control(token) else self.piece(token)
+        known = self._texts.get(token)
+        if known is None:
+            known = self._texts[token] = b"" if self.is_control(token) else self.piece(token)
+        return known
 
     def detokenize(self, tokens: Sequence[int]) -> bytes:
         """The bytes of tokens in a row, special tokens spelled out. Raises ValueError for an unknown id."""

@@ -31,8 +31,7 @@ class RowSampler:
     def __init__(self, n_vocab: int, n_threads: int) -> None:
         self._n_vocab = n_vocab
         self._workspaces = [Workspace(n_vocab) for _thread in range(n_threads)]
-        self._together: list[Sampler] = []
-        self._chain = UsualChain([])
+        self._together = _Together([])
         self._others = ThreadPoolExecutor(n_threads - 1, "sampling") if n_threads > 1 else None
 
     def choose(self, samplers: Sequence[Sampler], rows: Logits) -> list[Result]:
@@ -57,14 +56,16 @@ class RowSampler:
     def _choose_together(self, samplers: Sequence[Sampler], rows: Logits, numbers: Sequence[int]) -> dict[int, Result]:
         """The choices for rows whose samplers are the usual ones, or none if the rows are too short for that."""
         chosen = [samplers[number] for number in numbers]
-        chain = self._chain_of(chosen)
+        if chosen != self._together.samplers:  # most steps have the same ones as the step before
+            self._together = _Together(chosen)
+        chain = self._together.chain
         n_usual = self._workspaces[0].maxima.size
         n_columns = n_columns_for(self._n_vocab, n_usual, chain.most_candidates)
         if n_columns is None:
             return {}
         places = np.array(numbers)
         with quiet():
-            self._edit(chosen, rows, places)
+            self._together.edit(rows, places, self._workspaces[0])
             table = chain.apply(rows, places, n_columns)
             if table is None:
                 alone = zip(numbers, chosen, strict=True)
@@ -72,22 +73,6 @@ class RowSampler:
             tokens = draw_from_rows(table, np.array([sampler.random_share() for sampler in chosen]))
         taken = [Choice(sampler.take(token), None) for sampler, token in zip(chosen, tokens, strict=True)]
         return dict(zip(numbers, taken, strict=True))
-
-    def _chain_of(self, samplers: list[Sampler]) -> UsualChain:
-        """The chains of several rows; most steps have the same ones as the step before."""
-        if samplers != self._together:
-            self._together = samplers
-            self._chain = UsualChain([sampler.usual for sampler in samplers if sampler.usual is not None])
-        return self._chain
-
-    def _edit(self, samplers: Sequence[Sampler], rows: Logits, places: Indices) -> None:
-        penalized = [number for number, sampler in enumerate(samplers) if sampler.only_penalties is not None]
-        if penalized:
-            penalties = [penalty for sampler in samplers if (penalty := sampler.only_penalties) is not None]
-            penalize_rows(penalties, rows, places[penalized])
-        for sampler, place in zip(samplers, places, strict=True):
-            if sampler.only_penalties is None:
-                sampler.edit(Candidates(rows[place], self._workspaces[0]))
 
     def _choose_on_threads(
         self, samplers: Sequence[Sampler], rows: Logits, numbers: Sequence[int]
@@ -106,6 +91,29 @@ class RowSampler:
         for other in others:
             results.update(other.result())
         return results
+
+
+class _Together:
+    """Samplers of several rows, and what they do side by side."""
+
+    def __init__(self, samplers: list[Sampler]) -> None:
+        self.samplers = samplers
+        self.chain = UsualChain([sampler.usual for sampler in samplers if sampler.usual is not None])
+        penalties = [(number, sampler.only_penalties) for number, sampler in enumerate(samplers)]
+        self._penalties = [penalty for _number, penalty in penalties if penalty is not None]
+        self._penalized = [number for number, penalty in penalties if penalty is not None]
+        self._others = [
+            (number, sampler)
+            for number, sampler in enumerate(samplers)
+            if sampler.has_edits and sampler.only_penalties is None
+        ]
+
+    def edit(self, rows: Logits, places: Indices, workspace: Workspace) -> None:
+        """Change the logits of the rows at `places`, shape (samplers,), as each sampler does first."""
+        if self._penalties:
+            penalize_rows(self._penalties, rows, places[self._penalized])
+        for number, sampler in self._others:
+            sampler.edit(Candidates(rows[places[number]], workspace))
 
 
 def _choose(sampler: Sampler, row: Logits, workspace: Workspace, *, is_edited: bool = False) -> Result:

@@ -76,6 +76,8 @@ class Sampler:
         """What it does after its edits, if that can be done for many rows at once."""
         self.weighs_all = chain.weighs_all or self._of_model
         """Whether it computes the probabilities of all tokens."""
+        self.has_edits = bool(chain.edits)
+        """Whether it changes logits of a whole row before anything else."""
         penalties = [edit for edit in chain.edits if isinstance(edit, Penalties)]
         self.only_penalties = penalties[0] if len(penalties) == len(chain.edits) == 1 else None
         """Its edits, if those are no more than the penalties."""
@@ -114,8 +116,10 @@ class Sampler:
     @property
     def is_over(self) -> bool:
         """Whether a grammar leaves nothing but the end. Raises InvalidRequest where a grammar hits its limits."""
+        if self._matcher is None:
+            return False
         with limits_named():
-            return self._matcher is not None and self._matcher.is_over
+            return self._matcher.is_over
 
     def take_forced(self, least: int = 1) -> list[int]:
         """Take in the tokens that a grammar leaves no choice about, and return them: just those that would be chosen
