@@ -9,6 +9,13 @@ from slots.pooling import Embedding, Pooler
 
 MOST_NUMBERS = 16_777_216
 """In one answer, where each token has an embedding of its own."""
+MOST_WAITING_TOKENS = 16_777_216
+"""Of several requests together; each token takes 36 bytes until it is computed."""
+
+
+def text_too_long(n_tokens: int, max_tokens: int, name: str) -> PromptTooLong:
+    """Returns the error for a text of more tokens than may be embedded at once."""
+    return PromptTooLong(n_tokens, max_tokens, name, "a text to embed may have")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,7 @@ class EmbeddingRequest:
         """Raises InvalidRequest for token ids that there are not, and PromptTooLong for a text that is."""
         for index, text in enumerate(self.texts):
             if len(text) > max_tokens:
-                raise PromptTooLong(len(text), max_tokens, self.name_of(index), "a text to embed may have")
+                raise text_too_long(len(text), max_tokens, self.name_of(index))
         if not (self._lowest >= 0 and self._highest < n_vocab):
             raise InvalidRequest(self.name, f"expected token ids from 0 to {n_vocab - 1}")
 

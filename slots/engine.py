@@ -14,7 +14,7 @@ from slots.commands import Cancel, Command, Drain, Embed, Errand, Stop, Submit
 from slots.completion_steps import CompletionSteps
 from slots.context_shift import LEAST_MOVABLE, cut_prompt, n_kept
 from slots.contexts import Contexts, make_contexts
-from slots.embedding import EmbeddingJob, EmbeddingRequest
+from slots.embedding import MOST_WAITING_TOKENS, EmbeddingJob, EmbeddingRequest
 from slots.embedding_steps import EmbeddingSteps
 from slots.engine_loop import EngineLoop
 from slots.errors import (
@@ -79,6 +79,7 @@ class Engine:
         self._is_draining = False
         self._n_submitted = 0
         self._n_unfinished = 0
+        self._n_embedding_tokens = 0
 
     @classmethod
     def load(
@@ -152,7 +153,7 @@ class Engine:
 
     async def embed(self, request: EmbeddingRequest) -> list[Embedding]:
         """Compute the embeddings of texts, beside the completions. A request takes one place in the queue, however
-        many texts it has.
+        many texts it has; not more than MOST_WAITING_TOKENS wait of several.
 
         Returns one for each text, float32 and not normalized: of shape (n_embd,), without pooling (tokens, n_embd), and
         (1,) for a score where the model ranks. Raises InvalidRequest (PromptTooLong among them), QueueFull,
@@ -162,8 +163,13 @@ class Engine:
         request.check(self.vocab.n_tokens, self.max_embedding_tokens)
         if self.pooling == "none":
             request.check_answer(self.model.n_embd_out)
+        self._check_room_for_texts(request)
         job = EmbeddingJob(request)
-        return await self._wait_for(Embed(job), job.outcome)
+        self._n_embedding_tokens += request.n_tokens
+        try:
+            return await self._wait_for(Embed(job), job.outcome)
+        finally:
+            self._n_embedding_tokens -= request.n_tokens
 
     def check_can_generate(self) -> None:
         """Raises NotSupported where no text is generated."""
@@ -222,6 +228,12 @@ class Engine:
             raise ShuttingDown("the server is shutting down and takes no more requests")
         if self._work.has_ended:
             raise StepFailed("the engine has failed; the server has to be started again")
+
+    def _check_room_for_texts(self, request: EmbeddingRequest) -> None:
+        """Any one request may come, but a full queue of large ones would take all of the memory."""
+        n_before = self._n_embedding_tokens
+        if n_before > 0 and n_before + request.n_tokens > MOST_WAITING_TOKENS:
+            raise QueueFull(f"texts of {n_before} tokens wait to be embedded; try again later")
 
     def _check(self, request: CompletionRequest) -> None:
         n_vocab = self.vocab.n_tokens

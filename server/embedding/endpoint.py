@@ -48,7 +48,8 @@ def embedding(read: ReadQuery) -> Callable[[Request], Awaitable[Response]]:
 def refuse_to_rank(engine: Engine) -> None:
     """Raises ApiError (501) where texts get scores and no embeddings."""
     if engine.pooling == "rank":
-        raise ApiError(501, "this server ranks documents and computes no embeddings; start it without `--reranking`")
+        how = "start it without `--reranking`, or with another `--pooling`"
+        raise ApiError(501, f"this server ranks documents and computes no embeddings; {how}")
 
 
 def _as_json(answer: object) -> bytes:

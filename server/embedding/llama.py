@@ -16,7 +16,7 @@ def read_embedding(fields: Fields, engine: Engine, settings: Settings) -> Query:
     """Returns what the body asks for. Raises InvalidRequest, and ApiError where the server only ranks."""
     refuse_to_rank(engine)
     name = first_given(fields, "content", "input")
-    request = read_texts(name, fields.get(name), engine.vocab)
+    request = read_texts(name, fields.get(name), engine)
     norm = read_integer(fields, "embd_normalize", settings.embd_normalize)
     if norm < NOT_AT_ALL:
         raise expected("embd_normalize", "-1 or more", norm)

@@ -26,7 +26,7 @@ def read_openai_embeddings(fields: Fields, engine: Engine, settings: Settings) -
         raise InvalidRequest(
             "input", "expected one embedding for a text, but the server was started with --pooling none"
         )
-    request = read_texts("input", fields.get("input"), engine.vocab)
+    request = read_texts("input", fields.get("input"), engine)
     encoding = read_string(fields, "encoding_format", "float")
     if encoding not in FORMATS:
         raise expected("encoding_format", " or ".join(FORMATS), encoding)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from server.embedding.endpoint import Query
 from server.embedding.rerank_prompt import RerankPrompt
-from server.embedding.texts import check_count
+from server.embedding.texts import check_count, check_length
 from server.errors import ApiError
 from server.fields import Fields, as_string, expected, read_boolean, read_integer
 from server.settings import Settings
@@ -22,7 +22,7 @@ def read_rerank(fields: Fields, engine: Engine, settings: Settings) -> Query:
     name = "texts" if is_tei else "documents"
     documents = _read_documents(name, fields.get(name))
     prompt = RerankPrompt(engine.vocab, settings.rerank_template, as_string("query", fields.get("query")))
-    texts = (prompt.tokens(f"{name}[{index}]", document) for index, document in enumerate(documents))
+    texts = [_tokens(f"{name}[{index}]", document, prompt, engine) for index, document in enumerate(documents)]
     request = EmbeddingRequest(tuple(texts), name)
     top_n = read_integer(fields, "top_n", len(documents))
     if top_n < 1:
@@ -32,6 +32,12 @@ def read_rerank(fields: Fields, engine: Engine, settings: Settings) -> Query:
     if is_tei:
         return Query(request, ranking.spell_tei)
     return Query(request, lambda scores: ranking.spell_jina(scores, settings.alias, request.n_tokens))
+
+
+def _tokens(name: str, document: str, prompt: RerankPrompt, engine: Engine) -> tuple[int, ...]:
+    tokens = prompt.tokens(name, document)
+    check_length(name, len(tokens), engine)  # at once, since each has the whole query in it
+    return tokens
 
 
 def _read_documents(name: str, value: object) -> list[str]:

@@ -2,27 +2,27 @@
 
 from server.fields import as_token, expected, is_number
 from server.naming import naming
-from slots.embedding import EmbeddingRequest
+from slots.embedding import EmbeddingRequest, text_too_long
+from slots.engine import Engine
 from slots.errors import InvalidRequest
-from slots.llama import Vocab
 
 SHAPES = "a string, a list of token ids, or a list of several of these"
 MAX_TEXTS = 2048
 """As at OpenAI's."""
 
 
-def read_texts(name: str, value: object, vocab: Vocab) -> EmbeddingRequest:
+def read_texts(name: str, value: object, engine: Engine) -> EmbeddingRequest:
     """Returns what to embed; special tokens are added around a string, where the model's header asks for them.
 
     Raises InvalidRequest, which names the text, for any other shape, too many texts, empty ones, and tokens that the
-    vocabulary does not have.
+    vocabulary does not have; PromptTooLong for a list of more token ids than a text may have.
     """
     if isinstance(value, list) and value and not any(is_number(part) for part in value):
         check_count(name, len(value))
         return EmbeddingRequest(
-            tuple(_read_text(f"{name}[{index}]", part, vocab) for index, part in enumerate(value)), name
+            tuple(_read_text(f"{name}[{index}]", part, engine) for index, part in enumerate(value)), name
         )
-    return EmbeddingRequest((_read_text(name, value, vocab),), name)
+    return EmbeddingRequest((_read_text(name, value, engine),), name)
 
 
 def check_count(name: str, n_texts: int) -> None:
@@ -31,11 +31,20 @@ def check_count(name: str, n_texts: int) -> None:
         raise InvalidRequest(name, f"expected at most {MAX_TEXTS} texts, got {n_texts}")
 
 
-def _read_text(name: str, value: object, vocab: Vocab) -> tuple[int, ...]:
+def check_length(name: str, n_tokens: int, engine: Engine) -> None:
+    """Raises PromptTooLong for more tokens than a text may have: before they are looked at one by one, or there are as
+    many of each of several texts."""
+    if n_tokens > engine.max_embedding_tokens:
+        raise text_too_long(n_tokens, engine.max_embedding_tokens, name)
+
+
+def _read_text(name: str, value: object, engine: Engine) -> tuple[int, ...]:
+    vocab = engine.vocab
     if isinstance(value, str) and value:
         with naming(name):
             return tuple(vocab.tokenize(value, add_special=True, parse_special=True))
     if isinstance(value, list) and value:
+        check_length(name, len(value), engine)
         return tuple(as_token(f"{name}[{index}]", token, vocab.n_tokens) for index, token in enumerate(value))
     if value in ("", []):
         raise InvalidRequest(name, "expected a text that is not empty")

@@ -49,7 +49,7 @@ class Context:
             raise CannotGenerate("the model reads a text as a whole and generates none")
         self._n_vocab = model.vocab.n_tokens
         self.n_ctx: int = lib.llama_n_ctx(handle)
-        self.n_ctx_seq: int = lib.llama_n_ctx_seq(handle)
+        self.n_ctx_seq = model.longest_sequence(lib.llama_n_ctx_seq(handle))
         self.n_batch: int = lib.llama_n_batch(handle)
         self.n_ubatch: int = lib.llama_n_ubatch(handle)
         self.n_threads: int = params.n_threads

@@ -33,6 +33,7 @@ class EmbeddingContext:
         is_recurrent = lib.llama_model_is_recurrent(model.weights.handle) or lib.llama_model_is_hybrid(
             model.weights.handle
         )
+        n_ctx = model.longest_sequence(n_ctx)
         self.limits = chunked(options, n_ctx, model.vocab.n_tokens, is_recurrent=is_recurrent)
         self._handle = self._make(options)
         if not self._can_chunk():

@@ -27,9 +27,10 @@ def keys_can_be_rotated(model: Model, options: ContextOptions) -> bool:
 
     It rotates all keys of all sequences whenever some are to be moved, those that stay by an angle of 0. With YaRN that
     multiplies all of them by its magnitude, each time. Keys in BF16 abort the process, and quantized ones crash it, or
-    come out wrong, unless they are stored with a Hadamard matrix and rotated as a whole.
+    come out wrong, unless they are stored with a Hadamard matrix and rotated as a whole. Where positions come from a
+    table, keys have theirs in them for good.
     """
-    if _scales_keys(model, options):
+    if model.has_position_table or _scales_keys(model, options):
         return False
     if options.cache_type_k in ("f32", "f16"):
         return True

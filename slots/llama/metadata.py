@@ -9,8 +9,12 @@ from slots.llama.weights import Weights
 
 def read_value(weights: Weights, name: str) -> str | None:
     """Returns what the header says, as text, under a name that belongs to the model's architecture; None if nothing."""
-    architecture = _read(weights, "general.architecture")
-    return _read(weights, f"{architecture}.{name}")
+    return _read(weights, f"{read_architecture(weights)}.{name}")
+
+
+def read_architecture(weights: Weights) -> str | None:
+    """Returns the name of the model's architecture, as the header says it."""
+    return _read(weights, "general.architecture")
 
 
 def _read(weights: Weights, key: str) -> str | None:

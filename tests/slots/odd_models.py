@@ -70,6 +70,15 @@ def write_one_layer(path: Path, head_size: int = HEAD_SIZE, rope_scaling: str | 
     return file.close()
 
 
+def write_learned_positions(path: Path, n_ctx_train: int) -> Path:
+    """A plain transformer of one layer that looks positions up in a table of `n_ctx_train`. Returns the path."""
+    file = _ModelFile(path, "gpt2", n_layer=1, n_ctx_train=n_ctx_train)
+    file.writer.add_layer_norm_eps(1e-5)
+    file.writer.add_head_count(_N_EMBD // HEAD_SIZE)
+    file.add_learned_positions(n_ctx_train)
+    return file.close()
+
+
 def write_ranking_decoder(path: Path) -> Path:
     """A plain transformer with a classification head, which scores a text by its last token. Returns the path."""
     file = _ModelFile(path, "qwen3", n_layer=1)
@@ -84,12 +93,12 @@ def write_ranking_decoder(path: Path) -> Path:
 
 
 class _ModelFile:
-    def __init__(self, path: Path, architecture: str, n_layer: int) -> None:
+    def __init__(self, path: Path, architecture: str, n_layer: int, n_ctx_train: int = N_CTX_TRAIN) -> None:
         self._path = path
         self._random = np.random.default_rng(0)
         self.writer = GGUFWriter(path, architecture)
         n_vocab = self._copy_tokenizer()
-        self.writer.add_context_length(N_CTX_TRAIN)
+        self.writer.add_context_length(n_ctx_train)
         self.writer.add_embedding_length(_N_EMBD)
         self.writer.add_feed_forward_length(_N_FF)
         self.writer.add_block_count(n_layer)
@@ -141,6 +150,23 @@ class _ModelFile:
         self._add_matrix(f"blk.{layer}.ffn_gate.weight", _N_FF, _N_EMBD)
         self._add_matrix(f"blk.{layer}.ffn_up.weight", _N_FF, _N_EMBD)
         self._add_matrix(f"blk.{layer}.ffn_down.weight", _N_EMBD, _N_FF)
+
+    def add_learned_positions(self, n_positions: int) -> None:
+        """A table of positions, and a layer as GPT-2 has it."""
+        self._add_matrix("position_embd.weight", n_positions, _N_EMBD)
+        self._add("output_norm.bias", np.zeros(_N_EMBD))
+        for name in ("blk.0.attn_norm", "blk.0.ffn_norm"):
+            self.add_norm(f"{name}.weight")
+            self._add(f"{name}.bias", np.zeros(_N_EMBD))
+        sizes = {
+            "attn_qkv": (3 * _N_EMBD, _N_EMBD),
+            "attn_output": (_N_EMBD, _N_EMBD),
+            "ffn_up": (_N_FF, _N_EMBD),
+            "ffn_down": (_N_EMBD, _N_FF),
+        }
+        for name, (n_rows, n_columns) in sizes.items():
+            self._add_matrix(f"blk.0.{name}.weight", n_rows, n_columns)
+            self._add(f"blk.0.{name}.bias", np.zeros(n_rows))
 
     def add_classifier(self, n_labels: int) -> None:
         self._add_matrix("cls.output.weight", n_labels, _N_EMBD)

@@ -28,10 +28,11 @@ from slots.options import ContextOptions, EngineOptions, ModelOptions, Pooling
 from slots.pooling import Embedding
 from slots.request import CompletionRequest
 from tests.slots.embedding_models import N_CTX_TRAIN, N_EMBD, write_encoder
-from tests.slots.engine_runner import GREEDY, EngineRunner, read
+from tests.slots.engine_runner import GREEDY, EngineRunner, load_engine, read
 from tests.slots.llama_pooling import pooled_by_llama
 from tests.slots.odd_models import (
     write_hybrid,
+    write_learned_positions,
     write_mamba,
     write_one_layer,
     write_ranking_decoder,
@@ -233,6 +234,29 @@ def test_a_completion_gets_tokens_while_many_texts_are_embedded(make: MakeEngine
     runner.run(test)
 
 
+def test_a_token_is_told_before_the_texts_of_the_same_turn_are_embedded() -> None:
+    engine = load_engine(ContextOptions(n_threads=1))
+    was_told = threading.Event()
+    compute = EmbeddingContext.compute
+
+    def wait(context: EmbeddingContext) -> Embedding:
+        assert was_told.wait(timeout=30)
+        return compute(context)
+
+    async def test() -> None:
+        stream = engine.submit(CompletionRequest((7,), GREEDY, n_predict=1))
+        embedding = asyncio.ensure_future(engine.embed(EmbeddingRequest(TEXTS)))
+        await asyncio.sleep(0)
+        with patch.object(EmbeddingContext, "compute", wait):
+            engine.start(asyncio.get_running_loop())
+            await read(stream)
+            was_told.set()
+            assert len(await embedding) == len(TEXTS)
+
+    asyncio.run(test())
+    engine.stop()
+
+
 def test_a_few_texts_do_not_wait_for_many_that_came_before(make: MakeEngine) -> None:
     runner = make(n_ubatch=32)
 
@@ -304,6 +328,23 @@ def test_an_encoder_takes_as_many_tokens_as_it_was_trained_with(make: MakeEngine
     runner.run(test)
 
 
+@pytest.mark.parametrize("embeddings_only", [False, True])
+def test_no_text_goes_beyond_a_table_of_positions(make: MakeEngine, tmp_path: Path, embeddings_only: bool) -> None:
+    n_positions = 300
+    path = write_learned_positions(tmp_path / "model.gguf", n_positions)
+    runner = make(path, EngineOptions(embeddings_only=embeddings_only), n_ctx=1024, n_parallel=1)
+
+    async def test() -> None:
+        assert runner.engine.n_ctx_slot == runner.engine.max_embedding_tokens == n_positions
+        assert len(await embed(runner, (7,) * n_positions)) == 1
+        with pytest.raises(PromptTooLong):
+            await embed(runner, (7,) * (n_positions + 1))
+        if not embeddings_only:
+            assert (await runner.complete("Once", GREEDY, n_predict=-1)).finished.timings.predicted_n <= n_positions
+
+    runner.run(test)
+
+
 @pytest.mark.parametrize("texts", [(), ((),), ((1,), ())])
 def test_texts_without_tokens_are_refused(texts: tuple[tuple[int, ...], ...]) -> None:
     with pytest.raises(InvalidRequest, match="expected at least one t"):
@@ -356,6 +397,21 @@ def test_a_request_that_nobody_waits_for_makes_room_for_others(make: MakeEngine)
             each.cancel()
         await asyncio.wait(many)
         assert len(await embed(runner, *TEXTS)) == len(TEXTS)
+
+    runner.run(test)
+
+
+def test_large_requests_together_are_refused_though_there_are_places(make: MakeEngine) -> None:
+    runner = make(n_ubatch=32)
+
+    async def test() -> None:
+        with patch("slots.engine.MOST_WAITING_TOKENS", 500):
+            large = asyncio.ensure_future(embed(runner, *TEXTS * 2))
+            await asyncio.sleep(0)
+            with pytest.raises(QueueFull, match="texts of 964 tokens wait"):
+                await embed(runner, TEXTS[0])
+            assert len(await large) == 2 * len(TEXTS)
+            assert len(await embed(runner, TEXTS[0])) == 1
 
     runner.run(test)
 

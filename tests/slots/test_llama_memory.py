@@ -14,7 +14,15 @@ from models.source import BUNDLED_MODEL
 from slots.errors import CannotGenerate, ModelLoadError, SnapshotError
 from slots.llama import DecodeError, Model, Snapshot
 from slots.options import CacheType, ModelOptions
-from tests.slots.odd_models import HEAD_SIZE, WINDOW, write_hybrid, write_mamba, write_one_layer, write_sliding_window
+from tests.slots.odd_models import (
+    HEAD_SIZE,
+    WINDOW,
+    write_hybrid,
+    write_learned_positions,
+    write_mamba,
+    write_one_layer,
+    write_sliding_window,
+)
 from tests.slots.sequences import Sequences, some_tokens
 
 KINDS: dict[str, Callable[[Path], Path]] = {
@@ -478,6 +486,11 @@ def test_keys_are_not_moved_in_a_model_that_was_trained_with_yarn(make: Make, tm
     model = one_layer_model(tmp_path / "model.gguf", rope_scaling="yarn")
     assert not make(model).context.can_shift
     assert make(model, rope_scaling="none").context.can_shift
+
+
+def test_keys_that_have_their_position_from_a_table_are_not_moved(make: Make, tmp_path: Path) -> None:
+    path = write_learned_positions(tmp_path / "model.gguf", n_ctx_train=512)
+    assert not make(Model(ModelOptions(path), lambda _share: None)).context.can_shift
 
 
 # Windows

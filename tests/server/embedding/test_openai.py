@@ -86,6 +86,11 @@ def test_as_many_texts_as_openai_takes_are_one_request(server: str) -> None:
     assert answer["usage"]["prompt_tokens"] == 2048
 
 
+def test_too_many_tokens_are_counted_before_they_are_looked_at(server: str) -> None:
+    message = refused(server, "/v1/embeddings", input=["a", [-1] * 2049])["message"]
+    assert message.startswith("input[1]: has 2049 tokens")
+
+
 def test_embeddings_and_streams_run_side_by_side(server: str) -> None:
     found: list[list[Any]] = []
     threads = [threading.Thread(target=lambda: found.append(embeddings(server, [HELLO] * 20))) for _ in range(4)]

@@ -61,6 +61,8 @@ def test_texts_are_answered_as_text_embeddings_inference_does(ranker: str) -> No
         ({"query": "a", "texts": [{"text": 5}]}, "texts[0].text: expected a string"),
         ({"query": "a", "documents": ["a"], "top_n": 0}, "top_n: expected 1 or more"),
         ({"query": "a", "documents": ["a", "fox " * 95]}, "documents[1]: has 98 tokens"),
+        # Not all are tokenized before the first is refused: each has a query in it that may be long.
+        ({"query": "fox " * 95, "documents": ["a", "a" * 1_000_001]}, "documents[0]: has 98 tokens"),
     ],
 )
 def test_what_cannot_be_ranked_is_refused_by_name(ranker: str, fields: dict[str, Any], words: str) -> None:
