@@ -67,6 +67,7 @@ class CompletionOptions:
             n_cache_reuse=self.n_cache_reuse,
             n_indent=self.n_indent,
             t_max_predict_ms=self.t_max_predict_ms,
+            is_streamed=self.stream,
             timings_per_token=self.timings_per_token,
             preserved=self.preserved,
         )
@@ -82,13 +83,12 @@ def read_options(
     ApiError (501) for an option that is not supported.
     """
     refuse_unsupported(fields)
-    n_predict = first_given(fields, "n_predict", "max_completion_tokens", "max_tokens")
     return CompletionOptions(
         sampling=read_sampling(fields, engine.vocab, defaults.sampling),
         system_prompt=read_system_prompt(fields.get("system_prompt"), engine),
         constraint=read_constraint(fields, defaults.constraint),
         n_choices=read_n_choices(fields, first_given(fields, "n", "n_cmpl")),
-        n_predict=read_integer(fields, n_predict, defaults.n_predict),
+        n_predict=_read_n_predict(fields, defaults.n_predict),
         stop=_read_stop(fields.get("stop")),
         n_keep=read_integer(fields, "n_keep", defaults.n_keep),
         slot_id=_read_slot_id(fields),
@@ -102,6 +102,14 @@ def read_options(
         return_tokens=read_boolean(fields, "return_tokens", defaults.return_tokens),
         response_fields=read_strings(fields, "response_fields", ()),
     )
+
+
+def _read_n_predict(fields: Fields, default: int) -> int:
+    name = first_given(fields, "n_predict", "max_completion_tokens", "max_tokens")
+    n_predict = read_integer(fields, name, default)
+    if n_predict < -1:
+        raise expected(name, "-1 or more", n_predict)
+    return n_predict
 
 
 def _read_stop(value: object) -> tuple[str, ...]:

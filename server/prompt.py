@@ -32,10 +32,16 @@ def read_prompts(value: object, engine: Engine, system: tuple[int, ...]) -> list
     tokens that the vocabulary does not have and for a prompt of no tokens; PromptTooLong for a list of more token ids
     than a slot has room for, where the engine cannot leave some out.
     """
+    return [_read_one(name, part, engine, system) for name, part in each_prompt(value, engine)]
+
+
+def each_prompt(value: object, engine: Engine) -> list[tuple[str, object]]:
+    """Returns the one prompt, or the several prompts, of a request to `engine`, each with its name. Raises
+    InvalidRequest for more than can ever be taken."""
     if isinstance(value, list) and value and not any(is_number(part) for part in value):
         _check_count(len(value), engine.max_unfinished)
-        return [_read_one(f"prompt[{index}]", part, engine, system) for index, part in enumerate(value)]
-    return [_read_one("prompt", value, engine, system)]
+        return [(f"prompt[{index}]", part) for index, part in enumerate(value)]
+    return [("prompt", value)]
 
 
 def _check_count(n_prompts: int, n_places: int) -> None:

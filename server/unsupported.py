@@ -1,4 +1,5 @@
-"""Options of llama.cpp's server that this one knows but does not support: they pass while they ask for nothing."""
+"""Options of llama.cpp's server and of OpenAI's that this one knows but does not support: they pass while they ask for
+nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ NEUTRAL_VALUES = {
     "grammar_triggers": only([]),
     "image_data": only([]),
     "lora": only([]),
+    "modalities": only(["text"]),
     "return_progress": only(False),
 }
 

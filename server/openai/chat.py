@@ -13,14 +13,15 @@ from server.openai.chat_options import read_chat_options
 from server.openai.envelope import Envelope
 from server.prompt import Prompt
 from server.respond import Asked
-from server.state import ServerState
+from server.system_prompt import read_system_prompt
 
 
 def read_openai_chat(request: Request, fields: Fields) -> Asked:
     """Returns what a body asks for. Raises InvalidRequest, which names the field, and ApiError (501) for what is not
     supported."""
     engine, settings, state = engine_of(request), settings_of(request), state_of(request)
-    chat = with_system_prompt(read_chat(fields, settings.chat_template_kwargs), state)
+    system_prompt = read_system_prompt(fields.get("system_prompt"), engine) or state.system_prompt
+    chat = with_system_prompt(read_chat(fields, settings.chat_template_kwargs), system_prompt.text)
     prompt = chat.prompt(chat_template_of(request), state.tool_format)
     options = read_chat_options(fields, prompt, chat.tools, engine, settings)
     tokens = prompt_tokens(prompt.text, engine.vocab)
@@ -28,9 +29,8 @@ def read_openai_chat(request: Request, fields: Fields) -> Asked:
     return options.completion, [Prompt(prompt.text, tokens, n_system=0)], ChatJson(engine.vocab, envelope, options)
 
 
-def with_system_prompt(chat: Chat, state: ServerState) -> Chat:
-    """Returns the chat with the server's system prompt in front, unless it has one of its own."""
-    text = state.system_prompt.text
+def with_system_prompt(chat: Chat, text: str) -> Chat:
+    """Returns the chat with a system prompt in front, unless that is empty or it has one of its own."""
     if not text or any(message["role"] == "system" for message in chat.messages):
         return chat
     return replace(chat, messages=({"role": "system", "content": text}, *chat.messages))

@@ -9,7 +9,7 @@ from server.completion_json import timings_json
 from server.openai.chat_message import ChatMessage, delta
 from server.openai.chat_options import ChatOptions
 from server.openai.envelope import Envelope
-from server.openai.finish_reason import finish_reason
+from server.openai.finish_reason import FinishReason, finish_reason
 from server.openai.logprobs import chat_logprobs_json
 from server.openai.stream_options import DONE
 from server.openai.usage import usage_of
@@ -46,11 +46,7 @@ class ChatJson:
 
     def token_events(self, answer: Answer, token: Token) -> list[object]:
         """Returns the chunks for a token: none while its text may still become a tag."""
-        events: list[object] = []
-        choice = self._choices.get(answer.index)
-        if choice is None:
-            choice = self._choices[answer.index] = _Choice(self._options.parser())
-            events.append(self._chunk(answer.index, {"role": "assistant", "content": None}))
+        choice, events = self._begun(answer.index)
         if token.probabilities is not None:
             choice.untold.append(token.probabilities)
         events += self._piece_events(answer.index, choice, choice.parser.feed(token.text), token.timings)
@@ -58,9 +54,10 @@ class ChatJson:
 
     def last_events(self, answer: Answer, finished: Finished) -> list[object]:
         """Returns the chunks with the text that was held back, and the one that says why a choice ended."""
-        choice = self._choices.pop(answer.index, None) or _Choice(self._options.parser())
-        events = self._piece_events(answer.index, choice, choice.parser.finish(), None)
-        reason = finish_reason(finished, calls_tools=choice.calls_tools)
+        choice, events = self._begun(answer.index)
+        del self._choices[answer.index]
+        events += self._piece_events(answer.index, choice, choice.parser.finish(), None)
+        reason = _reason(finished, choice.parser, calls_tools=choice.calls_tools)
         events.append(self._chunk(answer.index, {}, choice.untold, reason, finished.timings))
         return events
 
@@ -78,6 +75,13 @@ class ChatJson:
             "usage": self._usage(answers),
             "timings": timings_json(answers[0][1].timings),
         }
+
+    def _begun(self, index: int) -> tuple[_Choice, list[object]]:
+        """The choice, and the chunk that it begins with if it had none yet."""
+        if index in self._choices:
+            return self._choices[index], []
+        choice = self._choices[index] = _Choice(self._options.parser())
+        return choice, [self._chunk(index, {"role": "assistant", "content": None})]
 
     def _piece_events(
         self, index: int, choice: _Choice, pieces: Sequence[Piece], timings: Timings | None
@@ -108,7 +112,7 @@ class ChatJson:
             "index": answer.index,
             "message": message.json(),
             "logprobs": self._logprobs(answer.probabilities),
-            "finish_reason": finish_reason(finished, calls_tools=bool(message.calls)),
+            "finish_reason": _reason(finished, parser, calls_tools=bool(message.calls)),
         }
 
     def _logprobs(self, positions: Sequence[TokenProbabilities]) -> dict[str, object] | None:
@@ -117,3 +121,8 @@ class ChatJson:
 
     def _usage(self, answers: Sequence[FinishedAnswer]) -> dict[str, object]:
         return usage_of([finished for _, finished in answers]).json()
+
+
+def _reason(finished: Finished, parser: TurnParser, *, calls_tools: bool) -> FinishReason:
+    """A call that a stop string cuts off cannot be carried out."""
+    return finish_reason(finished, calls_tools=calls_tools and not parser.ends_within_call)

@@ -14,7 +14,7 @@ from server.openai.completions_json import OpenAiCompletionJson
 from server.openai.completions_options import read_completions_options
 from server.openai.envelope import Envelope
 from server.openai.errors import note_openai
-from server.prompt import Prompt, read_prompts
+from server.prompt import Prompt, each_prompt, read_prompts
 from server.respond import Asked
 
 
@@ -29,17 +29,20 @@ def read_openai_completion(request: Request, fields: Fields) -> Asked:
 
 
 def _read_prompts(request: Request, fields: Fields, options: CompletionOptions) -> list[Prompt]:
-    """With a suffix, what is asked for is the text between it and the prompt."""
+    """With a suffix, what is asked for is the text between each prompt and it."""
     engine, state = engine_of(request), state_of(request)
     suffix = read_string(fields, "suffix", "")
     if not suffix:
         system_prompt = options.system_prompt or state.system_prompt
         return read_prompts(fields.get("prompt"), engine, system_prompt.tokens)
-    marks = marks_of(engine.vocab)
-    prompt = fields.get("prompt")
-    gap = Gap(read_mixed("prompt", prompt, engine.vocab), read_mixed("suffix", suffix, engine.vocab))
-    made = make_prompt(gap, marks, engine, options.n_predict, suffix_first=state.settings.spm_infill)
-    return [replace(made, spelled=prompt) if isinstance(prompt, str) else made]
+    marks, behind = marks_of(engine.vocab), read_mixed("suffix", suffix, engine.vocab)
+
+    def read(name: str, prompt: object) -> Prompt:
+        gap = Gap(read_mixed(name, prompt, engine.vocab), behind)
+        made = make_prompt(gap, marks, engine, options.n_predict, suffix_first=state.settings.spm_infill)
+        return replace(made, spelled=prompt) if isinstance(prompt, str) else made
+
+    return [read(name, prompt) for name, prompt in each_prompt(fields.get("prompt"), engine)]
 
 
 def read_either_completion(request: Request, fields: Fields) -> Asked:

@@ -6,7 +6,7 @@ from starlette.types import Scope
 from server.errors import ApiError, api_error
 from slots.errors import PromptTooLong, QueueFull
 
-PATHS = frozenset({"/chat/completions", "/embeddings"})
+PATHS = frozenset({"/chat/completions", "/embeddings", "/models"})
 """That are OpenAI's without the prefix as well."""
 PREFIXES = ("/v1/", "/models/")
 CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}

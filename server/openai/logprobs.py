@@ -32,7 +32,7 @@ def read_chat_logprobs(fields: Fields) -> Logprobs:
     """
     n_probs = _count(fields, "n_probs", 0)
     shown = read_boolean(fields, "logprobs", n_probs > 0)
-    if fields.get("top_logprobs") is not None and not shown:
+    if fields.get("top_logprobs") and not shown:
         raise InvalidRequest("top_logprobs", 'expected "logprobs": true with it')
     return Logprobs(shown, _count(fields, "top_logprobs", n_probs))
 

@@ -27,7 +27,8 @@ def names_of(settings: Settings) -> list[str]:
 
 
 def _model_json(request: Request) -> dict[str, object]:
-    info, settings = engine_of(request).model.info, settings_of(request)
+    engine, settings = engine_of(request), settings_of(request)
+    info = engine.model.info
     return {
         "id": settings.alias,
         "object": "model",
@@ -35,6 +36,7 @@ def _model_json(request: Request) -> dict[str, object]:
         "owned_by": "llama-slots",
         "meta": {
             "n_vocab": info.n_vocab,
+            "n_ctx": engine.n_ctx_slot,
             "n_ctx_train": info.n_ctx_train,
             "n_embd": info.n_embd,
             "n_params": info.n_params,

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from server.fields import Fields, as_boolean, as_string, expected, read_boolean
+from server.fields import Fields, as_boolean, expected, read_boolean, read_string
 from slots.errors import InvalidRequest
 
 Json = dict[str, object]
@@ -21,13 +21,13 @@ class ToolRequest:
     """What a request says about tools."""
 
     tools: tuple[Json, ...]
-    """As OpenAI spells them: {"type": "function", "function": {"name", "description", "parameters"}}; parameters are
-    always there."""
+    """As OpenAI spells them: {"type": "function", "function": {"name", "description", "parameters"}}, with all
+    of these members, which templates take for granted."""
     choice: str
     """"auto", "none", "required", or "function" for the one that is `named`."""
     named: str | None
     parallel: bool
-    """Whether a turn may have several calls."""
+    """Whether a turn may have several calls; of a tool that is named there is one, as OpenAI has it."""
 
     @property
     def callable_tools(self) -> tuple[Json, ...]:
@@ -44,8 +44,11 @@ class ToolRequest:
 def read_tools(fields: Fields) -> ToolRequest | None:
     """Returns what a request says about tools; None if it offers none.
 
-    Raises InvalidRequest, which names the member that is wrong, also for a choice of a tool that is not offered.
+    Raises InvalidRequest, which names the member that is wrong, also for a choice of a tool that is not offered and for
+    tools in the form that came before them.
     """
+    if fields.get("functions"):
+        raise InvalidRequest("functions", "expected tools in their place, as OpenAI's clients have them now")
     value = fields.get("tools")
     if value is not None and not isinstance(value, list):
         raise expected("tools", "a list of tools", value)
@@ -58,7 +61,7 @@ def read_tools(fields: Fields) -> ToolRequest | None:
         if name in names[:index]:
             raise expected(f"tools[{index}].function.name", "a name that no other tool has", name)
     choice, named = _read_choice(fields.get("tool_choice"), names)
-    return ToolRequest(tools, choice, named, parallel) if tools else None
+    return ToolRequest(tools, choice, named, parallel and named is None) if tools else None
 
 
 def name_of(tool: Json) -> str:
@@ -90,10 +93,12 @@ def _read_tool(name: str, value: object) -> Json:
     name = f"{name}.function"
     if function.get("strict") is not None:
         as_boolean(f"{name}.strict", function["strict"])
-    read: Json = {"name": _read_name(f"{name}.name", function.get("name"))}
-    if function.get("description") is not None:
-        read["description"] = as_string(f"{name}.description", function["description"])
-    return {"type": "function", "function": read | {"parameters": _read_parameters(name, function.get("parameters"))}}
+    read: Json = {
+        "name": _read_name(f"{name}.name", function.get("name")),
+        "description": read_string({f"{name}.description": function.get("description")}, f"{name}.description", ""),
+        "parameters": _read_parameters(name, function.get("parameters")),
+    }
+    return {"type": "function", "function": read}
 
 
 def _read_name(name: str, value: object) -> str:

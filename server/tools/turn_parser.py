@@ -69,6 +69,8 @@ class TurnParser:
         """Whether white space is dropped until something else is said."""
         self._pieces: list[Piece] = []
         self._n_calls = 0
+        self.ends_within_call = False
+        """Whether the text is over before the arguments of its last call are."""
         self._json = JsonEnd()
         self._call = _Call("")
         self._step: Callable[[], bool] = self._begin
@@ -83,7 +85,8 @@ class TurnParser:
         return pieces
 
     def finish(self) -> list[Piece]:
-        """Returns the rest, now that nothing more comes. A tag, or the head of a call, that is cut off is text."""
+        """Returns the rest, now that nothing more comes. A tag, or the head of the first call, that is cut off is text;
+        behind a call it is dropped."""
         self._is_final = True
         return self.feed("")
 
@@ -178,9 +181,10 @@ class TurnParser:
             self._call.arguments += text
         elif text:
             self._pieces.append(CallArguments(self._n_calls - 1, text))
-        if length is not None:
-            return self._go_to(self._close_call)
-        return self._is_final and self._go_to(self._close_call)
+        if length is None and not self._is_final:
+            return False
+        self.ends_within_call = length is None and self._call.is_named
+        return self._go_to(self._close_call)
 
     def _close_call(self) -> bool:
         """What comes behind the arguments."""
@@ -195,6 +199,8 @@ class TurnParser:
             self._name_late(found)
         elif not self._call.is_named:
             self._say(Content, self._call.head + self._call.arguments)
+        elif found is Unmatched.YET:
+            self._take(len(self._text))
         return self._go_to(self._between_calls)
 
     def _name_late(self, found: PieceMatch) -> None:
@@ -213,6 +219,8 @@ class TurnParser:
             self._take(closing.end)
         elif self._has_to_wait(call) or self._has_to_wait(closing):
             return False
+        elif Unmatched.YET in (call, closing):
+            self._take(len(self._text))
         return self._go_to(self._talk if self._format.is_only_at_start else self._talk_or_call)
 
     def _go_to(self, step: Callable[[], bool]) -> bool:

@@ -11,6 +11,8 @@ from server.tools.tools import Json, ToolRequest, name_of, parameters_of
 from slots.errors import InvalidRequest
 
 _ID = {"pattern": "[a-zA-Z0-9]{9}"}
+_NAMES_ELSEWHERE = frozenset({"additionalProperties", "patternProperties", "$ref", "allOf", "anyOf", "oneOf"})
+"""Where a schema may have names of members besides its properties."""
 
 
 def call_source(tool_format: ToolFormat, request: ToolRequest, thinking: Thinking | None) -> GrammarSource:
@@ -58,7 +60,11 @@ def _parts(pieces: Pieces, name: str = "", schema: int = 0) -> list[object]:
 
 
 def _schema_text(tool: Json) -> str:
+    """A function has no parameters but those that it tells of, while a schema leaves an object open."""
+    schema = parameters_of(tool)
+    if "properties" in schema and schema.keys().isdisjoint(_NAMES_ELSEWHERE):
+        schema = {**schema, "additionalProperties": False}
     try:
-        return orjson.dumps(parameters_of(tool)).decode()
+        return orjson.dumps(schema).decode()
     except orjson.JSONEncodeError:
         raise InvalidRequest("tools", f"expected a less deep schema for {name_of(tool)}") from None

@@ -261,3 +261,20 @@ def test_system_prompt_of_the_server_opens_chats_that_have_none(tmp_path: Path) 
         prompt = post(url, {"messages": with_it}, "/apply-template").json()["prompt"]
         tokens = post(url, {"content": prompt}, "/tokenize").json()["tokens"]
         assert usage_of(chat(url))[0] == usage_of(chat(url, messages=with_it))[0] == len(tokens)
+
+
+def test_system_prompt_of_a_request_opens_its_own_chat_too(tmp_path: Path) -> None:
+    with running_server(tmp_path) as url:
+        plain = usage_of(chat(url))[0]
+        first = usage_of(chat(url, extra_body={"system_prompt": "You are a bear."}))[0]
+        assert first == usage_of(chat(url))[0] > plain
+
+
+def test_stream_without_a_token_says_whose_it_is(server: str) -> None:
+    first, last = client_of(server).chat.completions.create(model=MODEL, messages=TELL, max_tokens=0, stream=True)
+    assert first.choices[0].delta.role == "assistant"
+    assert last.choices[0].finish_reason == "length"
+
+
+def test_no_likely_tokens_are_no_likely_tokens(server: str) -> None:
+    assert chat(server, top_logprobs=0).choices[0].logprobs is None

@@ -159,9 +159,17 @@ def test_suffix_asks_for_the_text_between(server: str) -> None:
     assert choice.text != complete(server, echo=True).choices[0].text
 
 
-def test_suffix_with_several_prompts_is_refused(server: str) -> None:
-    with pytest.raises(openai.BadRequestError, match="prompt"):
-        complete(server, prompt=[["a"], ["b"]], suffix="c")
+def test_suffix_stands_behind_each_of_several_prompts(server: str) -> None:
+    prompts = [STORY, "The dog ran"]
+    alone = [complete(server, prompt=prompt, suffix=" to the park.").choices[0].text for prompt in prompts]
+    together = complete(server, prompt=prompts, suffix=" to the park.").choices
+    assert [choice.text for choice in together] == alone
+
+
+def test_error_names_the_limit_by_the_name_that_it_was_given(server: str) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        complete(server, max_tokens=-2)
+    assert (caught.value.param, caught.value.code) == ("max_tokens", None)
 
 
 def test_native_endpoint_gives_several_answers_too(server: str) -> None:

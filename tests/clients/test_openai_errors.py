@@ -36,9 +36,10 @@ def test_prompt_that_is_too_long_has_the_code_that_clients_look_for(server: str)
     assert "2048" in str(caught.value)
 
 
-def test_wrong_key_is_an_authentication_error(guarded: str) -> None:
+@pytest.mark.parametrize("base", ["", "/v1"])
+def test_wrong_key_is_an_authentication_error(guarded: str, base: str) -> None:
     with pytest.raises(openai.AuthenticationError) as caught:
-        client_of(guarded, key="wrong").models.list()
+        client_of(guarded, base, key="wrong").models.list()
     assert caught.value.code == "invalid_api_key"
 
 

@@ -1,6 +1,7 @@
 """OpenAI's client offers tools, and brings back what they said."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -8,6 +9,7 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionMessageFunctionToolCall
 
 from tests.clients.openai_clients import MODEL, client_of
+from tests.conftest import running_server
 from tests.server.asking import post
 
 WEATHER: Any = {
@@ -67,7 +69,7 @@ def test_named_tool_is_the_one_that_is_called(server: str) -> None:
     answer = ask(server, tool_choice=choice)
     calls = answer.choices[0].message.tool_calls
     assert calls
-    assert {call.function.name for call in calls if call.type == "function"} == {"get_time"}
+    assert [call.function.name for call in calls if call.type == "function"] == ["get_time"]
 
 
 def test_without_parallel_calls_there_is_one(server: str) -> None:
@@ -108,6 +110,26 @@ def test_calls_are_streamed_piece_by_piece(server: str) -> None:
     check_arguments("get_weather", "".join(arguments))
 
 
+def test_call_that_a_stop_string_cuts_off_is_not_one_to_carry_out(server: str) -> None:
+    options: dict[str, Any] = {"tools": [WEATHER], "tool_choice": "required", "stop": ["Paris", "Rome"]}
+    answer = ask(server, **options)
+    assert the_call(answer).function.arguments.endswith('"')
+    assert answer.choices[0].finish_reason == "stop"
+    *_, last = client_of(server).chat.completions.create(model=MODEL, messages=ASK, stream=True, **options)
+    assert last.choices[0].finish_reason == "stop"
+
+
+def test_tool_needs_no_description_where_the_template_writes_one(tmp_path: Path) -> None:
+    (tmp_path / "template").write_text(
+        "{% for tool in tools or [] %}{{ tool.function.name + ': ' + tool.function.description }}\n{% endfor %}"
+        "{% for message in messages %}{{ message.role + ': ' + message.content }}\n"
+        "{% for call in message.tool_calls or [] %}<call>{{ call.function | tojson }}</call>{% endfor %}{% endfor %}"
+    )
+    with running_server(tmp_path, "--chat-template-file", str(tmp_path / "template")) as url:
+        body = {"messages": ASK, "tools": [TIME]}
+        assert post(url, body, "/apply-template").json()["prompt"].startswith("get_time: \n")
+
+
 def test_what_a_tool_says_goes_back_in(server: str) -> None:
     call = the_call(ask(server, tool_choice="required", parallel_tool_calls=False))
     said = ask(server, tool_choice="required", parallel_tool_calls=False).choices[0].message
@@ -139,6 +161,7 @@ def test_strict_tool_of_a_helper_is_parsed(server: str) -> None:
         ({"tools": [{"type": "function", "function": {}}]}, r"tools\[0\].function.name"),
         ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"not": {}}}}]}, '"not"'),
         ({"extra_body": {"grammar": 'root ::= "a"'}}, "grammar"),
+        ({"functions": [{"name": "f"}]}, "functions: expected tools"),
     ],
 )
 def test_wrong_tools_are_refused(server: str, options: dict[str, Any], message: str) -> None:

@@ -43,7 +43,7 @@ def test_models_are_listed_as_openai_lists_them(server: str, path: str) -> None:
     [model] = listed["data"]
     assert (model["id"], model["object"]) == ("bundled", "model")
     assert model["created"] > 0
-    assert model["meta"].keys() == {"n_vocab", "n_ctx_train", "n_embd", "n_params", "size"}
+    assert model["meta"].keys() == {"n_vocab", "n_ctx", "n_ctx_train", "n_embd", "n_params", "size"}
 
 
 def test_slots_are_listed_by_number(server: str) -> None:

@@ -130,6 +130,23 @@ def test_arguments_that_never_get_a_name_are_text() -> None:
         assert said(parsed(cut, ARGUMENTS_FIRST.format)) == [Content(cut)]
 
 
+@pytest.mark.parametrize("behind", ["}", "}\n</tool_", "}\n</tool_call>", '}\n</tool_call>\n<tool_call>\n{"name": "lo'])
+def test_what_is_cut_off_behind_a_call_is_dropped(behind: str) -> None:
+    text = '<tool_call>\n{"name": "look", "arguments": {"at": "it"}' + behind
+    assert said(parsed(text)) == LOOK
+
+
+@pytest.mark.parametrize(
+    ("text", "is_within"),
+    [(CALL, False), (CALL[:-14], False), (CALL[:-16], True), (f"{CALL}\n{CALL[:-16]}", True), ("Hello", False)],
+)
+def test_it_is_known_whether_a_call_was_cut_off(text: str, is_within: bool) -> None:
+    parser = TurnParser(GENERIC, None)
+    parser.feed(text)
+    parser.finish()
+    assert parser.ends_within_call == is_within
+
+
 def test_text_comes_as_soon_as_it_cannot_be_anything_else() -> None:
     parser = TurnParser(GENERIC, THINKING)
     texts = ["<th", "ink>\n", "ab", " ", "c", "</", "b></think", ">\n", "Hel", "lo ", "<", "b> ", "x"]

@@ -44,8 +44,22 @@ def test_other_names_and_arguments_are_not_written(style: Style) -> None:
 
 def test_only_the_named_tool_is_called() -> None:
     named = grammar(GENERIC, {"function": {"name": "find_person"}})
-    assert matches(named, GENERIC.write([PERSON, PERSON]))
+    assert matches(named, GENERIC.write([PERSON]))
     assert not matches(named, GENERIC.write([PLACE]))
+    assert not matches(named, GENERIC.write([PERSON, PERSON]))
+
+
+def test_arguments_are_those_that_the_schema_names() -> None:
+    properties: dict[str, object] = {"is_old": {"type": "boolean"}}
+    closed = {"properties": properties}
+    more = GENERIC.write([("find", '{"is_old": true, "is_tall": true}', "")])
+    for schema, is_open in (
+        (closed, False),
+        (closed | {"additionalProperties": True}, True),
+        ({"allOf": [closed]}, True),
+    ):
+        source = call_source(GENERIC, request_of("required", schemas={"find": schema}), None)
+        assert matches(COMPILER.compile(source), more) is is_open
 
 
 def test_a_schema_that_is_too_deep_is_refused() -> None:
