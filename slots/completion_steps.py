@@ -176,15 +176,18 @@ class CompletionSteps:
             self._requeue(slot)
         if not plan.shares:
             return
-        _log.debug("a step of %d tokens for %d slots", sum(s.n_tokens for s in plan.shares), len(plan.shares))
+        # Of sequences with streams of their own, llama.cpp computes in one pass only those that follow each other by
+        # number, in a batch that has them in this order.
+        shares = sorted(plan.shares, key=lambda share: share.slot.slot_id)
+        _log.debug("a step of %d tokens for %d slots", sum(s.n_tokens for s in shares), len(shares))
         try:
-            self._advance(plan.shares, self._decode(plan.shares))
+            self._advance(shares, self._decode(shares))
         except EngineError as error:
-            _log.error("a step failed, and with it %d requests: %s", len(plan.shares), error)
-            self._abandon(plan.shares, StepFailed(f"the model could not be run: {error}"))
+            _log.error("a step failed, and with it %d requests: %s", len(shares), error)
+            self._abandon(shares, StepFailed(f"the model could not be run: {error}"))
         except Exception:
-            _log.exception("a step failed, and with it %d requests", len(plan.shares))
-            self._abandon(plan.shares, internal_error())
+            _log.exception("a step failed, and with it %d requests", len(shares))
+            self._abandon(shares, internal_error())
 
     def _shift_contexts(self) -> None:
         """Make room in the slots whose next token is beyond the end of the context."""
