@@ -13,7 +13,7 @@ from slots.llama import Batch, Context, Logits, Vocab
 from slots.options import EngineOptions
 from slots.outbox import Delivery, Outbox
 from slots.sampling import Choice, RowSampler, Sampler, Surroundings
-from slots.scheduler import Limits, Share, can_get_slot, choose_slot, has_room, plan_step
+from slots.scheduler import Limits, Share, can_get_slot, choose_slot, has_room, plan_step, slots_between
 from slots.slot import Slot
 from slots.work import Work
 
@@ -36,6 +36,7 @@ class CompletionSteps:
         self._surroundings = surroundings
         self._shifts = options.context_shift
         self._cache = KvCache(context, self.slots, options.cache_ram_mib)
+        self._has_streams = context.can_cut and not context.is_pool
         self._limits = Limits(context.n_batch, context.n_ubatch, self._cache.least_taken, context.can_cut)
         self._most_unread = max(_MOST_UNREAD, context.n_ctx_seq)
         self._errands: list[Errand] = []
@@ -139,7 +140,7 @@ class CompletionSteps:
             if not can_get_slot(work, self.slots):
                 continue
             match = self._cache.match(work)
-            slot = choose_slot(work, self.slots, match)
+            slot = choose_slot(work, self.slots, match, have_streams=self._has_streams)
             if not has_room(work, self.slots, match, self._cache.cells):
                 break
             self.waiting.remove(work)
@@ -176,8 +177,7 @@ class CompletionSteps:
             self._requeue(slot)
         if not plan.shares:
             return
-        # Of sequences with streams of their own, llama.cpp computes in one pass only those that follow each other by
-        # number, in a batch that has them in this order.
+        # llama.cpp computes sequences with streams of their own in one pass only in the order of their numbers.
         shares = sorted(plan.shares, key=lambda share: share.slot.slot_id)
         _log.debug("a step of %d tokens for %d slots", sum(s.n_tokens for s in shares), len(shares))
         try:
@@ -214,16 +214,30 @@ class CompletionSteps:
     def _decode(self, shares: list[Share]) -> Logits:
         """Compute a batch. Returns a row of logits for each slot of which the next token can be chosen, in order."""
         now = time.perf_counter()
+        by_slot = {share.slot.slot_id: share for share in shares}
+        between = slots_between(shares, self.slots) if self._has_streams else []
         self._batch.clear()
-        for share in shares:
-            slot, generation = share.slot, self._generation_of(share.slot)
-            generation.start_clock(now)
-            wants_logits = share.n_tokens == slot.n_pending and generation.wants_tokens
-            self._batch.add(slot.slot_id, len(slot.cached), share.tokens, last_logits=wants_logits)
-        logits = self._context.decode(self._batch)
+        for slot in self.slots:
+            share = by_slot.get(slot.slot_id)
+            if share:
+                self._put(share, now)
+            elif slot in between:
+                self._batch.add(slot.slot_id, len(slot.cached), [self._vocab.bos or 0], last_logits=False)
+        try:
+            logits = self._context.decode(self._batch)
+        finally:
+            for slot in between:
+                self._cache.take_back(slot)
         for share in shares:
             self._cache.note_computed(share.slot, share.tokens)
         return logits
+
+    def _put(self, share: Share, now: float) -> None:
+        """Put a share into the batch."""
+        slot, generation = share.slot, self._generation_of(share.slot)
+        generation.start_clock(now)
+        wants_logits = share.n_tokens == slot.n_pending and generation.wants_tokens
+        self._batch.add(slot.slot_id, len(slot.cached), share.tokens, last_logits=wants_logits)
 
     def _advance(self, shares: list[Share], logits: Logits) -> None:
         now = time.perf_counter()

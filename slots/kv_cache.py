@@ -103,6 +103,10 @@ class KvCache:
         if not self._sequences.can_cut and slot.is_prefilling and slot.n_pending == 1:
             self._park(slot, 0)
 
+    def take_back(self, slot: Slot) -> None:
+        """Cut off a token that was computed behind what a slot has, and that nobody wants."""
+        self._sequences.keep_prefix(slot.slot_id, len(slot.cached))
+
     def forget(self, slot: Slot, start: int, end: int) -> None:
         """Leave the tokens [start, end) out of a slot's context, and of its work's text.
 

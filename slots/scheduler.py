@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from slots.cells import Cells
 from slots.prefix_cache import Match
@@ -11,6 +12,10 @@ from slots.work import Work
 
 _MOST_LOST = 0.5
 """Share of what a slot holds that a prompt may leave unused and still be taken for the same conversation."""
+
+_MOST_BETWEEN = 3
+"""Slots to compute for nothing, for those on both sides of them to be computed in one pass. Each costs some tenths of
+what a pass costs, the less the larger the model and the more cores or GPUs there are."""
 
 _ROOM_TO_GENERATE = 16
 """Cells of a pool that each generating slot should find free before another request begins."""
@@ -22,11 +27,12 @@ def can_get_slot(work: Work, slots: Sequence[Slot]) -> bool:
     return slots[asked].is_idle if asked >= 0 else any(slot.is_idle for slot in slots)
 
 
-def choose_slot(work: Work, slots: Sequence[Slot], match: Match) -> Slot:
+def choose_slot(work: Work, slots: Sequence[Slot], match: Match, *, have_streams: bool = False) -> Slot:
     """The slot for a request that can get one.
 
     In this order: the slot that was asked for by number; one that served the session last; one that holds the longest
-    prefix there is, if its conversation goes on with it; the least recently used one, into which the prefix is brought.
+    prefix there is, if its conversation goes on with it; where slots have streams of their own, one beside a slot that
+    works, so that both are computed in one pass; the least recently used one. The prefix is brought there.
     """
     request = work.request
     if request.slot_id >= 0:
@@ -36,7 +42,14 @@ def choose_slot(work: Work, slots: Sequence[Slot], match: Match) -> Slot:
     if of_session:
         return max(of_session, key=lambda slot: (match.by_slot.get(slot.slot_id, 0), slot.last_used))
     going_on = [slot for slot in idle if request.cache_prompt and _goes_on_in(slot, match)]
-    return min(going_on or idle, key=lambda slot: slot.last_used)
+    neighbours = _beside_work(slots) if have_streams else []
+    return min(going_on or neighbours or idle, key=lambda slot: slot.last_used)
+
+
+def _beside_work(slots: Sequence[Slot]) -> list[Slot]:
+    """The idle slots next to those that work."""
+    pairs = [*pairwise(slots), *pairwise(slots[::-1])]
+    return [slot for slot, other in pairs if slot.is_idle and not other.is_idle]
 
 
 def _goes_on_in(slot: Slot, match: Match) -> bool:
@@ -166,6 +179,19 @@ def _until_stop(slot: Slot, stop: int | None) -> int:
     n_cached = len(slot.cached)
     points = [slot.work.n_reusable if slot.work else 0, stop or 0]
     return min((point - n_cached for point in points if point > n_cached), default=slot.n_pending)
+
+
+def slots_between(shares: Sequence[Share], slots: Sequence[Slot]) -> list[Slot]:
+    """The slots to compute a token for that nobody wants, in a step that only generates.
+
+    Where sequences have streams of their own, llama.cpp computes in one pass only those that follow each other by
+    number: a slot between them that does not work makes it two passes through all of the weights.
+    """
+    if any(share.n_tokens > 1 for share in shares):
+        return []
+    numbers = sorted(share.slot.slot_id for share in shares)
+    gaps = [slots[before + 1 : after] for before, after in pairwise(numbers) if after - before - 1 <= _MOST_BETWEEN]
+    return [slot for gap in gaps if all(len(slot.cached) < slot.n_ctx for slot in gap) for slot in gap]
 
 
 def victims(n_cells: int, candidates: Sequence[Slot], gone: Sequence[Slot], cells: Cells) -> list[Slot] | None:
