@@ -2,9 +2,9 @@
 
 The source is JSON: `thoughts` (null, or `start`, `end` and `is_open`), `text` (whether there may be free text), `calls`
 (null, or `trigger`, `only_at_start`, the alternatives for the `first` and for each `later` one, and the `end`), `json`
-(null, or the number of a schema) and `schemas` (pairs of what an error calls it and its text). Calls are spelled in
-parts: a string stands for itself, null for white space or nothing, {"pattern": ...} for what matches a regular
-expression, {"schema": n} for a value that matches a schema.
+(null, or the number of the schema that an answer without calls matches) and `schemas` (pairs of what an error calls it
+and its text). Calls are spelled in parts: a string stands for itself, null for white space or nothing,
+{"pattern": ...} for what matches a regular expression, {"schema": n} for a value that matches a schema.
 """
 
 import json
@@ -82,7 +82,8 @@ class _Rules:
             return
         self._add_run(calls)
         if not turn["text"]:
-            self.lines.append(f"answer: {self._sequence([None, *calls['trigger']])} run")
+            other = "" if turn["json"] is None else f" | {_SOME_SPACE} schema_{turn['json']}"
+            self.lines.append(f"answer: {self._sequence([None, *calls['trigger']])} run{other}")
         elif calls["only_at_start"]:
             trigger = _pattern([None, *calls["trigger"]])
             self.lines.append(f"PLAIN: TEXT & ~/{trigger}{_ANYTHING}/")

@@ -48,8 +48,8 @@ def read_chat_options(
     tool_format = prompt.tool_format if tools and tools.callable_tools else None
     constraint, thinking = options.constraint, prompt.thinking
     if tools and tool_format:
-        _check_free(constraint, defaults)
-        constraint = Constraint("tools", call_source(tool_format, tools, thinking))
+        schema = _answer_schema(constraint, defaults, tool_format)
+        constraint = Constraint("tools", call_source(tool_format, tools, thinking, schema))
     elif constraint and thinking:
         constraint, thinking = _after_thoughts(constraint, thinking)
     preserved = preserved_tokens(engine.vocab, tool_format, thinking)
@@ -59,10 +59,17 @@ def read_chat_options(
     return ChatOptions(completion, logprobs, wants_usage(fields), tool_format, thinking)
 
 
-def _check_free(constraint: Constraint | None, defaults: CompletionDefaults) -> None:
-    """What a flag asks of every text gives way to calls; what a request asks for cannot."""
-    if constraint is not None and constraint is not defaults.constraint:
-        raise InvalidRequest(constraint.name, 'expected no such option beside tools that may be called ("tool_choice")')
+def _answer_schema(constraint: Constraint | None, defaults: CompletionDefaults, tool_format: ToolFormat) -> str | None:
+    """The JSON schema of an answer that calls no tool; None leaves it free. What a flag asks of every text gives way to
+    calls, other grammars that a request asks for cannot, and neither can JSON where calls are nothing else."""
+    if constraint is None or constraint is defaults.constraint:
+        return None
+    if constraint.source.kind != "json_schema":
+        raise InvalidRequest(constraint.name, "expected a JSON schema or nothing beside tools that may be called")
+    if tool_format.is_only_at_start:
+        message = "expected nothing beside tools that may be called, since this model's calls are bare JSON"
+        raise InvalidRequest(constraint.name, message)
+    return constraint.source.text
 
 
 def _after_thoughts(constraint: Constraint, thinking: Thinking) -> tuple[Constraint, Thinking]:

@@ -15,9 +15,11 @@ _NAMES_ELSEWHERE = frozenset({"additionalProperties", "patternProperties", "$ref
 """Where a schema may have names of members besides its properties."""
 
 
-def call_source(tool_format: ToolFormat, request: ToolRequest, thinking: Thinking | None) -> GrammarSource:
+def call_source(
+    tool_format: ToolFormat, request: ToolRequest, thinking: Thinking | None, answer_schema: str | None = None
+) -> GrammarSource:
     """Returns the grammar of a turn that may, or has to, call the tools of a request; the arguments match their
-    schemas. Not for a request that may call none.
+    schemas. Not for a request that may call none. What is no call matches `answer_schema`, a JSON schema as text.
 
     Raises InvalidRequest for a schema that is nested too deeply.
     """
@@ -32,7 +34,10 @@ def call_source(tool_format: ToolFormat, request: ToolRequest, thinking: Thinkin
         "end": _parts(tool_format.end),
     }
     schemas = [[f'the parameters of the tool "{name_of(tool)}"', _schema_text(tool)] for tool in tools]
-    return _source(thinking, text=not request.must_call, calls=calls, json=None, schemas=schemas)
+    if answer_schema is None or request.must_call:
+        return _source(thinking, text=not request.must_call, calls=calls, json=None, schemas=schemas)
+    schemas.append(["the JSON that is no call", answer_schema])
+    return _source(thinking, text=False, calls=calls, json=len(tools), schemas=schemas)
 
 
 def json_source(schema: str, thinking: Thinking) -> GrammarSource:

@@ -153,6 +153,43 @@ def test_strict_tool_of_a_helper_is_parsed(server: str) -> None:
     assert parsed["city"] in ("Paris", "Rome")
 
 
+COLOR: Any = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "color",
+        "schema": {
+            "type": "object",
+            "properties": {"color": {"enum": ["red", "blue"]}},
+            "required": ["color"],
+            "additionalProperties": False,
+        },
+    },
+}
+
+
+def test_an_answer_is_a_call_or_matches_the_response_format(server: str) -> None:
+    answers = [ask(server, response_format=COLOR, parallel_tool_calls=False, seed=seed) for seed in range(8)]
+    contents = []
+    for answer in answers:
+        choice = answer.choices[0]
+        if choice.finish_reason == "tool_calls":
+            call = the_call(answer)
+            check_arguments(call.function.name, call.function.arguments)
+        else:
+            contents.append(json.loads(choice.message.content or "")["color"])
+    assert set(contents) <= {"red", "blue"}
+
+
+def test_tools_that_may_not_be_called_leave_the_response_format_alone(server: str) -> None:
+    content = ask(server, response_format=COLOR, tool_choice="none").choices[0].message.content
+    assert json.loads(content or "")["color"] in ("red", "blue")
+
+
+def test_a_call_that_is_required_needs_no_other_answer(server: str) -> None:
+    answer = ask(server, response_format=COLOR, tool_choice="required", parallel_tool_calls=False)
+    assert answer.choices[0].finish_reason == "tool_calls"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
