@@ -34,6 +34,7 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks.serve $(if $(PEER),--peer '$(PEER)') $(ARGS)
+	@$(BIN)/python -m benchmarks.steps
 	@$(BIN)/python -m benchmarks.sampling
 	@$(BIN)/python -m benchmarks.prefix
 	@$(BIN)/python -m benchmarks.grammar
