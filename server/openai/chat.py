@@ -14,6 +14,7 @@ from server.openai.envelope import Envelope
 from server.prompt import Prompt
 from server.respond import Asked
 from server.system_prompt import read_system_prompt
+from slots.errors import PromptTooLong
 
 
 def read_openai_chat(request: Request, fields: Fields) -> Asked:
@@ -25,6 +26,8 @@ def read_openai_chat(request: Request, fields: Fields) -> Asked:
     prompt = chat.prompt(chat_template_of(request), state.tool_format)
     options = read_chat_options(fields, prompt, chat.tools, engine, settings)
     tokens = prompt_tokens(prompt.text, engine.vocab)
+    if len(tokens) > engine.n_ctx_slot and not engine.context_shift:
+        raise PromptTooLong(len(tokens), engine.n_ctx_slot, "messages")
     envelope = Envelope.new("chatcmpl", settings.alias, engine.fingerprint)
     return options.completion, [Prompt(prompt.text, tokens, n_system=0)], ChatJson(engine.vocab, envelope, options)
 

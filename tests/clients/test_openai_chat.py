@@ -251,7 +251,7 @@ def test_wrong_message_is_a_bad_request_that_names_it(server: str) -> None:
 def test_chat_that_is_too_long_has_the_code_that_clients_look_for(server: str) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         chat(server, messages=[{"role": "user", "content": "a " * 5000}])
-    assert caught.value.code == "context_length_exceeded"
+    assert (caught.value.code, caught.value.param) == ("context_length_exceeded", "messages")
 
 
 def test_system_prompt_of_the_server_opens_chats_that_have_none(tmp_path: Path) -> None:
