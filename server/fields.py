@@ -44,6 +44,11 @@ def is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def is_list_of_several(value: object) -> TypeGuard[list[object]]:
+    """Returns true for a list of texts; one with a number in it is a single text, of token ids and perhaps strings."""
+    return isinstance(value, list) and bool(value) and not any(is_number(part) for part in value)
+
+
 def as_number(name: str, value: object) -> float:
     if not is_number(value):
         raise expected(name, "a number", value)

@@ -8,10 +8,10 @@ from server.access import engine_of, settings_of
 from server.completion_json import CompletionJson
 from server.completion_options import read_options
 from server.errors import ApiError
-from server.fields import Fields, as_string, as_token, expected, is_number, read_string
+from server.fields import Fields, as_string, expected, read_string
 from server.infill_prompt import FILE, PROJECT, SNIPPET, Gap, Marks, infill_prompt, room_for
 from server.naming import naming
-from server.prompt import Prompt
+from server.prompt import Prompt, mixed_tokens
 from server.respond import Asked
 from slots.engine import Engine
 from slots.llama import Vocab
@@ -72,15 +72,7 @@ def read_mixed(name: str, value: object, vocab: Vocab) -> list[int]:
         return _tokenize(name, value, vocab)
     if not isinstance(value, list):
         raise expected(name, SHAPES, value)
-    tokens: list[int] = []
-    for index, part in enumerate(value):
-        if isinstance(part, str):
-            tokens += _tokenize(f"{name}[{index}]", part, vocab)
-        elif is_number(part):
-            tokens.append(as_token(f"{name}[{index}]", part, vocab.n_tokens))
-        else:
-            raise expected(f"{name}[{index}]", "a string or the id of a token", part)
-    return tokens
+    return mixed_tokens(name, value, vocab, lambda index, text: _tokenize(f"{name}[{index}]", text, vocab))
 
 
 def _read_chunks(value: object) -> list[Chunk]:

@@ -1,9 +1,9 @@
 """The prompt of a request in all its shapes, and the tokens that it stands for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from server.fields import as_token, expected, is_number
+from server.fields import as_token, expected, is_list_of_several, is_number
 from server.naming import naming
 from slots.engine import Engine
 from slots.errors import InvalidRequest, PromptTooLong
@@ -38,7 +38,7 @@ def read_prompts(value: object, engine: Engine, system: tuple[int, ...]) -> list
 def each_prompt(value: object, engine: Engine) -> list[tuple[str, object]]:
     """Returns the one prompt, or the several prompts, of a request to `engine`, each with its name. Raises
     InvalidRequest for more than can ever be taken."""
-    if isinstance(value, list) and value and not any(is_number(part) for part in value):
+    if is_list_of_several(value):
         _check_count(len(value), engine.max_unfinished)
         return [(f"prompt[{index}]", part) for index, part in enumerate(value)]
     return [("prompt", value)]
@@ -70,13 +70,27 @@ def _read_one(name: str, value: object, engine: Engine, system: tuple[int, ...])
 def _tokenize(name: str, parts: Sequence[object], vocab: Vocab, *, is_start: bool) -> tuple[int, ...]:
     """The special tokens around a text (BOS, where the model's header asks for it) come only with a text in front:
     a list that starts with a token id already says how it starts. Behind a system prompt there are none."""
+
+    def tokenize(index: int, text: str) -> list[int]:
+        with naming(name):
+            return vocab.tokenize(text, add_special=is_start and index == 0, parse_special=True)
+
+    return tuple(mixed_tokens(name, parts, vocab, tokenize))
+
+
+def mixed_tokens(
+    name: str, parts: Sequence[object], vocab: Vocab, tokenize: Callable[[int, str], list[int]]
+) -> list[int]:
+    """Returns the tokens of strings and token ids in a row; `tokenize` gets the place of each string, and the string.
+
+    Raises InvalidRequest, which names the part, for anything else, and what `tokenize` raises.
+    """
     tokens: list[int] = []
     for index, part in enumerate(parts):
         if isinstance(part, str):
-            with naming(name):
-                tokens += vocab.tokenize(part, add_special=is_start and index == 0, parse_special=True)
+            tokens += tokenize(index, part)
         elif is_number(part):
             tokens.append(as_token(f"{name}[{index}]", part, vocab.n_tokens))
         else:
             raise expected(f"{name}[{index}]", "a string or the id of a token", part)
-    return tuple(tokens)
+    return tokens

@@ -1,6 +1,7 @@
 """The messages of a chat as requests spell them, brought to one form."""
 
 import json
+from typing import Any
 
 import orjson
 
@@ -51,6 +52,12 @@ def read_messages(value: object) -> list[Message]:
     if len(value) > MAX_MESSAGES:
         raise InvalidRequest("messages", f"expected at most {MAX_MESSAGES} messages, got {len(value)}")
     return [_read_message(f"messages[{index}]", message) for index, message in enumerate(value)]
+
+
+def calls_of(message: Message) -> list[dict[str, Any]]:
+    """Returns the calls of a message that was read; none where it has none."""
+    calls: Any = message.get("tool_calls") or []
+    return list(calls)
 
 
 def _read_message(name: str, value: object) -> Message:

@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from server.chat.messages import Json, Message
+from server.chat.messages import Json, Message, calls_of
 from server.chat.probing import Capabilities
-from server.tools.tool_format import GENERIC
+from server.tools.generic import result_in_words, with_calls_in_words
 
 SHORT_ID_CHARACTERS = 9
 
@@ -27,7 +27,7 @@ def _one_call_each(messages: Sequence[Message]) -> Iterator[Message]:
     while position < len(messages):
         message = messages[position]
         position += 1
-        calls = _calls_of(message)
+        calls = calls_of(message)
         if len(calls) < 2:
             yield message
             continue
@@ -54,7 +54,7 @@ def _in_words(messages: Sequence[Message], capabilities: Capabilities) -> list[M
         elif waiting:
             _say_as_user(said, waiting)
         waiting = []
-        said.append(message if capabilities.supports_tool_calls else _with_calls_in_words(message))
+        said.append(message if capabilities.supports_tool_calls else with_calls_in_words(message))
     if waiting:
         _say_as_user(said, waiting)
     return said
@@ -66,7 +66,7 @@ def _words(messages: Sequence[Message], capabilities: Capabilities) -> Iterator[
         if message["role"] == "system" and not capabilities.supports_system:
             yield str(message["content"])
         elif message["role"] == "tool" and not capabilities.supports_tool_results:
-            yield f"<tool_response>\n{message['content']}\n</tool_response>"
+            yield result_in_words(message)
         else:
             yield None
 
@@ -77,20 +77,11 @@ def _say_as_user(said: list[Message], words: list[str]) -> None:
     said.append({"role": "user", "content": "\n\n".join(words)})
 
 
-def _with_calls_in_words(message: Message) -> Message:
-    calls = _calls_of(message)
-    if not calls:
-        return message
-    words = GENERIC.write([(call["function"]["name"], call["function"]["arguments"], call["id"]) for call in calls])
-    content = f"{message['content']}\n{words}" if message["content"] else words
-    return {member: value for member, value in message.items() if member != "tool_calls"} | {"content": content}
-
-
 def _shaped(message: Message, capabilities: Capabilities) -> Message:
     """Content that is null would be shown as a word by templates that join texts."""
     content = message["content"] or ""
     shaped = message | {"content": [{"type": "text", "text": content}] if capabilities.needs_typed_content else content}
-    if calls := _calls_of(message):
+    if calls := calls_of(message):
         shaped["tool_calls"] = [_shaped_call(call, capabilities) for call in calls]
     if capabilities.needs_short_ids and "tool_call_id" in message:
         shaped["tool_call_id"] = _short_id(str(message["tool_call_id"]))
@@ -109,8 +100,3 @@ def _short_id(call_id: str) -> str:
     if len(call_id) == SHORT_ID_CHARACTERS and call_id.isalnum():
         return call_id
     return hashlib.sha256(call_id.encode()).hexdigest()[:SHORT_ID_CHARACTERS]
-
-
-def _calls_of(message: Message) -> list[dict[str, Any]]:
-    calls: Any = message.get("tool_calls", [])
-    return list(calls)

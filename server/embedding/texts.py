@@ -1,6 +1,6 @@
 """The texts of a request for embeddings, in all their shapes."""
 
-from server.fields import as_token, expected, is_number
+from server.fields import as_token, expected, is_list_of_several
 from server.naming import naming
 from slots.embedding import EmbeddingRequest, text_too_long
 from slots.engine import Engine
@@ -17,7 +17,7 @@ def read_texts(name: str, value: object, engine: Engine) -> EmbeddingRequest:
     Raises InvalidRequest, which names the text, for any other shape, too many texts, empty ones, and tokens that the
     vocabulary does not have; PromptTooLong for a list of more token ids than a text may have.
     """
-    if isinstance(value, list) and value and not any(is_number(part) for part in value):
+    if is_list_of_several(value):
         check_count(name, len(value))
         return EmbeddingRequest(
             tuple(_read_text(f"{name}[{index}]", part, engine) for index, part in enumerate(value)), name

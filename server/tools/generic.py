@@ -1,12 +1,11 @@
 """Tools in words, for templates that know nothing of them, or write calls in a way that is not understood."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
 import orjson
 
-from server.chat.messages import Json, Message
+from server.chat.messages import Json, Message, calls_of
 from server.tools.tool_format import GENERIC
 
 _BEFORE_TOOLS = """You can call functions. Their signatures, one in each line within the <tools> tags:
@@ -26,8 +25,23 @@ def with_tools_in_words(messages: Sequence[Message], tools: Sequence[Json]) -> l
     put: list[Message] = []
     for is_result, group in groupby(messages, key=lambda message: message["role"] == "tool"):
         run = list(group)
-        put += [_results(run)] if is_result else map(_without_calls, run)
+        put += [_results(run)] if is_result else map(with_calls_in_words, run)
     return _described(put, tools) if tools else put
+
+
+def with_calls_in_words(message: Message) -> Message:
+    """Returns a message whose calls, if it has any, are text in the generic format."""
+    calls = calls_of(message)
+    if not calls:
+        return message
+    words = GENERIC.write([(call["function"]["name"], call["function"]["arguments"], call["id"]) for call in calls])
+    content = f"{message['content']}\n{words}" if message["content"] else words
+    return {member: value for member, value in message.items() if member != "tool_calls"} | {"content": content}
+
+
+def result_in_words(message: Message) -> str:
+    """Returns what a tool has said, as text in the generic format."""
+    return f"<tool_response>\n{message['content']}\n</tool_response>"
 
 
 def _described(messages: list[Message], tools: Sequence[Json]) -> list[Message]:
@@ -45,21 +59,5 @@ def _example() -> str:
     return GENERIC.write([("function_name", '{"argument": "value"}', "")])
 
 
-def _without_calls(message: Message) -> Message:
-    calls = list(_calls_of(message))
-    if not calls:
-        return message
-    written = GENERIC.write(calls)
-    content = f"{message['content']}\n{written}" if message["content"] else written
-    return {member: value for member, value in message.items() if member != "tool_calls"} | {"content": content}
-
-
-def _calls_of(message: Message) -> Iterator[tuple[str, str, str]]:
-    calls: Any = message.get("tool_calls") or []
-    for call in calls:
-        yield call["function"]["name"], call["function"]["arguments"], call["id"]
-
-
 def _results(results: Sequence[Message]) -> Message:
-    texts = [f"<tool_response>\n{result['content']}\n</tool_response>" for result in results]
-    return {"role": "user", "content": "\n".join(texts)}
+    return {"role": "user", "content": "\n".join(map(result_in_words, results))}
