@@ -125,7 +125,7 @@ class Ours:
         """As `step`, on the threads of a row sampler."""
         rows = self.fresh_rows()
         start = time.perf_counter()
-        row_sampler.choose(self.samplers, rows)
+        row_sampler.choose(self.samplers, rows, range(len(rows)))
         return time.perf_counter() - start
 
 

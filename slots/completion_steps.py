@@ -250,7 +250,8 @@ class CompletionSteps:
                 sampling.append((slot, generation))
             else:
                 self._release(slot, generation.finish(StopReason.LIMIT, now))
-        choices = self._rows.choose([generation.sampler for _, generation in sampling], logits)
+        samplers = [generation.sampler for _, generation in sampling]
+        choices = self._rows.choose(samplers, logits, range(len(samplers)))
         now = time.perf_counter()
         for (slot, generation), choice in zip(sampling, choices, strict=True):
             self._take(slot, generation, choice, now)

@@ -34,18 +34,18 @@ class RowSampler:
         self._together = _Together([])
         self._others = ThreadPoolExecutor(n_threads - 1, "sampling") if n_threads > 1 else None
 
-    def choose(self, samplers: Sequence[Sampler], rows: Logits) -> list[Result]:
-        """The choice of each sampler for its row of `rows`, shape (samplers, vocabulary), or what it raised. The rows
-        are changed on the way."""
+    def choose(self, samplers: Sequence[Sampler], rows: Logits, places: Sequence[int]) -> list[Result]:
+        """The choice of each sampler for its row, or what it raised. `rows` has the shape (rows, vocabulary); `places`
+        says which of them is each sampler's, ascending. These are changed on the way."""
         together = [number for number, sampler in enumerate(samplers) if sampler.usual is not None]
-        results = self._choose_together(samplers, rows, together) if len(together) > 1 else {}
+        results = self._choose_together(samplers, rows, places, together) if len(together) > 1 else {}
         heavy = []
         for number, sampler in enumerate(samplers):
             if sampler.weighs_all:
                 heavy.append(number)
             elif number not in results:
-                results[number] = _choose(sampler, rows[number], self._workspaces[0])
-        results.update(self._choose_on_threads(samplers, rows, heavy))
+                results[number] = _choose(sampler, rows[places[number]], self._workspaces[0])
+        results.update(self._choose_on_threads(samplers, rows, places, heavy))
         return [results[number] for number in range(len(samplers))]
 
     def close(self) -> None:
@@ -53,7 +53,9 @@ class RowSampler:
         if self._others is not None:
             self._others.shutdown()
 
-    def _choose_together(self, samplers: Sequence[Sampler], rows: Logits, numbers: Sequence[int]) -> dict[int, Result]:
+    def _choose_together(
+        self, samplers: Sequence[Sampler], rows: Logits, places: Sequence[int], numbers: Sequence[int]
+    ) -> dict[int, Result]:
         """The choices for rows whose samplers are the usual ones, or none if the rows are too short for that."""
         chosen = [samplers[number] for number in numbers]
         if chosen != self._together.samplers:  # most steps have the same ones as the step before
@@ -63,19 +65,19 @@ class RowSampler:
         n_columns = n_columns_for(self._n_vocab, n_usual, chain.most_candidates)
         if n_columns is None:
             return {}
-        places = np.array(numbers)
+        chosen_rows = np.array([places[number] for number in numbers])
         with quiet():
-            self._together.edit(rows, places, self._workspaces[0])
-            table = chain.apply(rows, places, n_columns)
+            self._together.edit(rows, chosen_rows, self._workspaces[0])
+            table = chain.apply(rows, chosen_rows, n_columns)
             if table is None:
-                alone = zip(numbers, chosen, strict=True)
-                return {n: _choose(sampler, rows[n], self._workspaces[0], is_edited=True) for n, sampler in alone}
+                workspace = self._workspaces[0]
+                return {n: _choose(samplers[n], rows[places[n]], workspace, is_edited=True) for n in numbers}
             tokens = draw_from_rows(table, np.array([sampler.random_share() for sampler in chosen]))
         taken = [Choice(sampler.take(token), None) for sampler, token in zip(chosen, tokens, strict=True)]
         return dict(zip(numbers, taken, strict=True))
 
     def _choose_on_threads(
-        self, samplers: Sequence[Sampler], rows: Logits, numbers: Sequence[int]
+        self, samplers: Sequence[Sampler], rows: Logits, places: Sequence[int], numbers: Sequence[int]
     ) -> dict[int, Result]:
         """The choices for some rows, each thread doing its share of them."""
         n_threads = min(len(self._workspaces), len(numbers))
@@ -84,7 +86,7 @@ class RowSampler:
 
         def choose_share(thread: int) -> dict[int, Result]:
             share = numbers[thread::n_threads]
-            return {number: _choose(samplers[number], rows[number], self._workspaces[thread]) for number in share}
+            return {n: _choose(samplers[n], rows[places[n]], self._workspaces[thread]) for n in share}
 
         others = [self._others.submit(choose_share, n) for n in range(1, n_threads)] if self._others else []
         results = choose_share(0) if numbers else {}

@@ -96,10 +96,10 @@ def test_the_choices_are_those_of_each_sampler_alone(
         step_rows = rows(step, n_vocab)
         expected = []
         for one, row in zip(alone, step_rows.copy(), strict=True):
-            expected += make(n_vocab, 1).choose([one], row[np.newaxis])
+            expected += make(n_vocab, 1).choose([one], row[np.newaxis], [0])
         assert all(isinstance(choice, Choice) for choice in expected)
-        assert one_thread.choose(here, step_rows.copy()) == expected
-        assert three_threads.choose(there, step_rows.copy()) == expected
+        assert one_thread.choose(here, step_rows.copy(), range(len(here))) == expected
+        assert three_threads.choose(there, step_rows.copy(), range(len(there))) == expected
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
@@ -110,7 +110,7 @@ def test_the_choices_have_the_order_of_the_rows(
     step = np.zeros((7, N_LARGE), np.float32)
     step[np.arange(7), 1000 * np.arange(7)] = 90.0
     chains = [sampler(N_LARGE, temperature=temperature, samplers=samplers) for _ in step]
-    choices = make(N_LARGE, n_threads).choose(chains, step)
+    choices = make(N_LARGE, n_threads).choose(chains, step, range(len(chains)))
     assert choices == [Choice(1000 * number, None) for number in range(7)]
 
 
@@ -120,11 +120,11 @@ def test_a_row_that_fails_does_not_disturb_the_others(
 ) -> None:
     three_threads = make(n_vocab, 3)
     good = rows(0, n_vocab)
-    expected = three_threads.choose(samplers(options, n_vocab), good.copy())
+    expected = three_threads.choose(samplers(options, n_vocab), good.copy(), range(len(good)))
     for bad in range(len(options)):
         step = good.copy()
         step[bad] = -np.inf
-        results = three_threads.choose(samplers(options, n_vocab), step)
+        results = three_threads.choose(samplers(options, n_vocab), step, range(len(step)))
         assert isinstance(results[bad], InvalidRequest)
         assert results[:bad] + results[bad + 1 :] == expected[:bad] + expected[bad + 1 :]
 
@@ -140,18 +140,27 @@ def test_an_error_of_any_kind_is_a_result(
     chains = [sampler(N_LARGE, temperature=temperature, top_k=0, min_p=0.0) for _ in range(8)]
     for broken in chains[::2]:
         monkeypatch.setattr(broken, "choose", fail)
-    results = make(N_LARGE, n_threads).choose(chains, np.zeros((8, N_LARGE), np.float32))
+    results = make(N_LARGE, n_threads).choose(chains, np.zeros((8, N_LARGE), np.float32), range(8))
     assert [type(result) for result in results] == [ZeroDivisionError, Choice] * 4
+
+
+@of_all_kinds
+def test_samplers_may_have_some_of_the_rows(make: MakeRowSampler, options: list[dict[str, Any]], n_vocab: int) -> None:
+    step = rows(0, n_vocab)
+    places = range(1, len(step), 2)
+    here, alone = (samplers(options, n_vocab)[1::2] for _ in range(2))
+    expected = make(n_vocab, 3).choose(alone, step[1::2].copy(), range(len(alone)))
+    assert make(n_vocab, 3).choose(here, step, places) == expected
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_no_rows_are_no_choices(make: MakeRowSampler, n_threads: int) -> None:
-    assert make(N_VOCAB, n_threads).choose([], np.empty((0, N_VOCAB), np.float32)) == []
+    assert make(N_VOCAB, n_threads).choose([], np.empty((0, N_VOCAB), np.float32), []) == []
 
 
 def test_rows_of_a_small_vocabulary_are_sampled_too(make: MakeRowSampler) -> None:
     chains = [sampler(3, temperature=0.0), sampler(3, samplers=())]
-    results = make(3, 2).choose(chains, np.array([[1, 3, 2], [99, 1, 0]], np.float32))
+    results = make(3, 2).choose(chains, np.array([[1, 3, 2], [99, 1, 0]], np.float32), [0, 1])
     assert results == [Choice(1, None), Choice(0, None)]
 
 
@@ -162,5 +171,5 @@ def test_logits_that_are_not_numbers_are_an_error_of_their_rows(
 ) -> None:
     step = rows(0, N_VOCAB)[:4]
     step[:n_broken] = np.nan
-    results = make(N_VOCAB, 1).choose(samplers([options] * 4, N_VOCAB), step)
+    results = make(N_VOCAB, 1).choose(samplers([options] * 4, N_VOCAB), step, range(4))
     assert [type(result) for result in results] == [ArithmeticError] * n_broken + [Choice] * (4 - n_broken)
