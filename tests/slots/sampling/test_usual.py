@@ -55,6 +55,7 @@ def test_choices_are_the_same_together_and_alone(some: list[Options], size: int,
         for token in range(N_TOKENS):
             rows = np.stack([make_row(seed + 10 * token + place, size, of) for place, of in enumerate(kinds)])
             expected = [
-                row_sampler.choose([sampler], row[None].copy(), [0])[0] for sampler, row in zip(alone, rows, strict=True)
+                row_sampler.choose([sampler], row[None].copy(), [0])[0]
+                for sampler, row in zip(alone, rows, strict=True)
             ]
             assert spelled(row_sampler.choose(together, rows.copy(), range(len(rows)))) == spelled(expected)
