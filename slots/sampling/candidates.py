@@ -18,7 +18,7 @@ LARGEST_LOGIT = 1e30
 """Keeps extreme penalties and biases from turning into infinities, on which a softmax is undefined."""
 _NEGLIGIBLE = np.float32(-200.0)
 """The exponential of which is 0 in 32 bits, unlike that of minus infinity a number that can be multiplied with 0."""
-_SOME_MORE = 32
+SOME_MORE = 32
 """Logits to look at, beyond twice as many as are asked for, before all of the row is gone through."""
 
 
@@ -125,7 +125,7 @@ class Candidates:
     def largest(self, n: int) -> Indices:
         """The places of the n largest logits, largest first, the lower place first among equals."""
         if self._allowed is not None:
-            places = largest(self.logits, 2 * n + _SOME_MORE, self.workspace, self._whole_columns())
+            places = largest(self.logits, 2 * n + SOME_MORE, self.workspace, self._whole_columns())
             places = places[bits.contains(self._allowed, places)]
             if places.size >= n:
                 return places[:n]

@@ -45,8 +45,10 @@ _USUAL = (SamplerName.TOP_K, SamplerName.TOP_P, SamplerName.MIN_P, SamplerName.T
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The samplers of a request in their order: first those that only change some logits of the whole row."""
+    """The samplers of a request in their order: behind the mask those that only change some logits of the row."""
 
+    mask: GrammarMask | None
+    """Comes first, if there is a grammar."""
     edits: tuple[Step, ...]
     others: tuple[Step, ...]
     is_greedy: bool
@@ -59,7 +61,12 @@ class Chain:
     @property
     def steps(self) -> tuple[Step, ...]:
         """All samplers."""
-        return self.edits + self.others
+        return (self.mask, *self.edits, *self.others) if self.mask else self.edits + self.others
+
+    @property
+    def unedited(self) -> tuple[Step, ...]:
+        """All but the edits, which may be done before the mask as well."""
+        return (self.mask, *self.others) if self.mask else self.others
 
 
 def build_chain(of: Ingredients) -> Chain:
@@ -80,16 +87,18 @@ def build_chain(of: Ingredients) -> Chain:
         edits.insert(0, bias)
     if params.mirostat and not is_greedy:
         others.append(make_mirostat(of))
+    mask = None
     if of.matcher is not None:
         looks_for_largest = names[0] is SamplerName.TOP_K if names else is_greedy
         is_lazy = looks_for_largest and not params.mirostat
-        edits.insert(0, GrammarMask(of.matcher, of.surroundings.end_of_generation, is_lazy=is_lazy))
+        mask = GrammarMask(of.matcher, of.surroundings.end_of_generation, is_lazy=is_lazy)
     return Chain(
+        mask=mask,
         edits=tuple(edits),
         others=tuple(others),
         is_greedy=is_greedy,
         weighs_all=names[0] not in _LOOK_FOR_THE_LARGEST if names else not is_greedy,
-        usual=None if is_greedy or params.mirostat or of.matcher else _usual_options(of, names),
+        usual=None if is_greedy or params.mirostat else _usual_options(of, names),
     )
 
 

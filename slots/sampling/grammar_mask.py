@@ -2,15 +2,30 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from grammar.errors import GrammarError
 from grammar.matcher import Matcher
 from slots.errors import InvalidRequest
 from slots.sampling import bits
+from slots.sampling.bits import Words
 from slots.sampling.candidates import Candidates
 
-_FEW = 1024
+FEW = 1024
 """Tokens that are looked at one by one, instead of at the whole row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The tokens that may come next."""
+
+    words: Words
+    n_tokens: int
+
+    @property
+    def are_few(self) -> bool:
+        """Whether it is better to look at these than at the row."""
+        return self.n_tokens <= FEW
 
 
 class GrammarMask:
@@ -23,14 +38,19 @@ class GrammarMask:
         self._is_lazy = is_lazy
 
     def __call__(self, candidates: Candidates) -> None:
-        with limits_named():
-            allowed, n_allowed = self._matcher.mask(), self._matcher.n_allowed()
-        if n_allowed <= _FEW:
-            candidates.keep(bits.members(allowed))
+        allowed = self.allowed()
+        if allowed.are_few:
+            candidates.keep(bits.members(allowed.words))
         else:
-            candidates.restrict(allowed)
+            candidates.restrict(allowed.words)
             if not self._is_lazy:
                 candidates.settle()
+
+    def allowed(self) -> Allowed:
+        """What the grammar allows next, valid until a token is taken in. Raises InvalidRequest where a grammar hits its
+        limits."""
+        with limits_named():
+            return Allowed(self._matcher.mask(), self._matcher.n_allowed())
 
     def accept(self, token: int) -> None:
         """Take in a token that was chosen."""

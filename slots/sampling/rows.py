@@ -5,9 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from slots.errors import InvalidRequest
 from slots.llama import Logits
 from slots.sampling.candidates import Candidates
 from slots.sampling.columns import Indices
+from slots.sampling.grammar_mask import Allowed
+from slots.sampling.masked_rows import most_looked_for
 from slots.sampling.penalties import penalize_rows
 from slots.sampling.sampler import Choice, Sampler, quiet
 from slots.sampling.table import n_columns_for
@@ -60,21 +63,23 @@ class RowSampler:
         chosen = [samplers[number] for number in numbers]
         if chosen != self._together.samplers:  # most steps have the same ones as the step before
             self._together = _Together(chosen)
-        chain = self._together.chain
-        n_usual = self._workspaces[0].maxima.size
-        n_columns = n_columns_for(self._n_vocab, n_usual, chain.most_candidates)
+        together = self._together
+        n_columns = n_columns_for(self._n_vocab, self._workspaces[0].maxima.size, together.most_looked_for)
         if n_columns is None:
+            return {}
+        try:
+            masks = together.masks()
+        except InvalidRequest:  # of one of them, which will be told so
             return {}
         chosen_rows = np.array([places[number] for number in numbers])
         with quiet():
-            self._together.edit(rows, chosen_rows, self._workspaces[0])
-            table = chain.apply(rows, chosen_rows, n_columns)
+            together.edit(rows, chosen_rows, self._workspaces[0])
+            table = together.chain.apply(rows, chosen_rows, n_columns, masks)
             if table is None:
                 workspace = self._workspaces[0]
                 return {n: _choose(samplers[n], rows[places[n]], workspace, is_edited=True) for n in numbers}
             tokens = draw_from_rows(table, np.array([sampler.random_share() for sampler in chosen]))
-        taken = [Choice(sampler.take(token), None) for sampler, token in zip(chosen, tokens, strict=True)]
-        return dict(zip(numbers, taken, strict=True))
+        return {n: _take(sampler, token) for n, sampler, token in zip(numbers, chosen, tokens, strict=True)}
 
     def _choose_on_threads(
         self, samplers: Sequence[Sampler], rows: Logits, places: Sequence[int], numbers: Sequence[int]
@@ -100,7 +105,12 @@ class _Together:
 
     def __init__(self, samplers: list[Sampler]) -> None:
         self.samplers = samplers
-        self.chain = UsualChain([sampler.usual for sampler in samplers if sampler.usual is not None])
+        usual = [sampler.usual for sampler in samplers if sampler.usual is not None]
+        self.chain = UsualChain(usual)
+        self._masks = [sampler.mask for sampler in samplers]
+        self._has_masks = any(self._masks)
+        self.most_looked_for = most_looked_for(max((of.top_k for of in usual), default=0), is_masked=self._has_masks)
+        """Logits of a row, for the top-k."""
         penalties = [(number, sampler.only_penalties) for number, sampler in enumerate(samplers)]
         self._penalties = [penalty for _number, penalty in penalties if penalty is not None]
         self._penalized = [number for number, penalty in penalties if penalty is not None]
@@ -109,6 +119,10 @@ class _Together:
             for number, sampler in enumerate(samplers)
             if sampler.has_edits and sampler.only_penalties is None
         ]
+
+    def masks(self) -> list[Allowed | None] | None:
+        """What the grammars allow, if there are any. Raises InvalidRequest where one hits its limits."""
+        return [mask.allowed() if mask else None for mask in self._masks] if self._has_masks else None
 
     def edit(self, rows: Logits, places: Indices, workspace: Workspace) -> None:
         """Change the logits of the rows at `places`, shape (samplers,), as each sampler does first."""
@@ -123,4 +137,12 @@ def _choose(sampler: Sampler, row: Logits, workspace: Workspace, *, is_edited: b
     try:
         return sampler.choose(row, workspace, is_edited=is_edited)
     except Exception as error:
+        return error
+
+
+def _take(sampler: Sampler, token: int) -> Result:
+    """The choice of a token; a grammar may hit its limits at it."""
+    try:
+        return Choice(sampler.take(token), None)
+    except InvalidRequest as error:
         return error

@@ -72,12 +72,14 @@ class Sampler:
         self._ruled_out = ingredients.ruled_out() if matcher else set()
         self._n_probs = params.n_probs
         self._of_model = params.n_probs > 0 and not params.post_sampling_probs
+        self.mask = chain.mask
+        """What a grammar takes away first."""
         self.usual = None if params.n_probs else chain.usual
-        """What it does after its edits, if that can be done for many rows at once."""
+        """What it does after mask and edits, if that can be done for many rows at once."""
         self.weighs_all = chain.weighs_all or self._of_model
         """Whether it computes the probabilities of all tokens."""
         self.has_edits = bool(chain.edits)
-        """Whether it changes logits of a whole row before anything else."""
+        """Whether it changes logits of a whole row before all else but the mask."""
         penalties = [edit for edit in chain.edits if isinstance(edit, Penalties)]
         self.only_penalties = penalties[0] if len(penalties) == len(chain.edits) == 1 else None
         """Its edits, if those are no more than the penalties."""
@@ -90,7 +92,7 @@ class Sampler:
         with quiet():
             candidates = Candidates(row, workspace)
             before = ModelProbabilities(candidates, self._n_probs) if self._of_model else None
-            for step in self._chain.others if is_edited else self._chain.steps:
+            for step in self._chain.unedited if is_edited else self._chain.steps:
                 step(candidates)
             place = self._take_best(candidates) if self._chain.is_greedy else self._draw(candidates)
             token = self.take(candidates.token(place))
@@ -99,7 +101,7 @@ class Sampler:
             return Choice(token, self._remaining(candidates, place) if self._n_probs else None)
 
     def edit(self, candidates: Candidates) -> None:
-        """The first part of a choice: what only changes some logits of a whole row."""
+        """The part of a choice that only changes some logits of a whole row."""
         for step in self._chain.edits:
             step(candidates)
 

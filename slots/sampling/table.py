@@ -43,7 +43,7 @@ class Table:
 
 
 @dataclass(slots=True)
-class _Found:
+class Found:
     """Tokens among which are the largest of each row. All arrays have the shape (tokens,)."""
 
     numbers: Indices
@@ -51,10 +51,10 @@ class _Found:
     tokens: Indices
     logits: Floats32
 
-    def with_rest(self, rest: Floats32, bounds: Floats32, start: int) -> "_Found":
+    def with_rest(self, rest: Floats32, bounds: Floats32, start: int) -> "Found":
         """With those of the logits from `start` on, which are not in columns, that reach the bounds of their rows."""
         numbers, places = (rest >= bounds[:, None]).nonzero()
-        return _Found(
+        return Found(
             np.concatenate((self.numbers, numbers)),
             np.concatenate((self.tokens, places + start)),
             np.concatenate((self.logits, rest[numbers, places])),
@@ -75,6 +75,12 @@ def largest_of_rows(logits: Logits, rows: Indices, ks: Indices, n_columns: int) 
 
     Returns None when logits are so much alike, or not numbers, that it is better to look at the rows one by one.
     """
+    found = find_largest(logits, rows, ks, n_columns)
+    return sorted_table(found, logits, rows, ks) if found else None
+
+
+def find_largest(logits: Logits, rows: Indices, ks: Indices, n_columns: int) -> Found | None:
+    """All logits from a lower bound of the `ks` largest of their rows on, or None; see `largest_of_rows`."""
     n_vocab = logits.shape[1]
     n_folded = n_vocab - n_vocab % n_columns
     maxima = _maxima(logits, rows, n_columns)
@@ -88,10 +94,10 @@ def largest_of_rows(logits: Logits, rows: Indices, ks: Indices, n_columns: int) 
     values = logits.ravel().take((rows[number] * n_vocab + column)[:, None] + n_columns * np.arange(depth))
     hits = (values >= bounds[number, None]).ravel().nonzero()[0]
     which = hits // depth
-    found = _Found(number[which], column[which] + n_columns * (hits - which * depth), values.ravel()[hits])
+    found = Found(number[which], column[which] + n_columns * (hits - which * depth), values.ravel()[hits])
     if n_folded < n_vocab:
         found = found.with_rest(logits[rows, n_folded:], bounds, n_folded)
-    return _sorted(found, logits, rows, ks)
+    return found
 
 
 def _maxima(logits: Logits, rows: Indices, n_columns: int) -> Floats32:
@@ -117,8 +123,8 @@ def _bounds(maxima: Floats32, ks: Indices) -> Floats32:
     return bounds
 
 
-def _sorted(found: _Found, logits: Logits, rows: Indices, ks: Indices) -> Table | None:
-    """A table of the `ks` largest of what was found for each row."""
+def sorted_table(found: Found, logits: Logits, rows: Indices, ks: Indices) -> Table | None:
+    """A table of the `ks` largest of what was found for each row; None if there are fewer."""
     # One integer that orders by row, by falling logit and by token.
     order = falling_order(found.logits) + (1 << _LOGIT_BITS - 1)
     keys = (found.numbers << _LOGIT_BITS + _TOKEN_BITS) | (order << _TOKEN_BITS) | found.tokens

@@ -16,6 +16,8 @@ import numpy.typing as npt
 from slots.llama import Logits
 from slots.sampling.candidates import LARGEST_LOGIT
 from slots.sampling.columns import Indices
+from slots.sampling.grammar_mask import Allowed
+from slots.sampling.masked_rows import largest_allowed
 from slots.sampling.table import Table, largest_of_rows
 
 MOST_CANDIDATES = 512
@@ -45,14 +47,17 @@ class UsualChain:
         self._min_keep = np.array([option.min_keep for option in options])
         self._temperatures = np.array([option.temperature for option in options])
 
-    @property
-    def most_candidates(self) -> int:
-        """Of all rows, after the top-k."""
-        return int(self._ks.max())
+    def apply(
+        self, logits: Logits, rows: Indices, n_columns: int, masks: Sequence[Allowed | None] | None = None
+    ) -> Table | None:
+        """What the chains leave of some rows of the logits; None where it is better to look at each row alone.
 
-    def apply(self, logits: Logits, rows: Indices, n_columns: int) -> Table | None:
-        """What the chains leave of some rows of the logits; None where it is better to look at each row alone."""
-        table = largest_of_rows(logits, rows, self._ks, n_columns)
+        `masks` has for each row what its grammar allows, if it has one.
+        """
+        if masks is None:
+            table = largest_of_rows(logits, rows, self._ks, n_columns)
+        else:
+            table = largest_allowed(logits, rows, self._ks, n_columns, masks)
         if table is None or not self._can_be_scaled(table):
             return None
         self._keep_top_p(table)
