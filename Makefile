@@ -32,12 +32,13 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev $(VENV)/.plots
 	@$(BIN)/python -m benchmarks.serve $(if $(PEER),--peer '$(PEER)') $(ARGS)
 	@$(BIN)/python -m benchmarks.steps
 	@$(BIN)/python -m benchmarks.sampling
 	@$(BIN)/python -m benchmarks.prefix
 	@$(BIN)/python -m benchmarks.grammar
+	@$(BIN)/python -m benchmarks.memory
 
 install: $(VENV)/.base
 ifdef CUDA
@@ -63,6 +64,11 @@ $(VENV)/.base: pyproject.toml requirements.lock $(VENV)/.python
 $(VENV)/.dev: pyproject.toml requirements.lock $(VENV)/.base
 	@echo "Installing what tests and checks need."
 	@$(PIP) install --quiet $(LOCK) --editable '.[dev,hub]'
+	@touch $@
+
+$(VENV)/.plots: pyproject.toml requirements.lock $(VENV)/.base
+	@echo "Installing what charts are drawn with."
+	@$(PIP) install --quiet $(LOCK) --editable '.[plots]'
 	@touch $@
 
 # pip shows nothing while it compiles unless it is verbose, and then far too much: the steps are counted from its log.

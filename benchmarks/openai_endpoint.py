@@ -1,7 +1,7 @@
 """A server that speaks OpenAI's dialect as its clients see it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import requests
@@ -30,12 +30,12 @@ class OpenAiClient(Client[str]):
         with self._post(prompt, n_predict, {**streaming, **options}) as response:
             sent_s = time.perf_counter() - started
             events = read_events(timed(response.iter_lines(chunk_size=None)))
+        # Some servers say that the connection stays and then close it as they were asked to. The cookies are kept.
+        self._session.close()
         told = [event for event in events if text_of(event.data)]
-        # Some servers do not tell the usage at the end of a stream; an event is then taken for a token.
-        counted: dict[str, Any] = {"prompt_tokens": 0, "completion_tokens": len(told)}
-        usage = next((event.data["usage"] for event in events if event.data.get("usage")), counted)
         text = "".join(text_of(event.data) for event in told)
-        return _answer(prompt, n_predict, text, usage, [sent_s + event.seconds for event in told])
+        arrivals = [sent_s + event.seconds for event in told or events[-1:]]
+        return _answer(prompt, n_predict, text, usage_of([event.data for event in events], n_predict), arrivals)
 
     def _post(self, prompt: str, n_predict: int, options: Mapping[str, object]) -> requests.Response:
         is_chat = "response_format" in options
@@ -69,7 +69,19 @@ def text_of(told: Mapping[str, Any]) -> str:
     return choices[0].get("text") or message.get("content") or ""
 
 
+def usage_of(events: Sequence[Mapping[str, Any]], n_predict: int) -> Mapping[str, Any]:
+    """Returns what the events of a stream say of its tokens. Some servers do not say it: then all were generated that
+    were asked for if their number ended the text, and otherwise one for each event with a text."""
+    for event in events:
+        if event.get("usage"):
+            usage: Mapping[str, Any] = event["usage"]
+            return usage
+    is_full = any(choice.get("finish_reason") == "length" for event in events for choice in event.get("choices", []))
+    n_told = sum(1 for event in events if text_of(event))
+    return {"prompt_tokens": 0, "completion_tokens": n_predict if is_full else n_told}
+
+
 def _answer(prompt: str, n_predict: int, text: str, usage: Mapping[str, Any], arrivals: list[float]) -> Answer[str]:
     n_cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
     n_evaluated = usage["prompt_tokens"] - n_cached
-    return Answer(prompt, n_predict, text, n_evaluated, usage["completion_tokens"], arrivals or [float("nan")])
+    return Answer(prompt, n_predict, text, n_evaluated, usage["completion_tokens"], arrivals)

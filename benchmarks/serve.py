@@ -19,11 +19,11 @@ from benchmarks.endpoint import Endpoint
 from benchmarks.prompt_tokens import TEXT, PromptTokens
 from benchmarks.schema import ENDLESS_SCHEMA
 from benchmarks.serve_comparison import Comparison
-from benchmarks.serve_setup import about, chosen_workloads, read_arguments, running_servers, write_results
+from benchmarks.serve_setup import about, arguments_parser, chosen_workloads, running_servers, write_results
 
 
 def main() -> None:
-    arguments = read_arguments(__doc__, "serve.json")
+    arguments = arguments_parser(__doc__, "serve.json").parse_args()
     with running_servers(arguments) as running:
         ours, *peers = servers = [Endpoint(server.name, server.url) for server in running]
         for peer in peers:

@@ -84,7 +84,7 @@ def rows_of(workload: str, rounds: Rounds, names: Sequence[str]) -> list[Row]:
         better = of_bare = None
         if peers:
             pair = (ours, peers[0]) if measure == SPEED else (peers[0], ours)
-            better = median_ratio(rounds, measure, *pair)
+            better = median_ratio(rounds, measure, *pair) or None  # 0 is of a peer that does not tell
         if BARE in by_server and measure == SPEED:
             of_bare = median_ratio(rounds, measure, ours, BARE)
         found = {server: measured[measure] for server, measured in by_server.items() if measure in measured}

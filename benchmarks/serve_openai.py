@@ -4,8 +4,9 @@ The workloads are those of benchmarks.serve, but prompts are words and not token
 same only. What they cost is the dialect and the server together: the bare loop is the same as there.
 
 Peers that speak only this dialect differ in what else they take: leave out with --only what a peer does not know, as
-some do not know repeat_penalty, or a schema in response_format. ignore_eos is asked for; a server that does not know it
-may end texts early, which the speeds take into account.
+some do not know repeat_penalty, or a schema in response_format; llama-cpp-python's server knows schemas only with
+--json-object. ignore_eos is asked for; a server that does not know it may end texts early, which the speeds take into
+account.
 
 The peer's command gets a free port, in place of {port} or as --port at its end. Give it the model that is measured, the
 cores that there are, and the slots and tokens that ours has: --parallel slots of --ctx tokens.
@@ -16,28 +17,39 @@ from benchmarks.openai_endpoint import OpenAiEndpoint
 from benchmarks.prompt_words import PromptWords
 from benchmarks.schema import ENDLESS_SCHEMA
 from benchmarks.serve_comparison import Comparison
-from benchmarks.serve_setup import about, chosen_workloads, read_arguments, running_servers, write_results
+from benchmarks.serve_setup import about, arguments_parser, chosen_workloads, running_servers, write_results
 from models.header import read_header
 
-SCHEMA = {"response_format": {"type": "json_schema", "json_schema": {"name": "people", "schema": ENDLESS_SCHEMA}}}
+AS_JSON_SCHEMA = {
+    "response_format": {"type": "json_schema", "json_schema": {"name": "people", "schema": ENDLESS_SCHEMA}}
+}
+AS_JSON_OBJECT = {"response_format": {"type": "json_object", "schema": ENDLESS_SCHEMA}}
+"""As servers know it that had schemas before OpenAI did."""
 
 
 def main() -> None:
-    arguments = read_arguments(__doc__, "serve_openai.json")
+    parser = arguments_parser(__doc__, "serve_openai.json")
+    parser.add_argument("--peer-model", help="which of the peer's models (default: the first one that it lists)")
+    parser.add_argument("--json-object", action="store_true", help='ask for schemas with "json_object"')
+    arguments = parser.parse_args()
+    wanted = AS_JSON_OBJECT if arguments.json_object else AS_JSON_SCHEMA
     n_ctx = min(arguments.ctx, read_header(arguments.model).n_ctx_train or arguments.ctx)
-    with running_servers(arguments) as running:
+    with running_servers(arguments) as (ours, *peers):
         measured_on = about(arguments)
         print(f"medians; {in_words(measured_on)}\n", flush=True)
         comparison = Comparison(
             arguments.model,
-            [OpenAiEndpoint(server.name, server.url) for server in running],
+            [
+                OpenAiEndpoint(ours.name, ours.url),
+                *(OpenAiEndpoint(p.name, p.url, arguments.peer_model) for p in peers),
+            ],
             PromptWords,
             arguments.seed,
             arguments.rounds,
             arguments.threads,
         )
         # A word can be more than one token, and a chat has its template around it.
-        rows = comparison.run(chosen_workloads(arguments, SCHEMA), n_ctx * 3 // 4)
+        rows = comparison.run(chosen_workloads(arguments, wanted), n_ctx * 3 // 4)
     write_results(arguments.json, measured_on, rows)
 
 

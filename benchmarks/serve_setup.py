@@ -35,8 +35,8 @@ class Running:
     url: str
 
 
-def read_arguments(description: str | None, results: str) -> argparse.Namespace:
-    """Returns what the command line says; `results` is the name of the file that they go to by default."""
+def arguments_parser(description: str | None, results: str) -> argparse.ArgumentParser:
+    """Returns what reads the command line; `results` is the name of the file that they go to by default."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, help="GGUF file (default: the bundled one)")
     parser.add_argument("--peer", help="command that starts the other server, or the URL of a running one")
@@ -52,7 +52,7 @@ def read_arguments(description: str | None, results: str) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS, help="leaves the other workloads out")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="of the prompts (default: a new one)")
     parser.add_argument("--json", type=Path, default=RESULTS / results, help="where the results go")
-    return parser.parse_args()
+    return parser
 
 
 @contextmanager
@@ -124,4 +124,4 @@ def write_results(path: Path, about: Mapping[str, object], rows: Sequence[Row]) 
         import_module("benchmarks.serve_chart").draw(result, chart)
         print(f"\nThe results are in {path}, a chart of them in {chart}")
     else:
-        print(f"\nThe results are in {path}; there is no chart without matplotlib: make install EXTRAS=plots")
+        print(f"\nThe results are in {path}; there is no chart without matplotlib, which make bench installs")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import requests
 
@@ -16,9 +17,10 @@ _SECONDS_TO_START = 300
 class Program:
     """A server on a free port of this machine."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        """The port is put in place of `{port}` in the command, or behind it as `--port`. Waits until the server is
-        ready; raises RuntimeError when the program ends before, TimeoutError when it takes too long."""
+    def __init__(self, command: Sequence[str], log: Path = Path(os.devnull)) -> None:
+        """The port is put in place of `{port}` in the command, or behind it as `--port`; what the server says goes to
+        the log. Waits until the server is ready; raises RuntimeError when the program ends before, TimeoutError when
+        it takes too long."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = str(probe.getsockname()[1])
@@ -26,9 +28,9 @@ class Program:
         with_port = [part.replace("{port}", port) for part in command]
         self._command = with_port if with_port != list(command) else [*command, "--port", port]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LLAMA_ARG_")}
-        self._process = subprocess.Popen(
-            self._command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        with log.open("wb") as said:
+            self._process = subprocess.Popen(self._command, env=environment, stdout=said, stderr=subprocess.STDOUT)
+        self.pid = self._process.pid
         self._wait()
 
     def close(self) -> None:
@@ -56,6 +58,6 @@ def _is_ready(url: str) -> bool:
     return (requests.get(f"{url}/v1/models", timeout=1) if health.status_code == 404 else health).ok
 
 
-def our_program(*flags: str) -> Program:
+def our_program(*flags: str, log: Path = Path(os.devnull)) -> Program:
     """Starts our own server."""
-    return Program([sys.executable, "-m", "server", *flags])
+    return Program([sys.executable, "-m", "server", *flags], log)

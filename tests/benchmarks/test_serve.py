@@ -72,6 +72,11 @@ def test_without_a_peer_nothing_is_better() -> None:
     assert [row.better for row in rows_of("16 clients", alone, ["ours"])] == [None, None]
 
 
+def test_nothing_is_better_than_what_a_peer_does_not_tell() -> None:
+    rounds = [{"ours": {"tokens evaluated": 896.0}, "peer": {"tokens evaluated": 0.0}}]
+    assert [row.better for row in rows_of("burst", rounds, ["ours", "peer"])] == [None]
+
+
 def test_a_line_of_the_table_has_a_cell_for_each_column() -> None:
     row = Row("16 clients", "tokens/s", {"ours": 1234.5, "peer": 1.25}, 987.6, None)
     line = table_line(row, ["ours", "peer"])

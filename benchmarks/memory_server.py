@@ -1,0 +1,103 @@
+"""What one server has in memory, at rest and while all its slots generate."""
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.endpoint import Endpoint
+from benchmarks.llama_buffers import LlamaBuffers
+from benchmarks.memory_row import MemoryRow
+from benchmarks.prompt_tokens import TEXT, PromptTokens
+from benchmarks.resident import forget_peak, mapped_bytes, peak_bytes, resident_bytes
+from benchmarks.serve_workloads import ClosedLoop
+from benchmarks.served import Program
+from models.errors import ModelError
+from models.model_file import read_model_file
+
+_SECONDS_AT_REST = 2.0
+_MOST_SECONDS_TO_REST = 60.0
+_BYTES_AT_REST = 2**18
+_BYTES_OF_A_NUMBER = 2
+"""Keys and values are 16-bit floats unless flags say otherwise."""
+_LOG_ROUNDS_TO = 2**20 // 50
+
+
+@dataclass(frozen=True)
+class Load:
+    """What servers are asked."""
+
+    model: Path
+    n_ctx: int
+    """Tokens of a slot."""
+    n_prompt: int
+    n_predict: int
+
+
+def measure_server(name: str, command: Sequence[str], n_slots: int, load: Load, log: Path) -> list[MemoryRow]:
+    """Starts a server, loads it, and ends it. Returns what it had in memory at rest and at most.
+
+    Raises SystemExit if it has other slots than it should have, or llama.cpp made a KV cache of another size.
+    """
+    program = Program(command, log)
+    try:
+        endpoint = Endpoint(name, program.url)
+        if endpoint.n_slots != n_slots:
+            raise SystemExit(
+                f"{name} has {endpoint.n_slots} slots instead of {n_slots}: put {{slots}} into its command"
+            )
+        wait_for_rest(program.pid)
+        n_resident = resident_bytes(program.pid)
+        n_mapped = mapped_bytes(program.pid, load.model)
+        forget_peak(program.pid)
+        prompts = PromptTokens(endpoint.tokenize(TEXT), [secrets.randbits(32)])
+        ClosedLoop(n_slots, load.n_predict, load.n_prompt, n_requests=1).run(endpoint, prompts)
+        n_peak = peak_bytes(program.pid)
+        n_mapped_busy = mapped_bytes(program.pid, load.model)
+    finally:
+        program.close()
+    buffers = LlamaBuffers.of(log.read_text(errors="replace"))
+    n_kv = kv_cache_bytes(load.model, n_slots * load.n_ctx)
+    if buffers and abs(buffers.kv_cache - n_kv) > _LOG_ROUNDS_TO:
+        raise SystemExit(
+            f"{name} has a KV cache of {buffers.kv_cache / 2**20:.2f} MiB, expected {n_kv / 2**20:.2f} MiB:"
+            " give it slots of --ctx tokens in 16 bits, and a model all of whose layers have one"
+        )
+    n_copied = buffers.copied_weights if buffers else 0
+    output, compute = (buffers.output, buffers.compute) if buffers else (None, None)
+    return [
+        MemoryRow(name, n_slots, "at rest", n_resident, n_mapped + n_copied, n_kv, output, compute),
+        MemoryRow(name, n_slots, "busy, peak", n_peak, n_mapped_busy + n_copied, n_kv, output, compute),
+    ]
+
+
+def kv_cache_bytes(model: Path, n_cells: int) -> int:
+    """Returns the size of a KV cache of 16-bit floats by the model's header: for each layer and cell, keys and values
+    of all heads that have them. Raises ModelError for a header that does not say how many those are."""
+    file = read_model_file(model)
+    architecture = file.text("general.architecture")
+
+    def number(key: str, default: int | None = None) -> int:
+        value = file.integer(f"{architecture}.{key}")
+        if value is None and default is None:
+            raise ModelError(f"{model} does not say what its {key} is, in one number for all layers")
+        return (value if value is not None else default) or 0
+
+    n_heads = number("attention.head_count")
+    n_kv_heads = number("attention.head_count_kv", n_heads)
+    head_size = number("embedding_length") // n_heads
+    n_of_token = number("attention.key_length", head_size) + number("attention.value_length", head_size)
+    return number("block_count") * n_cells * n_kv_heads * n_of_token * _BYTES_OF_A_NUMBER
+
+
+def wait_for_rest(pid: int) -> None:
+    """Waits until a process has not grown for a while, for as long as that may reasonably take."""
+    ends = time.monotonic() + _MOST_SECONDS_TO_REST
+    before = -1
+    while time.monotonic() < ends:
+        now = resident_bytes(pid)
+        if abs(now - before) < _BYTES_AT_REST:
+            return
+        before = now
+        time.sleep(_SECONDS_AT_REST)

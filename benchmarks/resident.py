@@ -1,0 +1,46 @@
+"""What a process has in memory, as Linux tells it under /proc."""
+
+from pathlib import Path
+
+_FORGET_PEAK = "5"
+"""Written to clear_refs, it makes the peak start again from what is resident now."""
+
+
+def resident_bytes(pid: int) -> int:
+    """Returns what is in memory of a process now: its own pages, and those of the files that it maps."""
+    return _status_bytes(pid, "VmRSS")
+
+
+def peak_bytes(pid: int) -> int:
+    """Returns the most that was in memory since `forget_peak`, or else since the start."""
+    return _status_bytes(pid, "VmHWM")
+
+
+def forget_peak(pid: int) -> None:
+    """Lets the peak start again from what is in memory now. Raises OSError for a process of somebody else."""
+    Path(f"/proc/{pid}/clear_refs").write_text(_FORGET_PEAK)
+
+
+def mapped_bytes(pid: int, file: Path) -> int:
+    """Returns how much of a file a process has in memory as pages of the file itself."""
+    return sum(_mapping_sizes(Path(f"/proc/{pid}/smaps").read_text(), str(file.resolve())))
+
+
+def _mapping_sizes(smaps: str, path: str) -> list[int]:
+    sizes = []
+    is_of_file = False
+    for line in smaps.splitlines():
+        first, *rest = line.split(maxsplit=5)
+        if not first.endswith(":"):  # the head of a mapping: addresses, rights, offset, device, inode and path
+            is_of_file = rest[-1] == path
+        elif first == "Rss:" and is_of_file:
+            sizes.append(1024 * int(rest[0]))
+    return sizes
+
+
+def _status_bytes(pid: int, name: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key == name:
+            return 1024 * int(value.split()[0])
+    raise RuntimeError(f"/proc/{pid}/status has no {name}")
