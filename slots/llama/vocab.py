@@ -54,8 +54,8 @@ class Vocab:
         self.suppressed = frozenset(self._read_suppressed())
         """Tokens that the model's header says are never to be generated."""
         self.end_of_generation = frozenset(t for t in range(self.n_tokens) if lib.llama_vocab_is_eog(handle, t))
-        self._pieces: dict[int, bytes] = {}
-        self._texts: dict[int, bytes] = {}
+        self._pieces: list[bytes | None] = [None] * self.n_tokens
+        self._texts: list[bytes | None] = [None] * self.n_tokens
 
     def is_control(self, token: int) -> bool:
         """Whether a token steers the model and has no text of its own. Raises ValueError for an unknown id."""
@@ -106,15 +106,23 @@ class Vocab:
 
     def piece(self, token: int) -> bytes:
         """The bytes of one token, which need not be whole characters. Raises ValueError for an unknown id."""
-        known = self._pieces.get(token)
+        self._check(token)
+        known = self._pieces[token]
         if known is None:
             known = self._pieces[token] = self._read_piece(token)
         return known
 
+    def name_of(self, token: int) -> bytes:
+        """What a token is called in the model's header. Raises ValueError for an unknown id."""
+        self._check(token)
+        name: bytes = lib.llama_vocab_get_text(self._handle, token)
+        return name
+
     def text_of(self, token: int) -> bytes:
         """The bytes that a generated token adds to a text: none if it steers the model. Raises ValueError for an
         unknown id."""
-        known = self._texts.get(token)
+        self._check(token)
+        known = self._texts[token]
         if known is None:
             known = self._texts[token] = b"" if self.is_control(token) else self.piece(token)
         return known
@@ -129,7 +137,6 @@ class Vocab:
         return tokens[: n.value] if n.value > 0 else ()
 
     def _read_piece(self, token: int) -> bytes:
-        self._check(token)
         capacity = 64
         while True:
             buffer = ctypes.create_string_buffer(capacity)
