@@ -3,7 +3,7 @@
 So many requests generate at once, without HTTP. Shown are medians over the steps, in microseconds:
 
 - decode: llama.cpp's part.
-- choosing: from rows of logits to tokens.
+- choosing: from rows of logits, or the largest of them, to tokens.
 - rest: what else the engine's thread does in a step: text, stop strings, events, the next batch.
 - between: from one step to the next.
 - event loop: what the other thread spends on each step, beside the engine's. It is a mean.
@@ -17,17 +17,18 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from benchmarks.about import about_this_run, in_words
 from models.source import BUNDLED_MODEL
+from slots.backend_sampling import BackendSampling
 from slots.completion_steps import CompletionSteps
 from slots.engine import Engine
 from slots.llama import Context
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.request import CompletionRequest
-from slots.sampling import RowSampler
 from slots.sampling_params import SamplingParams
 
 N_PROMPT = 32
@@ -69,10 +70,15 @@ class Stopwatch:
         return 1e6 * statistics.median(self.seconds[name])
 
 
-def load(model: Path, n_slots: int, n_threads: int) -> Engine:
+BACKEND_SAMPLING = {"off": False, "on": True}
+
+
+def load(model: Path, n_slots: int, n_threads: int, *, backend_sampling: bool) -> Engine:
     """Returns an engine that was loaded in a thread which has ended: as long as two threads have run llama.cpp, its
     own threads do not wait for each other as they otherwise do."""
-    context = ContextOptions(n_ctx=1024 * n_slots, n_parallel=n_slots, n_threads=n_threads)
+    context = ContextOptions(
+        n_ctx=1024 * n_slots, n_parallel=n_slots, n_threads=n_threads, backend_sampling=backend_sampling
+    )
     loaded: list[Engine] = []
     options = ModelOptions(model)
     thread = threading.Thread(target=lambda: loaded.append(Engine.load(options, context, EngineOptions(), _ignore)))
@@ -103,11 +109,11 @@ async def measure(engine: Engine, n_slots: int, n_tokens: int, watch: Stopwatch,
 
 
 async def run(arguments: argparse.Namespace, watch: Stopwatch) -> None:
-    """Measure with each number of slots and print a row of a table for it."""
-    print("| slots | streamed | decode | choosing | rest | between | event loop |")
-    print("| ---: | --- | ---: | ---: | ---: | ---: | ---: |")
-    for n_slots in arguments.slots:
-        engine = load(arguments.model, n_slots, arguments.threads)
+    """Measure with each number of slots and print rows of a table for it."""
+    print("| slots | backend sampling | streamed | decode | choosing | rest | between | event loop |")
+    print("| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    for n_slots, backend in product(arguments.slots, arguments.backend_sampling):
+        engine = load(arguments.model, n_slots, arguments.threads, backend_sampling=BACKEND_SAMPLING[backend])
         engine.start(asyncio.get_running_loop())
         await asyncio.sleep(SECONDS_TO_SETTLE)
         for streamed in (False, True):
@@ -115,7 +121,7 @@ async def run(arguments: argparse.Namespace, watch: Stopwatch) -> None:
             decode, choosing, step, between = map(watch.microseconds, ("decode", "choosing", "step", "between"))
             numbers = (decode, choosing, step - decode - choosing, between, 1e6 * loop_seconds)
             shown = " | ".join(f"{number:,.0f}" for number in numbers)
-            print(f"| {n_slots} | {'yes' if streamed else 'no'} | {shown} |", flush=True)
+            print(f"| {n_slots} | {backend} | {'yes' if streamed else 'no'} | {shown} |", flush=True)
         engine.stop()
 
 
@@ -125,10 +131,17 @@ def main() -> None:
     parser.add_argument("--slots", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--tokens", type=int, default=200, help="to generate for each request (default: 200)")
     parser.add_argument("--threads", type=int, default=0, help="of llama.cpp (default: all cores)")
+    parser.add_argument(
+        "--backend-sampling",
+        nargs="+",
+        choices=BACKEND_SAMPLING,
+        default=["off"],
+        help="whether llama.cpp finds the largest logits; both are compared with: off on (default: off)",
+    )
     arguments = parser.parse_args()
     watch = Stopwatch()
     watch.watch(Context, "decode", "decode")
-    watch.watch(RowSampler, "choose", "choosing")
+    watch.watch(BackendSampling, "choose", "choosing")
     watch.watch(CompletionSteps, "step", "step")
     print(f"microseconds; {in_words(about_this_run(model=arguments.model.name, tokens=arguments.tokens))}\n")
     asyncio.run(run(arguments, watch))

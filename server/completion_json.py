@@ -103,7 +103,8 @@ class CompletionJson:
 
 
 def timings_json(timings: Timings) -> dict[str, float]:
-    """Returns token counts, milliseconds and tokens per second."""
+    """Returns token counts, milliseconds and tokens per second; of tokens guessed ahead only where there were some."""
+    drafted = {"draft_n": timings.draft_n, "draft_n_accepted": timings.draft_n_accepted} if timings.draft_n else {}
     return {
         "cache_n": timings.cached_n,
         "prompt_n": timings.prompt_n,
@@ -114,6 +115,7 @@ def timings_json(timings: Timings) -> dict[str, float]:
         "predicted_ms": timings.predicted_ms,
         "predicted_per_token_ms": _per_token(timings.predicted_ms, timings.predicted_n),
         "predicted_per_second": timings.predicted_per_second,
+        **drafted,
     }
 
 

@@ -39,7 +39,9 @@ class CompletionOptions:
     cache_salt: str
     n_indent: int
     t_max_predict_ms: int
+    n_draft: int
     timings_per_token: bool
+    backend_sampling: bool
     stream: bool
     return_tokens: bool
     response_fields: tuple[str, ...]
@@ -68,7 +70,9 @@ class CompletionOptions:
             n_indent=self.n_indent,
             t_max_predict_ms=self.t_max_predict_ms,
             is_streamed=self.stream,
+            n_draft=self.n_draft,
             timings_per_token=self.timings_per_token,
+            backend_sampling=self.backend_sampling,
             preserved=self.preserved,
         )
 
@@ -97,7 +101,9 @@ def read_options(
         cache_salt=_read_cache_salt(fields),
         n_indent=read_integer(fields, "n_indent", defaults.n_indent),
         t_max_predict_ms=read_integer(fields, "t_max_predict_ms", defaults.t_max_predict_ms),
+        n_draft=read_integer(fields, "speculative.n_max", defaults.n_draft),
         timings_per_token=read_boolean(fields, "timings_per_token", defaults.timings_per_token),
+        backend_sampling=read_boolean(fields, "backend_sampling", True),
         stream=read_boolean(fields, "stream", streams),
         return_tokens=read_boolean(fields, "return_tokens", defaults.return_tokens),
         response_fields=read_strings(fields, "response_fields", ()),

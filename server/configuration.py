@@ -1,7 +1,7 @@
 """What the program was asked to do: flags and variables, turned into the options of each room."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from server.flag_parser import FlagParser
 from server.flags import GROUPS
 from server.settings import CompletionDefaults, Settings, without_repeat_penalty
 from slots.errors import InvalidRequest
-from slots.options import ContextOptions, EngineOptions, ModelOptions
+from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
 from slots.sampling_params import DEFAULT_SAMPLERS, SamplingParams
 
 Options = TypeVar("Options")
@@ -22,6 +22,8 @@ DESCRIPTION = "Serve a GGUF model over HTTP. A flag wins over its environment va
 DEFAULTS_IN_WORDS = {
     "pooling": "as the model's header says, else mean",
     "n_gpu_layers": "all",
+    "draft_gpu_layers": "all",
+    "spec_types": "none; with a draft model draft-simple",
     "samplers": "; ".join(DEFAULT_SAMPLERS),
     "dry_sequence_breakers": " ".join(SamplingParams().dry_sequence_breakers).replace("\n", "\\n"),
 }
@@ -38,12 +40,19 @@ class Configuration:
         self.verbose: bool = values.get("verbose", False)
         self.source = self._options(ModelSource)
         self.context = self._options(ContextOptions)
-        self.engine = self._options(EngineOptions, **({"pooling": "rank"} if values.get("reranking") else {}))
+        self.draft_source = self._draft_source()
+        """Where the draft model comes from, if there is one."""
+        ranks = {"pooling": "rank"} if values.get("reranking") else {}
+        self.engine = self._options(EngineOptions, speculation=self._speculation(), **ranks)
         self._defaults = self._options(CompletionDefaults, sampling=self._options(SamplingParams))
 
     def model(self, path: Path) -> ModelOptions:
         """Returns how the file at `path` is to be loaded."""
         return self._options(ModelOptions, path=path)
+
+    def engine_with(self, draft: Path | None) -> EngineOptions:
+        """Returns what the engine does; `draft` is the draft model's file, if there is one."""
+        return replace(self.engine, speculation=replace(self.engine.speculation, draft_file=draft))
 
     def settings(self, header: Header) -> Settings:
         """Returns how the model with this header is to be served."""
@@ -58,6 +67,16 @@ class Configuration:
             rerank_template=header.rerank_template,
             can_rank=header.has_classifier,
         )
+
+    def _speculation(self) -> SpeculationOptions:
+        types = ("draft-simple",) if self.draft_source else ()
+        return self._options(SpeculationOptions, spec_types=self._values.get("spec_types", types))
+
+    def _draft_source(self) -> ModelSource | None:
+        file, repository = self._values.get("draft_model_file"), self._values.get("draft_repository")
+        if repository is None:
+            return ModelSource(file) if file else None
+        return replace(self.source, model_file=None, repository=repository, hub_file=str(file) if file else None)
 
     def _given_chat_template(self) -> str | None:
         given: str | None = self._values.get("given_chat_template", self._values.get("chat_template_file"))
@@ -97,6 +116,7 @@ def read_configuration(arguments: Sequence[str], environ: Mapping[str, str]) -> 
     _check_isolation(parser, values)
     _check_chat_template(parser, values)
     _check_pooling(parser, values)
+    _check_draft(parser, values)
     try:
         return Configuration(values)
     except InvalidRequest as error:
@@ -131,13 +151,27 @@ def _check_pooling(parser: FlagParser, values: Mapping[str, Any]) -> None:
         parser.error(f"--reranking: expected no --pooling with it, or rank, got {pooling}")
 
 
+def _check_draft(parser: FlagParser, values: Mapping[str, Any]) -> None:
+    has_model = "draft_model_file" in values or "draft_repository" in values
+    if "draft-simple" in values.get("spec_types", ()) and not has_model:
+        parser.error("--spec-type draft-simple: expected -md/--model-draft or -hfd/--hf-repo-draft with it, got none")
+
+
 def _field_names(options: type[Any]) -> list[str]:
     return [field.name for field in fields(options)]
 
 
 def _defaults_in_words() -> dict[str, str]:
     words = {}
-    for options in (ModelOptions, ContextOptions, EngineOptions, SamplingParams, CompletionDefaults, Settings):
+    for options in (
+        ModelOptions,
+        ContextOptions,
+        EngineOptions,
+        SpeculationOptions,
+        SamplingParams,
+        CompletionDefaults,
+        Settings,
+    ):
         for field in fields(options):
             if field.default not in (MISSING, None, (), ""):
                 words[field.name] = _in_words(field.default)

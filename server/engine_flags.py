@@ -104,6 +104,12 @@ GPU = Group(
         "share of the model for each GPU, such as 3,1; without it, by free memory",
         "LLAMA_ARG_TENSOR_SPLIT",
     ),
+    Switch(
+        "-bs, --backend-sampling, --no-backend-sampling",
+        "backend_sampling",
+        "find the largest logits where they are computed, and copy only those from there",
+        "LLAMA_ARG_BACKEND_SAMPLING",
+    ),
     Flag("-mg, --main-gpu INDEX", "main_gpu", whole(0), "the GPU of a model that is not spread", "LLAMA_ARG_MAIN_GPU"),
 )
 

@@ -60,6 +60,14 @@ def positive(text: str) -> float:
     return value
 
 
+def probability(text: str) -> float:
+    """Returns a number from 0 to 1."""
+    value = _finite(text, "a number from 0 to 1")
+    if not 0 <= value <= 1:
+        raise unexpected("a number from 0 to 1", text)
+    return value
+
+
 def reciprocal(text: str) -> float:
     """Returns one divided by a number above 0."""
     return 1 / positive(text)

@@ -11,6 +11,7 @@ from server.engine_flags import CONTEXT, GPU, ROPE
 from server.flag_parser import Flag, Group, Switch
 from server.flag_values import hub_repository, key_file, keys, whole
 from server.sampling_flags import REPETITION, SAMPLING
+from server.speculation_flags import SPECULATION
 
 MODEL = Group(
     "model",
@@ -59,4 +60,18 @@ SERVER = Group(
     Switch("-v, --verbose, --log-verbose", "verbose", "log every step, and what llama.cpp logs"),
 )
 
-GROUPS = (MODEL, CONTEXT, CACHE, GPU, ROPE, COMPLETION, CHAT, CONSTRAINT, SAMPLING, REPETITION, EMBEDDING, SERVER)
+GROUPS = (
+    MODEL,
+    CONTEXT,
+    CACHE,
+    SPECULATION,
+    GPU,
+    ROPE,
+    COMPLETION,
+    CHAT,
+    CONSTRAINT,
+    SAMPLING,
+    REPETITION,
+    EMBEDDING,
+    SERVER,
+)

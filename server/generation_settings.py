@@ -23,6 +23,7 @@ def options_json(options: CompletionRequest | CompletionDefaults) -> dict[str, o
         "n_cache_reuse": options.n_cache_reuse,
         "n_indent": options.n_indent,
         "t_max_predict_ms": options.t_max_predict_ms,
+        "speculative.n_max": options.n_draft,
         "timings_per_token": options.timings_per_token,
     }
 

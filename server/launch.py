@@ -6,9 +6,9 @@ import socket
 import sys
 
 from models.errors import ModelError
-from models.header import read_header
+from models.header import Header, read_header
 from models.report import report
-from models.source import resolve
+from models.source import ModelSource, resolve
 from server.app import create_app
 from server.chat.loading import load_chat_template, load_tool_format
 from server.configuration import Configuration
@@ -21,6 +21,7 @@ from server.state import ServerState
 from server.system_prompt import make_system_prompt
 from slots.engine import Engine
 from slots.errors import EngineError, InvalidRequest, ModelLoadError
+from slots.options import EngineOptions
 
 SYSTEM_PROMPT_FLAG = "argument -spf/--system-prompt-file"
 
@@ -30,28 +31,40 @@ logger = logging.getLogger("server")
 def launch(configuration: Configuration) -> int:
     """Serves until a signal comes. Returns the exit code, after one line on stderr if it is not 0."""
     try:
-        header = read_header(resolve(configuration.source))
-        print(report(header), file=sys.stderr, flush=True)
+        header = _report_model(configuration.source)
+        draft = _report_model(configuration.draft_source).path if configuration.draft_source else None
         settings = configuration.settings(header)
         listener = open_port(settings.host, settings.port)
         state = ServerState(settings)
         server = GracefulServer(create_app(state), state)
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-            runner.run(_serve(server, listener, state, configuration))
+            runner.run(_serve(server, listener, state, configuration, configuration.engine_with(draft)))
     except (ModelError, ModelLoadError, EngineError, PortError) as error:
         print(f"llama-slots: error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
+def _report_model(source: ModelSource) -> Header:
+    """Returns the header of a model's file, after telling what it says."""
+    header = read_header(resolve(source))
+    print(report(header), file=sys.stderr, flush=True)
+    return header
+
+
 async def _serve(
-    server: GracefulServer, listener: socket.socket, state: ServerState, configuration: Configuration
+    server: GracefulServer,
+    listener: socket.socket,
+    state: ServerState,
+    configuration: Configuration,
+    options: EngineOptions,
 ) -> None:
     """Serves until a signal comes; raises ModelLoadError, and EngineError if the loaded model cannot be run so."""
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     logger.info("Listening on %s while the model loads", url_of(listener))
     try:
-        engine = await load_in_background(configuration.model(state.settings.model_path), configuration)
+        model = configuration.model(state.settings.model_path)
+        engine = await load_in_background(model, configuration.context, options)
         state.chat_template = await asyncio.to_thread(load_chat_template, state.settings.chat_template, engine.vocab)
         state.tool_format = await asyncio.to_thread(load_tool_format, state.chat_template, engine.vocab)
         state.engine = engine

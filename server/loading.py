@@ -6,9 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from server.configuration import Configuration
 from slots.engine import Engine
-from slots.options import ModelOptions
+from slots.options import ContextOptions, EngineOptions, ModelOptions
 
 QUIET_SECONDS = 2.0
 """A load that takes less does without progress."""
@@ -16,14 +15,16 @@ QUIET_SECONDS = 2.0
 logger = logging.getLogger("server")
 
 
-def load_in_background(model: ModelOptions, configuration: Configuration) -> "asyncio.Future[Engine]":
+def load_in_background(
+    model: ModelOptions, context: ContextOptions, options: EngineOptions
+) -> "asyncio.Future[Engine]":
     """Returns the future of the engine, which raises what Engine.load raises; to be called on the event loop."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Engine] = loop.create_future()
 
     def load() -> None:
         try:
-            engine = Engine.load(model, configuration.context, configuration.engine, Progress())
+            engine = Engine.load(model, context, options, Progress())
         except BaseException as error:
             loop.call_soon_threadsafe(future.set_exception, error)
         else:

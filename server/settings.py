@@ -26,6 +26,7 @@ class CompletionDefaults:
     n_cache_reuse: int = 0
     n_indent: int = 0
     t_max_predict_ms: int = 0
+    n_draft: int = -1
     timings_per_token: bool = False
     return_tokens: bool = False
 

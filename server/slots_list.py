@@ -39,7 +39,7 @@ def _slot_json(status: SlotStatus) -> dict[str, object]:
         "id": status.slot_id,
         "id_task": status.request_number,
         "n_ctx": status.n_ctx,
-        "speculative": False,
+        "speculative": status.speculates,
         "is_processing": status.is_processing,
         "n_prompt_tokens": status.n_prompt_tokens,
         "n_prompt_tokens_processed": status.n_prompt_tokens_processed,

@@ -1,33 +1,45 @@
-"""Completions, as the engine's thread computes them: plan, decode, sample."""
+"""Completions, as the engine's thread computes them: plan, draft, decode, sample."""
 
 import logging
 import time
 
+from slots.ahead import rows_ahead
+from slots.backend_sampling import BackendSampling
 from slots.commands import Errand, Submit
 from slots.context_shift import discarded, n_kept
+from slots.errands import Errands
 from slots.errors import EngineError, StepFailed, internal_error
-from slots.events import Event, Failed, Finished, StopReason
+from slots.events import Failed
 from slots.generation import Generation
 from slots.kv_cache import KvCache
 from slots.llama import Batch, Context, Logits, Vocab
 from slots.options import EngineOptions
-from slots.outbox import Delivery, Outbox
-from slots.sampling import Choice, RowSampler, Sampler, Surroundings
+from slots.outbox import Delivery
+from slots.sampling import RowSampler, Sampler, Surroundings
 from slots.scheduler import Limits, Share, can_get_slot, choose_slot, has_room, plan_step, slots_between
 from slots.slot import Slot
+from slots.speculation import Drafter, Drafting
+from slots.told import Told
 from slots.work import Work
 
 _log = logging.getLogger("slots")
-
-_MOST_UNREAD = 16_384
-"""Events that may wait for a client to read them, where that is more than a slot has context."""
 
 
 class CompletionSteps:
     """Works on completions, a step at a time. Belongs to the engine's thread, but for what is said otherwise."""
 
-    def __init__(self, context: Context, vocab: Vocab, surroundings: Surroundings, options: EngineOptions) -> None:
-        self.slots = [Slot(number, context.n_ctx_seq) for number in range(context.n_sequences)]
+    def __init__(
+        self,
+        context: Context,
+        vocab: Vocab,
+        surroundings: Surroundings,
+        options: EngineOptions,
+        drafter: Drafter | None = None,
+    ) -> None:
+        """With a drafter, tokens are guessed ahead where that pays."""
+        self.slots = [
+            Slot(number, context.n_ctx_seq, speculates=drafter is not None) for number in range(context.n_sequences)
+        ]
         """What each is doing may be read from any thread."""
         self.waiting: list[Work] = []
         """By age; its length may be read from any thread."""
@@ -38,12 +50,13 @@ class CompletionSteps:
         self._cache = KvCache(context, self.slots, options.cache_ram_mib)
         self._has_streams = context.can_cut and not context.is_pool
         self._limits = Limits(context.n_batch, context.n_ubatch, self._cache.least_taken, context.can_cut)
-        self._most_unread = max(_MOST_UNREAD, context.n_ctx_seq)
-        self._errands: list[Errand] = []
-        self._outbox = Outbox()
-        self._generations: dict[int, Generation] = {}
+        n_together = min(context.n_batch, context.n_ubatch)
+        self._drafting = Drafting(drafter, len(self.slots), n_together, is_pool=context.is_pool) if drafter else None
+        self._errands = Errands()
+        self._told = Told(context.n_ctx_seq)
         self._batch = Batch(context.n_batch)
-        self._rows = RowSampler(vocab.n_tokens, min(context.n_threads, len(self.slots)))
+        rows = RowSampler(vocab.n_tokens, min(context.n_threads, len(self.slots)))
+        self._sampling = BackendSampling(context, rows)
 
     def warm_up(self) -> None:
         """Compute one token, so that the first request does not wait for what llama.cpp prepares at first use."""
@@ -55,25 +68,25 @@ class CompletionSteps:
     @property
     def has_work(self) -> bool:
         """Whether there is anything to do, or to wait for."""
-        return bool(self._outbox or self._errands)
+        return bool(self._told or self._errands)
 
     def add(self, command: Submit | Errand) -> None:
         """Let a request, or an errand, wait for its slot."""
         if isinstance(command, Submit):
-            self._outbox.open(command.work, command.stream)
+            self._told.open(command.work, command.stream)
             self.waiting.append(command.work)
         else:
-            self._errands.append(command)
+            self._errands.add(command)
 
     def step(self) -> None:
         """Give slots to those that wait and compute a batch; what fails in that fails the requests in it."""
-        self._run_errands()
+        self._errands.run(self.slots, self._cache)
         self._assign_slots()
         self._run_step()
 
     def take_deliveries(self) -> list[Delivery]:
         """Returns what is to be delivered since the last call."""
-        return self._outbox.take()
+        return self._told.take_deliveries()
 
     def drop_caches(self) -> None:
         """Empty all slots, whose state cannot be relied on."""
@@ -82,7 +95,9 @@ class CompletionSteps:
 
     def close(self) -> None:
         """Free the KV cache."""
-        self._rows.close()
+        self._sampling.close()
+        if self._drafting:
+            self._drafting.close()
         self._context.close()
 
     def cancel(self, number: int) -> None:
@@ -91,48 +106,24 @@ class CompletionSteps:
         for slot in self.slots:
             if slot.work and slot.work.number == number:
                 slot.release()
-        self._end(number, None)
-
-    def _end(self, number: int, last_event: Finished | Failed | None) -> None:
-        """Let go of a request; its stream gets its last event, or none if nobody listens any more."""
-        self._generations.pop(number, None)
-        self._outbox.close(number, last_event)
-
-    def _release(self, slot: Slot, last_event: Finished | Failed) -> None:
-        if slot.work:
-            self._end(slot.work.number, last_event)
-            slot.release()
+        self._told.end(number, None)
 
     def fail_waiting(self, error: EngineError) -> None:
         """Fail the requests that never had a slot; those that run, or did, were promised to be finished."""
-        fresh = [work for work in self.waiting if work.number not in self._generations]
+        fresh = [work for work in self.waiting if self._told.generation(work.number) is None]
         for work in fresh:
             self.waiting.remove(work)
-            self._end(work.number, Failed(error))
-        self._fail_errands(error)
-
-    def _fail_errands(self, error: EngineError) -> None:
-        for errand in self._errands:
-            errand.fail(error)
-        self._errands.clear()
+            self._told.end(work.number, Failed(error))
+        self._errands.fail_all(error)
 
     def fail_all(self, error: EngineError) -> None:
         """Fail what is worked on, and what waits."""
         for slot in self.slots:
             slot.release()
         self.waiting.clear()
-        self._fail_errands(error)
-        for number in self._outbox.numbers:
-            self._end(number, Failed(error))
-
-    def _run_errands(self) -> None:
-        """Those whose slots are idle; who does not wait any more is forgotten."""
-        self._errands = [errand for errand in self._errands if not errand.outcome.cancelled()]
-        for errand in list(self._errands):
-            slot = self.slots[errand.slot_id]
-            if slot.is_idle:
-                self._errands.remove(errand)
-                errand.carry_out(self._cache, slot)
+        self._errands.fail_all(error)
+        for number in self._told.numbers:
+            self._told.end(number, Failed(error))
 
     def _assign_slots(self) -> None:
         """Give slots to those that wait, the oldest first. Nobody overtakes who waits for room in the KV cache."""
@@ -149,7 +140,7 @@ class CompletionSteps:
                 self._begin(slot, work)
             except Exception:
                 _log.exception("a request could not be started")
-                self._end(work.number, Failed(internal_error()))
+                self._told.end(work.number, Failed(internal_error()))
                 slot.release()
                 self._cache.drop(slot)
 
@@ -157,14 +148,17 @@ class CompletionSteps:
         _log.debug(
             "request %d: slot %d has %d of %d tokens", work.number, slot.slot_id, len(slot.cached), len(work.tokens)
         )
-        generation = self._generations.get(work.number)
+        generation = self._told.generation(work.number)
         if generation is None:
             request = work.request
             matcher = request.grammar.matcher() if request.grammar else None
             sampler = Sampler(request.sampling, request.prompt, self._surroundings, matcher)
             generation = Generation(work, self._vocab, sampler, None if self._shifts else slot.n_ctx)
-            self._generations[work.number] = generation
+            self._told.begin(generation)
         generation.slot_id = slot.slot_id
+        has_one_output = not slot.speculates or work.request.n_draft == 0
+        is_wanted = has_one_output and work.request.backend_sampling
+        self._sampling.begin(slot.slot_id, generation.sampler, is_wanted=is_wanted)
 
     def _run_step(self) -> None:
         self._shift_contexts()
@@ -178,8 +172,8 @@ class CompletionSteps:
         if not plan.shares:
             return
         # llama.cpp computes sequences with streams of their own in one pass only in the order of their numbers.
-        shares = sorted(plan.shares, key=lambda share: share.slot.slot_id)
-        _log.debug("a step of %d tokens for %d slots", sum(s.n_tokens for s in shares), len(shares))
+        shares = self._with_drafts(sorted(plan.shares, key=lambda share: share.slot.slot_id))
+        _log.debug("a step of %d tokens for %d slots", sum(s.n_tokens + len(s.draft) for s in shares), len(shares))
         try:
             self._advance(shares, self._decode(shares))
         except EngineError as error:
@@ -188,6 +182,18 @@ class CompletionSteps:
         except Exception:
             _log.exception("a step failed, and with it %d requests", len(shares))
             self._abandon(shares, internal_error())
+
+    def _with_drafts(self, shares: list[Share]) -> list[Share]:
+        """The shares of a step that only generates, with drafts where those are expected to pay."""
+        slots = [share.slot for share in shares]
+        if not self._drafting:
+            return shares
+        if not all(slot.is_generating for slot in slots):
+            self._drafting.pass_over(slots)
+            return shares
+        n_free = self._cache.cells.n_free if self._cache.cells else None
+        drafts = self._drafting.propose(slots, self._between(shares), n_free)
+        return [Share(slot, 1, drafts.get(slot.slot_id, ())) for slot in slots]
 
     def _shift_contexts(self) -> None:
         """Make room in the slots whose next token is beyond the end of the context."""
@@ -211,11 +217,15 @@ class CompletionSteps:
             self.waiting = sorted([*self.waiting, work], key=lambda waiting: waiting.number)
         self._cache.give_up(slot)
 
+    def _between(self, shares: list[Share]) -> list[Slot]:
+        return slots_between(shares, self.slots) if self._has_streams else []
+
     def _decode(self, shares: list[Share]) -> Logits:
-        """Compute a batch. Returns a row of logits for each slot of which the next token can be chosen, in order."""
+        """Compute a batch. Returns a row of logits for each slot of which the next token can be chosen, in order, and
+        one for each token of its draft behind that."""
         now = time.perf_counter()
         by_slot = {share.slot.slot_id: share for share in shares}
-        between = slots_between(shares, self.slots) if self._has_streams else []
+        between = self._between(shares)
         self._batch.clear()
         for slot in self.slots:
             share = by_slot.get(slot.slot_id)
@@ -230,75 +240,45 @@ class CompletionSteps:
                 self._cache.take_back(slot)
         for share in shares:
             self._cache.note_computed(share.slot, share.tokens)
+        self._decode_seconds = time.perf_counter() - now
         return logits
 
     def _put(self, share: Share, now: float) -> None:
         """Put a share into the batch."""
-        slot, generation = share.slot, self._generation_of(share.slot)
+        slot, generation = share.slot, self._told.generation_in(share.slot)
         generation.start_clock(now)
+        if share.draft:
+            generation.expect(share.draft)
+            self._batch.add_all_outputs(slot.slot_id, len(slot.cached), [*share.tokens, *share.draft])
+            return
         wants_logits = share.n_tokens == slot.n_pending and generation.wants_tokens
         self._batch.add(slot.slot_id, len(slot.cached), share.tokens, last_logits=wants_logits)
 
     def _advance(self, shares: list[Share], logits: Logits) -> None:
-        now = time.perf_counter()
-        slots = [share.slot for share in shares if share.slot.n_pending == 0]
-        sampling = []
-        for slot in slots:
-            generation = self._generation_of(slot)
-            generation.end_prefill(now)
-            if generation.wants_tokens:
-                sampling.append((slot, generation))
-            else:
-                self._release(slot, generation.finish(StopReason.LIMIT, now))
-        samplers = [generation.sampler for _, generation in sampling]
-        choices = self._rows.choose(samplers, logits, range(len(samplers)))
-        now = time.perf_counter()
-        for (slot, generation), choice in zip(sampling, choices, strict=True):
-            self._take(slot, generation, choice, now)
-
-    def _take(self, slot: Slot, generation: Generation, choice: Choice | Exception, now: float) -> None:
-        if isinstance(choice, EngineError):
-            self._release(slot, Failed(choice))
-            return
-        if isinstance(choice, Exception):
-            _log.error("a token could not be chosen", exc_info=choice)
-            self._release(slot, Failed(internal_error()))
-            return
-        try:
-            self._go_on(slot, generation, choice, now)
-        except EngineError as error:
-            self._release(slot, Failed(error))
-
-    def _go_on(self, slot: Slot, generation: Generation, choice: Choice, now: float) -> None:
-        """Tell what comes of a choice, and of those that a grammar leaves none about after it."""
-        self._tell(slot, generation.advance(choice, now))
-        is_bound = slot.work is not None and slot.work.request.grammar is not None
-        forced = generation.sampler.take_forced(self._least_forced()) if is_bound else []
-        for n_more, token in zip(reversed(range(len(forced))), forced, strict=True):
-            if slot.work:
-                self._tell(slot, generation.advance(Choice(token, None), now, n_more))
-        if slot.work and (n_unread := self._outbox.n_unread(generation.number)) > self._most_unread:
-            raise StepFailed(f"{n_unread} tokens wait for the client to read them")
+        """Choose the next tokens: each slot's from its first row, then again from the row behind a token of its draft
+        while that is the one chosen. A choice is the request's own, whatever was guessed."""
+        ahead = rows_ahead(shares, self._told, time.perf_counter())
+        choosing = ahead
+        while choosing:
+            samplers = [self._told.generation_in(each.slot).sampler for each in choosing]
+            choices = self._sampling.choose(samplers, logits, [each.place for each in choosing])
+            now, least_forced = time.perf_counter(), self._least_forced()
+            for each, choice in zip(choosing, choices, strict=True):
+                self._told.take(each.slot, choice, now, least_forced)
+            choosing = [each for each in choosing if each.goes_on(self._cache)]
+        for each in ahead:
+            if each.draft:
+                self._cache.take_back(each.slot)
+        if self._drafting:
+            self._drafting.settle(self._decode_seconds, {each.slot.slot_id: each.n_right for each in ahead})
 
     def _least_forced(self) -> int:
         """Fewest tokens for which computing them at once saves time. With streams of their own, llama.cpp runs once
         more through the weights for each other number of tokens that a sequence has in a batch."""
         return 1 if self._cache.cells else sum(slot.work is not None for slot in self.slots)
 
-    def _tell(self, slot: Slot, events: list[Event]) -> None:
-        """Tell a request's stream what became of it; the last event frees the slot."""
-        for event in events:
-            if isinstance(event, Finished):
-                self._release(slot, event)
-            elif slot.work:
-                self._outbox.tell(slot.work.number, event)
-
-    def _generation_of(self, slot: Slot) -> Generation:
-        assert slot.work
-        return self._generations[slot.work.number]
-
     def _abandon(self, shares: list[Share], error: EngineError) -> None:
         """Fail the requests of a step; nothing is taken for granted of what it left in the KV cache."""
         for share in shares:
-            self._release(share.slot, Failed(error))
+            self._told.release(share.slot, Failed(error))
             self._cache.drop(share.slot)

@@ -1,5 +1,6 @@
 """The llama contexts of an engine: which ones a model and the options ask for."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,6 +10,9 @@ from slots.embedding_limits import most_chunked_tokens
 from slots.errors import CannotGenerate
 from slots.llama import Context, EmbeddingContext, Model, ModelInfo
 from slots.options import ContextOptions, EngineOptions, Pooling
+from slots.speculation import Drafter, make_drafter
+
+_log = logging.getLogger("slots")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,8 @@ class Contexts:
     pooling: Pooling
     max_embedding_tokens: int
     """Most tokens of a text to embed."""
+    drafter: Drafter | None
+    """Guesses tokens ahead for completions."""
     make_embedding: Callable[[], EmbeddingContext]
     """Raises ModelLoadError, where the context is only made when it is needed."""
 
@@ -29,21 +35,31 @@ def make_contexts(model: Model, options: ContextOptions, engine: EngineOptions) 
     only where it is all that there is. Raises ModelLoadError."""
     pooling = engine.pooling or model.pooling or "mean"
     ranks = pooling == "rank"
-    completion = None if engine.embeddings_only or ranks else _completion_context(model, options)
+    # Room for the logits of all tokens of a batch is a GB for a large vocabulary; only drafts ask for that many.
+    n_outputs = None if engine.speculation.spec_types else options.n_parallel
+    can_generate = not (engine.embeddings_only or ranks)
+    completion = _completion_context(model, replace(options, n_outputs=n_outputs)) if can_generate else None
     if completion is None:
         embedding = EmbeddingContext(model, options, options.n_ctx or model.info.n_ctx_train, ranks=ranks)
-        return Contexts(None, pooling, embedding.limits.max_tokens, lambda: embedding)
+        return Contexts(None, pooling, embedding.limits.max_tokens, None, lambda: embedding)
     n_ctx = completion.n_ctx_seq
     make_embedding = partial(EmbeddingContext, model, options, n_ctx, ranks=False)
-    return Contexts(completion, pooling, most_chunked_tokens(options, n_ctx), make_embedding)
+    drafter = make_drafter(model, completion, options, engine.speculation)
+    return Contexts(completion, pooling, most_chunked_tokens(options, n_ctx), drafter, make_embedding)
 
 
 def _completion_context(model: Model, options: ContextOptions) -> Context | None:
     """None for a model that generates no text."""
     try:
-        return Context(model, _with_size(options, model.info))
+        context = Context(model, _with_size(options, model.info))
     except CannotGenerate:
         return None
+    if context.n_top_tokens:
+        _log.info(
+            "Backend sampling: the %d largest logits of each slot are found where they are computed",
+            context.n_top_tokens,
+        )
+    return context
 
 
 def _with_size(options: ContextOptions, info: ModelInfo) -> ContextOptions:

@@ -70,7 +70,8 @@ class Engine:
         self.grammars = Grammars(self.vocab)
         self._surroundings = Surroundings.of(self.vocab, self.n_ctx_slot)
         self._commands: SimpleQueue[Command] = SimpleQueue()
-        self._completions = CompletionSteps(context, self.vocab, self._surroundings, options) if context else None
+        around, drafter = self._surroundings, contexts.drafter
+        self._completions = CompletionSteps(context, self.vocab, around, options, drafter) if context else None
         embeddings = EmbeddingSteps(contexts.make_embedding, contexts.pooling)
         self._work = EngineLoop(self._completions, embeddings, self._commands)
         self.max_unfinished = self.n_slots + options.max_queue

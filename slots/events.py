@@ -44,6 +44,10 @@ class Timings:
     prompt_ms: float
     predicted_n: int
     predicted_ms: float
+    draft_n: int
+    """Tokens that were guessed ahead."""
+    draft_n_accepted: int
+    """Those of them that were generated."""
 
     @property
     def prompt_per_second(self) -> float:
@@ -118,6 +122,8 @@ class SlotStatus:
     """Tokens of the prompt that had been computed before; 0 when idle."""
     waits_for: int | None
     """The slot that is computing what this one's prompt begins with, too."""
+    speculates: bool
+    """Whether tokens may be guessed ahead in it, for the request being worked on if there is one."""
     n_decoded: int
     """Tokens generated for the request being worked on; 0 when idle."""
     n_remain: int

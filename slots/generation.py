@@ -1,5 +1,7 @@
 """The text of one request: from tokens to events, and when to stop."""
 
+from collections.abc import Sequence
+
 from slots.events import Event, Finished, StopReason, Timings, Token
 from slots.llama import Vocab
 from slots.sampling import Choice, Sampler
@@ -26,6 +28,9 @@ class Generation:
         self._text = TextAssembler(work.request.stop, work.request.n_indent)
         self.sampler = sampler
         self._n_decoded = 0
+        self._draft: Sequence[int] = ()
+        self._n_drafted = 0
+        self._n_draft_accepted = 0
         self._started: float | None = None
         self._prefilled: float | None = None
 
@@ -44,6 +49,11 @@ class Generation:
         if self._prefilled is None:
             self._prefilled = now
 
+    def expect(self, draft: Sequence[int]) -> None:
+        """Note the tokens that were guessed to come next."""
+        self._draft = draft
+        self._n_drafted += len(draft)
+
     def advance(self, choice: Choice, now: float, n_more: int = 0) -> list[Event]:
         """Take in the token that was chosen; `now` is the time of the choice. The sampler is already `n_more` tokens
         ahead, which a grammar leaves no choice about.
@@ -52,6 +62,7 @@ class Generation:
         """
         ends = choice.token in self._vocab.end_of_generation
         self._n_decoded += 1
+        self._compare_to_draft(choice.token)
         self._work.tokens.append(choice.token)
         text = "" if ends else self._text.feed(self._spelled(choice.token))
         reason = StopReason.EOS if ends else self._reason_to_stop()
@@ -83,6 +94,11 @@ class Generation:
             timings=self._timings(now),
         )
 
+    def _compare_to_draft(self, token: int) -> None:
+        is_right = bool(self._draft) and token == self._draft[0]
+        self._n_draft_accepted += is_right
+        self._draft = self._draft[1:] if is_right else ()
+
     def _spelled(self, token: int) -> bytes:
         is_preserved = token in self._request.preserved
         return self._vocab.piece(token) if is_preserved else self._vocab.text_of(token)
@@ -96,6 +112,8 @@ class Generation:
             prompt_ms=1000 * (prefilled - started),
             predicted_n=self._n_decoded,
             predicted_ms=1000 * (now - prefilled),
+            draft_n=self._n_drafted,
+            draft_n_accepted=self._n_draft_accepted,
         )
 
     def _reason_to_stop(self) -> StopReason | None:

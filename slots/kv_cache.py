@@ -104,7 +104,7 @@ class KvCache:
             self._park(slot, 0)
 
     def take_back(self, slot: Slot) -> None:
-        """Cut off a token that was computed behind what a slot has, and that nobody wants."""
+        """Cut off what was computed behind what a slot has, and that nobody wants."""
         self._sequences.keep_prefix(slot.slot_id, len(slot.cached))
 
     def forget(self, slot: Slot, start: int, end: int) -> None:

@@ -44,6 +44,11 @@ class CompletionRequest:
     """Milliseconds after which the next line end ends the generation; 0 or less is off."""
     is_streamed: bool = True
     """Tell tokens one by one as they come, and not many at once, which costs less."""
+    backend_sampling: bool = True
+    """Let llama.cpp find the largest logits where the engine does so and these decide; else the whole row is looked at,
+    which chooses the same tokens."""
+    n_draft: int = -1
+    """Most tokens to guess ahead at once where the engine speculates; 0 guesses none, -1 as many as the engine does."""
     timings_per_token: bool = False
     """Report counts and durations with each token."""
     preserved: frozenset[int] = frozenset()
@@ -56,6 +61,7 @@ class CompletionRequest:
         require(self.n_cache_reuse >= 0, "n_cache_reuse", "0 or more", self.n_cache_reuse)
         require(self.n_indent >= 0, "n_indent", "0 or more", self.n_indent)
         require(self.t_max_predict_ms >= -1, "t_max_predict_ms", "-1 or more", self.t_max_predict_ms)
+        require(self.n_draft >= -1, "speculative.n_max", "-1 or more", self.n_draft)
         require(self.slot_id >= -1, "slot_id", "-1 or the number of a slot", self.slot_id)
         require(all(self.stop), "stop", "strings that are not empty", list(self.stop))
         require(len(self.stop) <= MAX_STOP_STRINGS, "stop", f"at most {MAX_STOP_STRINGS} strings", len(self.stop))

@@ -115,16 +115,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A slot's part of a batch: its next `n_tokens` pending tokens."""
+    """A slot's part of a batch: its next `n_tokens` pending tokens, and those that were guessed to follow them."""
 
     slot: Slot
     n_tokens: int
+    draft: Sequence[int] = ()
 
     @property
     def tokens(self) -> list[int]:
-        """Those tokens, until they are computed."""
-        start = len(self.slot.cached)
-        return self.slot.work.tokens[start : start + self.n_tokens] if self.slot.work else []
+        """The pending ones, until they are computed."""
+        return self.slot.pending[: self.n_tokens]
 
 
 @dataclass(slots=True)
@@ -187,7 +187,7 @@ def slots_between(shares: Sequence[Share], slots: Sequence[Slot]) -> list[Slot]:
     Where sequences have streams of their own, llama.cpp computes in one pass only those that follow each other by
     number: a slot between them that does not work makes it two passes through all of the weights.
     """
-    if any(share.n_tokens > 1 for share in shares):
+    if any(share.n_tokens > 1 or share.draft for share in shares):
         return []
     numbers = sorted(share.slot.slot_id for share in shares)
     gaps = [slots[before + 1 : after] for before, after in pairwise(numbers) if after - before - 1 <= _MOST_BETWEEN]

@@ -31,6 +31,8 @@ class Slot:
     """The number of the request that was served last."""
     waits_for: int | None = None
     """The slot that is computing what this one needs, too."""
+    speculates: bool = False
+    """Tokens may be guessed ahead in it."""
 
     @property
     def is_idle(self) -> bool:
@@ -43,8 +45,13 @@ class Slot:
         return len(self.cached) if self.inexact_from is None else self.inexact_from
 
     @property
+    def pending(self) -> list[int]:
+        """Tokens that are known but not in the KV cache yet; none for an idle slot."""
+        return self.work.tokens[len(self.cached) :] if self.work else []
+
+    @property
     def n_pending(self) -> int:
-        """Tokens that are known but not in the KV cache yet; 0 for an idle slot."""
+        """How many there are."""
         return len(self.work.tokens) - len(self.cached) if self.work else 0
 
     @property
@@ -88,6 +95,7 @@ class Slot:
             n_prompt_tokens_processed=work.n_evaluated if work else 0,
             n_prompt_tokens_cache=min(work.n_cached, len(self.cached)) if work else 0,
             waits_for=self.waits_for,
+            speculates=self.speculates and (work is None or work.request.n_draft != 0),
             n_decoded=n_decoded,
             n_remain=max(limit - n_decoded, 0) if limit >= 0 else -1,
             has_new_line=work.has_new_line if work else False,

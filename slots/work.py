@@ -22,6 +22,8 @@ class Work:
     """Tokens of the prompt that were computed for this request; those that had to be computed again count once."""
     n_decoded: int = 0
     has_new_line: bool = False
+    n_removed: int = 0
+    """Tokens that were left out of `tokens` since they came in."""
     is_on_its_own: bool = field(init=False)
     """Nothing is taken from a cache for it: because it must not be, or because that was tried and failed."""
     in_common: dict[int, int] = field(default_factory=dict)
@@ -60,5 +62,6 @@ class Work:
         """Leave out the tokens [start, end)."""
         self.truncated = True
         self.in_common.clear()
+        self.n_removed += end - start
         self.n_prompt -= max(min(end, self.n_prompt) - start, 0)
         del self.tokens[start:end]

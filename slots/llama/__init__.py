@@ -6,6 +6,7 @@ before it crosses; what fails is raised as an exception.
 
 import llama_cpp.llama_cpp as lib
 
+from slots.llama.backend_top_k import TopTokens
 from slots.llama.batch import Batch
 from slots.llama.context import Context, DecodeError, Logits, Snapshot
 from slots.llama.embedding_context import EmbeddingContext
@@ -22,6 +23,7 @@ __all__ = [
     "Model",
     "ModelInfo",
     "Snapshot",
+    "TopTokens",
     "UnbrokenTextError",
     "Vocab",
 ]

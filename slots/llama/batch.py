@@ -66,6 +66,12 @@ class Batch:
         self._output[self.n_tokens - len(tokens) : self.n_tokens] = 1
         self.n_outputs += len(tokens)
 
+    def output_sequences(self) -> npt.NDArray[np.int32]:
+        """The sequence of each output, in order; shape (outputs,)."""
+        is_output = self._output[: self.n_tokens] != 0
+        sequences: npt.NDArray[np.int32] = self._seq[: self.n_tokens][is_output]
+        return sequences
+
     def check(self, n_vocab: int, n_sequences: int) -> None:
         """Raises ValueError for what llama.cpp would not survive."""
         token, seq = self._token[: self.n_tokens], self._seq[: self.n_tokens]

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.errors import CannotGenerate, EngineError, ModelLoadError, SnapshotError
+from slots.llama.backend_top_k import TOP_K, TopTokens, init_with_top_k
 from slots.llama.batch import Batch
 from slots.llama.context_params import context_params, one_ubatch_at_a_time
 from slots.llama.log import forget_errors, last_error
@@ -34,14 +35,17 @@ class Context:
         shares_window = options.kv_unified and has_window(model) and not options.swa_full
         params = context_params(one_ubatch_at_a_time(options) if shares_window else options)
         forget_errors()
-        handle = lib.llama_init_from_model(model.weights.handle, params)
+        if options.backend_sampling and model.vocab.n_tokens > TOP_K:
+            handle, self._top_k = init_with_top_k(model, params)
+        else:
+            handle, self._top_k = lib.llama_init_from_model(model.weights.handle, params), None
         if not handle:
             raise ModelLoadError(f"llama.cpp cannot make a context: {last_error()}")
         self._weights = model.weights  # which have to stay as long as this does
         self.handle = handle
         self._memory = lib.llama_get_memory(handle)
         if not self._memory or not lib.llama_get_causal_attn(handle):
-            lib.llama_free(handle)
+            self.close()
             if lib.llama_model_is_diffusion(model.weights.handle):
                 raise ModelLoadError(
                     "the model is a diffusion model, which has no memory of a text; it cannot be served"
@@ -51,6 +55,7 @@ class Context:
         self.n_ctx: int = lib.llama_n_ctx(handle)
         self.n_ctx_seq = model.longest_sequence(lib.llama_n_ctx_seq(handle))
         self.n_batch: int = lib.llama_n_batch(handle)
+        self._most_outputs = options.n_outputs or self.n_batch
         self.n_ubatch: int = lib.llama_n_ubatch(handle)
         self.n_threads: int = params.n_threads
         self.n_sequences: int = lib.llama_n_seq_max(handle)
@@ -66,21 +71,31 @@ class Context:
         )
         """Tokens can be removed from the middle of a sequence."""
         self._to_rotate: set[int] = set()
+        self.top_tokens: TopTokens | None = None
+        """The tokens with the largest logits of the last decode's outputs, of sequences that have a top-k; None if
+        there are none."""
 
     def close(self) -> None:
         """Free the KV cache; the context may not be used afterwards."""
         lib.llama_free(self.handle)
+        if self._top_k:
+            self._top_k.free()
 
     def decode(self, batch: Batch) -> Logits:
         """Compute a batch, without the GIL.
 
         Returns float32 logits of shape (outputs, vocabulary), in the order in which the outputs were added. They
-        live in llama.cpp's memory until the next decode and may be written to. Raises ValueError for a malformed
-        batch, DecodeError when llama.cpp fails, for want of KV cells for example.
+        live in llama.cpp's memory until the next decode and may be written to. The rows of sequences that have a top-k
+        are of no use: `top_tokens` has what there is of them. Raises ValueError for a malformed batch, DecodeError
+        when llama.cpp fails, for want of KV cells for example.
         """
         if batch.n_tokens > self.n_batch:
             raise ValueError(f"a batch of {batch.n_tokens} tokens is larger than the context's, {self.n_batch}")
+        if batch.n_outputs > self._most_outputs:
+            raise ValueError(f"a batch asks for {batch.n_outputs} rows of logits, the context has {self._most_outputs}")
         batch.check(self._n_vocab, self.n_sequences)
+        top_places = self._top_k.outputs_of(batch.output_sequences()) if self._top_k else None
+        self.top_tokens = None
         batch.struct.n_tokens = batch.n_tokens
         forget_errors()
         code = lib.llama_decode(self.handle, batch.struct)
@@ -92,7 +107,25 @@ class Context:
         if batch.n_outputs == 0:
             return np.empty((0, self._n_vocab), np.float32)
         pointer = lib.llama_get_logits(self.handle)
+        if self._top_k and top_places is not None and top_places.size:
+            self.top_tokens = self._top_k.read(self.handle, top_places, batch.n_outputs, self._n_vocab)
         return np.ctypeslib.as_array(pointer, shape=(batch.n_outputs, self._n_vocab))
+
+    @property
+    def n_top_tokens(self) -> int:
+        """How many of the largest logits an output of a sequence with a top-k has; 0 where none can have one."""
+        return TOP_K if self._top_k else 0
+
+    def set_top_k(self, sequence: int, *, wanted: bool) -> None:
+        """Let a sequence have a top-k, or none; at first all have one, where any can. A change takes some milliseconds
+        of the next decode."""
+        self._check_sequence(sequence)
+        if self._top_k is None or self._top_k.has(sequence) == wanted:
+            return
+        if wanted:
+            self._top_k.give(self.handle, sequence)
+        else:
+            self._top_k.take(self.handle, sequence)
 
     def keep_prefix(self, sequence: int, n_tokens: int) -> bool:
         """Cut a sequence down to its first `n_tokens` tokens.

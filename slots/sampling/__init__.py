@@ -1,7 +1,8 @@
 """The sampler chain over numpy logits."""
 
-from slots.sampling.rows import RowSampler
+from slots.sampling.candidate_sampler import CandidateSampler
+from slots.sampling.rows import Result, RowSampler
 from slots.sampling.sampler import Choice, Sampler
 from slots.sampling.surroundings import Surroundings
 
-__all__ = ["Choice", "RowSampler", "Sampler", "Surroundings"]
+__all__ = ["CandidateSampler", "Choice", "Result", "RowSampler", "Sampler", "Surroundings"]

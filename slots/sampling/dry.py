@@ -31,6 +31,8 @@ class Dry:
         self._allowed = params.dry_allowed_length
         self._breakers = breakers
         size = n_ctx if params.dry_penalty_last_n < 0 else min(params.dry_penalty_last_n, n_ctx)
+        self.most_lowered = size
+        """Tokens whose logits it lowers, at most."""
         self._repeats = _Repeats(size, prompt)
         self._interruption = _Interruption(breakers, prompt[max(len(prompt) - size, 0) :])
 

@@ -18,6 +18,8 @@ class LogitBias:
         total.update((token, -np.inf) for token in ruled_out)
         self._tokens = np.fromiter(total.keys(), np.intp, len(total))
         self._biases = np.fromiter(total.values(), np.float64, len(total))
+        self.most_lowered = len(total) if all(bias <= 0 for bias in total.values()) else None
+        """Tokens whose logits it lowers, at most; None if it raises one."""
 
     def __call__(self, candidates: Candidates) -> None:
         places, which = candidates.find(self._tokens)

@@ -26,6 +26,9 @@ class Penalties:
         self.frequency = params.frequency_penalty
         self.presence = params.presence_penalty
         size = n_ctx if params.repeat_last_n < 0 else params.repeat_last_n
+        only_lowers = self.repeat >= 1 and self.frequency >= 0 and self.presence >= 0
+        self.most_lowered = size if only_lowers else None
+        """Tokens whose logits it lowers, at most; None if it may raise one."""
         self.recent = RecentTokens(size, prompt, None if params.penalize_nl else newline)
 
     def accept(self, token: int) -> None:
@@ -50,14 +53,20 @@ def penalize_rows(penalties: Sequence[Penalties], logits: Logits, rows: Indices)
     """What several penalties do, each to one of some rows of the logits, which are changed; `rows` are their places,
     shape (penalties,)."""
     tokens = [penalty.recent.different() for penalty in penalties]
-    sizes = [different.size for different in tokens]
+    flat = logits.view()
+    flat.shape = (logits.size,)  # which fails, instead of copying, where rows do not follow each other
+    starts = np.repeat(rows * logits.shape[1], [different.size for different in tokens])
+    penalize(penalties, flat, starts + np.concatenate(tokens))
+
+
+def penalize(penalties: Sequence[Penalties], flat: Logits, places: Indices) -> None:
+    """What several penalties do to logits, shape (logits,). The different recent tokens of one penalty after the other
+    are at `places`, shape (tokens,)."""
+    sizes = [penalty.recent.different().size for penalty in penalties]
 
     def for_each_token(values: Sequence[float]) -> npt.NDArray[np.float64]:
         return np.repeat(np.array(values, np.float64), sizes)
 
-    flat = logits.view()
-    flat.shape = (logits.size,)  # which fails, instead of copying, where rows do not follow each other
-    places = np.repeat(rows * logits.shape[1], sizes) + np.concatenate(tokens)
     found = flat.take(places)
     repeat = for_each_token([penalty.repeat for penalty in penalties])
     penalized = np.where(found <= 0, repeat, 1 / repeat) * found

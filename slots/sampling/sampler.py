@@ -13,6 +13,7 @@ from slots.events import TokenProbabilities, TokenProbability
 from slots.llama import Logits
 from slots.sampling.candidates import Candidates, no_token_left, not_numbers
 from slots.sampling.chain import build_chain
+from slots.sampling.decisive import n_decisive
 from slots.sampling.draw import draw
 from slots.sampling.grammar_mask import limits_named
 from slots.sampling.ingredients import Ingredients
@@ -76,6 +77,10 @@ class Sampler:
         """What a grammar takes away first."""
         self.usual = None if params.n_probs else chain.usual
         """What it does after mask and edits, if that can be done for many rows at once."""
+        self.takes_best = chain.is_greedy and not (chain.others or chain.mask or params.n_probs)
+        """Whether it takes the most likely token after its edits, and does nothing else."""
+        self.n_decisive = None if self._of_model else n_decisive(chain)
+        """A number of largest logits that it needs no others than to choose from; None if there is none."""
         self.weighs_all = chain.weighs_all or self._of_model
         """Whether it computes the probabilities of all tokens."""
         self.has_edits = bool(chain.edits)
@@ -89,8 +94,11 @@ class Sampler:
 
         Raises InvalidRequest when the options leave no token to choose from.
         """
+        return self.choose_from(Candidates(row, workspace), is_edited=is_edited)
+
+    def choose_from(self, candidates: Candidates, *, is_edited: bool = False) -> Choice:
+        """As `choose`, of a whole row or of the largest logits of one, at least as many as decide."""
         with quiet():
-            candidates = Candidates(row, workspace)
             before = ModelProbabilities(candidates, self._n_probs) if self._of_model else None
             for step in self._chain.unedited if is_edited else self._chain.steps:
                 step(candidates)

@@ -86,6 +86,11 @@ def make_top_p(of: Ingredients) -> Step | None:
     return partial(keep_top_p, p=params.top_p, min_keep=params.min_keep) if params.top_p < 1 else None
 
 
+def k_of(step: Step) -> int | None:
+    """The k of a step that is a top-k; None for any other."""
+    return int(step.keywords["k"]) if isinstance(step, partial) and step.func is keep_top_k else None
+
+
 def make_min_p(of: Ingredients) -> Step | None:
     params = of.params
     return partial(keep_min_p, p=params.min_p, min_keep=params.min_keep) if params.min_p > 0 else None

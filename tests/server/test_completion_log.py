@@ -14,7 +14,9 @@ FINISHED = Finished(
     slot_id=2,
     seed=1,
     n_prompt_tokens=34,
-    timings=Timings(cached_n=20, prompt_n=14, prompt_ms=12.4, predicted_n=128, predicted_ms=640.0),
+    timings=Timings(
+        cached_n=20, prompt_n=14, prompt_ms=12.4, predicted_n=128, predicted_ms=640.0, draft_n=0, draft_n_accepted=0
+    ),
 )
 
 

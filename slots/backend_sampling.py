@@ -1,0 +1,47 @@
+"""Sampling in two parts: llama.cpp finds the largest logits where it computes them, and the tokens are chosen here."""
+
+from collections.abc import Sequence
+
+from slots.llama import Context, Logits
+from slots.sampling import CandidateSampler, Result, RowSampler, Sampler
+
+
+class BackendSampling:
+    """Chooses the tokens of a step: among the largest logits where these decide, in the whole row where they do not.
+
+    What is handed out of a sequence is settled when a request begins in its slot, and stays so until the next one.
+    """
+
+    def __init__(self, context: Context, rows: RowSampler) -> None:
+        self._context = context
+        self._rows = rows
+        self._candidates = CandidateSampler(context.n_top_tokens) if context.n_top_tokens else None
+
+    def close(self) -> None:
+        """End the threads that look at rows."""
+        self._rows.close()
+
+    def begin(self, slot_id: int, sampler: Sampler, *, is_wanted: bool) -> None:
+        """Settle what is handed out of a slot's sequence from now on. `is_wanted` is False where the whole row is
+        asked for, and has to be where a batch may have several outputs of the sequence."""
+        n_needed = sampler.n_decisive
+        is_enough = n_needed is not None and n_needed <= self._context.n_top_tokens
+        self._context.set_top_k(slot_id, wanted=is_wanted and is_enough)
+
+    def choose(self, samplers: Sequence[Sampler], logits: Logits, places: Sequence[int]) -> list[Result]:
+        """The choice of each sampler, or what it raised. `logits` is what the last decode returned, of which `places`
+        says which row is each sampler's, ascending; these are changed on the way."""
+        top = self._context.top_tokens
+        if self._candidates is None or top is None:
+            return self._rows.choose(samplers, logits, places)
+        has_candidates = set(top.places.tolist())
+        among = [number for number, place in enumerate(places) if place in has_candidates]
+        whole = [number for number, place in enumerate(places) if place not in has_candidates]
+        results: dict[int, Result] = {}
+        if among:
+            chosen = self._candidates.choose([samplers[n] for n in among], top.at([places[n] for n in among]))
+            results.update(zip(among, chosen, strict=True))
+        if whole:
+            chosen = self._rows.choose([samplers[n] for n in whole], logits, [places[n] for n in whole])
+            results.update(zip(whole, chosen, strict=True))
+        return [results[number] for number in range(len(samplers))]

@@ -1,0 +1,38 @@
+"""Errands that wait for their slots."""
+
+from collections.abc import Sequence
+
+from slots.commands import Errand
+from slots.errors import EngineError
+from slots.kv_cache import KvCache
+from slots.slot import Slot
+
+
+class Errands:
+    """By age. Belongs to the engine's thread."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Errand] = []
+
+    def __bool__(self) -> bool:
+        """Whether any wait."""
+        return bool(self._waiting)
+
+    def add(self, errand: Errand) -> None:
+        """Let one wait."""
+        self._waiting.append(errand)
+
+    def run(self, slots: Sequence[Slot], cache: KvCache) -> None:
+        """Those whose slots are idle; who does not wait any more is forgotten."""
+        self._waiting = [errand for errand in self._waiting if not errand.outcome.cancelled()]
+        for errand in list(self._waiting):
+            slot = slots[errand.slot_id]
+            if slot.is_idle:
+                self._waiting.remove(errand)
+                errand.carry_out(cache, slot)
+
+    def fail_all(self, error: EngineError) -> None:
+        """None of them will be done."""
+        for errand in self._waiting:
+            errand.fail(error)
+        self._waiting.clear()

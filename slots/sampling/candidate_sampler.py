@@ -1,0 +1,111 @@
+"""The tokens of a step, chosen among the largest logits of each row."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from slots.llama import TopTokens
+from slots.sampling.candidate_rows import CandidateRows
+from slots.sampling.candidates import Candidates, not_numbers
+from slots.sampling.columns import Indices
+from slots.sampling.penalties import penalize
+from slots.sampling.rows import Result
+from slots.sampling.sampler import Choice, Sampler, quiet
+from slots.sampling.usual import UsualChain, draw_from_rows
+from slots.sampling.workspace import Workspace
+
+
+class CandidateSampler:
+    """Chooses tokens where only the largest logits of a row are there, which has to be at least as many as decide it.
+
+    The tokens are the same as from the whole row. The exception are rows in which so many tokens have the same logit
+    that not all of them are there: of these llama.cpp hands out any, which need not be the same each time. Where one of
+    them would be needed, all of those are left out; if they are all there is, those that are there are taken.
+    """
+
+    def __init__(self, n_candidates: int) -> None:
+        """`n_candidates` is how many there are of a row."""
+        self._workspace = Workspace(n_candidates)
+        self._together = _Together([])
+
+    def choose(self, samplers: Sequence[Sampler], top: TopTokens) -> list[Result]:
+        """The choice of each sampler for its row, in order, or what it raised."""
+        if samplers != self._together.samplers:  # most steps have the same ones as the step before
+            self._together = _Together(list(samplers))
+        with quiet():
+            rows = CandidateRows(top.tokens, top.logits)
+            self._together.edit(rows, self._workspace)
+            chosen = self._together.choose(rows)
+        return [
+            Choice(sampler.take(chosen[number]), None) if number in chosen else self._choose(sampler, rows, number)
+            for number, sampler in enumerate(samplers)
+        ]
+
+    def _choose(self, sampler: Sampler, rows: CandidateRows, number: int) -> Result:
+        """The choice for one row by itself; what goes wrong with it is its result, and no other row's."""
+        cut = rows.cuts[number]
+        if np.isnan(cut):
+            return not_numbers()
+        candidates = Candidates(rows.logits[number], self._workspace)
+        candidates.ids = rows.tokens[number]
+        certain = (candidates.logits > cut).nonzero()[0]
+        if certain.size:
+            candidates.keep(certain)
+        try:
+            return sampler.choose_from(candidates, is_edited=True)
+        except Exception as error:
+            return error
+
+
+class _Together:
+    """Samplers of several rows, and what they do side by side."""
+
+    def __init__(self, samplers: list[Sampler]) -> None:
+        self.samplers = samplers
+        numbers = range(len(samplers))
+        self._greedy = np.array([number for number in numbers if samplers[number].takes_best], np.intp)
+        self._usual = np.array([number for number in numbers if samplers[number].usual is not None], np.intp)
+        self._chain = UsualChain([sampler.usual for sampler in samplers if sampler.usual is not None])
+        self._ks = np.array([sampler.usual.top_k for sampler in samplers if sampler.usual is not None], np.intp)
+        penalties = [(number, sampler.only_penalties) for number, sampler in enumerate(samplers)]
+        self._penalties = [penalty for _number, penalty in penalties if penalty is not None]
+        self._penalized = np.array([number for number, penalty in penalties if penalty is not None], np.intp)
+        self._edited = [n for n in numbers if samplers[n].has_edits and samplers[n].only_penalties is None]
+
+    def edit(self, rows: CandidateRows, workspace: Workspace) -> None:
+        """Change the logits of each row as its sampler does first."""
+        if self._penalties:
+            tokens = [penalty.recent.different() for penalty in self._penalties]
+            of_rows = np.repeat(self._penalized, [of.size for of in tokens])
+            penalize(self._penalties, rows.flat, rows.find(of_rows, np.concatenate(tokens)))
+        for number in self._edited:
+            candidates = Candidates(rows.logits[number], workspace)
+            candidates.ids = rows.tokens[number]
+            self.samplers[number].edit(candidates)
+
+    def choose(self, rows: CandidateRows) -> dict[int, int]:
+        """The tokens of the rows that can be done together, by the numbers of their samplers."""
+        n_certain = (rows.logits > rows.cuts[:, None]).sum(axis=1)
+        chosen = {}
+        if self._greedy.size and n_certain[self._greedy].all():
+            places = rows.logits[self._greedy].argmax(axis=1)
+            chosen.update(_by_number(self._greedy, rows.tokens[self._greedy, places].tolist()))
+        if self._usual.size > 1 and (n_certain[self._usual] >= self._ks).all():
+            chosen.update(self._draw(rows))
+        return chosen
+
+    def _draw(self, rows: CandidateRows) -> dict[int, int]:
+        """The tokens of the rows with usual chains; none where it is better to look at each row alone."""
+        logits = rows.logits if self._usual.size == len(rows.logits) else rows.logits[self._usual]
+        numbers = np.arange(self._usual.size)
+        # Each candidate is a column of its own, and its place stands for the token.
+        table = self._chain.apply(logits, numbers, logits.shape[1])
+        if table is None:
+            return {}
+        table.tokens = rows.tokens[self._usual[:, None], table.tokens]
+        shares = np.array([self.samplers[number].random_share() for number in self._usual.tolist()])
+        return _by_number(self._usual, draw_from_rows(table, shares))
+
+
+def _by_number(numbers: Indices, tokens: list[int]) -> dict[int, int]:
+    return dict(zip(numbers.tolist(), tokens, strict=True))

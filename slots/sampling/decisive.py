@@ -1,0 +1,33 @@
+"""How many of the largest logits of a row decide what a chain chooses from it."""
+
+from typing import Protocol, runtime_checkable
+
+from slots.sampling.chain import Chain
+from slots.sampling.truncation import k_of
+
+
+@runtime_checkable
+class _Lowering(Protocol):
+    """An edit that says how many tokens it gives lower logits at most; None if it may give one a higher logit."""
+
+    most_lowered: int | None
+
+
+def n_decisive(chain: Chain) -> int | None:
+    """A number of largest logits with which a chain chooses as it does with the whole row, whatever the row is; None
+    where no number is enough.
+
+    It is enough for a chain that begins with a top-k, or takes the most likely token, and before that only lowers
+    logits: where so many are lowered, the k largest of all are among the k and so many that were largest before. One
+    more tells whether there may be others that are as large as the last of them.
+    """
+    k = 1 if chain.is_greedy and not chain.others else k_of(chain.others[0]) if chain.others else None
+    if k is None or chain.mask is not None:
+        return None
+    n = k + 1
+    for edit in chain.edits:
+        lowered = edit.most_lowered if isinstance(edit, _Lowering) else None
+        if lowered is None:
+            return None
+        n += lowered
+    return n

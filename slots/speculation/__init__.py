@@ -1,0 +1,9 @@
+"""Speculative decoding: tokens that may come next are computed beside the one that does, and taken where they are what
+the request's own sampler chooses. Cheap guesses, and no text changes by them (Leviathan et al. 2023; Chen et al. 2023).
+"""
+
+from slots.speculation.drafter import Drafter
+from slots.speculation.drafting import Drafting
+from slots.speculation.making import make_drafter
+
+__all__ = ["Drafter", "Drafting", "make_drafter"]

@@ -1,0 +1,149 @@
+"""Drafts from a smaller model with the same vocabulary."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from slots.errors import EngineError
+from slots.llama import Batch, Context, Logits
+from slots.options import SpeculationOptions
+from slots.prefix_tree import common_prefix_length
+from slots.slot import Slot
+from slots.work import Work
+
+_log = logging.getLogger("slots")
+
+_WEIGHT = 0.25
+"""Of the latest token in how long one takes."""
+
+
+@dataclass(slots=True)
+class _Sequence:
+    """What the draft model has read of a slot's text."""
+
+    tokens: list[int] = field(default_factory=list)
+    n_certain: int = 0
+    """How many of them were the text's when it was read, and are as long as it is the same text."""
+    version: tuple[int, int] = (-1, 0)
+
+
+class DraftModel:
+    """Drafts greedily, for all slots together. It reads prompts along with the model, at most an ubatch in a step; that
+    is not counted among what its drafts cost."""
+
+    is_cheap = False
+
+    def __init__(self, context: Context, n_vocab: int, options: SpeculationOptions) -> None:
+        """`context` is the draft model's, with as many sequences as there are slots; `n_vocab` is how many tokens both
+        models have."""
+        self.n_max = options.draft_n_max
+        self.seconds_per_token = 0.0
+        self._n_min = options.draft_n_min
+        self._p_min = options.draft_p_min
+        self._context = context
+        self._n_vocab = n_vocab
+        self._n_chunk = min(context.n_batch, context.n_ubatch)
+        self._batch = Batch(context.n_batch)
+        self._sequences = [_Sequence() for _ in range(context.n_sequences)]
+
+    def follow(self, slots: Sequence[Slot]) -> None:
+        """Read some more of the prompts of these slots."""
+        behind = {slot.slot_id: self._unread(slot, slot.work.n_prompt - 1) for slot in slots if slot.work}
+        if self.n_max and any(behind.values()):
+            self._try_to_read({slot_id: tokens for slot_id, tokens in behind.items() if tokens}, behind)
+
+    def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
+        """A draft for each slot; none where there is more to read first, or it is less than was asked for at least."""
+        drafts: dict[int, list[int]] = {slot.slot_id: [] for slot in slots}
+        to_read = {slot.slot_id: self._unread(slot, len(slot.work.tokens)) for slot in slots if slot.work}
+        to_read = {slot_id: tokens for slot_id, tokens in to_read.items() if tokens}
+        for _ in range(n_tokens):
+            if not to_read or not self.n_max:
+                break
+            started, n_read = time.perf_counter(), sum(map(len, to_read.values()))
+            to_read = self._likeliest(to_read, self._try_to_read(to_read, drafts))
+            if n_read <= 2 * len(slots):
+                self.seconds_per_token += _WEIGHT * (time.perf_counter() - started - self.seconds_per_token)
+            for slot_id, tokens in to_read.items():
+                drafts[slot_id] += tokens
+        return [draft if len(draft) >= self._n_min else [] for draft in drafts.values()]
+
+    def close(self) -> None:
+        """Free the context."""
+        self._context.close()
+
+    def _unread(self, slot: Slot, end: int) -> list[int]:
+        """The tokens of a slot's text up to `end` that were not read yet, once what was read is a part of the text."""
+        work, sequence = slot.work, self._sequences[slot.slot_id]
+        if work is None or end > self._context.n_ctx_seq:
+            return []
+        self._cut_to_text(slot.slot_id, sequence, work)
+        unread = work.tokens[len(sequence.tokens) : end]
+        return unread if not unread or max(unread) < self._n_vocab else []
+
+    def _cut_to_text(self, slot_id: int, sequence: _Sequence, work: Work) -> None:
+        version = (work.number, work.n_removed)
+        start = sequence.n_certain if version == sequence.version else 0
+        n_same = start + common_prefix_length(sequence.tokens[start:], work.tokens[start : len(sequence.tokens)])
+        n_same = min(n_same, len(work.tokens) - 1)  # the last one has to be read for what follows it
+        if n_same < len(sequence.tokens):
+            self._context.keep_prefix(slot_id, n_same)
+            del sequence.tokens[n_same:]
+        sequence.n_certain, sequence.version = n_same, version
+
+    def _try_to_read(self, to_read: dict[int, list[int]], kept: dict[int, list[int]]) -> Logits | None:
+        """Returns a row of logits for each sequence if all of these tokens could be read at once; otherwise some of
+        them are read. Where that fails nothing is drafted any more."""
+        try:
+            return self._read(to_read, kept)
+        except (EngineError, ValueError) as error:
+            _log.error("the draft model failed, the texts go on without it: %s", error)
+            self.n_max = 0
+            return None
+
+    def _read(self, to_read: dict[int, list[int]], kept: dict[int, list[int]]) -> Logits | None:
+        if not self._has_room(sum(map(len, to_read.values())), kept):
+            return None
+        room = self._n_chunk
+        self._batch.clear()
+        chunks = {}
+        for slot_id in sorted(to_read):
+            chunks[slot_id] = chunk = to_read[slot_id][:room]
+            room -= len(chunk)
+            if chunk:
+                self._batch.add(slot_id, len(self._sequences[slot_id].tokens), chunk, last_logits=True)
+        logits = self._context.decode(self._batch)
+        for slot_id, chunk in chunks.items():
+            self._sequences[slot_id].tokens += chunk
+        return logits if chunks == to_read else None
+
+    def _has_room(self, n_tokens: int, kept: dict[int, list[int]]) -> bool:
+        """Whether a pool has cells for so many more tokens, if need be after forgetting what other slots had."""
+        if not self._context.is_pool:
+            return True
+        n_free = self._context.n_ctx - sum(len(sequence.tokens) for sequence in self._sequences)
+        for slot_id, sequence in enumerate(self._sequences):
+            if n_free < n_tokens and slot_id not in kept:
+                n_free += len(sequence.tokens)
+                self._context.clear_sequence(slot_id)
+                self._sequences[slot_id] = _Sequence()
+        return n_free >= n_tokens
+
+    def _likeliest(self, read: dict[int, list[int]], logits: Logits | None) -> dict[int, list[int]]:
+        """The next token of each sequence that was read, where it is likely enough and there is room for it."""
+        if logits is None:
+            return {}
+        rows = logits[:, : self._n_vocab]
+        tokens = rows.argmax(axis=1)
+        is_enough = np.ones(len(rows), bool)
+        if self._p_min > 0:
+            best = rows[np.arange(len(rows)), tokens]
+            is_enough = 1 / np.exp(logits - best[:, None]).sum(axis=1) >= self._p_min
+        return {
+            slot_id: [int(token)]
+            for slot_id, token, enough in zip(sorted(read), tokens, is_enough, strict=True)
+            if enough and len(self._sequences[slot_id].tokens) < self._context.n_ctx_seq
+        }

@@ -1,0 +1,56 @@
+"""The drafter that the options ask for."""
+
+import logging
+
+from slots.errors import ModelLoadError
+from slots.llama import Context, Model
+from slots.options import ContextOptions, ModelOptions, SpeculationOptions
+from slots.speculation.draft_model import DraftModel
+from slots.speculation.drafter import Drafter
+from slots.speculation.first_of import FirstOf
+from slots.speculation.prompt_lookup import PromptLookup
+from slots.speculation.vocabularies import check_same_vocabulary
+
+_log = logging.getLogger("slots")
+
+
+def make_drafter(model: Model, context: Context, layout: ContextOptions, options: SpeculationOptions) -> Drafter | None:
+    """For completions in a context that was made with the options `layout`. Returns None where nothing is to be
+    drafted, or cannot be. Raises ModelLoadError for a draft model that does not fit."""
+    if not options.spec_types:
+        return None
+    if not context.can_cut:
+        _log.warning("this model's memory cannot take back a wrong guess: no tokens are guessed ahead")
+        return None
+    drafters: list[Drafter] = []
+    for spec_type in options.spec_types:
+        if spec_type == "ngram":
+            drafters.append(PromptLookup(context.n_sequences, options.ngram_size, options.ngram_draft))
+        else:
+            drafters.append(_draft_model(model, context, layout, options))
+    return drafters[0] if len(drafters) == 1 else FirstOf(drafters)
+
+
+def _draft_model(model: Model, context: Context, layout: ContextOptions, options: SpeculationOptions) -> DraftModel:
+    if options.draft_file is None:
+        raise ModelLoadError("draft-simple is asked for without a draft model")
+    draft = Model(ModelOptions(options.draft_file, n_gpu_layers=options.draft_gpu_layers), lambda _share: None)
+    check_same_vocabulary(model.vocab, draft.vocab)
+    draft_context = Context(
+        draft,
+        ContextOptions(
+            n_ctx=context.n_ctx,
+            n_batch=layout.n_batch,
+            n_ubatch=layout.n_ubatch,
+            n_parallel=layout.n_parallel,
+            n_outputs=layout.n_parallel,
+            kv_unified=layout.kv_unified,
+            n_threads=layout.n_threads if options.draft_threads is None else options.draft_threads,
+            flash_attention=layout.flash_attention,
+            cache_type_k=options.draft_cache_type_k,
+            cache_type_v=options.draft_cache_type_v,
+        ),
+    )
+    if not draft_context.can_cut:
+        raise ModelLoadError("the draft model's memory cannot take back a wrong guess")
+    return DraftModel(draft_context, min(model.vocab.n_tokens, draft.vocab.n_tokens), options)

@@ -1,0 +1,93 @@
+"""Drafts from the text itself: what followed the last few tokens when they stood there before.
+
+Prompt lookup decoding (Saxena 2023). Summaries quote, edits copy, and code repeats itself.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from slots.slot import Slot
+from slots.work import Work
+
+Tokens = npt.NDArray[np.int32]
+
+LONGEST = 8
+"""Tokens that are compared: of several places, the one that agrees in more of them is the better guess."""
+
+MOST_PLACES = 1024
+"""Places that are compared, the latest ones, of a token that is everywhere."""
+
+
+def continuation(tokens: Tokens, least: int, n_tokens: int) -> list[int]:
+    """What followed the last `least` tokens, or more, where they stood before: of the latest MOST_PLACES places of the
+    last token at the one that agrees in the most tokens, up to LONGEST, and the latest of those.
+
+    `tokens` is int32 of shape (tokens,). Returns `n_tokens` tokens, or none if they stood nowhere. Where the text ends
+    before that, it goes round: a text that has begun to repeat itself goes on to.
+    """
+    end = len(tokens) - 1
+    places = np.flatnonzero(tokens[:end] == tokens[end])[-MOST_PLACES:] if end > 0 else np.empty(0, np.intp)
+    n_same = 1 if len(places) else 0
+    while n_same and n_same < LONGEST:
+        places_before = places[np.searchsorted(places, n_same) :]
+        longer = places_before[tokens[places_before - n_same] == tokens[end - n_same]]
+        if not len(longer):
+            break
+        places, n_same = longer, n_same + 1
+    if n_same < least:
+        return []
+    start = int(places[-1]) + 1
+    followed: list[int] = np.resize(tokens[start : start + n_tokens], n_tokens).tolist()
+    return followed
+
+
+class PromptLookup:
+    """Looks in the context of each slot. Takes about 10 microseconds for a thousand tokens, and 30 for 32 thousand."""
+
+    is_cheap = True
+    seconds_per_token = 0.0
+
+    def __init__(self, n_slots: int, n_least: int, n_max: int) -> None:
+        """`n_least` tokens have to agree; `n_max` are drafted at most."""
+        self.n_max = n_max
+        self._n_least = n_least
+        self._texts = [_Text() for _ in range(n_slots)]
+
+    def follow(self, slots: Sequence[Slot]) -> None:
+        """There is nothing to prepare."""
+
+    def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
+        """A draft for each slot, of `n_tokens` tokens or none."""
+        return [self._draft(slot, n_tokens) for slot in slots]
+
+    def close(self) -> None:
+        """There is nothing to free."""
+
+    def _draft(self, slot: Slot, n_tokens: int) -> list[int]:
+        if slot.work is None:
+            return []
+        return continuation(self._texts[slot.slot_id].following(slot.work), self._n_least, n_tokens)
+
+
+class _Text:
+    """The tokens of a slot's work as an array, which grows with them."""
+
+    def __init__(self) -> None:
+        self._tokens = np.empty(0, np.int32)
+        self._n_tokens = 0
+        self._version = (-1, 0)
+
+    def following(self, work: Work) -> Tokens:
+        """The work's tokens; those that came since the last call are copied."""
+        version = (work.number, work.n_removed)
+        n_known = self._n_tokens if version == self._version else 0
+        n_tokens = len(work.tokens)
+        if n_tokens > len(self._tokens):
+            grown = np.empty(2 * n_tokens, np.int32)
+            grown[:n_known] = self._tokens[:n_known]
+            self._tokens = grown
+        self._tokens[n_known:n_tokens] = work.tokens[n_known:]
+        self._n_tokens, self._version = n_tokens, version
+        return self._tokens[:n_tokens]

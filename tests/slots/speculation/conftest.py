@@ -1,0 +1,64 @@
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from benchmarks.float_copy import write_float_copy
+from models.source import BUNDLED_MODEL
+from slots.engine import Engine
+from slots.options import ContextOptions, EngineOptions, ModelOptions
+from slots.speculation import Drafter
+from tests.slots.engine_runner import EngineRunner
+from tests.slots.speculation.foretelling import AlwaysDrafting, Foreteller
+
+MakeDrafting = Callable[..., EngineRunner]
+
+
+@pytest.fixture(scope="session")
+def float_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled model in 32-bit floats: what the shape of a batch does to its logits is next to nothing."""
+    copy = tmp_path_factory.mktemp("model") / "float.gguf"
+    write_float_copy(BUNDLED_MODEL, copy)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def make_drafting(float_model: Path) -> Iterator[MakeDrafting]:
+    """Starts engines that try whatever a drafter has: the one given, or else that of the options."""
+    runners: list[EngineRunner] = []
+
+    def make(drafter: Drafter | None, options: EngineOptions | None = None, **context: Any) -> EngineRunner:
+        exact = {"n_threads": 1, "flash_attention": "off", "cache_type_k": "f32", "cache_type_v": "f32"}
+        with ExitStack() as patches:
+            patches.enter_context(patch("slots.completion_steps.Drafting", AlwaysDrafting))
+            if drafter is not None:
+                patches.enter_context(patch("slots.contexts.make_drafter", return_value=drafter))
+            chosen = ContextOptions(**{**exact, **context})
+            engine = Engine.load(ModelOptions(float_model), chosen, options or EngineOptions(), lambda _share: None)
+        runners.append(EngineRunner(engine))
+        return runners[-1]
+
+    yield make
+    for runner in runners:
+        runner.close()
+
+
+@pytest.fixture(scope="session")
+def shared_foreteller() -> Foreteller:
+    return Foreteller()
+
+
+@pytest.fixture(scope="session")
+def shared_drafting(shared_foreteller: Foreteller, make_drafting: MakeDrafting) -> EngineRunner:
+    """An engine with four slots."""
+    return make_drafting(shared_foreteller, n_ctx=2048)
+
+
+@pytest.fixture
+def foreteller(shared_foreteller: Foreteller) -> Foreteller:
+    shared_foreteller.texts.clear()
+    shared_foreteller.wrong_every = 0
+    return shared_foreteller

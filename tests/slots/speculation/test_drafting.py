@@ -1,0 +1,184 @@
+"""A run of the drafting alone, with made-up times."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slots.request import CompletionRequest
+from slots.slot import Slot
+from slots.speculation import Drafting
+from slots.speculation.drafting import most_drafted
+from slots.speculation.step_times import passes
+from slots.work import Work
+
+N_CTX = 100_000
+
+
+class Zeros:
+    """Has a draft for every slot, always the same."""
+
+    is_cheap = True
+    seconds_per_token = 0.0
+    n_max = 32
+
+    def __init__(self) -> None:
+        self.n_asked = 0
+
+    def follow(self, slots: Sequence[Slot]) -> None:
+        pass
+
+    def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
+        self.n_asked += len(slots)
+        return [[0] * n_tokens for _slot in slots]
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class Run:
+    """Steps of some slots whose texts are made up, and the seconds that they would take."""
+
+    n_slots: int = 1
+    is_pool: bool = False
+    seconds_of_pass: Callable[[int], float] = lambda n_tokens: 0.01 * (0.7 + 0.3 * n_tokens)
+    to_resume: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.drafter = Zeros()
+        self.drafting = Drafting(self.drafter, self.n_slots, 512, is_pool=self.is_pool)
+        self.slots = [working(number) for number in range(self.n_slots)]
+        self.seconds = self.n_generated = self.n_drafted = 0.0
+        self._drafted_before = False
+
+    def step(self, is_right: Callable[[], bool]) -> None:
+        drafts = self.drafting.propose(self.slots, [], None)
+        tokens = {slot.slot_id: 1 + len(drafts.get(slot.slot_id, ())) for slot in self.slots}
+        seconds = sum(map(self.seconds_of_pass, passes(tokens, is_pool=self.is_pool)))
+        if self._drafted_before and not drafts:
+            seconds += self.to_resume
+        self._drafted_before = bool(drafts)
+        right = {slot.slot_id: n_right(drafts.get(slot.slot_id, ()), is_right) for slot in self.slots}
+        self.drafting.settle(seconds, right)
+        self.seconds += seconds
+        self.n_drafted += sum(map(len, drafts.values()))
+        self.n_generated += self.n_slots + sum(right.values())
+        for slot in self.slots:
+            advance(slot, 1 + right[slot.slot_id])
+
+    @property
+    def slowdown(self) -> float:
+        """What the text takes, by what it would have taken without drafts."""
+        plain = sum(map(self.seconds_of_pass, passes(dict.fromkeys(range(self.n_slots), 1), is_pool=self.is_pool)))
+        return self.seconds / (plain * self.n_generated / self.n_slots)
+
+
+def working(number: int, **options: Any) -> Slot:
+    slot = Slot(number, N_CTX)
+    slot.take(Work(CompletionRequest((1, 2), **options), 1 + number))
+    advance(slot, 1)
+    return slot
+
+
+def advance(slot: Slot, n_tokens: int) -> None:
+    assert slot.work
+    slot.work.tokens += [1] * n_tokens
+    slot.work.n_decoded += n_tokens
+    slot.cached = slot.work.tokens[:-1]
+
+
+def n_right(draft: Sequence[int], is_right: Callable[[], bool]) -> int:
+    return next((n for n in range(len(draft)) if not is_right()), len(draft))
+
+
+@pytest.mark.parametrize("n_slots", [1, 4])
+@pytest.mark.parametrize("is_pool", [False, True])
+@pytest.mark.parametrize("slope", [0.05, 0.3, 0.6, 1.0])
+def test_drafts_that_are_always_wrong_cost_no_more_than_the_bound(n_slots: int, is_pool: bool, slope: float) -> None:
+    run = Run(n_slots, is_pool, lambda n_tokens: 0.01 * (1 - slope + slope * n_tokens), to_resume=0.002)
+    for _ in range(1000):
+        run.step(lambda: False)
+    assert run.slowdown < 1.03
+
+
+@settings(max_examples=15)
+@given(st.integers(1, 4), st.floats(0.0, 1.0), st.floats(0.05, 1.2), st.integers(0, 2**32))
+def test_no_luck_costs_more_than_the_bound(n_slots: int, likelihood: float, slope: float, seed: int) -> None:
+    run, random = Run(n_slots, seconds_of_pass=lambda n_tokens: 0.01 * (1 + slope * (n_tokens - 1))), Random(seed)
+    for _ in range(400):
+        run.step(lambda: random.random() < likelihood)
+    assert run.slowdown < 1.03
+
+
+@pytest.mark.parametrize(("n_slots", "slope"), [(1, 0.05), (1, 0.5), (4, 0.05)])
+def test_drafts_that_are_always_right_pay(n_slots: int, slope: float) -> None:
+    run = Run(n_slots, seconds_of_pass=lambda n_tokens: 0.01 * (1 - slope + slope * n_tokens))
+    for _ in range(300):
+        run.step(lambda: True)
+    assert run.slowdown < (1.3 * slope if slope > 0.1 else 0.5)
+
+
+def test_it_takes_up_drafting_when_a_text_begins_to_repeat_itself_and_leaves_off_when_it_stops() -> None:
+    run = Run()
+    for _ in range(500):
+        run.step(lambda: False)
+    n_in_vain, run.n_drafted = run.n_drafted, 0
+    for _ in range(100):
+        run.step(lambda: True)
+    n_right, run.n_drafted = run.n_drafted, 0
+    for _ in range(500):
+        run.step(lambda: False)
+    assert n_in_vain < 50
+    assert n_right > 500
+    assert run.n_drafted < 100
+
+
+def test_nothing_is_looked_for_where_nothing_can_be_won() -> None:
+    run = Run(seconds_of_pass=lambda n_tokens: 0.01 * 1.1 * n_tokens)
+    for _ in range(1000):
+        run.step(lambda: False)
+    assert run.drafter.n_asked <= 25
+
+
+@pytest.mark.parametrize(
+    ("options", "n_decoded", "most"),
+    [
+        ({}, 1, N_CTX - 3),
+        ({"n_predict": 10}, 1, 8),
+        ({"n_predict": 10}, 9, 0),
+        ({"n_predict": 10}, 12, 0),
+        ({"n_draft": 3}, 1, 3),
+        ({"n_draft": 0}, 1, 0),
+    ],
+)
+def test_no_more_is_drafted_than_can_be_of_use(options: dict[str, int], n_decoded: int, most: int) -> None:
+    slot = working(0, **options)
+    assert slot.work
+    slot.work.n_decoded = n_decoded
+    assert most_drafted(slot) == most
+
+
+def test_a_slot_whose_request_wants_no_drafts_is_not_looked_at() -> None:
+    drafter = Zeros()
+    drafting = Drafting(drafter, 1, 512, is_pool=False)
+    slot = working(0, n_draft=0)
+    for _ in range(500):
+        assert drafting.propose([slot], [], None) == {}
+        drafting.settle(0.01, {0: 0})
+        advance(slot, 1)
+    assert drafter.n_asked == 0
+
+
+def test_the_cells_of_a_pool_are_enough_for_all_drafts() -> None:
+    drafting = Drafting(Zeros(), 2, 512, is_pool=True)
+    slots = [working(0), working(1)]
+    for _ in range(500):
+        drafts = drafting.propose(slots, [], 6)
+        assert all(len(draft) <= 2 for draft in drafts.values())
+        drafting.settle(0.01, {slot_id: len(drafts.get(slot_id, ())) for slot_id in (0, 1)})
+    assert drafts

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slots.request import CompletionRequest
+from slots.slot import Slot
+from slots.speculation.prompt_lookup import LONGEST, MOST_PLACES, PromptLookup, continuation
+from slots.work import Work
+
+TEXTS = st.lists(st.integers(0, 3), max_size=60)
+
+
+def found(tokens: list[int], least: int, n_tokens: int) -> list[int]:
+    return continuation(np.array(tokens, np.int32), least, n_tokens)
+
+
+def sought(tokens: list[int], least: int, n_tokens: int) -> list[int]:
+    """The same, one token at a time."""
+    best = (0, -1)
+    for place in range(len(tokens) - 1):
+        n_same = 0
+        while n_same < min(LONGEST, place + 1) and tokens[place - n_same] == tokens[-1 - n_same]:
+            n_same += 1
+        best = max(best, (n_same, place))
+    if best[0] < least:
+        return []
+    followed = tokens[best[1] + 1 :]
+    return [followed[n % len(followed)] for n in range(n_tokens)]
+
+
+@given(TEXTS, st.integers(1, LONGEST), st.integers(1, 20))
+def test_the_longest_and_latest_match_is_found(tokens: list[int], least: int, n_tokens: int) -> None:
+    assert found(tokens, least, n_tokens) == sought(tokens, least, n_tokens)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "least", "followed"),
+    [
+        ([1, 2, 3, 9, 8, 7, 1, 2, 3], 3, [9, 8, 7]),
+        ([1, 2, 3, 9, 8, 7, 1, 2, 3], 4, []),
+        ([2, 3, 5, 5, 1, 2, 3, 9, 9, 2, 3, 6, 6, 1, 2, 3], 2, [9, 9, 2]),
+        ([2, 3, 5, 5, 5, 2, 3, 6, 6, 6, 2, 3], 2, [6, 6, 6]),
+        ([7, 8, 7, 8, 7, 8], 2, [7, 8, 7]),
+        ([1], 1, []),
+        ([], 1, []),
+    ],
+)
+def test_what_followed_is_drafted(tokens: list[int], least: int, followed: list[int]) -> None:
+    assert found(tokens, least, 3) == followed
+
+
+def test_only_the_latest_places_are_compared() -> None:
+    often = [5, 6] * (MOST_PLACES + 1)
+    assert found([1, 2, 6, 9, *often, 1, 2, 6], 3, 1) == []
+    assert found([*often, 1, 2, 6, 9, 8, 1, 2, 6], 3, 2) == [9, 8]
+
+
+def test_it_follows_a_text_that_grows_is_cut_and_gives_way_to_another() -> None:
+    lookup, slot = PromptLookup(1, 2, 8), Slot(0, 100)
+
+    def draft(*new: int) -> list[int]:
+        assert slot.work
+        slot.work.tokens.extend(new)
+        return lookup.draft([slot], 2)[0]
+
+    slot.take(Work(CompletionRequest((1, 2, 3, 4)), 1))
+    assert draft() == []
+    assert draft(1, 2) == [3, 4]
+    assert slot.work
+    slot.work.remove(2, 4)
+    assert draft(7, 1, 2) == [7, 1]
+    slot.take(Work(CompletionRequest((5, 6, 7, 5, 6)), 2))
+    assert draft() == [7, 5]
+    slot.release()
+    assert lookup.draft([slot], 2) == [[]]
