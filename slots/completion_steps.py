@@ -265,7 +265,7 @@ class CompletionSteps:
             now, least_forced = time.perf_counter(), self._least_forced()
             for each, choice in zip(choosing, choices, strict=True):
                 self._told.take(each.slot, choice, now, least_forced)
-            choosing = [each for each in choosing if each.goes_on(self._cache)]
+            choosing = [each for each in choosing if each.draft and each.goes_on(self._cache)]
         for each in ahead:
             if each.draft:
                 self._cache.take_back(each.slot)

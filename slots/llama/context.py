@@ -55,7 +55,7 @@ class Context:
         self.n_ctx: int = lib.llama_n_ctx(handle)
         self.n_ctx_seq = model.longest_sequence(lib.llama_n_ctx_seq(handle))
         self.n_batch: int = lib.llama_n_batch(handle)
-        self._most_outputs = options.n_outputs or self.n_batch
+        self._most_outputs = params.n_outputs_max or self.n_batch
         self.n_ubatch: int = lib.llama_n_ubatch(handle)
         self.n_threads: int = params.n_threads
         self.n_sequences: int = lib.llama_n_seq_max(handle)

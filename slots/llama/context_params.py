@@ -39,7 +39,8 @@ def context_params(options: ContextOptions) -> lib.llama_context_params:
     params.n_batch = max(options.n_batch, options.n_parallel)
     params.n_ubatch = options.n_ubatch
     params.n_seq_max = options.n_parallel
-    params.n_outputs_max = options.n_outputs or 0
+    if options.n_outputs is not None:  # fewer than sequences would end the process
+        params.n_outputs_max = max(options.n_outputs, options.n_parallel)
     params.kv_unified = options.kv_unified
     params.swa_full = options.swa_full
     params.n_threads = threads

@@ -51,14 +51,16 @@ class DraftModel:
 
     def follow(self, slots: Sequence[Slot]) -> None:
         """Read some more of the prompts of these slots."""
-        behind = {slot.slot_id: self._unread(slot, slot.work.n_prompt - 1) for slot in slots if slot.work}
+        behind = {slot.slot_id: self._unread_prompt(slot) for slot in slots}
         if self.n_max and any(behind.values()):
             self._try_to_read({slot_id: tokens for slot_id, tokens in behind.items() if tokens}, behind)
 
     def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
-        """A draft for each slot; none where there is more to read first, or it is less than was asked for at least."""
+        """A draft for each slot; none where there is more to read first, or it is less than was asked for at least.
+        Prompts are not read here, where the time counts: that would be a debt of many drafts."""
         drafts: dict[int, list[int]] = {slot.slot_id: [] for slot in slots}
-        to_read = {slot.slot_id: self._unread(slot, len(slot.work.tokens)) for slot in slots if slot.work}
+        ready = [slot for slot in slots if not self._unread_prompt(slot)]
+        to_read = {slot.slot_id: self._unread(slot, len(slot.work.tokens)) for slot in ready if slot.work}
         to_read = {slot_id: tokens for slot_id, tokens in to_read.items() if tokens}
         for _ in range(n_tokens):
             if not to_read or not self.n_max:
@@ -74,6 +76,10 @@ class DraftModel:
     def close(self) -> None:
         """Free the context."""
         self._context.close()
+
+    def _unread_prompt(self, slot: Slot) -> list[int]:
+        """The tokens of a prompt that were not read yet, but for the last one; none where all of it was shifted out."""
+        return self._unread(slot, max(slot.work.n_prompt - 1, 0)) if slot.work else []
 
     def _unread(self, slot: Slot, end: int) -> list[int]:
         """The tokens of a slot's text up to `end` that were not read yet, once what was read is a part of the text."""

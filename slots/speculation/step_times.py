@@ -13,6 +13,10 @@ _BEYOND = 0.5
 """Of what a token costs in the largest pass that was seen, what each further one is expected to: rather too little,
 since what is expected to be dear is not tried, and so not found out."""
 
+_LEAST_SHARE = 0.5
+"""Of an even share of a step, what a new pass of it takes at least: each goes through the weights. What is known of the
+other passes may be more than the step took, and what takes nothing would stay so, and never be too dear."""
+
 _WORTH_NOTHING = 4096
 """Steps after which an estimate is not held against a draft any more. One that is too low is found out when it is used;
 one that is too high would keep itself from being used."""
@@ -60,9 +64,10 @@ class StepTimes:
         new = [n_tokens for n_tokens in step if n_tokens not in self._known]
         if new:
             known = self.of([n_tokens for n_tokens in step if n_tokens in self._known])
+            of_each = max((seconds - known) / len(new), _LEAST_SHARE * seconds / len(step))
             for n_tokens in set(new):
                 insort(self._numbers, n_tokens)
-                self._known[n_tokens] = (max(seconds - known, 0.0) / len(new), self._n_steps)
+                self._known[n_tokens] = (of_each, self._n_steps)
             return
         before = sum(self._known[n_tokens][0] for n_tokens in step)
         change = _WEIGHT * (min(seconds / before, _MOST_SURPRISING) - 1) if before else 0.0

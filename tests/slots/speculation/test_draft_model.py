@@ -6,13 +6,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from benchmarks.no_vocab_model import write_model
 from models.source import BUNDLED_MODEL
 from slots.engine import Engine
 from slots.errors import ModelLoadError
-from slots.llama import Context, DecodeError
+from slots.llama import Batch, Context, DecodeError, Logits
 from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
 from slots.request import CompletionRequest
 from slots.sampling_params import SamplingParams
@@ -128,7 +129,7 @@ def test_a_draft_model_that_fails_is_done_without(caplog: pytest.LogCaptureFixtu
     )
     drafter = DraftModel(cast(Context, context), 100, SpeculationOptions())
     slot = Slot(0, 256)
-    slot.take(Work(CompletionRequest((1, 2, 3)), 1))
+    slot.take(Work(CompletionRequest((1,)), 1))
     with caplog.at_level(logging.ERROR, "slots"):
         assert drafter.draft([slot], 4) == [[]]
         assert drafter.draft([slot], 4) == [[]]
@@ -136,6 +137,46 @@ def test_a_draft_model_that_fails_is_done_without(caplog: pytest.LogCaptureFixtu
     assert [record.getMessage() for record in caplog.records] == [
         "the draft model failed, the texts go on without it: out of memory"
     ]
+
+
+class CountingContext(SimpleNamespace):
+    """Of 100 tokens, all of them equally likely, and an ubatch of 16."""
+
+    def __init__(self) -> None:
+        super().__init__(n_batch=64, n_ubatch=16, n_sequences=1, n_ctx=256, n_ctx_seq=256, is_pool=False)
+        self.n_read = 0
+
+    def decode(self, batch: Batch) -> Logits:
+        self.n_read += batch.n_tokens
+        return np.zeros((batch.n_outputs, 100), np.float32)
+
+
+def test_prompts_are_not_read_where_the_time_counts() -> None:
+    context = CountingContext()
+    drafter = DraftModel(cast(Context, context), 100, SpeculationOptions())
+    slot = Slot(0, 256)
+    slot.take(Work(CompletionRequest((1,) * 30), 1))
+    assert drafter.draft([slot], 2) == [[]]
+    assert context.n_read == 0
+    drafter.follow([slot])
+    assert drafter.draft([slot], 2) == [[]]
+    assert context.n_read == 16
+    drafter.follow([slot])
+    assert drafter.draft([slot], 2) == [[0, 0]]
+
+
+def test_a_text_whose_prompt_was_shifted_out_is_read_only_for_drafts() -> None:
+    context = CountingContext()
+    drafter = DraftModel(cast(Context, context), 100, SpeculationOptions())
+    slot = Slot(0, 256)
+    slot.take(Work(CompletionRequest((1, 2, 3)), 1))
+    assert slot.work
+    slot.work.tokens += [4] * 10
+    slot.work.remove(0, 5)
+    drafter.follow([slot])
+    assert context.n_read == 0
+    assert drafter.draft([slot], 1) == [[0]]
+    assert context.n_read == 8
 
 
 def test_another_vocabulary_is_refused(tmp_path: Path) -> None:

@@ -115,6 +115,20 @@ def test_no_luck_costs_more_than_the_bound(n_slots: int, likelihood: float, slop
     assert run.slowdown < 1.03
 
 
+def test_the_bound_holds_when_steps_take_less_time_from_the_first_draft_on() -> None:
+    run = Run(2, seconds_of_pass=lambda n_tokens: 0.04 * (0.95 + 0.05 * n_tokens))
+    run.slots[1] = working(1, n_draft=0)
+    for _ in range(110):
+        run.step(lambda: False)
+    assert run.n_drafted == 0
+    run.seconds_of_pass = lambda n_tokens: 0.01 * (0.95 + 0.05 * n_tokens)
+    run.seconds = run.n_generated = 0.0
+    for _ in range(1000):
+        run.step(lambda: False)
+    assert run.n_drafted > 0
+    assert run.slowdown < 1.03
+
+
 @pytest.mark.parametrize(("n_slots", "slope"), [(1, 0.05), (1, 0.5), (4, 0.05)])
 def test_drafts_that_are_always_right_pay(n_slots: int, slope: float) -> None:
     run = Run(n_slots, seconds_of_pass=lambda n_tokens: 0.01 * (1 - slope + slope * n_tokens))

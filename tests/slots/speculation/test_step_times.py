@@ -68,3 +68,13 @@ def test_a_step_of_another_shape_than_the_one_before_takes_longer() -> None:
         times.learn_to_resume((1,), 1.25)
     assert times.to_resume == pytest.approx(0.25, rel=0.01)
     assert times.of((1,)) == 1.0
+
+
+def test_no_pass_takes_nothing_though_another_one_was_thought_to_take_all_of_the_time() -> None:
+    times = StepTimes()
+    times.learn((2,), 10.0)
+    for _ in range(40):
+        times.learn((2, 4), 3.0)
+        times.learn((2,), 1.0)
+    assert times.of((2,)) == pytest.approx(1.0, rel=0.1)
+    assert times.of((4,)) == pytest.approx(2.0, rel=0.1)
