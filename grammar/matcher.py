@@ -1,6 +1,7 @@
 """A compiled grammar, and where a request is in it."""
 
 from threading import Lock
+from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,12 @@ from grammar.vocabulary import GrammarVocabulary
 
 MAX_FORCED = 256
 """Tokens that are looked ahead for."""
+_MANY = 4096
+"""Tokens that may come next where the grammar is in the middle of a text."""
+_DEAR = 150e-6
+"""Seconds that a mask takes from which on some tens of tokens are rather asked for one by one."""
+_MASKS_ANYWAY = 16
+"""Of so many dear masks one is computed, to see whether they are still dear."""
 _NO_TOKEN = "NoExtension"
 """What llguidance calls it if nothing may come."""
 
@@ -26,6 +33,9 @@ class Matcher:
         self._mask = self._words[: (vocabulary.n_tokens + 31) // 32]
         self._is_current = False
         self._count = 0
+        self._seconds = 0.0
+        self._n_dear = 0
+        self._is_dear: bool | None = None
 
     @property
     def may_end(self) -> bool:
@@ -45,12 +55,30 @@ class Matcher:
         token to go on with.
         """
         if not self._is_current:
+            started = perf_counter()
             self._matcher.unsafe_compute_mask_ptr(self._words.ctypes.data, self._words.nbytes)
+            seconds = perf_counter() - started
             self._check()
             self._clear_beyond_vocabulary()
             self._count = int(np.bitwise_count(self._mask).sum())
             self._is_current = True
+            if self._count > _MANY:
+                self._seconds = seconds
         return self._mask
+
+    @property
+    def is_dear(self) -> bool:
+        """Whether a mask would take long and allow very many tokens, as far as can be told: what may come is text, for
+        which the latest mask took long. In a string of limited length, for example, llguidance has to look at most of
+        the vocabulary. It is better then to ask for the tokens that matter with `allows`."""
+        if self._is_current:
+            return False
+        if self._is_dear is None:
+            letters = self._vocabulary.letters if self._seconds > _DEAR else ()
+            is_text = bool(letters) and all(map(self.allows, letters))
+            self._n_dear += is_text
+            self._is_dear = is_text and self._n_dear % _MASKS_ANYWAY > 0
+        return self._is_dear
 
     def n_allowed(self) -> int:
         """How many tokens may come next. Raises GrammarError as `mask` does."""
@@ -70,7 +98,7 @@ class Matcher:
     def accept(self, token: int) -> None:
         """Go on by a token. Raises GrammarError if it may not come next, or if a limit was hit; there is no going on
         from there."""
-        self._is_current = False
+        self._is_current, self._is_dear = False, None
         if not self._matcher.consume_token(token):
             raise GrammarError(f"token {token} does not match the grammar: {_reason(self._matcher)}")
 
@@ -82,7 +110,7 @@ class Matcher:
         which tokenizes the bytes that are forced: there the text is given, but not how it is cut into tokens, and the
         model would have been free to cut it otherwise. Raises GrammarError as `mask` does.
         """
-        if self.n_allowed() != 1 or self.may_end:
+        if self.is_dear or self.n_allowed() != 1 or self.may_end:
             return []
         ahead = Matcher(self._matcher.deep_copy(), self._vocabulary)
         tokens: list[int] = []

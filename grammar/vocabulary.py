@@ -53,6 +53,9 @@ class GrammarVocabulary:
         self.special = unprintable.union(special, end_of_generation)
         """Tokens that are not text."""
         self._pieces = pieces
+        has_letters = b"a" in pieces and b"b" in pieces
+        self.letters = (pieces.index(b"a"), pieces.index(b"b")) if has_letters else ()
+        """Two tokens of one letter each, where the model has them."""
         self._special_texts = special_texts or {}
         self.tokenizer = self._build_tables()
 

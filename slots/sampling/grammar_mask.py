@@ -1,8 +1,9 @@
 """What a grammar leaves of the tokens."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 from grammar.errors import GrammarError
 from grammar.matcher import Matcher
@@ -51,6 +52,16 @@ class GrammarMask:
         limits."""
         with limits_named():
             return Allowed(self._matcher.mask(), self._matcher.n_allowed())
+
+    @property
+    def is_dear(self) -> bool:
+        """Whether it is better to ask for some tokens than for all that are allowed."""
+        return self._matcher.is_dear
+
+    def first_allowed(self, tokens: Iterable[int], n: int) -> list[int]:
+        """The places of the first n of some tokens that are allowed; of all that are, if those are fewer."""
+        places = (place for place, token in enumerate(tokens) if self._matcher.allows(token))
+        return list(islice(places, n))
 
     def accept(self, token: int) -> None:
         """Take in a token that was chosen."""

@@ -10,7 +10,7 @@ from slots.sampling import bits
 from slots.sampling.bits import Words
 from slots.sampling.candidates import SOME_MORE
 from slots.sampling.columns import Indices
-from slots.sampling.grammar_mask import Allowed
+from slots.sampling.grammar_mask import GrammarMask
 from slots.sampling.table import Found, Table, find_largest, sorted_table
 
 
@@ -45,31 +45,60 @@ class _Rows:
 
 
 def largest_allowed(
-    logits: Logits, rows: Indices, ks: Indices, n_columns: int, masks: Sequence[Allowed | None]
+    logits: Logits, rows: Indices, ks: Indices, n_columns: int, masks: Sequence[GrammarMask | None]
 ) -> Table | None:
     """As `largest_of_rows`, of the tokens that the masks of the rows allow, if they have one. A row has as many
     candidates as tokens, where those are fewer. Logits of other tokens may be changed to minus infinity.
 
     Where few tokens are allowed, these are looked at. In other rows some more of the largest logits are looked for, in
-    the hope that enough of them are allowed; where they are not, the others are ruled out in all of the row.
+    the hope that enough of them are allowed; where they are not, the others are ruled out in all of the row. Raises
+    InvalidRequest where a grammar hits its limits.
     """
     of = _Rows(logits, rows, n_columns)
-    few = {number: mask.words for number, mask in enumerate(masks) if mask and mask.are_few}
-    many = {number: mask.words for number, mask in enumerate(masks) if mask and not mask.are_few}
-    others = np.array([number for number in range(len(masks)) if number not in few], np.intp)
-    parts = [of.members(few)] if few else []
-    if others.size:
-        found = _largest_of_many(of, others, ks, many)
-        if found is None:
-            return None
-        parts.append(found)
-    n_candidates = [min(k, mask.n_tokens) if mask else k for k, mask in zip(ks.tolist(), masks, strict=True)]
-    return sorted_table(_joined(parts), logits, rows, np.array(n_candidates))
+    dear = {number: mask for number, mask in enumerate(masks) if mask and mask.is_dear}
+    known = {number: mask.allowed() for number, mask in enumerate(masks) if mask and number not in dear}
+    few = {number: allowed.words for number, allowed in known.items() if allowed.are_few}
+    many = {number: allowed.words for number, allowed in known.items() if not allowed.are_few}
+    rest = np.array([number for number in range(len(masks)) if number not in few and number not in dear], np.intp)
+    parts: list[Found | None] = [of.members(few)] if few else []
+    if dear:
+        parts.append(_largest_one_by_one(of, ks, dear))
+        if any(not mask.is_dear for mask in dear.values()):  # there was no way around one of them
+            return largest_allowed(logits, rows, ks, n_columns, masks)
+    if rest.size:
+        parts.append(_largest_of_many(of, rest, ks, many))
+    found = _joined(parts)
+    if found is None:
+        return None
+    n_candidates = ks.copy()
+    for number in few:
+        n_candidates[number] = min(ks[number], known[number].n_tokens)
+    return sorted_table(found, logits, rows, n_candidates)
 
 
 def most_looked_for(k: int, *, is_masked: bool) -> int:
     """How many of the largest logits of a row are looked for, to find k that are allowed."""
     return 2 * k + SOME_MORE if is_masked else k
+
+
+def _largest_one_by_one(of: _Rows, ks: Indices, masks: Mapping[int, GrammarMask]) -> Found | None:
+    """The largest logits of rows with dear masks, which are asked for one token after the other. Where that does not
+    find enough, the mask is computed, and is not dear any more."""
+    wanted = ks.copy()
+    for number in masks:
+        wanted[number] = most_looked_for(ks[number], is_masked=True)
+    found = of.find(np.array(list(masks)), wanted)
+    if found is None:
+        return None
+    kept = []
+    for number, mask in masks.items():
+        places = (found.numbers == number).nonzero()[0]
+        places = places[np.lexsort((found.tokens[places], -found.logits[places]))]
+        first = mask.first_allowed(found.tokens[places].tolist(), int(ks[number]))
+        if len(first) < ks[number]:
+            mask.allowed()
+        kept.append(places[first])
+    return found.at(np.concatenate(kept))
 
 
 def _largest_of_many(of: _Rows, numbers: Indices, ks: Indices, masks: Mapping[int, Words]) -> Found | None:
@@ -89,20 +118,23 @@ def _largest_of_many(of: _Rows, numbers: Indices, ks: Indices, masks: Mapping[in
             short.append(number)
             is_allowed = np.zeros_like(is_allowed)
         is_kept[places] = is_allowed
-    kept = Found(found.numbers[is_kept], found.tokens[is_kept], found.logits[is_kept])
+    kept = found.at(is_kept.nonzero()[0])
     if not short:
         return kept
     for number in short:
         of.rule_out(number, masks[number])
-    others = of.find(np.array(short), ks)
-    return _joined([kept, others]) if others else None
+    return _joined([kept, of.find(np.array(short), ks)])
 
 
-def _joined(parts: Sequence[Found]) -> Found:
-    if len(parts) == 1:
-        return parts[0]
+def _joined(parts: Sequence[Found | None]) -> Found | None:
+    """All of the parts, if all are there."""
+    there = [part for part in parts if part]
+    if len(there) < len(parts):
+        return None
+    if len(there) == 1:
+        return there[0]
     return Found(
-        np.concatenate([part.numbers for part in parts]),
-        np.concatenate([part.tokens for part in parts]),
-        np.concatenate([part.logits for part in parts]),
+        np.concatenate([part.numbers for part in there]),
+        np.concatenate([part.tokens for part in there]),
+        np.concatenate([part.logits for part in there]),
     )

@@ -9,11 +9,10 @@ from slots.errors import InvalidRequest
 from slots.llama import Logits
 from slots.sampling.candidates import Candidates
 from slots.sampling.columns import Indices
-from slots.sampling.grammar_mask import Allowed
 from slots.sampling.masked_rows import most_looked_for
 from slots.sampling.penalties import penalize_rows
 from slots.sampling.sampler import Choice, Sampler, quiet
-from slots.sampling.table import n_columns_for
+from slots.sampling.table import Table, n_columns_for
 from slots.sampling.usual import UsualChain, draw_from_rows
 from slots.sampling.workspace import Workspace
 
@@ -67,14 +66,10 @@ class RowSampler:
         n_columns = n_columns_for(self._n_vocab, self._workspaces[0].maxima.size, together.most_looked_for)
         if n_columns is None:
             return {}
-        try:
-            masks = together.masks()
-        except InvalidRequest:  # of one of them, which will be told so
-            return {}
         chosen_rows = np.array([places[number] for number in numbers])
         with quiet():
             together.edit(rows, chosen_rows, self._workspaces[0])
-            table = together.chain.apply(rows, chosen_rows, n_columns, masks)
+            table = together.table(rows, chosen_rows, n_columns)
             if table is None:
                 workspace = self._workspaces[0]
                 return {n: _choose(samplers[n], rows[places[n]], workspace, is_edited=True) for n in numbers}
@@ -106,7 +101,7 @@ class _Together:
     def __init__(self, samplers: list[Sampler]) -> None:
         self.samplers = samplers
         usual = [sampler.usual for sampler in samplers if sampler.usual is not None]
-        self.chain = UsualChain(usual)
+        self._chain = UsualChain(usual)
         self._masks = [sampler.mask for sampler in samplers]
         self._has_masks = any(self._masks)
         self.most_looked_for = most_looked_for(max((of.top_k for of in usual), default=0), is_masked=self._has_masks)
@@ -120,9 +115,12 @@ class _Together:
             if sampler.has_edits and sampler.only_penalties is None
         ]
 
-    def masks(self) -> list[Allowed | None] | None:
-        """What the grammars allow, if there are any. Raises InvalidRequest where one hits its limits."""
-        return [mask.allowed() if mask else None for mask in self._masks] if self._has_masks else None
+    def table(self, rows: Logits, places: Indices, n_columns: int) -> Table | None:
+        """What the samplers leave of the rows; None where each row has to be looked at alone."""
+        try:
+            return self._chain.apply(rows, places, n_columns, self._masks if self._has_masks else None)
+        except InvalidRequest:  # of one of the grammars, which will be told so
+            return None
 
     def edit(self, rows: Logits, places: Indices, workspace: Workspace) -> None:
         """Change the logits of the rows at `places`, shape (samplers,), as each sampler does first."""

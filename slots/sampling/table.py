@@ -51,6 +51,10 @@ class Found:
     tokens: Indices
     logits: Floats32
 
+    def at(self, places: Indices) -> "Found":
+        """Those at some places."""
+        return Found(self.numbers[places], self.tokens[places], self.logits[places])
+
     def with_rest(self, rest: Floats32, bounds: Floats32, start: int) -> "Found":
         """With those of the logits from `start` on, which are not in columns, that reach the bounds of their rows."""
         numbers, places = (rest >= bounds[:, None]).nonzero()

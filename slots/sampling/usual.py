@@ -16,7 +16,7 @@ import numpy.typing as npt
 from slots.llama import Logits
 from slots.sampling.candidates import LARGEST_LOGIT
 from slots.sampling.columns import Indices
-from slots.sampling.grammar_mask import Allowed
+from slots.sampling.grammar_mask import GrammarMask
 from slots.sampling.masked_rows import largest_allowed
 from slots.sampling.table import Table, largest_of_rows
 
@@ -48,11 +48,11 @@ class UsualChain:
         self._temperatures = np.array([option.temperature for option in options])
 
     def apply(
-        self, logits: Logits, rows: Indices, n_columns: int, masks: Sequence[Allowed | None] | None = None
+        self, logits: Logits, rows: Indices, n_columns: int, masks: Sequence[GrammarMask | None] | None = None
     ) -> Table | None:
         """What the chains leave of some rows of the logits; None where it is better to look at each row alone.
 
-        `masks` has for each row what its grammar allows, if it has one.
+        `masks` has for each row that of its grammar, if it has one. Raises InvalidRequest where one hits its limits.
         """
         if masks is None:
             table = largest_of_rows(logits, rows, self._ks, n_columns)

@@ -63,7 +63,5 @@ def test_whether_to_do_so_is_true_or_false(backend_server: str) -> None:
         ((), {"LLAMA_ARG_BACKEND_SAMPLING": "off"}, False),
     ],
 )
-def test_it_is_off_unless_asked_for(
-    flags: tuple[str, ...], environ: Mapping[str, str], expected: bool
-) -> None:
+def test_it_is_off_unless_asked_for(flags: tuple[str, ...], environ: Mapping[str, str], expected: bool) -> None:
     assert configured(*flags, environ=environ).context.backend_sampling is expected

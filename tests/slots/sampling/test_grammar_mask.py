@@ -37,6 +37,8 @@ OPTIONS: list[dict[str, Any]] = [
 class SomeTokens:
     """A grammar that allows the same tokens everywhere."""
 
+    is_dear = False
+
     def __init__(self, words: Words, forced: tuple[int, ...] = ()) -> None:
         self.words = words
         self.accepted: list[int] = []
@@ -47,6 +49,9 @@ class SomeTokens:
 
     def n_allowed(self) -> int:
         return int(np.bitwise_count(self.words).sum())
+
+    def allows(self, token: int) -> bool:
+        return bool(self.words[token >> 5] >> np.uint32(token & 31) & np.uint32(1))
 
     def accept(self, token: int) -> None:
         self.accepted.append(token)
