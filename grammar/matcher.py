@@ -12,8 +12,10 @@ from grammar.vocabulary import GrammarVocabulary
 
 MAX_FORCED = 256
 """Tokens that are looked ahead for."""
-_MANY = 4096
-"""Tokens that may come next where the grammar is in the middle of a text."""
+_MANY = 1 / 32
+"""Share of all tokens from which on those that are allowed are so many as only in the middle of a text."""
+_MOST = 0.5
+"""The same from which on it is likely that enough of some tokens are allowed."""
 _DEAR = 150e-6
 """Seconds that a mask takes from which on some tens of tokens are rather asked for one by one."""
 _MASKS_ANYWAY = 16
@@ -62,8 +64,9 @@ class Matcher:
             self._clear_beyond_vocabulary()
             self._count = int(np.bitwise_count(self._mask).sum())
             self._is_current = True
-            if self._count > _MANY:
-                self._seconds = seconds
+            share = self._count / self._vocabulary.n_tokens
+            if share > _MANY:
+                self._seconds = seconds if share > _MOST else 0.0
         return self._mask
 
     @property

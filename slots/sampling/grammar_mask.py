@@ -1,9 +1,8 @@
 """What a grammar leaves of the tokens."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 
 from grammar.errors import GrammarError
 from grammar.matcher import Matcher
@@ -14,6 +13,8 @@ from slots.sampling.candidates import Candidates
 
 FEW = 1024
 """Tokens that are looked at one by one, instead of at the whole row."""
+_ENOUGH_TO_TELL = 16
+"""Tokens of which enough have to be allowed for more to be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,18 @@ class GrammarMask:
         """Whether it is better to ask for some tokens than for all that are allowed."""
         return self._matcher.is_dear
 
-    def first_allowed(self, tokens: Iterable[int], n: int) -> list[int]:
-        """The places of the first n of some tokens that are allowed; of all that are, if those are fewer."""
-        places = (place for place, token in enumerate(tokens) if self._matcher.allows(token))
-        return list(islice(places, n))
+    def first_allowed(self, tokens: Sequence[int], n: int) -> list[int] | None:
+        """The places of the first n of some tokens that are allowed. None if there are fewer, or if so few of the first
+        tokens are allowed that there will be."""
+        places: list[int] = []
+        for place, token in enumerate(tokens):
+            if self._matcher.allows(token):
+                places.append(place)
+                if len(places) == n:
+                    return places
+            elif place > _ENOUGH_TO_TELL and n * place > len(places) * len(tokens):
+                return None
+        return None
 
     def accept(self, token: int) -> None:
         """Take in a token that was chosen."""

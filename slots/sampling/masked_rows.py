@@ -56,15 +56,14 @@ def largest_allowed(
     """
     of = _Rows(logits, rows, n_columns)
     dear = {number: mask for number, mask in enumerate(masks) if mask and mask.is_dear}
-    known = {number: mask.allowed() for number, mask in enumerate(masks) if mask and number not in dear}
+    asked = _largest_one_by_one(of, ks, dear) if dear else {}
+    known = {number: mask.allowed() for number, mask in enumerate(masks) if mask and number not in asked}
     few = {number: allowed.words for number, allowed in known.items() if allowed.are_few}
     many = {number: allowed.words for number, allowed in known.items() if not allowed.are_few}
-    rest = np.array([number for number in range(len(masks)) if number not in few and number not in dear], np.intp)
-    parts: list[Found | None] = [of.members(few)] if few else []
-    if dear:
-        parts.append(_largest_one_by_one(of, ks, dear))
-        if any(not mask.is_dear for mask in dear.values()):  # there was no way around one of them
-            return largest_allowed(logits, rows, ks, n_columns, masks)
+    rest = np.array([number for number in range(len(masks)) if number not in few and number not in asked], np.intp)
+    parts: list[Found | None] = list(asked.values())
+    if few:
+        parts.append(of.members(few))
     if rest.size:
         parts.append(_largest_of_many(of, rest, ks, many))
     found = _joined(parts)
@@ -81,24 +80,23 @@ def most_looked_for(k: int, *, is_masked: bool) -> int:
     return 2 * k + SOME_MORE if is_masked else k
 
 
-def _largest_one_by_one(of: _Rows, ks: Indices, masks: Mapping[int, GrammarMask]) -> Found | None:
-    """The largest logits of rows with dear masks, which are asked for one token after the other. Where that does not
-    find enough, the mask is computed, and is not dear any more."""
+def _largest_one_by_one(of: _Rows, ks: Indices, masks: Mapping[int, GrammarMask]) -> dict[int, Found]:
+    """The largest logits of rows with dear masks, which are asked for one token after the other; those of the rows in
+    which enough are found that way."""
     wanted = ks.copy()
     for number in masks:
         wanted[number] = most_looked_for(ks[number], is_masked=True)
     found = of.find(np.array(list(masks)), wanted)
+    enough: dict[int, Found] = {}
     if found is None:
-        return None
-    kept = []
+        return enough
     for number, mask in masks.items():
         places = (found.numbers == number).nonzero()[0]
         places = places[np.lexsort((found.tokens[places], -found.logits[places]))]
         first = mask.first_allowed(found.tokens[places].tolist(), int(ks[number]))
-        if len(first) < ks[number]:
-            mask.allowed()
-        kept.append(places[first])
-    return found.at(np.concatenate(kept))
+        if first:
+            enough[number] = found.at(places[first])
+    return enough
 
 
 def _largest_of_many(of: _Rows, numbers: Indices, ks: Indices, masks: Mapping[int, Words]) -> Found | None:

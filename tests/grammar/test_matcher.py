@@ -45,6 +45,38 @@ def test_the_mask_agrees_with_what_is_allowed_and_accepted(seed: int) -> None:
         other.accept(token)
 
 
+def test_a_mask_is_dear_only_where_text_may_come_and_the_one_before_took_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    grammar = compiled('root ::= [a-z]{3} "=" .*')
+    for seconds, is_dear in ((0.0, [False, True, True, False, False]), (9.0, [False] * 5)):
+        monkeypatch.setattr("grammar.matcher._DEAR", seconds)
+        monkeypatch.setattr("grammar.matcher._MOST", 0.05)
+        matcher = grammar.matcher()
+        seen = []
+        for token in b"ab":
+            seen.append(matcher.is_dear)
+            matcher.mask()
+            assert not matcher.is_dear
+            matcher.accept(token)
+        seen.append(matcher.is_dear)
+        matcher.accept(ord("c"))
+        seen.append(matcher.is_dear)
+        assert matcher.forced() == [ord("=")]
+        seen.append(matcher.is_dear)
+        assert seen == is_dear
+
+
+def test_what_is_dear_is_computed_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grammar.matcher._DEAR", 0.0)
+    matcher = compiled("root ::= .*").matcher()
+    seen = []
+    for _ in range(40):
+        seen.append(matcher.is_dear)
+        if not matcher.is_dear:
+            matcher.mask()
+        matcher.accept(ord("x"))
+    assert seen == [False, *[True] * 15, False, *[True] * 15, False, *[True] * 7]
+
+
 def test_the_mask_has_a_bit_for_each_token_and_no_other() -> None:
     matcher = compiled("root ::= .*").matcher()
     assert matcher.mask().dtype == np.uint32

@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -18,6 +18,7 @@ from slots.completion_steps import CompletionSteps
 from slots.errors import InvalidRequest
 from slots.events import StopReason
 from slots.llama import Batch, Context, Logits
+from slots.sampling.grammar_mask import GrammarMask
 from slots.sampling.sampler import Sampler
 from slots.sampling_params import SamplingParams
 from tests.slots.engine_runner import GREEDY, Completion, EngineRunner, MakeRunner
@@ -127,6 +128,37 @@ def test_forced_tokens_are_computed_together(runner: EngineRunner) -> None:
         assert max(sizes) >= len(CODE)
 
     runner.run(test)
+
+
+def test_texts_are_the_same_whether_masks_are_dear_or_not(
+    make_runner: MakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = make_runner(n_parallel=4, n_ctx=4 * 512)
+    schema = {"type": "array", "minItems": 20, "items": {"type": "string", "maxLength": 12}}
+    grammar = compiled(runner, json.dumps(schema), "json_schema")
+    asked = 0
+    first_allowed = GrammarMask.first_allowed
+
+    def count(self: GrammarMask, tokens: Sequence[int], n: int) -> list[int] | None:
+        nonlocal asked
+        asked += 1
+        return first_allowed(self, tokens, n)
+
+    async def texts() -> list[str]:
+        samplings = [SamplingParams(temperature=1.5, seed=seed, top_k=8) for seed in range(4)]
+        answers = (runner.complete(PROMPT, sampling, n_predict=100, grammar=grammar) for sampling in samplings)
+        return [answer.text for answer in await asyncio.gather(*answers)]
+
+    async def test() -> None:
+        monkeypatch.setattr("grammar.matcher._DEAR", math.inf)
+        expected = await texts()
+        assert asked == 0
+        monkeypatch.setattr("grammar.matcher._DEAR", 0.0)
+        assert await texts() == expected
+        assert asked > 20
+
+    with patch.object(GrammarMask, "first_allowed", count):
+        runner.run(test)
 
 
 def test_forced_tokens_do_not_disturb_those_beside_them(make_runner: MakeRunner) -> None:

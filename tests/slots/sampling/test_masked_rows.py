@@ -34,17 +34,9 @@ rows_with_grammars = st.tuples(
 
 
 class Dear(SomeTokens):
-    """A grammar whose mask is dear until it is computed."""
+    """A grammar whose mask is dear."""
 
     is_dear = True
-
-    def mask(self) -> Words:
-        self.is_dear = False
-        return super().mask()
-
-    def accept(self, token: int) -> None:
-        super().accept(token)
-        self.is_dear = True
 
 
 def sampler_of(options: dict[str, Any], matcher: SomeTokens | None) -> Sampler:
