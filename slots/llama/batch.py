@@ -77,7 +77,8 @@ class Batch:
         token, seq = self._token[: self.n_tokens], self._seq[: self.n_tokens]
         if self.n_tokens == 0:
             raise ValueError("an empty batch cannot be decoded")
-        if token.min() < 0 or token.max() >= n_vocab:
+        # Negative numbers are large ones without a sign.
+        if token.view(np.uint32).max() >= n_vocab:
             raise ValueError(f"a batch has a token outside of the vocabulary of {n_vocab}")
-        if seq.min() < 0 or seq.max() >= n_sequences:
+        if seq.view(np.uint32).max() >= n_sequences:
             raise ValueError(f"a batch has a sequence that is not one of the {n_sequences}")

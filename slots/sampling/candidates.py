@@ -32,6 +32,12 @@ def not_numbers() -> ArithmeticError:
     return ArithmeticError("the model computed logits that are not numbers")
 
 
+def check_possible(peak: float) -> None:
+    """Raises an error if the largest logit is one of a token that cannot be chosen."""
+    if not peak > -np.inf:
+        raise no_token_left() if peak == -np.inf else not_numbers()
+
+
 class Softmax:
     """The probabilities of candidates, which are their weights' shares of the total."""
 
@@ -228,8 +234,7 @@ class Candidates:
         """
         logits = self.logits
         peak = np.float32(self.peak())
-        if not peak > -np.inf:
-            raise no_token_left() if peak == -np.inf else not_numbers()
+        check_possible(float(peak))
         if self.ids is None:
             n = logits.size
             shifted = np.subtract(logits, peak, out=self.workspace.shifted[:n])

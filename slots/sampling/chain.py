@@ -63,11 +63,6 @@ class Chain:
         """All samplers."""
         return (self.mask, *self.edits, *self.others) if self.mask else self.edits + self.others
 
-    @property
-    def unedited(self) -> tuple[Step, ...]:
-        """All but the edits, which may be done before the mask as well."""
-        return (self.mask, *self.others) if self.mask else self.others
-
 
 def build_chain(of: Ingredients) -> Chain:
     """The chain that the options of a request ask for; what asks for nothing is not in it.

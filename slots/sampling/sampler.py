@@ -11,15 +11,16 @@ import numpy as np
 from grammar.matcher import Matcher
 from slots.events import TokenProbabilities, TokenProbability
 from slots.llama import Logits
-from slots.sampling.candidates import Candidates, no_token_left, not_numbers
+from slots.sampling.candidates import Candidates, check_possible
 from slots.sampling.chain import build_chain
 from slots.sampling.decisive import n_decisive
 from slots.sampling.draw import draw
 from slots.sampling.grammar_mask import limits_named
-from slots.sampling.ingredients import Ingredients
+from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.penalties import Penalties
 from slots.sampling.probabilities import ModelProbabilities, remaining_probabilities
 from slots.sampling.surroundings import Surroundings
+from slots.sampling.usual_row import draw_usual
 from slots.sampling.workspace import Workspace
 from slots.sampling_params import SamplingParams
 
@@ -100,9 +101,7 @@ class Sampler:
         """As `choose`, of a whole row or of the largest logits of one, at least as many as decide."""
         with quiet():
             before = ModelProbabilities(candidates, self._n_probs) if self._of_model else None
-            for step in self._chain.unedited if is_edited else self._chain.steps:
-                step(candidates)
-            place = self._take_best(candidates) if self._chain.is_greedy else self._draw(candidates)
+            place = self._choose_place(candidates, () if is_edited else self._chain.edits)
             token = self.take(candidates.token(place))
             if before is not None:
                 return Choice(token, before.with_chosen(token))
@@ -147,11 +146,22 @@ class Sampler:
             self.take(token)
         return tokens
 
+    def _choose_place(self, candidates: Candidates, edits: Sequence[Step]) -> int:
+        if self._chain.mask is not None:
+            self._chain.mask(candidates)
+        for step in edits:
+            step(candidates)
+        if self.usual is not None:
+            place = draw_usual(candidates, self.usual, self._random)
+            if place is not None:
+                return place
+        for step in self._chain.others:
+            step(candidates)
+        return self._take_best(candidates) if self._chain.is_greedy else self._draw(candidates)
+
     def _take_best(self, candidates: Candidates) -> int:
         place = candidates.best()
-        best = candidates.logits[place]
-        if not best > -np.inf:
-            raise no_token_left() if best == -np.inf else not_numbers()
+        check_possible(candidates.logits[place])
         return place
 
     def _draw(self, candidates: Candidates) -> int:
