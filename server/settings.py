@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from server.constraint import Constraint
 from slots.sampling_params import SamplingParams
@@ -26,9 +26,10 @@ class CompletionDefaults:
     n_cache_reuse: int = 0
     n_indent: int = 0
     t_max_predict_ms: int = 0
-    n_draft: int = -1
     timings_per_token: bool = False
     return_tokens: bool = False
+    n_draft: ClassVar[int] = -1
+    """As many as the engine guesses ahead, which has flags of its own."""
 
 
 def without_repeat_penalty(defaults: CompletionDefaults) -> CompletionDefaults:

@@ -9,12 +9,13 @@ import pytest
 from benchmarks.float_copy import write_float_copy
 from models.source import BUNDLED_MODEL
 from slots.engine import Engine
-from slots.options import ContextOptions, EngineOptions, ModelOptions
+from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
 from slots.speculation import Drafter
 from tests.slots.engine_runner import EngineRunner
 from tests.slots.speculation.foretelling import AlwaysDrafting, Foreteller
 
 MakeDrafting = Callable[..., EngineRunner]
+DRAFTING = EngineOptions(speculation=SpeculationOptions(("ngram",)))
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +38,7 @@ def make_drafting(float_model: Path) -> Iterator[MakeDrafting]:
             if drafter is not None:
                 patches.enter_context(patch("slots.contexts.make_drafter", return_value=drafter))
             chosen = ContextOptions(**{**exact, **context})
-            engine = Engine.load(ModelOptions(float_model), chosen, options or EngineOptions(), lambda _share: None)
+            engine = Engine.load(ModelOptions(float_model), chosen, options or DRAFTING, lambda _share: None)
         runners.append(EngineRunner(engine))
         return runners[-1]
 

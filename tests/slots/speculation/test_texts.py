@@ -10,11 +10,10 @@ import pytest
 from grammar.source import GrammarSource
 from slots.errors import StepFailed
 from slots.events import StopReason
-from slots.options import EngineOptions
 from slots.sampling import Choice, Sampler
 from slots.sampling_params import SamplingParams
 from tests.slots.engine_runner import Completion, EngineRunner
-from tests.slots.speculation.conftest import MakeDrafting
+from tests.slots.speculation.conftest import DRAFTING, MakeDrafting
 from tests.slots.speculation.foretelling import Foreteller
 
 STORY = "Once upon a time, there was a little girl"
@@ -207,7 +206,7 @@ def test_a_full_pool_leaves_less_room_for_drafts(make_drafting: MakeDrafting) ->
 
 def test_a_shifted_context_goes_on_with_drafts(make_drafting: MakeDrafting) -> None:
     foreteller = Foreteller()
-    runner = make_drafting(foreteller, EngineOptions(context_shift=True), n_ctx=256, n_parallel=1)
+    runner = make_drafting(foreteller, replace(DRAFTING, context_shift=True), n_ctx=256, n_parallel=1)
 
     async def test() -> None:
         plain = await runner.complete(STORY, ENDLESS, n_predict=260, n_draft=0)
