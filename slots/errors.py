@@ -13,7 +13,7 @@ class InvalidRequest(EngineError):
         self.field = field
 
 
-def require(condition: bool, field: str, expected: str, value: object) -> None:
+def require(condition: bool, field: str, expected: object, value: object) -> None:
     """Raises InvalidRequest unless the condition holds that the value of a field has to fulfil."""
     if not condition:
         raise InvalidRequest(field, f"expected {expected}, got {value!r}")

@@ -164,7 +164,7 @@ class SamplingParams:
     def __post_init__(self) -> None:
         for name, allowed in RANGES.items():
             value = getattr(self, name)
-            require(allowed.includes(value), name, str(allowed), value)
+            require(allowed.includes(value), name, allowed, value)
         require(len(self.samplers) <= MAX_SAMPLERS, "samplers", f"at most {MAX_SAMPLERS}", len(self.samplers))
         breakers = self.dry_sequence_breakers
         require(all(breakers), "dry_sequence_breakers", "strings that are not empty", list(breakers))

@@ -74,11 +74,10 @@ class Batch:
 
     def check(self, n_vocab: int, n_sequences: int) -> None:
         """Raises ValueError for what llama.cpp would not survive."""
-        token, seq = self._token[: self.n_tokens], self._seq[: self.n_tokens]
         if self.n_tokens == 0:
             raise ValueError("an empty batch cannot be decoded")
-        # Negative numbers are large ones without a sign.
-        if token.view(np.uint32).max() >= n_vocab:
+        tokens, sequences = self._token[: self.n_tokens].tolist(), self._seq[: self.n_tokens].tolist()
+        if min(tokens) < 0 or max(tokens) >= n_vocab:
             raise ValueError(f"a batch has a token outside of the vocabulary of {n_vocab}")
-        if seq.view(np.uint32).max() >= n_sequences:
+        if min(sequences) < 0 or max(sequences) >= n_sequences:
             raise ValueError(f"a batch has a sequence that is not one of the {n_sequences}")

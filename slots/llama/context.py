@@ -71,6 +71,8 @@ class Context:
         )
         """Tokens can be removed from the middle of a sequence."""
         self._to_rotate: set[int] = set()
+        self._rows: Logits = np.empty((0, self._n_vocab), np.float32)
+        self._rows_address = 0
         self.top_tokens: TopTokens | None = None
         """The tokens with the largest logits of the last decode's outputs, of sequences that have a top-k; None if
         there are none."""
@@ -105,11 +107,20 @@ class Context:
             raise DecodeError(f"llama_decode returned {code}: {last_error()}")
         self._to_rotate.clear()
         if batch.n_outputs == 0:
-            return np.empty((0, self._n_vocab), np.float32)
-        pointer = lib.llama_get_logits(self.handle)
+            return self._rows[:0]
+        rows = self._output_rows()[: batch.n_outputs]
         if self._top_k and top_places is not None and top_places.size:
             self.top_tokens = self._top_k.read(self.handle, top_places, batch.n_outputs, self._n_vocab)
-        return np.ctypeslib.as_array(pointer, shape=(batch.n_outputs, self._n_vocab))
+        return rows
+
+    def _output_rows(self) -> Logits:
+        """All rows that there can be in llama.cpp's memory, of which the last decode filled the first ones."""
+        pointer = lib.llama_get_logits(self.handle)
+        address = ctypes.addressof(pointer.contents)
+        if address != self._rows_address:  # which seldom changes, and an array takes as long as ten of these lines
+            self._rows = np.ctypeslib.as_array(pointer, shape=(self._most_outputs, self._n_vocab))
+            self._rows_address = address
+        return self._rows
 
     @property
     def n_top_tokens(self) -> int:

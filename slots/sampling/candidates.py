@@ -1,6 +1,7 @@
 """The tokens that may still be chosen."""
 
 import math
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -87,7 +88,7 @@ class Candidates:
         self.is_sorted = False
         """Whether the largest logit comes first, and the lower token among equals."""
         self._row = row
-        self._edits: list[tuple[Indices, Logits]] = []
+        self._edits: list[tuple[Indices | Sequence[int], Logits | Sequence[float]]] = []
         self._columns: Columns | None = None
         self._allowed: Words | None = None
 
@@ -204,6 +205,17 @@ class Candidates:
         self.is_sorted = False
         self._columns = None
 
+    def raise_each(self, by: Sequence[tuple[int, float]]) -> None:
+        """Add to the logits of some tokens while none are taken away; -inf rules one out."""
+        logits = self.logits
+        before = [logits.item(token) for token, _bias in by]
+        if logits is self._row:
+            self._edits.append(([token for token, _bias in by], before))
+        for logit, (token, bias) in zip(before, by, strict=True):
+            logits[token] = min(logit + bias, LARGEST_LOGIT)
+        self.is_sorted = False
+        self._columns = None
+
     def replace(self, logits: Logits) -> None:
         """Give all candidates other logits, which are the candidates' from now on."""
         self.logits = logits
@@ -253,7 +265,7 @@ class Candidates:
     def original(self, token: int) -> float:
         """The logit that the model gave a token, before any change."""
         for places, logits in self._edits:
-            at = (places == token).nonzero()[0]
+            at = np.equal(places, token).nonzero()[0]
             if at.size:
                 return float(logits[at[0]])
         return float(self._row[token])

@@ -7,6 +7,9 @@ import numpy as np
 from slots.sampling.candidates import Candidates
 from slots.sampling.ingredients import Ingredients, Step
 
+_FEW = 16
+"""Tokens up to which numbers one by one are faster than arrays of them."""
+
 
 class LogitBias:
     """Adds to the logits of some tokens; -inf rules a token out, whatever else is added to it."""
@@ -16,12 +19,16 @@ class LogitBias:
         for token, bias in biases:
             total[token] = total.get(token, 0.0) + bias
         total.update((token, -np.inf) for token in ruled_out)
+        self._few = tuple(total.items()) if len(total) <= _FEW else ()
         self._tokens = np.fromiter(total.keys(), np.intp, len(total))
         self._biases = np.fromiter(total.values(), np.float64, len(total))
         self.most_lowered = len(total) if all(bias <= 0 for bias in total.values()) else None
         """Tokens whose logits it lowers, at most; None if it raises one."""
 
     def __call__(self, candidates: Candidates) -> None:
+        if self._few and candidates.ids is None:
+            candidates.raise_each(self._few)
+            return
         places, which = candidates.find(self._tokens)
         candidates.change(places, candidates.logits[places] + self._biases[which])
 

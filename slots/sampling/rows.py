@@ -47,7 +47,8 @@ class RowSampler:
                 heavy.append(number)
             elif number not in results:
                 results[number] = _choose(sampler, rows[places[number]], self._workspaces[0])
-        results.update(self._choose_on_threads(samplers, rows, places, heavy))
+        if heavy:
+            results.update(self._choose_on_threads(samplers, rows, places, heavy))
         return [results[number] for number in range(len(samplers))]
 
     def close(self) -> None:
@@ -89,7 +90,7 @@ class RowSampler:
             return {n: _choose(samplers[n], rows[places[n]], self._workspaces[thread]) for n in share}
 
         others = [self._others.submit(choose_share, n) for n in range(1, n_threads)] if self._others else []
-        results = choose_share(0) if numbers else {}
+        results = choose_share(0)
         for other in others:
             results.update(other.result())
         return results

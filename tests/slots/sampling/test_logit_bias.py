@@ -2,6 +2,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slots.llama import Logits
 from slots.sampling.candidates import Candidates
@@ -53,3 +55,22 @@ def test_a_token_that_is_no_candidate_is_passed_over() -> None:
     candidates.keep(np.array([2, 0]))
     LogitBias([(1, 5.0), (2, 1.0)], [])(candidates)
     assert candidates.logits.tolist() == [4.0, 1.0]
+
+
+@given(
+    row=st.lists(st.floats(-(2.0**99), 2.0**99, width=32) | st.just(BARRED), min_size=40, max_size=40),
+    biases=st.lists(st.tuples(st.integers(0, 39), st.floats(-1e38, 1e38) | st.just(BARRED)), max_size=60),
+)
+def test_few_biases_and_many_do_the_same(row: list[float], biases: list[tuple[int, float]]) -> None:
+    unchanged = [(token, 0.0) for token in range(40)]  # with which they are many
+    assert biased(whole, row, *biases) == biased(whole, row, *biases, *unchanged) == biased(few, row, *biases)
+
+
+def test_the_original_logit_is_known_behind_few_biases_and_many() -> None:
+    for n_biases in (1, 40):
+        candidates = whole(np.arange(40, dtype=np.float32))
+        LogitBias([(token, 5.0) for token in range(n_biases)], [])(candidates)
+        LogitBias([(0, 7.0)], [])(candidates)
+        assert candidates.original(0) == 0.0
+        assert candidates.token(int(candidates.logits.argmax())) == 39
+        assert candidates.logits[0] == 12.0
