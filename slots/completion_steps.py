@@ -193,6 +193,8 @@ class CompletionSteps:
             return shares
         n_free = self._cache.cells.n_free if self._cache.cells else None
         drafts = self._drafting.propose(slots, self._between(shares), n_free)
+        if not drafts:
+            return shares
         return [Share(slot, 1, drafts.get(slot.slot_id, ())) for slot in slots]
 
     def _shift_contexts(self) -> None:

@@ -55,6 +55,10 @@ class DraftModel:
         if self.n_max and any(behind.values()):
             self._try_to_read({slot_id: tokens for slot_id, tokens in behind.items() if tokens}, behind)
 
+    def may_draft(self, slot: Slot) -> bool:
+        """It always has a guess."""
+        return True
+
     def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
         """A draft for each slot; none where there is more to read first, or it is less than was asked for at least.
         Prompts are not read here, where the time counts: that would be a debt of many drafts."""

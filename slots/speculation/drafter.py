@@ -24,6 +24,9 @@ class Drafter(Protocol):
     def follow(self, slots: Sequence[Slot]) -> None:
         """Called in each step with the slots that work, and want drafts at some time."""
 
+    def may_draft(self, slot: Slot) -> bool:
+        """Whether it may have a guess for a slot. Called in nearly each step, so that it has to be quick."""
+
     def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
         """For each slot, at most `n_tokens` tokens that may follow those of its work; none where it has no guess."""
 

@@ -48,6 +48,7 @@ class Drafting:
         self._times = StepTimes()
         self._layout = _NOTHING
         self._drafts: Drafts = {}
+        self._plain_seconds = 0.0
         self._n_steps = 0
         self._drafted_before = False
 
@@ -63,7 +64,7 @@ class Drafting:
             self._layout = _Layout(slots, between, plain, passes(filled, is_pool=self._is_pool))
         self._follow(slots)
         self._n_steps += 1
-        seconds = self._times.of(self._layout.passes)
+        self._plain_seconds = seconds = self._times.of(self._layout.passes)
         room = self._n_together if n_free is None else min(self._n_together, n_free)
         offers = self._offers(room // len(slots) - 1, seconds / len(slots))
         self._drafts = self._draft(offers, seconds) if offers else {}
@@ -80,7 +81,7 @@ class Drafting:
         drafts, layout = self._drafts, self._layout
         if not layout.slots:
             return
-        saved = self._times.of(layout.passes) / len(layout.slots)
+        saved = self._plain_seconds / len(layout.slots)
         if drafts:
             self._settle_drafts(seconds, n_right)
         elif self._drafted_before:
@@ -104,7 +105,7 @@ class Drafting:
         least = self._least_price(seconds_per_token)
         for slot in self._layout.slots:
             purse = self._purses[slot.slot_id]
-            if slot.work and purse.balance >= least:
+            if slot.work and purse.balance >= least and self._drafter.may_draft(slot):
                 purse.begin(slot.work.number, seconds_per_token)
                 most = min(most_drafted(slot), room, purse.reach, self._drafter.n_max)
                 if most > 0:
@@ -127,7 +128,7 @@ class Drafting:
         asked = self._to_ask(offers, seconds)
         drafts = self._ask(asked)
         found = [Offer(o.slot, o.purse, len(drafts[o.slot.slot_id])) for o in asked.offers if drafts[o.slot.slot_id]]
-        chosen = choose_drafts(found, self._prices(seconds))
+        chosen = choose_drafts(found, self._prices(seconds)) if found else Chosen()
         spent = time.perf_counter() - started
         for offer in offers:
             offer.purse.pay(spent / len(offers))

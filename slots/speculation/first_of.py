@@ -29,6 +29,10 @@ class FirstOf:
         for drafter in self._drafters:
             drafter.follow(slots)
 
+    def may_draft(self, slot: Slot) -> bool:
+        """Whether one of them may have a guess."""
+        return any(drafter.may_draft(slot) for drafter in self._drafters)
+
     def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
         """A draft for each slot, or none."""
         drafts: dict[int, list[int]] = {slot.slot_id: [] for slot in slots}

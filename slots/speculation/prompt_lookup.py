@@ -3,6 +3,7 @@
 Prompt lookup decoding (Saxena 2023). Summaries quote, edits copy, and code repeats itself.
 """
 
+from array import array
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from slots.slot import Slot
 from slots.work import Work
 
 Tokens = npt.NDArray[np.int32]
+_TOKEN_BYTES = 4
+_MOST_TRIES = 64
 
 LONGEST = 8
 """Tokens that are compared: of several places, the one that agrees in more of them is the better guess."""
@@ -43,8 +46,21 @@ def continuation(tokens: Tokens, least: int, n_tokens: int) -> list[int]:
     return followed
 
 
+def stood_before(tokens: bytes | bytearray, least: int) -> bool:
+    """Whether the last `least` tokens stand somewhere before as well; `tokens` are int32. May be wrong where their bytes
+    stand across many others. Takes a tenth of the time of `continuation`."""
+    wanted = tokens[-least * _TOKEN_BYTES :]
+    end = len(tokens) - _TOKEN_BYTES
+    for _try in range(_MOST_TRIES):
+        place = tokens.rfind(wanted, 0, end)
+        if place < 0 or place % _TOKEN_BYTES == 0:
+            return place >= 0
+        end = place + len(wanted) - 1
+    return True
+
+
 class PromptLookup:
-    """Looks in the context of each slot. Takes about 10 microseconds for a thousand tokens, and 30 for 32 thousand."""
+    """Looks in the context of each slot. A draft takes about 10 microseconds for a thousand tokens, and 30 for 32 thousand."""
 
     is_cheap = True
     seconds_per_token = 0.0
@@ -58,6 +74,10 @@ class PromptLookup:
     def follow(self, slots: Sequence[Slot]) -> None:
         """There is nothing to prepare."""
 
+    def may_draft(self, slot: Slot) -> bool:
+        """Whether the last tokens stood in the text before."""
+        return slot.work is not None and stood_before(self._texts[slot.slot_id].following(slot.work), self._n_least)
+
     def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
         """A draft for each slot, of `n_tokens` tokens or none."""
         return [self._draft(slot, n_tokens) for slot in slots]
@@ -68,26 +88,23 @@ class PromptLookup:
     def _draft(self, slot: Slot, n_tokens: int) -> list[int]:
         if slot.work is None:
             return []
-        return continuation(self._texts[slot.slot_id].following(slot.work), self._n_least, n_tokens)
+        tokens = self._texts[slot.slot_id].following(slot.work)
+        return continuation(np.frombuffer(tokens, np.int32), self._n_least, n_tokens)
 
 
 class _Text:
-    """The tokens of a slot's work as an array, which grows with them."""
+    """The tokens of a slot's work as int32, in bytes, which grow with them."""
 
     def __init__(self) -> None:
-        self._tokens = np.empty(0, np.int32)
-        self._n_tokens = 0
+        self._tokens = bytearray()
         self._version = (-1, 0)
 
-    def following(self, work: Work) -> Tokens:
+    def following(self, work: Work) -> bytearray:
         """The work's tokens; those that came since the last call are copied."""
         version = (work.number, work.n_removed)
-        n_known = self._n_tokens if version == self._version else 0
-        n_tokens = len(work.tokens)
-        if n_tokens > len(self._tokens):
-            grown = np.empty(2 * n_tokens, np.int32)
-            grown[:n_known] = self._tokens[:n_known]
-            self._tokens = grown
-        self._tokens[n_known:n_tokens] = work.tokens[n_known:]
-        self._n_tokens, self._version = n_tokens, version
-        return self._tokens[:n_tokens]
+        if version != self._version:
+            self._tokens.clear()
+            self._version = version
+        n_known = len(self._tokens) // _TOKEN_BYTES
+        self._tokens += array("i", work.tokens[n_known:]).tobytes()
+        return self._tokens

@@ -22,6 +22,9 @@ class Foreteller:
     def follow(self, slots: Sequence[Slot]) -> None:
         pass
 
+    def may_draft(self, slot: Slot) -> bool:
+        return True
+
     def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
         return [self._draft(tuple(slot.work.tokens), n_tokens) if slot.work else [] for slot in slots]
 

@@ -32,6 +32,9 @@ class Zeros:
     def follow(self, slots: Sequence[Slot]) -> None:
         pass
 
+    def may_draft(self, slot: Slot) -> bool:
+        return True
+
     def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
         self.n_asked += len(slots)
         return [[0] * n_tokens for _slot in slots]

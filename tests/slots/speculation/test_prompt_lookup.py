@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from slots.request import CompletionRequest
 from slots.slot import Slot
-from slots.speculation.prompt_lookup import LONGEST, MOST_PLACES, PromptLookup, continuation
+from slots.speculation.prompt_lookup import LONGEST, MOST_PLACES, PromptLookup, continuation, stood_before
 from slots.work import Work
 
 TEXTS = st.lists(st.integers(0, 3), max_size=60)
@@ -32,6 +32,11 @@ def sought(tokens: list[int], least: int, n_tokens: int) -> list[int]:
 @given(TEXTS, st.integers(1, LONGEST), st.integers(1, 20))
 def test_the_longest_and_latest_match_is_found(tokens: list[int], least: int, n_tokens: int) -> None:
     assert found(tokens, least, n_tokens) == sought(tokens, least, n_tokens)
+
+
+@given(st.lists(st.sampled_from([0, 1, 256, 65_536, 257]), min_size=1, max_size=60), st.integers(1, LONGEST))
+def test_that_there_is_a_match_is_known_before(tokens: list[int], least: int) -> None:
+    assert stood_before(np.array(tokens, np.int32).tobytes(), least) == bool(sought(tokens, least, 1))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +67,9 @@ def test_it_follows_a_text_that_grows_is_cut_and_gives_way_to_another() -> None:
     def draft(*new: int) -> list[int]:
         assert slot.work
         slot.work.tokens.extend(new)
-        return lookup.draft([slot], 2)[0]
+        drafted = lookup.draft([slot], 2)[0]
+        assert lookup.may_draft(slot) == bool(drafted)
+        return drafted
 
     slot.take(Work(CompletionRequest((1, 2, 3, 4)), 1))
     assert draft() == []
@@ -74,3 +81,4 @@ def test_it_follows_a_text_that_grows_is_cut_and_gives_way_to_another() -> None:
     assert draft() == [7, 5]
     slot.release()
     assert lookup.draft([slot], 2) == [[]]
+    assert not lookup.may_draft(slot)
