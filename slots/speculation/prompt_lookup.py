@@ -60,7 +60,7 @@ def stood_before(tokens: bytes | bytearray, least: int) -> bool:
 
 
 class PromptLookup:
-    """Looks in the context of each slot. A draft of a thousand tokens takes about 10 microseconds, of 32 thousand 30."""
+    """Looks in the context of each slot: 10 microseconds for a draft from a thousand tokens, 30 from 32 thousand."""
 
     is_cheap = True
     seconds_per_token = 0.0

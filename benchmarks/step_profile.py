@@ -1,0 +1,95 @@
+"""Where each microsecond of a step goes, function by function: python -m benchmarks.step_profile
+
+The engine's thread runs under cProfile while so many requests generate at once, without HTTP. Shown are the functions
+that take the longest by themselves, without what they call: microseconds and calls for each step. llama.cpp's part is
+in `decode`. The profiler adds about a quarter of a microsecond to each call; `benchmarks.steps` measures without it.
+"""
+
+import argparse
+import asyncio
+import cProfile
+import pstats
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.about import about_this_run, in_words
+from benchmarks.steps import SECONDS_TO_SETTLE, Stopwatch, load, measure
+from models.source import BUNDLED_MODEL
+from slots.completion_steps import CompletionSteps
+
+
+class StepProfiler:
+    """Profiles the steps of an engine, in the thread that runs them."""
+
+    def __init__(self) -> None:
+        self._profile = cProfile.Profile()
+
+    def watch(self) -> None:
+        """Profile all steps from now on."""
+        step: Callable[..., Any] = CompletionSteps.step
+
+        def profiled(*arguments: object) -> object:
+            self._profile.enable()
+            try:
+                return step(*arguments)
+            finally:
+                self._profile.disable()
+
+        setattr(CompletionSteps, "step", profiled)  # noqa: B010 - mypy does not let methods be assigned
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        self._profile.clear()
+
+    def rows(self, n_steps: int, n_functions: int) -> list[str]:
+        """Returns the rows of a table: the functions that take the longest, and the sum of all others."""
+        stats: dict[tuple[str, int, str], tuple[int, int, float, float, Any]] = pstats.Stats(self._profile).stats  # type: ignore[attr-defined]
+        by_own_time = sorted(((own, calls, place) for place, (_, calls, own, _, _) in stats.items()), reverse=True)
+        shown = [
+            _row(_in_words(place), own / n_steps, calls / n_steps) for own, calls, place in by_own_time[:n_functions]
+        ]
+        others = by_own_time[n_functions:]
+        n_calls = sum(calls for _own, calls, _place in others)
+        return [*shown, _row(f"{len(others)} others", sum(own for own, _, _ in others) / n_steps, n_calls / n_steps)]
+
+
+def _row(name: str, seconds: float, n_calls: float) -> str:
+    return f"| {name} | {1e6 * seconds:,.1f} | {n_calls:,.1f} |"
+
+
+def _in_words(place: tuple[str, int, str]) -> str:
+    file, line, function = place
+    return f"{Path(file).parent.name}/{Path(file).name}:{line} {function}" if line else function.replace("|", "\\|")
+
+
+async def run(arguments: argparse.Namespace, profiler: StepProfiler, watch: Stopwatch) -> None:
+    """Profile with each number of slots and print a table for it."""
+    for n_slots in arguments.slots:
+        engine = load(arguments.model, n_slots, arguments.threads, backend_sampling=False)
+        engine.start(asyncio.get_running_loop())
+        await asyncio.sleep(SECONDS_TO_SETTLE)
+        profiler.clear()
+        await measure(engine, n_slots, arguments.tokens, watch, streamed=False)
+        engine.stop()
+        print(f"\n| {n_slots} slots | microseconds a step | calls a step |\n| --- | ---: | ---: |")
+        print("\n".join(profiler.rows(len(watch.seconds["step"]), arguments.functions)), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, help="GGUF file (default: the bundled one)")
+    parser.add_argument("--slots", type=int, nargs="+", default=[1, 16])
+    parser.add_argument("--tokens", type=int, default=200, help="to generate for each request (default: 200)")
+    parser.add_argument("--functions", type=int, default=25, help="to show (default: 25)")
+    parser.add_argument("--threads", type=int, default=0, help="of llama.cpp (default: all cores)")
+    arguments = parser.parse_args()
+    profiler, watch = StepProfiler(), Stopwatch()
+    profiler.watch()
+    watch.watch(CompletionSteps, "step", "step")
+    print(in_words(about_this_run(model=arguments.model.name, tokens=arguments.tokens)))
+    asyncio.run(run(arguments, profiler, watch))
+
+
+if __name__ == "__main__":
+    main()
