@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.about import about_this_run
 from benchmarks.prefix_workloads import Burst, Chats
-from benchmarks.serve_comparison import Row
+from benchmarks.serve_comparison import SPEED, Row
 from benchmarks.serve_workloads import PENALTY, ClosedLoop, OpenLoop
 from benchmarks.served import Program, our_program
 from benchmarks.workload import Workload
@@ -115,12 +115,14 @@ def about(arguments: argparse.Namespace, **versions: str) -> dict[str, object]:
 
 
 def write_results(path: Path, about: Mapping[str, object], rows: Sequence[Row]) -> None:
-    """Writes the results, and a chart of them beside them if matplotlib is there."""
+    """Writes the results, and a chart of their speeds beside them if matplotlib is there."""
     result = {**about, "rows": [asdict(row) for row in rows]}
     path.parent.mkdir(exist_ok=True, parents=True)
     path.write_text(json.dumps(result, indent=2) + "\n")
     chart = path.with_suffix(".svg")
-    if find_spec("matplotlib"):
+    if not any(row.measure == SPEED for row in rows):
+        print(f"\nThe results are in {path}; a chart shows speeds only, of which there are none")
+    elif find_spec("matplotlib"):
         import_module("benchmarks.serve_chart").draw(result, chart)
         print(f"\nThe results are in {path}, a chart of them in {chart}")
     else:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from math import isnan
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from benchmarks.prompt_tokens import PromptTokens
 from benchmarks.prompt_words import PromptWords
 from benchmarks.rounds import median_ratio, medians
 from benchmarks.serve_comparison import BARE, Row, rows_of, table_head, table_line
+from benchmarks.serve_setup import write_results
 from benchmarks.serve_workloads import SAMPLERS, ClosedLoop, OpenLoop
 
 ROUNDS = [
@@ -82,6 +84,13 @@ def test_a_line_of_the_table_has_a_cell_for_each_column() -> None:
     line = table_line(row, ["ours", "peer"])
     assert line == "| 16 clients | tokens/s | 1,234 | 1.2 | 987.60 x |  |  |"
     assert {text.count("|") for text in table_head(["ours", "peer"])} == {line.count("|")}
+
+
+def test_there_is_no_chart_without_speeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_results(tmp_path / "burst.json", {}, [Row("burst", "seconds", {"ours": 1.0}, None, None)])
+    assert json.loads((tmp_path / "burst.json").read_text())["rows"][0]["measure"] == "seconds"
+    assert not (tmp_path / "burst.svg").exists()
+    assert "a chart shows speeds only" in capsys.readouterr().out
 
 
 def test_percentiles_are_in_milliseconds() -> None:
