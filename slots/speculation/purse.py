@@ -8,10 +8,10 @@ is never overdrawn, so what is lost on drafts is never more than EARNED of the t
 the times are known (see `StepTimes`).
 """
 
-EARNED = 0.01
+EARNED = 0.015
 """Of the time without drafts: what may be lost on them."""
 
-MOST_EARNED = 2
+MOST_EARNED = 4
 """Tokens' worth that a purse is filled up to by time alone: what a request whose drafts are all wrong can lose beyond
 its own share, if the requests before it in its slot have spared it."""
 
