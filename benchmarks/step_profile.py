@@ -8,9 +8,9 @@ in `decode`. The profiler adds about a quarter of a microsecond to each call; `b
 import argparse
 import asyncio
 import cProfile
-import pstats
 from collections.abc import Callable
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from benchmarks.about import about_this_run, in_words
@@ -30,11 +30,7 @@ class StepProfiler:
         step: Callable[..., Any] = CompletionSteps.step
 
         def profiled(*arguments: object) -> object:
-            self._profile.enable()
-            try:
-                return step(*arguments)
-            finally:
-                self._profile.disable()
+            return self._profile.runcall(step, *arguments)
 
         setattr(CompletionSteps, "step", profiled)  # noqa: B010 - mypy does not let methods be assigned
 
@@ -44,23 +40,22 @@ class StepProfiler:
 
     def rows(self, n_steps: int, n_functions: int) -> list[str]:
         """Returns the rows of a table: the functions that take the longest, and the sum of all others."""
-        stats: dict[tuple[str, int, str], tuple[int, int, float, float, Any]] = pstats.Stats(self._profile).stats  # type: ignore[attr-defined]
-        by_own_time = sorted(((own, calls, place) for place, (_, calls, own, _, _) in stats.items()), reverse=True)
-        shown = [
-            _row(_in_words(place), own / n_steps, calls / n_steps) for own, calls, place in by_own_time[:n_functions]
-        ]
-        others = by_own_time[n_functions:]
-        n_calls = sum(calls for _own, calls, _place in others)
-        return [*shown, _row(f"{len(others)} others", sum(own for own, _, _ in others) / n_steps, n_calls / n_steps)]
+        by_own_time = sorted(self._profile.getstats(), key=lambda entry: entry.inlinetime, reverse=True)
+        longest, others = by_own_time[:n_functions], by_own_time[n_functions:]
+        shown = [_row(_in_words(each.code), each.inlinetime / n_steps, each.callcount / n_steps) for each in longest]
+        seconds, n_calls = sum(each.inlinetime for each in others), sum(each.callcount for each in others)
+        return [*shown, _row(f"{len(others)} others", seconds / n_steps, n_calls / n_steps)]
 
 
 def _row(name: str, seconds: float, n_calls: float) -> str:
     return f"| {name} | {1e6 * seconds:,.1f} | {n_calls:,.1f} |"
 
 
-def _in_words(place: tuple[str, int, str]) -> str:
-    file, line, function = place
-    return f"{Path(file).parent.name}/{Path(file).name}:{line} {function}" if line else function.replace("|", "\\|")
+def _in_words(code: CodeType | str) -> str:
+    if isinstance(code, str):  # which the functions of C modules have
+        return code
+    file = Path(code.co_filename)
+    return f"{file.parent.name}/{file.name}:{code.co_firstlineno} {code.co_name}"
 
 
 async def run(arguments: argparse.Namespace, profiler: StepProfiler, watch: Stopwatch) -> None:

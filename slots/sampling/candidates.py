@@ -205,14 +205,14 @@ class Candidates:
         self.is_sorted = False
         self._columns = None
 
-    def raise_each(self, by: Sequence[tuple[int, float]]) -> None:
-        """Add to the logits of some tokens while none are taken away; -inf rules one out."""
+    def add_to_each(self, by: Sequence[tuple[int, float]]) -> None:
+        """As `change`, of a whole row: add to the logits of some tokens, number by number, which is quicker for few."""
         logits = self.logits
-        before = [logits.item(token) for token, _bias in by]
+        before = [logits.item(token) for token, _ in by]
         if logits is self._row:
-            self._edits.append(([token for token, _bias in by], before))
-        for logit, (token, bias) in zip(before, by, strict=True):
-            logits[token] = min(logit + bias, LARGEST_LOGIT)
+            self._edits.append(([token for token, _ in by], before))
+        for logit, (token, more) in zip(before, by, strict=True):
+            logits[token] = min(logit + more, LARGEST_LOGIT)
         self.is_sorted = False
         self._columns = None
 

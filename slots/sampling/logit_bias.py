@@ -27,7 +27,7 @@ class LogitBias:
 
     def __call__(self, candidates: Candidates) -> None:
         if self._few and candidates.ids is None:
-            candidates.raise_each(self._few)
+            candidates.add_to_each(self._few)
             return
         places, which = candidates.find(self._tokens)
         candidates.change(places, candidates.logits[places] + self._biases[which])

@@ -128,7 +128,7 @@ class Drafting:
         asked = self._to_ask(offers, seconds)
         drafts = self._ask(asked)
         found = [Offer(o.slot, o.purse, len(drafts[o.slot.slot_id])) for o in asked.offers if drafts[o.slot.slot_id]]
-        chosen = choose_drafts(found, self._prices(seconds)) if found else Chosen()
+        chosen = choose_drafts(found, self._prices(seconds))
         spent = time.perf_counter() - started
         for offer in offers:
             offer.purse.pay(spent / len(offers))

@@ -15,6 +15,7 @@ from slots.work import Work
 Tokens = npt.NDArray[np.int32]
 _TOKEN_BYTES = 4
 _MOST_TRIES = 64
+"""Places where the bytes stand across tokens that are passed over."""
 
 LONGEST = 8
 """Tokens that are compared: of several places, the one that agrees in more of them is the better guess."""
