@@ -50,6 +50,7 @@ def is_list_of_several(value: object) -> TypeGuard[list[object]]:
 
 
 def as_number(name: str, value: object) -> float:
+    """Returns `value` as a number."""
     if not is_number(value):
         raise expected(name, "a number", value)
     if abs(value) > MAX_NUMBER:
@@ -67,18 +68,21 @@ def as_integer(name: str, value: object) -> int:
 
 
 def as_string(name: str, value: object) -> str:
+    """Returns `value` as a string."""
     if not isinstance(value, str):
         raise expected(name, "a string", value)
     return value
 
 
 def as_boolean(name: str, value: object) -> bool:
+    """Returns `value` as true or false."""
     if not isinstance(value, bool):
         raise expected(name, "true or false", value)
     return value
 
 
 def as_strings(name: str, value: object) -> tuple[str, ...]:
+    """Returns `value` as a list of strings."""
     if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
         raise expected(name, "a list of strings", value)
     return tuple(value)
@@ -93,25 +97,30 @@ def as_token(name: str, value: object, n_tokens: int) -> int:
 
 
 def read_number(fields: Fields, name: str, default: float) -> float:
+    """Returns a request's number, or the default where it leaves the field out."""
     value = fields.get(name)
     return default if value is None else as_number(name, value)
 
 
 def read_integer(fields: Fields, name: str, default: int) -> int:
+    """Returns a request's integer, or the default."""
     value = fields.get(name)
     return default if value is None else as_integer(name, value)
 
 
 def read_string(fields: Fields, name: str, default: str) -> str:
+    """Returns a request's string, or the default."""
     value = fields.get(name)
     return default if value is None else as_string(name, value)
 
 
 def read_strings(fields: Fields, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns a request's list of strings, or the default."""
     value = fields.get(name)
     return default if value is None else as_strings(name, value)
 
 
 def read_boolean(fields: Fields, name: str, default: bool) -> bool:
+    """Returns a request's true or false, or the default."""
     value = fields.get(name)
     return default if value is None else as_boolean(name, value)

@@ -8,7 +8,9 @@ from server.naming import naming
 from slots.llama import Vocab
 
 SHAPES = "a list of [token id or string, number or false] pairs, or an object with token ids or strings as keys"
-TOKEN_ID = re.compile(r"-?[0-9]{1,10}")
+TOKEN_ID = re.compile(r"-?[0-9]+")
+_LONGEST_ID = 11
+"""Characters."""
 
 LogitBias = tuple[tuple[int, float], ...]
 
@@ -30,7 +32,10 @@ def as_logit_bias(name: str, value: object, vocab: Vocab) -> LogitBias:
 def _entries(name: str, value: object) -> Iterator[tuple[object, object]]:
     if isinstance(value, dict):
         for key, bias in value.items():
-            yield int(key) if TOKEN_ID.fullmatch(key) else key, bias
+            is_id = TOKEN_ID.fullmatch(key)
+            if is_id and len(key) > _LONGEST_ID:
+                raise expected(name, "keys that are ids of tokens or strings", key)
+            yield int(key) if is_id else key, bias
     elif isinstance(value, list):
         for entry in value:
             if isinstance(entry, dict) and entry.keys() == {"token", "bias"}:  # as answers spell it

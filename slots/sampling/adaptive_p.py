@@ -46,5 +46,6 @@ class AdaptiveP:
 
 
 def make_adaptive_p(of: Ingredients) -> Step | None:
+    """Returns the sampler of a request; None where it has no target."""
     params = of.params
     return AdaptiveP(params.adaptive_target, params.adaptive_decay) if params.adaptive_target >= 0 else None

@@ -8,9 +8,11 @@ from slots.llama import TopTokens
 from slots.sampling.candidate_rows import CandidateRows
 from slots.sampling.candidates import Candidates, not_numbers
 from slots.sampling.columns import Indices
-from slots.sampling.penalties import penalize
+from slots.sampling.folded_rows import Found
+from slots.sampling.penalties import PenaltiesOfRows
 from slots.sampling.rows import Result
 from slots.sampling.sampler import Choice, Sampler, quiet
+from slots.sampling.table import sorted_table
 from slots.sampling.usual import UsualChain, draw_from_rows
 from slots.sampling.workspace import Workspace
 
@@ -66,18 +68,18 @@ class _Together:
         self._greedy = np.array([number for number in numbers if samplers[number].takes_best], np.intp)
         self._usual = np.array([number for number in numbers if samplers[number].usual is not None], np.intp)
         self._chain = UsualChain([sampler.usual for sampler in samplers if sampler.usual is not None])
-        self._ks = np.array([sampler.usual.top_k for sampler in samplers if sampler.usual is not None], np.intp)
-        penalties = [(number, sampler.only_penalties) for number, sampler in enumerate(samplers)]
-        self._penalties = [penalty for _number, penalty in penalties if penalty is not None]
-        self._penalized = np.array([number for number, penalty in penalties if penalty is not None], np.intp)
+        penalties = {
+            number: sampler.only_penalties for number, sampler in enumerate(samplers) if sampler.only_penalties
+        }
+        self._penalties = PenaltiesOfRows(list(penalties.values())) if penalties else None
+        self._penalized = np.array(list(penalties), np.intp)
         self._edited = [n for n in numbers if samplers[n].has_edits and samplers[n].only_penalties is None]
 
     def edit(self, rows: CandidateRows, workspace: Workspace) -> None:
         """Change the logits of each row as its sampler does first."""
         if self._penalties:
-            tokens = [penalty.recent.different() for penalty in self._penalties]
-            of_rows = np.repeat(self._penalized, [of.size for of in tokens])
-            penalize(self._penalties, rows.flat, rows.find(of_rows, np.concatenate(tokens)))
+            numbers, tokens = self._penalties.recent()
+            self._penalties.apply(rows.flat, rows.find(self._penalized[numbers], tokens), numbers)
         for number in self._edited:
             candidates = Candidates(rows.logits[number], workspace)
             candidates.ids = rows.tokens[number]
@@ -90,19 +92,18 @@ class _Together:
         if self._greedy.size and n_certain[self._greedy].all():
             places = rows.logits[self._greedy].argmax(axis=1)
             chosen.update(_by_number(self._greedy, rows.tokens[self._greedy, places].tolist()))
-        if self._usual.size > 1 and (n_certain[self._usual] >= self._ks).all():
+        if self._usual.size > 1 and (n_certain[self._usual] >= self._chain.top_ks).all():
             chosen.update(self._draw(rows))
         return chosen
 
     def _draw(self, rows: CandidateRows) -> dict[int, int]:
         """The tokens of the rows with usual chains; none where it is better to look at each row alone."""
-        logits = rows.logits if self._usual.size == len(rows.logits) else rows.logits[self._usual]
-        numbers = np.arange(self._usual.size)
-        # Each candidate is a column of its own, and its place stands for the token.
-        table = self._chain.apply(logits, numbers, logits.shape[1])
+        tokens, logits = rows.tokens[self._usual], rows.logits[self._usual]
+        numbers = np.repeat(np.arange(self._usual.size), logits.shape[1])
+        largest = sorted_table(Found(numbers, tokens.ravel(), logits.ravel()), self._chain.top_ks)
+        table = self._chain.apply(largest)
         if table is None:
             return {}
-        table.tokens = rows.tokens[self._usual[:, None], table.tokens]
         shares = np.array([self.samplers[number].random_share() for number in self._usual.tolist()])
         return _by_number(self._usual, draw_from_rows(table, shares))
 

@@ -76,7 +76,7 @@ class Candidates:
     sampler that takes tokens away leaves arrays of the others. The row is read, and changed at single places only.
     """
 
-    __slots__ = ("_allowed", "_columns", "_edits", "_row", "ids", "is_sorted", "logits", "workspace")
+    __slots__ = ("_allowed", "_columns", "_edits", "_row", "ids", "is_sorted", "logits", "n_ruled_out", "workspace")
 
     def __init__(self, row: Logits, workspace: Workspace) -> None:
         """`row` is float32 of shape (vocabulary,)."""
@@ -87,6 +87,9 @@ class Candidates:
         """The tokens, shape (candidates,); None while these are the whole row."""
         self.is_sorted = False
         """Whether the largest logit comes first, and the lower token among equals."""
+        self.n_ruled_out = 0
+        """Candidates beside those in the arrays, with a logit of minus infinity: samplers that go by the number of
+        candidates count them."""
         self._row = row
         self._edits: list[tuple[Indices | Sequence[int], Logits | Sequence[float]]] = []
         self._columns: Columns | None = None
@@ -94,6 +97,11 @@ class Candidates:
 
     def __len__(self) -> int:
         return self.logits.size
+
+    @property
+    def n_counted(self) -> int:
+        """The number of candidates, with those that are ruled out."""
+        return len(self) + self.n_ruled_out
 
     def token(self, place: int) -> int:
         """The token at a place."""
@@ -147,24 +155,30 @@ class Candidates:
         if self.is_sorted:
             return self
         if self.ids is not None:  # in any order
-            self.keep(self.ids.argsort(kind="stable"))
-        self.keep(descending(self.logits))
+            self._take(self.ids.argsort(kind="stable"))
+        self._take(descending(self.logits))
         self.is_sorted = True
         return self
 
     def keep(self, places: Indices) -> None:
         """Take away all but the candidates at these places, which become the new order."""
-        self.ids = places if self.ids is None else self.ids[places]
-        self.logits = self.logits[places]
-        self._allowed = None
-        self.is_sorted = False
+        self._take(places)
+        self.n_ruled_out = 0
+
+    def rule_out_others(self, places: Indices) -> None:
+        """As `keep`, but the others still count."""
+        n_before = self.n_counted
+        self._take(places)
+        self.n_ruled_out = n_before - len(self)
 
     def keep_first(self, n: int) -> None:
         """Take away all but the n candidates with the largest logits."""
         if self.ids is None or not self.is_sorted:  # a whole row never is
             self.keep_largest(n)
         else:
+            n_left = min(n, self.n_counted)
             self.ids, self.logits = self.ids[:n], self.logits[:n]
+            self.n_ruled_out = n_left - len(self)
 
     def keep_largest(self, n: int) -> None:
         """Take away all but the n candidates with the largest logits, and sort those."""
@@ -184,8 +198,14 @@ class Candidates:
         places = at_least(self.logits, bound, self.workspace, self._whole_columns())
         if places.size < min_keep:
             self.keep_largest(min_keep)
-        elif places.size < len(self):
+        elif places.size < self.n_counted:
             self.keep(places)
+
+    def rule_out_below(self, bound: float) -> None:
+        """As `keep_from`, but the others still count."""
+        n_before = self.n_counted
+        self.keep_from(bound)
+        self.n_ruled_out = n_before - len(self)
 
     def find(self, tokens: Indices) -> tuple[Indices, Indices | slice]:
         """Where tokens are. Returns the places of those that are candidates, and which of `tokens` these are."""
@@ -226,6 +246,7 @@ class Candidates:
         """Take all candidates away but for one token, which need not have been one."""
         self.ids = np.array([token])
         self.logits = np.ones(1, np.float32)
+        self.n_ruled_out = 0
 
     def divide(self, by: float) -> None:
         """Divide all logits by a positive number."""
@@ -253,6 +274,12 @@ class Candidates:
             return Softmax(shifted, np.exp(shifted, out=self.workspace.weights[:n]))
         shifted = logits - peak
         return Softmax(shifted, np.exp(shifted, dtype=np.float64))
+
+    def _take(self, places: Indices) -> None:
+        self.ids = places if self.ids is None else self.ids[places]
+        self.logits = self.logits[places]
+        self._allowed = None
+        self.is_sorted = False
 
     def _whole_columns(self) -> Columns | None:
         """The columns of a row that is still whole, and long enough."""

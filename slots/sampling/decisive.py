@@ -1,16 +1,7 @@
 """How many of the largest logits of a row decide what a chain chooses from it."""
 
-from typing import Protocol, runtime_checkable
-
 from slots.sampling.chain import Chain
 from slots.sampling.truncation import k_of
-
-
-@runtime_checkable
-class _Lowering(Protocol):
-    """An edit that says how many tokens it gives lower logits at most; None if it may give one a higher logit."""
-
-    most_lowered: int | None
 
 
 def n_decisive(chain: Chain) -> int | None:
@@ -26,7 +17,8 @@ def n_decisive(chain: Chain) -> int | None:
         return None
     n = k + 1
     for edit in chain.edits:
-        lowered = edit.most_lowered if isinstance(edit, _Lowering) else None
+        # Which an edit says that may not give a token a higher logit.
+        lowered: int | None = getattr(edit, "most_lowered", None)
         if lowered is None:
             return None
         n += lowered

@@ -157,6 +157,7 @@ class _Interruption:
 
 
 def make_dry(of: Ingredients) -> Step | None:
+    """Returns the sampler of a request; None where its multiplier or its window is 0."""
     params = of.params
     if params.dry_multiplier == 0.0 or params.dry_penalty_last_n == 0:
         return None

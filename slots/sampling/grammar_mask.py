@@ -42,7 +42,7 @@ class GrammarMask:
     def __call__(self, candidates: Candidates) -> None:
         allowed = self.allowed()
         if allowed.are_few:
-            candidates.keep(bits.members(allowed.words))
+            candidates.rule_out_others(bits.members(allowed.words))
         else:
             candidates.restrict(allowed.words)
             if not self._is_lazy:

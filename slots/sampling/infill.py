@@ -17,7 +17,8 @@ class Infill:
     """Infill sampling (llama.cpp, 2024), meant to come after a top-k and a top-p.
 
     Where the end of the text is likely enough, nothing else stays. Otherwise tokens that begin the same are counted
-    together, for the likeliest of them, and only tokens that stand out stay, with the ends of the text.
+    together, for the likeliest of them, and only tokens that stand out stay, with the ends of the text. Unlike
+    llama.cpp's, it looks at no more than the 512 likeliest tokens.
     """
 
     def __init__(self, end_of_generation: Collection[int], end: int | None, text_of: Callable[[int], bytes]) -> None:
@@ -27,13 +28,13 @@ class Infill:
         self._text_of = text_of
 
     def __call__(self, candidates: Candidates) -> None:
-        candidates.keep_largest(min(_MOST, len(candidates)))
+        candidates.keep_largest(_MOST)
         softmax = candidates.softmax()
         tokens = [candidates.token(place) for place in range(len(candidates))]
         is_end = np.array([token in self._end_of_generation for token in tokens])
         probabilities = np.asarray(softmax.weights / softmax.total(), np.float64)
         p_end = float(probabilities[is_end].sum())
-        if 3 * p_end * len(tokens) > 1.0 - p_end:
+        if 3 * p_end * candidates.n_counted > 1.0 - p_end:
             candidates.keep(is_end.nonzero()[0])
             return
         self._merge(tokens, probabilities)
@@ -73,6 +74,7 @@ class Infill:
 
 
 def make_infill(of: Ingredients) -> Step | None:
+    """Returns the sampler of a request, which nothing turns off but the order."""
     surroundings = of.surroundings
     end = None if surroundings.end in of.ruled_out() else surroundings.end
     return Infill(surroundings.end_of_generation, end, surroundings.text_of)

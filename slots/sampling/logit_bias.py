@@ -34,5 +34,6 @@ class LogitBias:
 
 
 def make_logit_bias(of: Ingredients) -> Step | None:
+    """Returns what adds the biases of a request and rules tokens out; None where there is nothing to do."""
     ruled_out = of.ruled_out()
     return LogitBias(of.params.logit_bias, ruled_out) if of.params.logit_bias or ruled_out else None

@@ -10,21 +10,22 @@ from slots.sampling import bits
 from slots.sampling.bits import Words
 from slots.sampling.candidates import SOME_MORE
 from slots.sampling.columns import Indices
+from slots.sampling.folded_rows import Found, RowFolder
 from slots.sampling.grammar_mask import GrammarMask
-from slots.sampling.table import Found, Table, find_largest, sorted_table
+from slots.sampling.table import Table, sorted_table
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
     """Some rows of logits, by numbers."""
 
+    folder: RowFolder
     logits: Logits
     rows: Indices
-    n_columns: int
 
     def find(self, numbers: Indices, ks: Indices) -> Found | None:
         """The `ks` largest logits, and more, of the rows with these numbers."""
-        found = find_largest(self.logits, self.rows[numbers], ks[numbers], self.n_columns)
+        found = self.folder.find_largest(self.logits, self.rows[numbers], ks[numbers])
         if found:
             found.numbers = numbers[found.numbers]
         return found
@@ -45,16 +46,17 @@ class _Rows:
 
 
 def largest_allowed(
-    logits: Logits, rows: Indices, ks: Indices, n_columns: int, masks: Sequence[GrammarMask | None]
+    folder: RowFolder, logits: Logits, rows: Indices, ks: Indices, masks: Sequence[GrammarMask | None]
 ) -> Table | None:
-    """As `largest_of_rows`, of the tokens that the masks of the rows allow, if they have one. A row has as many
-    candidates as tokens, where those are fewer. Logits of other tokens may be changed to minus infinity.
+    """The `ks` largest logits of some rows, `rows` and `ks` of shape (rows,), of the tokens that the masks of the rows
+    allow, if they have one. A row has as many candidates as tokens, where those are fewer. None where it is better to
+    look at each row alone. Logits of other tokens may be changed to minus infinity.
 
     Where few tokens are allowed, these are looked at. In other rows some more of the largest logits are looked for, in
     the hope that enough of them are allowed; where they are not, the others are ruled out in all of the row. Raises
     InvalidRequest where a grammar hits its limits.
     """
-    of = _Rows(logits, rows, n_columns)
+    of = _Rows(folder, logits, rows)
     dear = {number: mask for number, mask in enumerate(masks) if mask and mask.is_dear}
     asked = _largest_one_by_one(of, ks, dear) if dear else {}
     known = {number: mask.allowed() for number, mask in enumerate(masks) if mask and number not in asked}
@@ -72,12 +74,7 @@ def largest_allowed(
     n_candidates = ks.copy()
     for number in few:
         n_candidates[number] = min(ks[number], known[number].n_tokens)
-    return sorted_table(found, logits, rows, n_candidates)
-
-
-def most_looked_for(k: int, *, is_masked: bool) -> int:
-    """How many of the largest logits of a row are looked for, to find k that are allowed."""
-    return 2 * k + SOME_MORE if is_masked else k
+    return sorted_table(found, n_candidates)
 
 
 def _largest_one_by_one(of: _Rows, ks: Indices, masks: Mapping[int, GrammarMask]) -> dict[int, Found]:
@@ -85,7 +82,7 @@ def _largest_one_by_one(of: _Rows, ks: Indices, masks: Mapping[int, GrammarMask]
     which enough are found that way."""
     wanted = ks.copy()
     for number in masks:
-        wanted[number] = most_looked_for(ks[number], is_masked=True)
+        wanted[number] = 2 * ks[number] + SOME_MORE
     found = of.find(np.array(list(masks)), wanted)
     enough: dict[int, Found] = {}
     if found is None:
@@ -103,7 +100,7 @@ def _largest_of_many(of: _Rows, numbers: Indices, ks: Indices, masks: Mapping[in
     """The largest logits of rows in which many tokens are allowed, or all: those without a mask."""
     wanted = ks.copy()
     for number in masks:
-        wanted[number] = most_looked_for(ks[number], is_masked=True)
+        wanted[number] = 2 * ks[number] + SOME_MORE
     found = of.find(numbers, wanted)
     if found is None:
         return None

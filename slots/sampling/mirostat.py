@@ -75,6 +75,7 @@ class MirostatV2(_Feedback):
 
 
 def make_mirostat(of: Ingredients) -> Step:
+    """Returns the version that a request asks for."""
     params = of.params
     if params.mirostat == 1:
         return MirostatV1(params.mirostat_tau, params.mirostat_eta, of.surroundings.n_vocab)

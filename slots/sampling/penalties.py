@@ -49,35 +49,42 @@ class Penalties:
         candidates.change(places, penalized)
 
 
-def penalize_rows(penalties: Sequence[Penalties], logits: Logits, rows: Indices) -> None:
-    """What several penalties do, each to one of some rows of the logits, which are changed; `rows` are their places,
-    shape (penalties,)."""
-    tokens = [penalty.recent.different() for penalty in penalties]
-    flat = logits.view()
-    flat.shape = (logits.size,)  # which fails, instead of copying, where rows do not follow each other
-    starts = np.repeat(rows * logits.shape[1], [different.size for different in tokens])
-    penalize(penalties, flat, starts + np.concatenate(tokens))
+class PenaltiesOfRows:
+    """The penalties of several rows, side by side."""
 
+    def __init__(self, penalties: Sequence[Penalties]) -> None:
+        self._recent = [penalty.recent for penalty in penalties]
+        self._repeat = np.array([penalty.repeat for penalty in penalties], np.float64)
+        self._frequency = np.array([penalty.frequency for penalty in penalties], np.float64)
+        self._presence = np.array([penalty.presence for penalty in penalties], np.float64)
+        self._are_counting = any(penalty.is_counting for penalty in penalties)
 
-def penalize(penalties: Sequence[Penalties], flat: Logits, places: Indices) -> None:
-    """What several penalties do to logits, shape (logits,). The different recent tokens of one penalty after the other
-    are at `places`, shape (tokens,)."""
-    sizes = [penalty.recent.different().size for penalty in penalties]
+    def recent(self) -> tuple[Indices, Indices]:
+        """The tokens that are penalized, row by row. Returns the numbers of their rows, and the tokens; both of shape
+        (tokens,)."""
+        tokens = [recent.different() for recent in self._recent]
+        return np.repeat(np.arange(len(tokens)), [of.size for of in tokens]), np.concatenate(tokens)
 
-    def for_each_token(values: Sequence[float]) -> npt.NDArray[np.float64]:
-        return np.repeat(np.array(values, np.float64), sizes)
+    def apply(self, flat: Logits, places: Indices, numbers: Indices) -> None:
+        """Change logits, shape (logits,): those at `places`, of the recent tokens in their order, which belong to the
+        rows with these `numbers`. Both are of shape (tokens,)."""
+        found = flat.take(places)
+        penalized = np.where(found <= 0, self._repeat[numbers], (1 / self._repeat)[numbers]) * found
+        if self._are_counting:
+            counts = np.concatenate([recent.counts() for recent in self._recent])
+            penalized -= counts * self._frequency[numbers] + self._presence[numbers]
+        flat[places] = np.minimum(penalized, LARGEST_LOGIT)
 
-    found = flat.take(places)
-    repeat = for_each_token([penalty.repeat for penalty in penalties])
-    penalized = np.where(found <= 0, repeat, 1 / repeat) * found
-    if any(penalty.is_counting for penalty in penalties):
-        frequency = for_each_token([penalty.frequency for penalty in penalties])
-        counts = np.concatenate([penalty.recent.counts() for penalty in penalties])
-        penalized -= counts * frequency + for_each_token([penalty.presence for penalty in penalties])
-    flat[places] = np.minimum(penalized, LARGEST_LOGIT)
+    def apply_to_rows(self, logits: Logits, rows: Indices) -> None:
+        """Change some rows of the logits; `rows` are their places, shape (penalties,)."""
+        flat = logits.view()
+        flat.shape = (logits.size,)  # which fails, instead of copying, where rows do not follow each other
+        numbers, tokens = self.recent()
+        self.apply(flat, (rows * logits.shape[1])[numbers] + tokens, numbers)
 
 
 def make_penalties(of: Ingredients) -> Step | None:
+    """Returns the penalties of a request; None where they are neutral."""
     params = of.params
     is_neutral = (params.repeat_penalty, params.presence_penalty, params.frequency_penalty) == (1.0, 0.0, 0.0)
     if is_neutral or params.repeat_last_n == 0:

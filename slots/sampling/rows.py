@@ -1,7 +1,6 @@
 """The rows of a step, side by side."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -9,10 +8,12 @@ from slots.errors import InvalidRequest
 from slots.llama import Logits
 from slots.sampling.candidates import Candidates
 from slots.sampling.columns import Indices
-from slots.sampling.masked_rows import most_looked_for
-from slots.sampling.penalties import penalize_rows
+from slots.sampling.cores import Cores
+from slots.sampling.folded_rows import RowFolder
+from slots.sampling.masked_rows import largest_allowed
+from slots.sampling.penalties import PenaltiesOfRows
 from slots.sampling.sampler import Choice, Sampler, quiet
-from slots.sampling.table import Table, n_columns_for
+from slots.sampling.table import MOST_TOKENS, Table, sorted_table
 from slots.sampling.usual import UsualChain, draw_from_rows
 from slots.sampling.workspace import Workspace
 
@@ -34,13 +35,15 @@ class RowSampler:
         self._n_vocab = n_vocab
         self._workspaces = [Workspace(n_vocab) for _thread in range(n_threads)]
         self._together = _Together([])
-        self._others = ThreadPoolExecutor(n_threads - 1, "sampling") if n_threads > 1 else None
+        self._cores = Cores(n_threads)
+        self._folder = RowFolder(self._cores)
 
     def choose(self, samplers: Sequence[Sampler], rows: Logits, places: Sequence[int]) -> list[Result]:
         """The choice of each sampler for its row, or what it raised. `rows` has the shape (rows, vocabulary); `places`
         says which of them is each sampler's, ascending. These are changed on the way."""
         together = [number for number, sampler in enumerate(samplers) if sampler.usual is not None]
-        results = self._choose_together(samplers, rows, places, together) if len(together) > 1 else {}
+        is_together = len(together) > 1 and self._n_vocab <= MOST_TOKENS
+        results = self._choose_together(samplers, rows, places, together) if is_together else {}
         heavy = []
         for number, sampler in enumerate(samplers):
             if sampler.weighs_all:
@@ -53,24 +56,20 @@ class RowSampler:
 
     def close(self) -> None:
         """End the threads."""
-        if self._others is not None:
-            self._others.shutdown()
+        self._cores.close()
 
     def _choose_together(
         self, samplers: Sequence[Sampler], rows: Logits, places: Sequence[int], numbers: Sequence[int]
     ) -> dict[int, Result]:
-        """The choices for rows whose samplers are the usual ones, or none if the rows are too short for that."""
+        """The choices for rows whose samplers are the usual ones."""
         chosen = [samplers[number] for number in numbers]
         if chosen != self._together.samplers:  # most steps have the same ones as the step before
             self._together = _Together(chosen)
         together = self._together
-        n_columns = n_columns_for(self._n_vocab, self._workspaces[0].maxima.size, together.most_looked_for)
-        if n_columns is None:
-            return {}
         chosen_rows = np.array([places[number] for number in numbers])
         with quiet():
             together.edit(rows, chosen_rows, self._workspaces[0])
-            table = together.table(rows, chosen_rows, n_columns)
+            table = together.table(self._folder, rows, chosen_rows)
             if table is None:
                 workspace = self._workspaces[0]
                 return {n: _choose(samplers[n], rows[places[n]], workspace, is_edited=True) for n in numbers}
@@ -81,19 +80,14 @@ class RowSampler:
         self, samplers: Sequence[Sampler], rows: Logits, places: Sequence[int], numbers: Sequence[int]
     ) -> dict[int, Result]:
         """The choices for some rows, each thread doing its share of them."""
-        n_threads = min(len(self._workspaces), len(numbers))
-        if self._n_vocab < _WORTH_THREADS:
-            n_threads = min(n_threads, 1)
+        n_threads = min(self._cores.n, len(numbers)) if self._n_vocab >= _WORTH_THREADS else 1
 
         def choose_share(thread: int) -> dict[int, Result]:
             share = numbers[thread::n_threads]
             return {n: _choose(samplers[n], rows[places[n]], self._workspaces[thread]) for n in share}
 
-        others = [self._others.submit(choose_share, n) for n in range(1, n_threads)] if self._others else []
-        results = choose_share(0)
-        for other in others:
-            results.update(other.result())
-        return results
+        shares = self._cores.do(choose_share, n_threads)
+        return {number: result for share in shares for number, result in share.items()}
 
 
 class _Together:
@@ -105,28 +99,37 @@ class _Together:
         self._chain = UsualChain(usual)
         self._masks = [sampler.mask for sampler in samplers]
         self._has_masks = any(self._masks)
-        self.most_looked_for = most_looked_for(max((of.top_k for of in usual), default=0), is_masked=self._has_masks)
-        """Logits of a row, for the top-k."""
-        penalties = [(number, sampler.only_penalties) for number, sampler in enumerate(samplers)]
-        self._penalties = [penalty for _number, penalty in penalties if penalty is not None]
-        self._penalized = [number for number, penalty in penalties if penalty is not None]
+        penalties = {
+            number: sampler.only_penalties for number, sampler in enumerate(samplers) if sampler.only_penalties
+        }
+        self._penalties = PenaltiesOfRows(list(penalties.values())) if penalties else None
+        self._penalized = list(penalties)
         self._others = [
             (number, sampler)
             for number, sampler in enumerate(samplers)
             if sampler.has_edits and sampler.only_penalties is None
         ]
 
-    def table(self, rows: Logits, places: Indices, n_columns: int) -> Table | None:
-        """What the samplers leave of the rows; None where each row has to be looked at alone."""
+    def table(self, folder: RowFolder, rows: Logits, places: Indices) -> Table | None:
+        """What the samplers leave of the rows at `places`, shape (samplers,); None where each row has to be looked at
+        alone."""
+        largest = self._largest(folder, rows, places)
+        return self._chain.apply(largest) if largest else None
+
+    def _largest(self, folder: RowFolder, rows: Logits, places: Indices) -> Table | None:
+        ks = self._chain.top_ks
+        if not self._has_masks:
+            found = folder.find_largest(rows, places, ks)
+            return sorted_table(found, ks) if found else None
         try:
-            return self._chain.apply(rows, places, n_columns, self._masks if self._has_masks else None)
+            return largest_allowed(folder, rows, places, ks, self._masks)
         except InvalidRequest:  # of one of the grammars, which will be told so
             return None
 
     def edit(self, rows: Logits, places: Indices, workspace: Workspace) -> None:
         """Change the logits of the rows at `places`, shape (samplers,), as each sampler does first."""
         if self._penalties:
-            penalize_rows(self._penalties, rows, places[self._penalized])
+            self._penalties.apply_to_rows(rows, places[self._penalized])
         for number, sampler in self._others:
             sampler.edit(Candidates(rows[places[number]], workspace))
 

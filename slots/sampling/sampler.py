@@ -1,10 +1,10 @@
 """From a row of logits to a token."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
@@ -38,20 +38,6 @@ class Choice:
     probabilities: TokenProbabilities | None
 
 
-@runtime_checkable
-class _Listener(Protocol):
-    """A sampler that looks back on the text."""
-
-    def accept(self, token: int) -> None: ...
-
-
-@runtime_checkable
-class _Observer(Protocol):
-    """A sampler that learns from how likely the chosen tokens were. It is the last of its chain."""
-
-    def observe(self, place: int, probability: float) -> None: ...
-
-
 class Sampler:
     """The samplers of one request, with their state and their own random generator."""
 
@@ -68,9 +54,12 @@ class Sampler:
         self._matcher = matcher
         ingredients = Ingredients(params, prompt, surroundings, self._random, matcher)
         self._chain = chain = build_chain(ingredients)
-        samplers: tuple[object, ...] = tuple(dict.fromkeys(chain.steps))
-        self._listeners = [sampler for sampler in samplers if isinstance(sampler, _Listener)]
-        self._observers = [sampler for sampler in samplers if isinstance(sampler, _Observer)]
+        samplers = tuple(dict.fromkeys(chain.steps))
+        # By their names: to ask for a protocol takes as long as to choose a token.
+        self._accepts: list[Callable[[int], None]] = _methods(samplers, "accept")
+        """Of samplers that look back on the text."""
+        self._observes: list[Callable[[int, float], None]] = _methods(samplers, "observe")
+        """Of one that learns from how likely the chosen tokens were, at the end of its chain."""
         self._ruled_out = ingredients.ruled_out() if matcher else set()
         self._n_probs = params.n_probs
         self._of_model = params.n_probs > 0 and not params.post_sampling_probs
@@ -118,8 +107,8 @@ class Sampler:
 
     def take(self, token: int) -> int:
         """Take in a token that was chosen, and return it."""
-        for listener in self._listeners:
-            listener.accept(token)
+        for accept in self._accepts:
+            accept(token)
         return token
 
     @property
@@ -134,7 +123,7 @@ class Sampler:
         """Take in the tokens that a grammar leaves no choice about, and return them: just those that would be chosen
         one after the other. None if there are fewer than `least`, or where choosing has other effects than the choice.
         Raises InvalidRequest as above."""
-        if self._matcher is None or self._n_probs or self._observers:
+        if self._matcher is None or self._n_probs or self._observes:
             return []
         with limits_named():
             tokens = list(takewhile(lambda token: token not in self._ruled_out, self._matcher.forced()))
@@ -166,8 +155,8 @@ class Sampler:
 
     def _draw(self, candidates: Candidates) -> int:
         place, probability = draw(candidates, self._random)
-        for observer in self._observers:
-            observer.observe(place, probability)
+        for observe in self._observes:
+            observe(place, probability)
         return place
 
     def _remaining(self, candidates: Candidates, place: int) -> TokenProbabilities:
@@ -175,3 +164,7 @@ class Sampler:
             certain = TokenProbability(candidates.token(place), 0.0)
             return TokenProbabilities(certain, (certain,))
         return remaining_probabilities(candidates, place, self._n_probs)
+
+
+def _methods(samplers: Iterable[Step], name: str) -> list[Any]:
+    return [getattr(sampler, name) for sampler in samplers if hasattr(sampler, name)]

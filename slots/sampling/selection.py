@@ -62,6 +62,12 @@ def falling_order(values: Floats32) -> npt.NDArray[np.int64]:
     return (~(bits ^ ((bits >> 31) & 0x7FFFFFFF))).astype(np.int64)
 
 
+def in_falling_order(order: npt.NDArray[np.int64]) -> Floats32:
+    """The values that have these places in `falling_order`."""
+    bits = (~order).astype(np.int32)
+    return (bits ^ ((bits >> 31) & 0x7FFFFFFF)).view(np.float32)
+
+
 def _above_partition(row: Floats32, k: int, workspace: Workspace) -> Indices:
     scratch = workspace.partitioned[: row.size]
     np.copyto(scratch, row)

@@ -18,9 +18,9 @@ def keep_before_tail(candidates: Candidates, z: float, min_keep: int) -> None:
     had this sampler, at the first token whose curvature is beyond z, and like it takes a sum of curvatures below 1e-6
     as a straight line. Unlike it, at least one token stays.
     """
-    if len(candidates) <= 2:
+    if candidates.n_counted <= 2:
         return
-    weights = candidates.sort().softmax().weights
+    weights = np.append(candidates.sort().softmax().weights, np.zeros(candidates.n_ruled_out))
     curvature = np.abs(np.diff(weights / weights.sum(), n=2))
     total = float(curvature.sum())
     share = curvature / total if total > _NO_CURVATURE else np.full(curvature.size, 1 / curvature.size)
@@ -31,5 +31,6 @@ def keep_before_tail(candidates: Candidates, z: float, min_keep: int) -> None:
 
 
 def make_tail_free(of: Ingredients) -> Step | None:
+    """Returns the sampler of a request; None where all tokens stay."""
     params = of.params
     return partial(keep_before_tail, z=params.tfs_z, min_keep=params.min_keep) if params.tfs_z < 1 else None

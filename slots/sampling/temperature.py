@@ -19,15 +19,19 @@ def scale(candidates: Candidates, temperature: float) -> None:
 
 def scale_by_entropy(candidates: Candidates, temperature: float, reach: float, exponent: float) -> None:
     """Dynamic temperature (kalomaze, 2023): from `temperature - reach` where one token is certain up to `temperature +
-    reach` where all are equally likely, in between by the entropy's share of its maximum to the power of `exponent`."""
-    if len(candidates) < 2:
+    reach` where all are equally likely, in between by the entropy's share of its maximum to the power of `exponent`.
+
+    As in llama.cpp, the maximum is that of all candidates, also of those that are ruled out.
+    """
+    if candidates.n_counted < 2:
         return
-    share = min(max(candidates.softmax().entropy() / math.log(len(candidates)), 0.0), 1.0)
+    share = min(max(candidates.softmax().entropy() / math.log(candidates.n_counted), 0.0), 1.0)
     least, most = max(temperature - reach, 0.0), temperature + reach
     scale(candidates, least + (most - least) * share**exponent)
 
 
 def make_temperature(of: Ingredients) -> Step | None:
+    """Returns what scales the logits of a request; None at a fixed temperature of 1."""
     params = of.params
     if not of.has_fixed_temperature:
         reach, exponent = params.dynatemp_range, params.dynatemp_exponent

@@ -56,7 +56,8 @@ def keep_min_p(candidates: Candidates, p: float, min_keep: int) -> None:
 
 def keep_top_n_sigma(candidates: Candidates, n: float) -> None:
     """Top-n-sigma sampling (Tang et al., 2024): the tokens whose logits are at most n standard deviations below the
-    largest one. As in llama.cpp, tokens that were ruled out do not count."""
+    largest one. As in llama.cpp, tokens that were ruled out do not count; those that it rules out itself still count
+    as candidates for the samplers behind it."""
     logits, workspace = candidates.logits, candidates.workspace
     mean = logits.mean()
     if mean == -np.inf:
@@ -68,20 +69,23 @@ def keep_top_n_sigma(candidates: Candidates, n: float) -> None:
         mean = logits.mean()
     deviations = np.subtract(logits, mean, out=workspace.shifted[: logits.size])
     sigma = math.sqrt(deviations.dot(deviations) / deviations.size)
-    candidates.keep_from(candidates.peak() - n * sigma)
+    candidates.rule_out_below(candidates.peak() - n * sigma)
 
 
 def make_top_n_sigma(of: Ingredients) -> Step | None:
+    """Returns the sampler of a request; None where all tokens stay."""
     n = of.params.top_n_sigma
     return partial(keep_top_n_sigma, n=n) if n > 0 else None
 
 
 def make_top_k(of: Ingredients) -> Step | None:
+    """Returns the sampler of a request; None where all tokens stay."""
     k = of.params.top_k
     return partial(keep_top_k, k=k) if 0 < k < of.surroundings.n_vocab else None
 
 
 def make_top_p(of: Ingredients) -> Step | None:
+    """Returns the sampler of a request; None where all tokens stay."""
     params = of.params
     return partial(keep_top_p, p=params.top_p, min_keep=params.min_keep) if params.top_p < 1 else None
 
@@ -92,5 +96,6 @@ def k_of(step: Step) -> int | None:
 
 
 def make_min_p(of: Ingredients) -> Step | None:
+    """Returns the sampler of a request; None where all tokens stay."""
     params = of.params
     return partial(keep_min_p, p=params.min_p, min_keep=params.min_keep) if params.min_p > 0 else None

@@ -14,7 +14,10 @@ _TRIES = (256, 4096)
 
 def keep_typical(candidates: Candidates, p: float, min_keep: int) -> None:
     """Locally typical sampling (Meister et al., 2022): the tokens whose surprise is nearest to the entropy, as many as
-    it takes for their probabilities to add up to more than p."""
+    it takes for their probabilities to add up to more than p.
+
+    Tokens that are ruled out add nothing to the entropy; llama.cpp's is not a number with one of them.
+    """
     softmax = candidates.softmax()
     total = softmax.total()
     # Surprise and entropy differ by as much as a logit and the mean of the logits do.
@@ -30,5 +33,6 @@ def keep_typical(candidates: Candidates, p: float, min_keep: int) -> None:
 
 
 def make_typical(of: Ingredients) -> Step | None:
+    """Returns the sampler of a request; None where all tokens stay."""
     params = of.params
     return partial(keep_typical, p=params.typical_p, min_keep=params.min_keep) if params.typical_p < 1 else None

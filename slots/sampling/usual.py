@@ -13,12 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from slots.llama import Logits
 from slots.sampling.candidates import LARGEST_LOGIT
 from slots.sampling.columns import Indices
-from slots.sampling.grammar_mask import GrammarMask
-from slots.sampling.masked_rows import largest_allowed
-from slots.sampling.table import Table, largest_of_rows
+from slots.sampling.table import Table
 
 MOST_CANDIDATES = 512
 """Of a row here; drawing from many more is done in another way."""
@@ -41,24 +38,21 @@ class UsualChain:
     """The chains of several rows, with their options side by side."""
 
     def __init__(self, options: Sequence[UsualOptions]) -> None:
-        self._ks = np.array([option.top_k for option in options])
+        self.top_ks: Indices = np.array([option.top_k for option in options], np.intp)
+        """Shape (rows,)."""
         self._top_p = np.array([option.top_p for option in options])
+        self._has_top_p = bool((self._top_p < 1).any())
+        min_keep = np.array([option.min_keep for option in options], np.intp)
+        self._least_of_top_p = np.where(self._top_p < 1, min_keep, self.top_ks)
         self._log_min_p = np.array([math.log(option.min_p) if option.min_p else -math.inf for option in options])
-        self._min_keep = np.array([option.min_keep for option in options])
+        self._has_min_p = bool((self._log_min_p > -math.inf).any())
+        self._is_kept_by_min_p = np.arange(self.top_ks.max(initial=0)) < min_keep[:, None]
         self._temperatures = np.array([option.temperature for option in options])
 
-    def apply(
-        self, logits: Logits, rows: Indices, n_columns: int, masks: Sequence[GrammarMask | None] | None = None
-    ) -> Table | None:
-        """What the chains leave of some rows of the logits; None where it is better to look at each row alone.
-
-        `masks` has for each row that of its grammar, if it has one. Raises InvalidRequest where one hits its limits.
-        """
-        if masks is None:
-            table = largest_of_rows(logits, rows, self._ks, n_columns)
-        else:
-            table = largest_allowed(logits, rows, self._ks, n_columns, masks)
-        if table is None or not self._can_be_scaled(table):
+    def apply(self, table: Table) -> Table | None:
+        """What the chains leave of the largest logits of their rows, which are as many as `top_ks` says, and which are
+        changed; None where it is better to look at each row alone."""
+        if not self._can_be_scaled(table):
             return None
         self._keep_top_p(table)
         self._keep_min_p(table)
@@ -70,16 +64,17 @@ class UsualChain:
         return bool((np.abs(table.logits[:, 0]) / self._temperatures < LARGEST_LOGIT).all())
 
     def _keep_top_p(self, table: Table) -> None:
-        if (self._top_p < 1).any():
+        if self._has_top_p:
             mass = table.mass()
-            n = (mass < self._top_p[:, None] * mass[:, -1:]).sum(axis=1) + 1
-            table.keep_first(np.where(self._top_p < 1, np.maximum(n, self._min_keep), self._ks))
+            n = (mass < self._top_p[:, None] * mass[:, -1:]).argmin(axis=1) + 1
+            table.keep_first(np.maximum(n, self._least_of_top_p))
 
     def _keep_min_p(self, table: Table) -> None:
-        if (self._log_min_p > -np.inf).any():
+        if self._has_min_p:
             bounds = (table.logits[:, 0] + self._log_min_p).astype(np.float32)
-            n = ((table.logits >= bounds[:, None]) & table.is_candidate).sum(axis=1)
-            table.keep_first(np.maximum(n, self._min_keep))
+            is_likely = table.logits >= bounds[:, None]
+            is_likely |= self._is_kept_by_min_p[:, : is_likely.shape[1]]
+            table.is_candidate &= is_likely
 
 
 def draw_from_rows(table: Table, shares: Floats64) -> list[int]:
@@ -89,7 +84,6 @@ def draw_from_rows(table: Table, shares: Floats64) -> list[int]:
     """
     mass = table.mass()
     total = mass[:, -1]
-    places = (mass <= (shares * total)[:, None]).sum(axis=1)
-    last = (mass < total[:, None]).sum(axis=1)
-    tokens: list[int] = table.tokens[np.arange(total.size), np.minimum(places, last)].tolist()
+    places = (mass > (shares * total)[:, None]).argmax(axis=1)
+    tokens: list[int] = table.tokens[np.arange(total.size), places].tolist()
     return tokens

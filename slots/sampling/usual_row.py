@@ -33,8 +33,7 @@ def draw_usual(candidates: Candidates, options: UsualOptions, random: np.random.
     if options.temperature != 1:
         logits = logits / np.float32(options.temperature)
     mass = list(accumulate(np.exp(logits - logits[0], dtype=np.float64).tolist()))
-    place = bisect_right(mass, random.random() * mass[-1])
-    return place if place < len(mass) else bisect_left(mass, mass[-1])
+    return bisect_right(mass, random.random() * mass[-1])
 
 
 def _n_kept(candidates: Candidates, peak: float, options: UsualOptions) -> int:

@@ -12,7 +12,11 @@ _LEAST_WEIGHT = 1e-45
 
 class Xtc:
     """XTC, exclude top choices (p-e-w, text-generation-webui, 2024): now and then, all tokens with at least a threshold
-    of probability are taken away but for the least likely one of them."""
+    of probability are taken away but for the least likely one of them.
+
+    As in llama.cpp, tokens that are ruled out count for `min_keep`. Unlike there, a threshold of 0 makes none of them
+    the least likely one.
+    """
 
     def __init__(self, probability: float, threshold: float, min_keep: int, random: np.random.Generator) -> None:
         """`probability` is that of it happening at a token."""
@@ -27,18 +31,19 @@ class Xtc:
         softmax = candidates.softmax()
         least = max(self._threshold * softmax.total(), _LEAST_WEIGHT)
         top = at_least(softmax.weights, least, candidates.workspace)
-        if top.size < 2 or len(candidates) - (top.size - 1) < self._min_keep:
+        if top.size < 2 or candidates.n_counted - (top.size - 1) < self._min_keep:
             return
         stays = candidates.workspace.mask[: len(candidates)]
         stays[:] = True
         stays[top] = False
         stays[top[softmax.weights[top].argmin()]] = True
-        was_sorted = candidates.is_sorted
+        was_sorted, n_ruled_out = candidates.is_sorted, candidates.n_ruled_out
         candidates.keep(stays.nonzero()[0])
-        candidates.is_sorted = was_sorted
+        candidates.is_sorted, candidates.n_ruled_out = was_sorted, n_ruled_out
 
 
 def make_xtc(of: Ingredients) -> Step | None:
+    """Returns the sampler of a request; None where it never takes a token away."""
     params = of.params
     if params.xtc_probability == 0 or params.xtc_threshold > 0.5:
         return None

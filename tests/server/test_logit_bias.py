@@ -52,6 +52,8 @@ def test_biases_of_one_token_add_up(server: str) -> None:
         ({"5": "much"}, 'logit_bias: expected a number, got "much"'),
         ([[-1, 1]], "logit_bias: expected the id of a token, from 0 to"),
         ({"99999999": 1}, "logit_bias: expected the id of a token, from 0 to"),
+        ({"999999999999": 1}, "logit_bias: expected keys that are ids of tokens or strings, got"),
+        ({"9" * 5000: 1}, "logit_bias: expected keys that are ids of tokens or strings, got"),
     ],
 )
 def test_anything_else_is_refused(server: str, bias: Any, message: str) -> None:

@@ -76,6 +76,13 @@ def test_the_ends_of_the_unit_interval_give_possible_tokens_too(row: Logits, num
         assert probability > 0
 
 
+@pytest.mark.parametrize("size", [3, 2000, 5000])
+def test_where_rounding_leaves_no_mass_the_last_possible_token_is_drawn(size: int) -> None:
+    row = np.zeros(size, np.float32)
+    row[size // 2 :] = -np.inf
+    assert draw(whole(row), Fixed(1 - 2**-53))[0] == size // 2 - 1
+
+
 @examples(50)
 @given(rows, st.floats(0, 1, exclude_max=True))
 def test_the_drawn_token_is_the_first_with_enough_mass_up_to_it(row: Logits, number: float) -> None:

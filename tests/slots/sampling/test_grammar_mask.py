@@ -31,6 +31,12 @@ OPTIONS: list[dict[str, Any]] = [
     {"mirostat": 2},
     {"adaptive_target": 0.5, "samplers": ("top_k", "adaptive_p")},
     {"logit_bias": ((0, 3.0), (5, -2.0))},
+    {"samplers": ("temperature",), "dynatemp_range": 0.7},
+    {"top_p": 1.0, "min_p": 0.0, "dynatemp_range": 0.7},
+    {"tfs_z": 0.9},
+    {"samplers": ("tfs_z",), "tfs_z": 0.5},
+    {"samplers": ("xtc",), "xtc_probability": 1.0, "xtc_threshold": 0.05, "min_keep": 5},
+    {"samplers": ("top_n_sigma", "xtc", "temperature"), "top_n_sigma": 2.0, "xtc_probability": 1.0, "min_keep": 5},
 ]
 
 
@@ -73,7 +79,7 @@ def choose(sampler: Sampler, row: Logits) -> int | str:
         return "none"
 
 
-@examples(300)
+@examples(400)
 @given(rows_of(st.sampled_from([40, 3000, 20_000])), st.integers(0, 2**32), st.floats(0, 1), st.sampled_from(OPTIONS))
 def test_a_grammar_is_as_if_the_model_ruled_the_other_tokens_out(
     row: Logits, seed: int, share: float, options: dict[str, Any]

@@ -26,6 +26,7 @@ from tests.slots.sampling.oracle import (
     of_candidates,
     of_llama_cpp,
     of_sampler,
+    peaked,
     tied,
     whole,
 )
@@ -33,6 +34,8 @@ from tests.slots.sampling.oracle import (
 N_TOKENS = 40
 TIED = tied(np.random.default_rng(SEED))
 BARRED = barred(np.random.default_rng(SEED))
+PEAKED = peaked(np.random.default_rng(SEED))
+FLAT = np.zeros(SIZE, np.float32)
 
 Make = Callable[[Row], Candidates]
 Learner = MirostatV1 | MirostatV2 | AdaptiveP
@@ -59,7 +62,7 @@ def test_penalties(make: Make, last_n: int, repeat: float, frequency: float, pre
     with LlamaSampler(lib.llama_sampler_init_penalties(SIZE, last_n, repeat, frequency, presence)) as theirs:
         for token in seen:
             theirs.accept(token)
-        for row in random_rows(3.0):
+        for row in [*random_rows(3.0), PEAKED, FLAT, TIED, BARRED]:
             candidates = make(row)
             ours(candidates)
             assert_same(row, of_candidates(candidates), of_sampler(theirs, row))
@@ -68,11 +71,12 @@ def test_penalties(make: Make, last_n: int, repeat: float, frequency: float, pre
             theirs.accept(token)
 
 
-def test_logit_bias() -> None:
+@either_way
+def test_logit_bias(make: Make) -> None:
     biases = [(0, 1.5), (3, -200.0), (499, -np.inf), (17, 30.0)]
     array = (lib.llama_logit_bias * len(biases))(*[lib.llama_logit_bias(token, bias) for token, bias in biases])
-    for row in random_rows(3.0):
-        candidates = whole(row)
+    for row in [*random_rows(3.0), PEAKED, FLAT, TIED, BARRED]:
+        candidates = make(row)
         LogitBias(biases, ())(candidates)
         theirs = of_llama_cpp(lib.llama_sampler_init_logit_bias(SIZE, len(biases), array), row)
         assert_same(row, of_candidates(candidates), theirs)
@@ -97,7 +101,7 @@ def follow(ours: Learner, theirs: LlamaSampler, make: Make, some_rows: Sequence[
 @pytest.mark.parametrize(("tau", "eta"), [(5.0, 0.1), (2.0, 0.5), (8.0, 0.01), (0.5, 1.0)])
 def test_mirostat_2(make: Make, tau: float, eta: float, scale: float) -> None:
     theirs = LlamaSampler(lib.llama_sampler_init_mirostat_v2(SEED, tau, eta))
-    follow(MirostatV2(tau, eta), theirs, make, [*random_rows(scale), TIED, BARRED])
+    follow(MirostatV2(tau, eta), theirs, make, [*random_rows(scale), TIED, BARRED, PEAKED])
 
 
 @either_way
@@ -106,7 +110,7 @@ def test_mirostat_2(make: Make, tau: float, eta: float, scale: float) -> None:
 def test_mirostat_1(make: Make, tau: float, eta: float, scale: float) -> None:
     theirs = LlamaSampler(lib.llama_sampler_init_mirostat(SIZE, SEED, tau, eta, 100))
     # Of equal logits, llama.cpp keeps one where the paper's k is beyond all integers.
-    follow(MirostatV1(tau, eta, SIZE), theirs, make, [*random_rows(scale), BARRED])
+    follow(MirostatV1(tau, eta, SIZE), theirs, make, [*random_rows(scale), BARRED, PEAKED])
 
 
 @either_way
@@ -114,7 +118,7 @@ def test_mirostat_1(make: Make, tau: float, eta: float, scale: float) -> None:
 @pytest.mark.parametrize(("target", "decay"), [(0.0, 0.9), (0.2, 0.0), (0.5, 0.5), (0.7, 0.99), (1.0, 0.9)])
 def test_adaptive_p(make: Make, target: float, decay: float, scale: float) -> None:
     theirs = LlamaSampler(lib.llama_sampler_init_adaptive_p(target, decay, SEED))
-    follow(AdaptiveP(target, decay), theirs, make, [*random_rows(scale), TIED, BARRED])
+    follow(AdaptiveP(target, decay), theirs, make, [*random_rows(scale), TIED, BARRED, PEAKED])
 
 
 def test_infill(bundled_model: Model) -> None:

@@ -73,6 +73,14 @@ def test_of_tokens_that_are_equally_likely_the_share_z_stays(make: Make) -> None
     assert tokens_of(candidates) == list(range(49))
 
 
+@either_way
+def test_the_tail_begins_behind_the_share_z(make: Make) -> None:
+    """And not where it is just reached: the shares are quarters."""
+    candidates = make(np.zeros(6, np.float32))
+    keep_before_tail(candidates, 0.5, 0)
+    assert tokens_of(candidates) == [0, 1]
+
+
 def test_a_single_possible_token_stays() -> None:
     candidates = whole(np.array([-np.inf, 1.0, -np.inf, -np.inf], np.float32))
     keep_before_tail(candidates, 0.0, 0)

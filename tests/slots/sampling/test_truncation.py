@@ -116,6 +116,16 @@ def test_of_equals_at_the_cut_the_lower_tokens_stay(make: Make) -> None:
     assert tokens_of(by_rank) == tokens_of(by_mass) == list(range(500))
 
 
+@either_way
+@pytest.mark.parametrize("size", [3_000, 20_000])
+def test_of_equals_as_many_stay_as_have_the_mass(make: Make, size: int) -> None:
+    """Also where they are just more than are looked at first."""
+    for n in (127, 128, 129, 150, 1000):
+        candidates = make(np.zeros(size, np.float32))
+        keep_top_p(candidates, (n - 0.5) / size, 0)
+        assert tokens_of(candidates) == list(range(n))
+
+
 def test_equals_are_never_told_apart_by_min_p() -> None:
     candidates = whole(np.array([1, 2, 2, 1], np.float32))
     keep_min_p(candidates, 1.0, 0)

@@ -59,6 +59,14 @@ def test_the_most_likely_token_goes_when_it_is_not_typical(make: Make) -> None:
 
 
 @either_way
+def test_of_equals_more_than_the_mass_stays(make: Make) -> None:
+    """As in llama.cpp, where two halves are not more than a half."""
+    candidates = make(np.zeros(4, np.float32))
+    keep_typical(candidates, 0.5, 0)
+    assert len(candidates) == 3
+
+
+@either_way
 def test_more_than_there_are_cannot_be_kept(make: Make) -> None:
     candidates = make(logits_of(0.6, 0.3, 0.1))
     keep_typical(candidates, 0.1, 10**9)
