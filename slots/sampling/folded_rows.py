@@ -5,11 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from slots.llama import Logits
-from slots.sampling.columns import Floats32, Indices
+from slots.sampling.columns import FOLD_AGAIN, Floats32, Indices
 from slots.sampling.cores import Cores
 
-_DEPTH = 8
-"""Values in a column: few, so that few are looked into beside those that are looked for."""
+_LEAST_DEPTH = 7
+_MOST_DEPTH = 40
+"""Values in a column. Each of those has to be looked at in the columns that are looked into."""
+_FAST_COLUMNS = 4096
+"""So many maxima stay in a core's first cache while a row is folded into them."""
 _COLUMNS_FOR_EACH = 4
 """Columns at least for each token that is looked for."""
 _MOST_REACHING = 4
@@ -23,8 +26,13 @@ def n_columns_for(n_vocab: int, k: int) -> int | None:
     least = _COLUMNS_FOR_EACH * k
     if n_vocab < 2 * least:
         return None
-    n = max(1 << (n_vocab // _DEPTH).bit_length() - 1, 1 << (least - 1).bit_length())
+    n = max(min(n_vocab // _LEAST_DEPTH, _FAST_COLUMNS), 1)
+    n = max(1 << n.bit_length() - 1, _power_of_2_from(n_vocab // _MOST_DEPTH), _power_of_2_from(least))
     return n if 2 * n <= n_vocab else None
+
+
+def _power_of_2_from(n: int) -> int:
+    return 1 << max(n - 1, 0).bit_length()
 
 
 @dataclass(slots=True)
@@ -44,8 +52,8 @@ class Found:
 class RowFolder:
     """Finds the large logits of the rows of a step.
 
-    A row is folded into columns, of which the largest values are kept, and these are folded again while they are
-    many. A column has a large logit where it has a large maximum, so that few columns are looked into.
+    A row is folded into columns, of which the largest values are kept. A column has a large logit where it has a large
+    maximum, so that few columns are looked into.
     """
 
     def __init__(self, cores: Cores) -> None:
@@ -59,28 +67,17 @@ class RowFolder:
         Returns None where it is better to look at the rows one by one: when they are short, or logits are so much
         alike, or not numbers.
         """
-        most_looked_for = int(ks.max())
-        n_columns = n_columns_for(logits.shape[1], most_looked_for)
+        n_columns = n_columns_for(logits.shape[1], int(ks.max()))
         if n_columns is None:
             return None
-        levels = [self._fold(logits, rows, n_columns)]
-        while levels[-1].shape[1] >= _DEPTH * _COLUMNS_FOR_EACH * most_looked_for:
-            levels.append(np.maximum.reduce(levels[-1].reshape(rows.size, _DEPTH, -1), axis=1))
-        bounds = _bounds(levels[-1], ks)
+        maxima = self._fold(logits, rows, n_columns)
+        bounds = _bounds(maxima, ks)
         if bounds is None:
             return None
-        # Bounds are quickly found on the last level; from there on, large values are sooner found on the one before.
-        *upper, top = levels[:-1] or levels
-        hits = (top >= bounds[:, None]).ravel().nonzero()[0]
-        numbers = hits // top.shape[1]
-        found = Found(numbers, hits - numbers * top.shape[1], top.ravel()[hits])
-        width = top.shape[1]
-        for level, places in [*((level, None) for level in reversed(upper)), (logits, rows)]:
-            if found.numbers.size > _MOST_REACHING * ks.sum():
-                return None
-            found = _look_into(level, found, places, width, bounds)
-            width = level.shape[1]
-        return found
+        reaching = (maxima >= bounds[:, None]).ravel().nonzero()[0]
+        if reaching.size > _MOST_REACHING * ks.sum():
+            return None
+        return _look_into(logits, rows, reaching, n_columns, bounds)
 
     def _fold(self, logits: Logits, rows: Indices, n_columns: int) -> Floats32:
         """The maxima of the columns of each row, shape (rows, columns), until the next call."""
@@ -112,6 +109,8 @@ def _fold_rows(logits: Logits, rows: Indices, maxima: Floats32) -> None:
 
 def _bounds(maxima: Floats32, ks: Indices) -> Floats32 | None:
     """A lower bound for the k-th largest logit of each row, shape (rows,); None if some are not numbers."""
+    while maxima.shape[1] >= FOLD_AGAIN * _COLUMNS_FOR_EACH * ks.max():
+        maxima = np.maximum.reduce(maxima.reshape(ks.size, FOLD_AGAIN, -1), axis=1)
     ordered = np.sort(maxima, axis=1)
     if np.isnan(ordered[:, -1]).any():
         return None
@@ -119,20 +118,19 @@ def _bounds(maxima: Floats32, ks: Indices) -> Floats32 | None:
     return bounds
 
 
-def _look_into(values: Floats32, columns: Found, rows: Indices | None, width: int, bounds: Floats32) -> Found:
-    """The values that reach the bounds of their rows, in some of the columns that values are folded into.
-
-    `rows` says where in `values` the rows are, if not in their order; `width` is how many columns there are.
-    """
-    size = values.shape[1]
-    depth = -(-size // width)
-    places = columns.tokens[:, None] + width * np.arange(depth)
-    numbers = columns.numbers
-    starts = size * (numbers if rows is None else rows[numbers])
-    # The last place may be behind the end of a row.
-    found = values.ravel().take(starts[:, None] + places, mode="clip")
-    reaches = found >= bounds[numbers, None]
-    if size % width:
-        reaches &= places < size
+def _look_into(logits: Logits, rows: Indices, reaching: Indices, n_columns: int, bounds: Floats32) -> Found:
+    """The logits in some columns that reach the bounds of their rows, shape (rows,). The columns are counted through
+    all of the rows; shape (columns,)."""
+    numbers = reaching // n_columns
+    columns = reaching - numbers * n_columns
+    n_vocab = logits.shape[1]
+    depth = -(-n_vocab // n_columns)
+    starts = rows[numbers] * n_vocab
+    places = (starts + columns)[:, None] + n_columns * np.arange(depth)
+    # The last place of a column may be behind the end of its row.
+    values = logits.ravel().take(places, mode="clip")
+    reaches = values >= bounds[numbers, None]
+    reaches[:, -1] &= columns < n_vocab - n_columns * (depth - 1)
     hits = reaches.ravel().nonzero()[0]
-    return Found(numbers[hits // depth], places.ravel()[hits], found.ravel()[hits])
+    which = hits // depth
+    return Found(numbers[which], places.ravel()[hits] - starts[which], values.ravel()[hits])
