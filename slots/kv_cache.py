@@ -27,7 +27,7 @@ _COPIED_PER_COMPUTED = 512
 _LEAST_PARKED = 16
 """Fewest tokens, of those that a slot would lose, for which it is parked."""
 
-_NOTHING = Match({}, None, None, 0)
+_NOTHING = Match({}, None, None, 0, 0)
 
 
 class Sequences(Protocol):
@@ -76,6 +76,7 @@ class KvCache:
         slot.take(work)
         self._prefixes.set_live(slot.slot_id, slot.cached[: slot.n_exact], slot.scope)
         note_common_prefixes(slot, self._slots)
+        self._plan_stops(work, match)
         if not n_moved:
             self._fill(slot, match)
 
@@ -93,14 +94,14 @@ class KvCache:
                 self._fill(slot, self.match(slot.work))
 
     def note_computed(self, slot: Slot, tokens: Sequence[int]) -> None:
-        """Take down that these tokens were computed behind what a slot has. A model whose memory cannot be cut is
-        parked where the prompt ends, so that another text can go on from there."""
+        """Take down that these tokens were computed behind what a slot has. A sequence that cannot be cut is parked
+        where others' texts part from it, so that these can go on from there."""
         if slot.work:
             slot.work.note_evaluated(len(slot.cached), len(tokens))
         slot.cached += tokens
         if self.cells:
             self.cells.add(slot.slot_id, len(tokens))
-        if not self._sequences.can_cut and slot.is_prefilling and slot.n_pending == 1:
+        if not self._sequences.can_cut and slot.work and len(slot.cached) in slot.work.all_stops:
             self._park(slot, 0)
 
     def take_back(self, slot: Slot) -> None:
@@ -114,6 +115,8 @@ class KvCache:
         """
         if slot.work:
             slot.work.remove(start, end)
+        if not self._can_move(slot, start):
+            self._stop_sharing(slot, start)
         if self._can_move(slot, start):
             self._remove_range(slot, start, end)
         else:
@@ -150,6 +153,12 @@ class KvCache:
         slot.last_used = max(other.last_used for other in self._slots)
         self._prefixes.set_live(slot.slot_id, slot.cached[: slot.n_exact], slot.scope)
 
+    def _plan_stops(self, work: Work, match: Match) -> None:
+        """Have a sequence that cannot be cut parked behind the system prompt, and where it parts from another one that
+        could not be taken: the next that parts there will find it."""
+        places = (work.request.scope.n_public, match.n_agreed)
+        work.stops |= {place for place in places if place - match.n_tokens >= _LEAST_PARKED}
+
     def _register(self) -> None:
         """Tell the prefix cache what the slots have computed since."""
         for slot in self._slots:
@@ -168,6 +177,8 @@ class KvCache:
             self._take_from(self._slots[match.slot_id], slot, match.n_live)
 
     def _take_from(self, source: Slot, slot: Slot, n_tokens: int) -> None:
+        if len(source.cached) < n_tokens:
+            return  # it gave way, to what was not restored in the end
         n_won = n_tokens - len(slot.cached)
         if self._sequences.can_share and n_won > 0:
             self._share(source, slot, n_tokens)
@@ -233,7 +244,10 @@ class KvCache:
         return len(slot.cached) == n_kept
 
     def _let_go(self, slot: Slot, n_kept: int) -> None:
-        """Cut a slot down to its first tokens; what goes is parked."""
+        """Cut a slot down to its first tokens; what goes is parked, or as much of it as may be."""
+        if self._sequences.can_cut and len(slot.cached) - n_kept >= _LEAST_PARKED:
+            n_most = self._prefixes.n_parkable(len(slot.cached), self._sequences.snapshot_bytes(slot.slot_id))
+            self._cut(slot, max(n_most, n_kept))
         self._park(slot, n_kept)
         self._cut(slot, n_kept)
 
@@ -287,6 +301,17 @@ class KvCache:
     def _can_move(self, slot: Slot, start: int) -> bool:
         """Whether tokens from `start` on can be moved: cells of a pool only while they are one slot's alone."""
         return self._sequences.can_shift and not (self.cells and self.cells.is_shared(slot.slot_id, start))
+
+    def _stop_sharing(self, slot: Slot, start: int) -> None:
+        """Let a slot have the cells from `start` on for itself, so that its text does not depend on who else has had
+        its beginning: idle slots give up what they have, those that work compute again what they shared."""
+        if not (self._sequences.can_shift and self.cells):
+            return
+        slot.inexact_from = min(start, slot.n_exact)  # so that others' copies of what is to be moved are parked
+        self._prefixes.cut_live(slot.slot_id, slot.n_exact)
+        for other in self._slots:
+            if self.cells.are_shared(slot.slot_id, other.slot_id, start):
+                self._let_go(other, 0 if other.is_idle else start)
 
     def _remove_range(self, slot: Slot, start: int, end: int) -> None:
         self._sequences.remove_range(slot.slot_id, start, end)

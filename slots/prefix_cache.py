@@ -15,6 +15,9 @@ import numpy.typing as npt
 from slots.prefix_tree import Node, PrefixTree, Symbols
 from slots.scope import Scope
 
+_SURELY_FITTING = 0.98
+"""Part of what fits by the rule of three: not all bytes of a snapshot are those of its tokens."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parked:
@@ -38,6 +41,8 @@ class Match:
     """The parked sequence that has the most of it; None if none has any."""
     n_parked: int
     """How many tokens that one has."""
+    n_agreed: int
+    """How many tokens of it some sequence begins with, also where that one cannot be cut so that it can be taken."""
 
     @property
     def n_live(self) -> int:
@@ -121,16 +126,16 @@ class PrefixCache:
         they begin with as a whole.
         """
         by_slot: dict[int, int] = {}
-        parked, n_parked = None, 0
+        parked, n_parked, n_agreed = None, 0, 0
         for node, depth in self._tree.root.walk(_symbols(tokens[:limit], scope)):
-            n_tokens = _n_tokens(depth, scope)
+            n_tokens = n_agreed = _n_tokens(depth, scope)
             if n_tokens > 0:
                 slots, entry = self._usable(node, depth)
                 by_slot.update(dict.fromkeys(slots, n_tokens))
                 if entry is not None:
                     parked, n_parked = entry, n_tokens
         slot_id = max(by_slot, key=by_slot.__getitem__, default=None)
-        return Match(by_slot, slot_id, parked, n_parked)
+        return Match(by_slot, slot_id, parked, n_parked, n_agreed)
 
     def is_parked(self, tokens: Sequence[int], scope: Scope) -> bool:
         """Whether parking a sequence would add nothing: it is empty, or parked, or, where sequences can be cut, a part
@@ -147,6 +152,12 @@ class PrefixCache:
     def has_room(self, n_bytes: int) -> bool:
         """Whether a snapshot of this size may be parked, if others go for it."""
         return self._budget_bytes is None or 0 < self._budget_bytes >= n_bytes
+
+    def n_parkable(self, n_tokens: int, n_bytes: int) -> int:
+        """How many of the first tokens of a sequence may be parked, if a snapshot of all of them has this size."""
+        if self._budget_bytes is None or n_bytes <= self._budget_bytes:
+            return n_tokens
+        return int(_SURELY_FITTING * n_tokens * self._budget_bytes / n_bytes)
 
     def park(self, tokens: Sequence[int], scope: Scope, snapshot: npt.NDArray[np.uint8]) -> None:
         """Keep a sequence that loses its slot, unless it is parked already or there is no room for it.

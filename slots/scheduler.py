@@ -31,8 +31,9 @@ def choose_slot(work: Work, slots: Sequence[Slot], match: Match, *, have_streams
     """The slot for a request that can get one.
 
     In this order: the slot that was asked for by number; one that served the session last; one that holds the longest
-    prefix there is, if its conversation goes on with it; where slots have streams of their own, one beside a slot that
-    works, so that both are computed in one pass; the least recently used one. The prefix is brought there.
+    prefix there is, if its conversation goes on with it; an empty one; the least recently used one. Where slots have
+    streams of their own, one beside a slot that works is better than another, so that both are computed in one pass.
+    The prefix is brought there.
     """
     request = work.request
     if request.slot_id >= 0:
@@ -42,8 +43,9 @@ def choose_slot(work: Work, slots: Sequence[Slot], match: Match, *, have_streams
     if of_session:
         return max(of_session, key=lambda slot: (match.by_slot.get(slot.slot_id, 0), slot.last_used))
     going_on = [slot for slot in idle if request.cache_prompt and _goes_on_in(slot, match)]
-    neighbours = _beside_work(slots) if have_streams else []
-    return min(going_on or neighbours or idle, key=lambda slot: slot.last_used)
+    fresh = [slot for slot in idle if not slot.cached] or idle
+    neighbours = [slot for slot in _beside_work(slots) if slot in fresh] if have_streams else []
+    return min(going_on or neighbours or fresh, key=lambda slot: slot.last_used)
 
 
 def _beside_work(slots: Sequence[Slot]) -> list[Slot]:
@@ -54,7 +56,7 @@ def _beside_work(slots: Sequence[Slot]) -> list[Slot]:
 
 def _goes_on_in(slot: Slot, match: Match) -> bool:
     n_own = match.by_slot.get(slot.slot_id, 0)
-    return n_own == match.n_tokens and len(slot.cached) - n_own <= _MOST_LOST * len(slot.cached)
+    return 0 < n_own == match.n_tokens and len(slot.cached) - n_own <= _MOST_LOST * len(slot.cached)
 
 
 def has_room(work: Work, slots: Sequence[Slot], match: Match, cells: Cells | None) -> bool:
@@ -64,7 +66,7 @@ def has_room(work: Work, slots: Sequence[Slot], match: Match, cells: Cells | Non
         return True
     idle = [slot.slot_id for slot in slots if slot.is_idle]
     n_promised = sum(slot.n_pending for slot in working) + _ROOM_TO_GENERATE * len(working)
-    n_shared = match.n_live if match.slot_id is not None and not slots[match.slot_id].is_idle else 0
+    n_shared = max(match.by_slot.get(slot.slot_id, 0) for slot in working)
     return len(work.tokens) - n_shared <= cells.n_free + cells.freed_by(idle) - n_promised
 
 
@@ -151,12 +153,11 @@ def plan_step(slots: Sequence[Slot], limits: Limits, cells: Cells | None) -> Pla
     room = _Room(slots, working, cells, plan)
     ready: list[Slot] = []
     leaders: list[Slot] = []
-    stops: dict[int, int] = {}
     for slot in working:
         leader = leader_of(slot, leaders, limits.least_taken)
         has_waited, slot.waits_for = slot.waits_for is not None, leader.slot_id if leader else None
-        if leader:
-            stops[leader.slot_id] = min(stops.get(leader.slot_id, leader.n_ctx), _n_common(slot, leader))
+        if leader and leader.work:
+            leader.work.stops.add(_n_common(slot, leader))
         elif not has_waited and room.claim(slot):  # who has waited in vain takes what there is before going on
             ready.append(slot)
             if slot.is_prefilling:
@@ -167,17 +168,16 @@ def plan_step(slots: Sequence[Slot], limits: Limits, cells: Cells | None) -> Pla
         if budget > 0 and not slot.is_generating:
             n_tokens = min(slot.n_pending, budget)
             if not limits.can_cut:
-                n_tokens = min(n_tokens, _until_stop(slot, stops.get(slot.slot_id)))
+                n_tokens = min(n_tokens, _until_stop(slot))
             plan.shares.append(Share(slot, n_tokens))
             budget -= n_tokens
     return plan
 
 
-def _until_stop(slot: Slot, stop: int | None) -> int:
-    """How many tokens to compute before the next point at which the sequence will be taken whole: where a prompt that
-    waits for it parts from it, and the last but one token of its own, from which the same prompt can start again."""
+def _until_stop(slot: Slot) -> int:
+    """How many tokens to compute before the next point at which the sequence will be taken whole."""
     n_cached = len(slot.cached)
-    points = [slot.work.n_reusable if slot.work else 0, stop or 0]
+    points = slot.work.all_stops if slot.work else ()
     return min((point - n_cached for point in points if point > n_cached), default=slot.n_pending)
 
 

@@ -28,6 +28,9 @@ class Work:
     """Nothing is taken from a cache for it: because it must not be, or because that was tried and failed."""
     in_common: dict[int, int] = field(default_factory=dict)
     """By the number of another request whose prompt was still being computed: how many tokens both begin with."""
+    stops: set[int] = field(default_factory=set)
+    """Numbers of tokens after which others' texts part, or are likely to: where sequences cannot be cut, it is there
+    that they can be taken whole."""
 
     _reached: int = 0
     """How far the prompt was computed, or taken, at some time."""
@@ -41,6 +44,11 @@ class Work:
     def n_reusable(self) -> int:
         """Most tokens that may come from a cache: the last one has to be computed, for its logits."""
         return len(self.tokens) - 1
+
+    @property
+    def all_stops(self) -> set[int]:
+        """With the place from which the same prompt can start again."""
+        return {*self.stops, self.n_reusable}
 
     @property
     def n_cached(self) -> int:
@@ -62,6 +70,7 @@ class Work:
         """Leave out the tokens [start, end)."""
         self.truncated = True
         self.in_common.clear()
+        self.stops.clear()
         self.n_removed += end - start
         self.n_prompt -= max(min(end, self.n_prompt) - start, 0)
         del self.tokens[start:end]

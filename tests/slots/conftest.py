@@ -1,8 +1,10 @@
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.float_copy import write_float_copy
 from models.source import BUNDLED_MODEL
 from slots.llama import Model
 from slots.options import ContextOptions, EngineOptions, ModelOptions
@@ -25,6 +27,14 @@ def make_runner() -> Iterator[MakeRunner]:
     yield make
     for runner in runners:
         runner.close()
+
+
+@pytest.fixture(scope="session")
+def float_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled model in 32-bit floats: what the shape of a batch does to its logits is next to nothing."""
+    copy = tmp_path_factory.mktemp("model") / "float.gguf"
+    write_float_copy(BUNDLED_MODEL, copy)
+    return copy
 
 
 @pytest.fixture(scope="session")

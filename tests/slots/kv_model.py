@@ -23,7 +23,14 @@ class KvModel:
     """What `KvCache` asks of a context. A snapshot's bytes are numbers of what it recorded."""
 
     def __init__(
-        self, *, is_pool: bool, n_ctx: int, n_sequences: int, can_cut: bool = True, can_share: bool = True
+        self,
+        *,
+        is_pool: bool,
+        n_ctx: int,
+        n_sequences: int,
+        can_cut: bool = True,
+        can_share: bool = True,
+        bytes_per_token: int = 10,
     ) -> None:
         self.is_pool = is_pool
         self.can_share = is_pool and can_share
@@ -32,6 +39,7 @@ class KvModel:
         self.n_ctx = n_ctx
         self.n_ctx_seq = n_ctx if is_pool else n_ctx // n_sequences
         self.sequences: list[list[Cell]] = [[] for _ in range(n_sequences)]
+        self._bytes_per_token = bytes_per_token
         self._snapshots: list[list[Cell]] = []
 
     @property
@@ -82,7 +90,7 @@ class KvModel:
         self.sequences[target] = self.sequences[source][:n_tokens]
 
     def snapshot_bytes(self, sequence: int) -> int:
-        return 10 * len(self.sequences[sequence])
+        return self._bytes_per_token * len(self.sequences[sequence])
 
     def snapshot(self, sequence: int) -> npt.NDArray[np.uint8]:
         assert self.sequences[sequence], "an empty sequence is not worth a snapshot"

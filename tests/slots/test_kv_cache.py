@@ -7,6 +7,7 @@ from slots.errors import InvalidRequest, SnapshotError
 from slots.kv_cache import KvCache
 from slots.request import CompletionRequest
 from slots.saved_slot import SavedSlot
+from slots.scheduler import Limits, plan_step
 from slots.scope import Scope
 from slots.slot import Slot
 from slots.work import Work
@@ -19,8 +20,19 @@ OTHER = tuple(range(200, 260))
 class Held:
     """A KV cache with slots in it, and ways to put something there."""
 
-    def __init__(self, *, is_pool: bool = False, n_slots: int = 2, n_ctx: int = 400, cache_ram_mib: int = 1) -> None:
-        self.kv = KvModel(is_pool=is_pool, n_ctx=n_ctx, n_sequences=n_slots)
+    def __init__(
+        self,
+        *,
+        is_pool: bool = False,
+        can_cut: bool = True,
+        n_slots: int = 2,
+        n_ctx: int = 400,
+        cache_ram_mib: int = 1,
+        bytes_per_token: int = 10,
+    ) -> None:
+        self.kv = KvModel(
+            is_pool=is_pool, n_ctx=n_ctx, n_sequences=n_slots, can_cut=can_cut, bytes_per_token=bytes_per_token
+        )
         self.slots = [Slot(n, self.kv.n_ctx_seq) for n in range(n_slots)]
         self.cache = KvCache(self.kv, self.slots, cache_ram_mib)
         self._n_seated = 0
@@ -33,14 +45,16 @@ class Held:
         self.cache.seat(self.slots[slot_id], work, self.cache.match(work))
         return len(self.slots[slot_id].cached)
 
-    def compute(self, slot_id: int) -> None:
-        """Compute the prompt, and let the slot go."""
+    def compute(self, slot_id: int, *, stays: bool = False) -> None:
+        """Compute the prompt, and let the slot go unless its work stays."""
         slot = self.slots[slot_id]
-        assert slot.work
-        rest = slot.work.tokens[len(slot.cached) :]
-        self.kv.compute(slot_id, len(slot.cached), rest, slot.scope)
-        self.cache.note_computed(slot, rest)
-        slot.release()
+        limits = Limits(n_batch=1000, n_chunk=1000, can_cut=self.kv.can_cut)
+        while slot.n_pending:
+            share = next(share for share in plan_step(self.slots, limits, None).shares if share.slot is slot)
+            self.kv.compute(slot_id, len(slot.cached), share.tokens, slot.scope)
+            self.cache.note_computed(slot, share.tokens)
+        if not stays:
+            slot.release()
 
     def put(self, slot_id: int, prompt: tuple[int, ...]) -> None:
         self.seat(slot_id, prompt)
@@ -187,16 +201,73 @@ def test_in_a_pool_chunks_that_are_a_slots_own_are_moved() -> None:
     assert held.slots[0].n_exact == 20
 
 
-def test_a_context_that_shares_cells_is_shifted_by_computing_it_again() -> None:
+def test_an_idle_slot_gives_the_cells_up_that_are_to_be_moved_for_another() -> None:
+    held = Held(is_pool=True, n_slots=3)
+    held.put(0, TEXT)
+    held.put(2, OTHER)
+    held.seat(1, (*TEXT, 1))
+    held.cache.forget(held.slots[1], 10, 30)
+    assert held.kv.tokens(1) == held.slots[1].cached == [*TEXT[:10], *TEXT[30:]]
+    assert [slot.cached for slot in held.slots[::2]] == [[], list(OTHER)]
+    assert held.seat(0, (*TEXT, 2)) == len(TEXT)
+
+
+def test_a_slot_that_works_computes_again_what_is_to_be_moved_for_another() -> None:
     held = Held(is_pool=True)
     held.put(0, TEXT)
+    held.seat(0, (*TEXT, 2))
     held.seat(1, (*TEXT, 1))
-    slot = held.slots[1]
-    held.cache.forget(slot, 10, 30)
-    assert slot.cached == list(TEXT[:10])
-    assert slot.work
-    assert slot.work.tokens == [*TEXT[:10], *TEXT[30:], 1]
-    assert held.kv.tokens(0) == list(TEXT)
+    held.cache.forget(held.slots[1], 10, 30)
+    assert held.kv.tokens(1) == held.slots[1].cached == [*TEXT[:10], *TEXT[30:]]
+    assert held.slots[0].cached == list(TEXT[:10])
+    held.compute(0)
+    assert held.kv.tokens(0) == [*TEXT, 2]
+
+
+def test_of_what_is_larger_than_all_that_may_be_parked_the_beginning_comes_back() -> None:
+    held = Held(n_slots=1, bytes_per_token=(1 << 20) // 40)
+    held.put(0, TEXT)
+    held.put(0, OTHER)
+    assert 30 <= held.seat(0, (*TEXT, 1)) <= 40
+    held.compute(0)
+    assert held.kv.tokens(0) == [*TEXT, 1]
+
+
+def test_what_made_room_for_something_that_could_not_be_brought_back_is_not_taken_for_there() -> None:
+    held = Held(is_pool=True, n_slots=3, n_ctx=130)
+    held.put(0, TEXT)
+    held.cache.give_up(held.slots[0])
+    held.put(1, TEXT[:40])
+    held.seat(2, tuple(range(300, 350)))
+    held.compute(2, stays=True)
+    with patch.object(held.kv, "restore", side_effect=SnapshotError("damaged")):
+        assert held.seat(0, (*TEXT, 1)) == 0
+    held.compute(0)
+    assert held.kv.tokens(0) == [*TEXT, 1]
+
+
+def test_what_cannot_be_cut_is_parked_behind_the_system_prompt() -> None:
+    held = Held(can_cut=False, n_slots=1)
+    held.seat(0, TEXT, scope=Scope("", n_public=30))
+    held.compute(0)
+    assert held.seat(0, (*TEXT[:30], 1)) == 30
+
+
+def test_what_cannot_be_cut_is_parked_where_a_second_text_parts_from_it() -> None:
+    """So that a third one finds it."""
+    held = Held(can_cut=False, n_slots=1)
+    held.put(0, TEXT)
+    assert held.seat(0, (*TEXT[:30], 1, 1)) == 0
+    held.compute(0)
+    assert held.seat(0, (*TEXT[:30], 2, 2)) == 30
+
+
+def test_what_cannot_be_cut_is_not_parked_for_a_few_tokens() -> None:
+    held = Held(can_cut=False, n_slots=1)
+    held.put(0, TEXT)
+    held.seat(0, (*TEXT[:15], *OTHER))
+    held.compute(0)
+    assert held.seat(0, (*TEXT[:15], 1)) == 0
 
 
 def test_what_does_not_fit_into_a_full_pool_is_refused() -> None:
@@ -247,3 +318,23 @@ def test_a_copy_that_fails_is_not_tried_at_every_step() -> None:
         held.seat(1, (*TEXT, 1))
         held.cache.catch_up()
     assert restore.call_count == 1
+
+
+def test_what_is_parked_already_is_not_copied_again() -> None:
+    held = Held(n_slots=1)
+    held.put(0, TEXT)
+    held.put(0, OTHER)
+    held.put(0, TEXT[:50])
+    with patch.object(held.kv, "snapshot", side_effect=AssertionError):
+        held.put(0, tuple(range(300, 330)))
+
+
+def test_loading_parks_what_the_slot_had_and_forgets_whose_it_was() -> None:
+    held = Held()
+    held.put(0, TEXT)
+    saved = held.cache.save(held.slots[0])
+    held.put(1, OTHER)
+    held.cache.load(held.slots[1], saved)
+    assert held.slots[1].session is None
+    assert held.slots[1].last_used >= held.slots[0].last_used
+    assert held.seat(0, (*OTHER, 1)) == len(OTHER)

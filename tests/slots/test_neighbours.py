@@ -12,7 +12,7 @@ from slots.slot import Slot
 from slots.work import Work
 from tests.slots.engine_runner import Completion, MakeRunner
 
-NOTHING = Match({}, None, None, 0)
+NOTHING = Match({}, None, None, 0, 0)
 STORY = "Once upon a time, there was a little girl named Lily. She"
 
 

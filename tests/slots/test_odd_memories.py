@@ -9,6 +9,7 @@ import pytest
 from slots.engine import Engine
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.request import CompletionRequest
+from slots.scope import Scope
 from tests.slots.engine_runner import Completion, EngineRunner, read
 from tests.slots.odd_models import write_hybrid, write_mamba, write_sliding_window
 from tests.slots.same_text import WITH_RUNNER_UP, assert_same_text
@@ -80,6 +81,38 @@ def test_a_prompt_that_parts_in_the_middle_is_computed_anew(odd: EngineRunner) -
         await complete(odd, PREFIX)
         other = await complete(odd, PREFIX[:50] + OWN[0])
         assert_same_text(await complete(odd, PREFIX[:50] + OWN[0], cache_prompt=False), other)
+
+    odd.run(test)
+
+
+def test_of_texts_that_part_in_the_middle_the_third_goes_on_from_there(odd: EngineRunner) -> None:
+    async def test() -> None:
+        await complete(odd, PREFIX)
+        for own, n_cached in ((OWN[0], 0), (OWN[1], 50), (OWN[2], 50)):
+            other = await complete(odd, PREFIX[:50] + own)
+            assert other.finished.timings.cached_n == n_cached
+            assert_same_text(await complete(odd, PREFIX[:50] + own, cache_prompt=False), other)
+
+    odd.run(test)
+
+
+def test_a_system_prompt_is_computed_once(odd: EngineRunner) -> None:
+    async def test() -> None:
+        for own, n_cached in zip(OWN, (0, 60, 60, 60), strict=True):
+            asked = CompletionRequest(PREFIX[:60] + own, WITH_RUNNER_UP, n_predict=8, scope=Scope("", n_public=60))
+            answer = await read(odd.engine.submit(asked))
+            assert answer.finished.timings.cached_n == n_cached
+            assert_same_text(await complete(odd, PREFIX[:60] + own, cache_prompt=False), answer)
+
+    odd.run(test)
+
+
+def test_more_requests_than_slots_take_what_the_first_computed_too(odd: EngineRunner) -> None:
+    async def test() -> None:
+        prompts = [PREFIX + own + (extra,) for own in OWN for extra in (7, 8)]
+        answers = await asyncio.gather(*(complete(odd, prompt) for prompt in prompts))
+        n_computed = sum(answer.finished.timings.prompt_n for answer in answers)
+        assert n_computed <= len(PREFIX) + sum(len(prompt) - len(PREFIX) for prompt in prompts)
 
     odd.run(test)
 

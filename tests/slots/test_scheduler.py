@@ -18,7 +18,7 @@ from slots.slot import Slot
 from slots.work import Work
 
 NO_POOL = Limits(n_batch=64, n_chunk=16)
-NOTHING = Match({}, None, None, 0)
+NOTHING = Match({}, None, None, 0, 0)
 
 
 def work(*prompt: int, number: int = 99, **options: Any) -> Work:
@@ -28,7 +28,7 @@ def work(*prompt: int, number: int = 99, **options: Any) -> Work:
 def live(**by_slot: int) -> Match:
     """What slots have of a prompt: live(s0=3) is three tokens in slot 0."""
     counts = {int(name[1:]): n for name, n in by_slot.items()}
-    return Match(counts, max(counts, key=counts.__getitem__), None, 0)
+    return Match(counts, max(counts, key=counts.__getitem__), None, 0, max(counts.values()))
 
 
 def idle_slots(*cached: list[int]) -> list[Slot]:
@@ -308,3 +308,35 @@ def test_who_waited_in_vain_takes_what_there_is_before_it_goes_on() -> None:
     slot.waits_for = 3
     assert shares(plan_step([slot], NO_POOL, None)) == []
     assert shares(plan_step([slot], NO_POOL, None)) == [(0, 20)]
+
+
+def test_the_oldest_request_takes_cells_from_younger_ones_though_it_only_begins() -> None:
+    plan = plan_in_pool(100, [prefilling(0, 60, number=1), generating(1, 71, number=2)])
+    assert ids(plan.requeued) == [1]
+    assert shares(plan) == [(0, 60)]
+
+
+def test_what_one_slot_gave_up_is_enough_for_two() -> None:
+    idle = idle_slots([1] * 40, [2] * 40)
+    plan = plan_in_pool(100, [*idle, prefilling(2, 30, number=8), prefilling(3, 30, number=9)])
+    assert ids(plan.parked) == [0]
+
+
+def test_the_cells_of_an_idle_owner_are_not_counted_twice() -> None:
+    slots = [*idle_slots([1] * 60), generating(1, 40)]
+    assert not has_room(work(*range(90)), slots, live(s0=60), pool(100, slots))
+
+
+def test_what_a_working_slot_shares_needs_no_room_whoever_else_has_it() -> None:
+    slots = [Slot(0, 1000), generating(1, 81)]
+    cells = pool(100, slots)
+    cells.share(1, 0, 70)
+    slots[0].cached = slots[1].cached[:70]
+    assert has_room(work(*range(72)), slots, live(s0=70, s1=70), cells)
+
+
+def test_an_empty_slot_is_taken_before_one_that_holds_a_conversation() -> None:
+    """Though it has a beginning in common with that, and is not next to a slot that works."""
+    slots = [prefilling(0, 4), Slot(1, 1000, cached=[5] * 50, last_used=1), Slot(2, 1000), Slot(3, 1000)]
+    chosen = choose_slot(work(5, 6, 7), slots, live(s1=1), have_streams=True)
+    assert chosen is slots[2]

@@ -6,8 +6,6 @@ from unittest.mock import patch
 
 import pytest
 
-from benchmarks.float_copy import write_float_copy
-from models.source import BUNDLED_MODEL
 from slots.engine import Engine
 from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
 from slots.speculation import Drafter
@@ -16,14 +14,6 @@ from tests.slots.speculation.foretelling import AlwaysDrafting, Foreteller
 
 MakeDrafting = Callable[..., EngineRunner]
 DRAFTING = EngineOptions(speculation=SpeculationOptions(("ngram",)))
-
-
-@pytest.fixture(scope="session")
-def float_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled model in 32-bit floats: what the shape of a batch does to its logits is next to nothing."""
-    copy = tmp_path_factory.mktemp("model") / "float.gguf"
-    write_float_copy(BUNDLED_MODEL, copy)
-    return copy
 
 
 @pytest.fixture(scope="session")

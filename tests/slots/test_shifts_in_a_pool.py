@@ -1,0 +1,63 @@
+"""In a pool, who else holds the beginning of a text does not change what comes of it beyond the end of the context."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slots.engine import Engine
+from slots.options import ContextOptions, EngineOptions, ModelOptions
+from slots.request import CompletionRequest
+from tests.slots.engine_runner import Completion, EngineRunner, read
+from tests.slots.same_text import WITH_RUNNER_UP
+
+N_CTX = 768
+ROUNDING = 1e-3
+"""Of log probabilities; a context that is computed again instead of moved changes them by a tenth and more."""
+
+
+@pytest.fixture
+def pool(float_model: Path) -> Iterator[EngineRunner]:
+    """An engine with two slots that share cells."""
+    context = ContextOptions(
+        n_ctx=N_CTX,
+        n_parallel=2,
+        n_threads=1,
+        kv_unified=True,
+        flash_attention="off",
+        cache_type_k="f32",
+        cache_type_v="f32",
+    )
+    shifting = EngineOptions(context_shift=True)
+    runner = EngineRunner(Engine.load(ModelOptions(float_model), context, shifting, lambda _share: None))
+    yield runner
+    runner.close()
+
+
+async def shifted(runner: EngineRunner, prompt: tuple[int, ...]) -> Completion:
+    """An answer that is longer than the context."""
+    n_predict = N_CTX - len(prompt) + 40
+    return await read(runner.engine.submit(CompletionRequest(prompt, WITH_RUNNER_UP, n_predict=n_predict, slot_id=1)))
+
+
+def assert_same(one: Completion, other: Completion) -> None:
+    for mine, theirs in zip(one.tokens, other.tokens, strict=True):
+        assert mine.token == theirs.token
+        assert mine.probabilities is not None
+        assert theirs.probabilities is not None
+        assert abs(mine.probabilities.chosen.logprob - theirs.probabilities.chosen.logprob) < ROUNDING
+
+
+def test_an_idle_slot_with_the_same_beginning_changes_nothing(pool: EngineRunner) -> None:
+    prompt = (*pool.prompt("Once upon a time there was a dog who could sing. It lived by the sea.") * 40,)[:640]
+
+    async def test() -> None:
+        alone = await shifted(pool, prompt)
+        assert alone.finished.truncated
+        await pool.engine.erase_slot(1)
+        await read(pool.engine.submit(CompletionRequest(prompt[:500], WITH_RUNNER_UP, n_predict=0, slot_id=0)))
+        beside = await shifted(pool, prompt)
+        assert beside.finished.timings.cached_n == 500
+        assert_same(alone, beside)
+
+    pool.run(test)
