@@ -1,5 +1,6 @@
 """A compiled grammar, and where a request is in it."""
 
+from contextlib import suppress
 from threading import Lock
 from time import perf_counter
 
@@ -105,21 +106,24 @@ class Matcher:
         if not self._matcher.consume_token(token):
             raise GrammarError(f"token {token} does not match the grammar: {_reason(self._matcher)}")
 
-    def forced(self) -> list[int]:
-        """The tokens that have to come next, in a row, at most `MAX_FORCED` of them: for each of them the mask has no
-        other bit. Empty where there is a choice, or where the grammar may end.
+    def forced(self, most: int = MAX_FORCED) -> list[int]:
+        """The tokens that have to come next, in a row, at most `most` of them and `MAX_FORCED`: for each of them the
+        mask has no other bit. Empty where there is a choice, or where the grammar may end.
 
         Sampling under the mask would choose the same. That is stricter than llguidance's own `compute_ff_tokens`,
         which tokenizes the bytes that are forced: there the text is given, but not how it is cut into tokens, and the
-        model would have been free to cut it otherwise. Raises GrammarError as `mask` does.
+        model would have been free to cut it otherwise. Raises GrammarError as `mask` does; where the grammar cannot go
+        on behind some tokens, there are no more than those.
         """
         if self.is_dear or self.n_allowed() != 1 or self.may_end:
             return []
         ahead = Matcher(self._matcher.deep_copy(), self._vocabulary)
         tokens: list[int] = []
-        while len(tokens) < MAX_FORCED and not ahead.may_end and ahead.n_allowed() == 1:
-            tokens.append(ahead._first_allowed())
-            ahead.accept(tokens[-1])
+        with suppress(GrammarError):  # it is raised where it stands, if the text gets there
+            while len(tokens) < min(most, MAX_FORCED) and not ahead.may_end and ahead.n_allowed() == 1:
+                token = ahead._first_allowed()
+                ahead.accept(token)
+                tokens.append(token)
         return tokens
 
     def _first_allowed(self) -> int:

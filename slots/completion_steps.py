@@ -6,7 +6,6 @@ import time
 from slots.ahead import rows_ahead
 from slots.backend_sampling import BackendSampling
 from slots.commands import Errand, Submit
-from slots.context_shift import discarded, n_kept
 from slots.errands import Errands
 from slots.errors import EngineError, StepFailed, internal_error
 from slots.events import Failed
@@ -20,6 +19,7 @@ from slots.scheduler import Limits, Share, can_get_slot, choose_slot, has_room, 
 from slots.slot import Slot
 from slots.speculation import Drafter, Drafting
 from slots.told import Told
+from slots.upkeep import Upkeep
 from slots.work import Work
 
 _log = logging.getLogger("slots")
@@ -54,6 +54,7 @@ class CompletionSteps:
         self._drafting = Drafting(drafter, len(self.slots), n_together, is_pool=context.is_pool) if drafter else None
         self._errands = Errands()
         self._told = Told(context.n_ctx_seq)
+        self._upkeep = Upkeep(self.slots, self._cache, self._told, vocab.bos)
         self._batch = Batch(context.n_batch)
         rows = RowSampler(vocab.n_tokens, min(context.n_threads, len(self.slots)))
         self._sampling = BackendSampling(context, rows)
@@ -161,27 +162,29 @@ class CompletionSteps:
         self._sampling.begin(slot.slot_id, generation.sampler, is_wanted=is_wanted)
 
     def _run_step(self) -> None:
-        self._shift_contexts()
-        self._cache.catch_up()
+        self._upkeep.shift_contexts()
+        self._upkeep.catch_up()
         plan = plan_step(self.slots, self._limits, self._cache.cells)
         for slot in plan.parked:
             _log.debug("slot %d gives its %d cached tokens up for others", slot.slot_id, len(slot.cached))
-            self._cache.give_up(slot)
+            self._upkeep.give_up(slot)
         for slot in plan.requeued:
             self._requeue(slot)
         if not plan.shares:
             return
         # llama.cpp computes sequences with streams of their own in one pass only in the order of their numbers.
-        shares = self._with_drafts(sorted(plan.shares, key=lambda share: share.slot.slot_id))
-        _log.debug("a step of %d tokens for %d slots", sum(s.n_tokens + len(s.draft) for s in shares), len(shares))
+        shares = sorted(plan.shares, key=lambda share: share.slot.slot_id)
+        slots = [share.slot for share in shares]
         try:
+            shares = self._with_drafts(shares)
+            _log.debug("a step of %d tokens for %d slots", sum(s.n_tokens + len(s.draft) for s in shares), len(slots))
             self._advance(shares, self._decode(shares))
         except EngineError as error:
-            _log.error("a step failed, and with it %d requests: %s", len(shares), error)
-            self._abandon(shares, StepFailed(f"the model could not be run: {error}"))
+            _log.error("a step failed, and with it %d requests: %s", len(slots), error)
+            self._upkeep.abandon(slots, StepFailed(f"the model could not be run: {error}"))
         except Exception:
-            _log.exception("a step failed, and with it %d requests", len(shares))
-            self._abandon(shares, internal_error())
+            _log.exception("a step failed, and with it %d requests", len(slots))
+            self._upkeep.abandon(slots, internal_error())
 
     def _with_drafts(self, shares: list[Share]) -> list[Share]:
         """The shares of a step that only generates, with drafts where those are expected to pay."""
@@ -197,19 +200,6 @@ class CompletionSteps:
             return shares
         return [Share(slot, 1, drafts.get(slot.slot_id, ())) for slot in slots]
 
-    def _shift_contexts(self) -> None:
-        """Make room in the slots whose next token is beyond the end of the context."""
-        for slot in self.slots:
-            work = slot.work
-            if work is None or len(work.tokens) <= slot.n_ctx:
-                continue
-            request = work.request
-            has_bos = request.prompt[0] == self._vocab.bos
-            kept = n_kept(request.n_keep, work.n_prompt, request.scope.n_public, slot.n_ctx, has_bos=has_bos)
-            start, end = discarded(len(slot.cached), kept)
-            _log.debug("request %d: the context is full, tokens %d to %d go", work.number, start, end - 1)
-            self._cache.forget(slot, start, end)
-
     def _requeue(self, slot: Slot) -> None:
         """Put a request back to those that wait; it goes on from where it is."""
         work = slot.work
@@ -217,7 +207,7 @@ class CompletionSteps:
             _log.debug("request %d: slot %d is needed for older ones", work.number, slot.slot_id)
             slot.release()
             self.waiting = sorted([*self.waiting, work], key=lambda waiting: waiting.number)
-        self._cache.give_up(slot)
+        self._upkeep.give_up(slot)
 
     def _between(self, shares: list[Share]) -> list[Slot]:
         return slots_between(shares, self.slots) if self._has_streams else []
@@ -278,9 +268,3 @@ class CompletionSteps:
         """Fewest tokens for which computing them at once saves time. With streams of their own, llama.cpp runs once
         more through the weights for each other number of tokens that a sequence has in a batch."""
         return 1 if self._cache.cells else sum(slot.work is not None for slot in self.slots)
-
-    def _abandon(self, shares: list[Share], error: EngineError) -> None:
-        """Fail the requests of a step; nothing is taken for granted of what it left in the KV cache."""
-        for share in shares:
-            self._told.release(share.slot, Failed(error))
-            self._cache.drop(share.slot)

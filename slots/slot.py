@@ -55,6 +55,11 @@ class Slot:
         return len(self.work.tokens) - len(self.cached) if self.work else 0
 
     @property
+    def n_room(self) -> int:
+        """How many tokens fit into the context behind those that are known; -1 where the last of them does not."""
+        return self.n_ctx - len(self.work.tokens) if self.work else 0
+
+    @property
     def is_generating(self) -> bool:
         """Whether the next step gives it a new token and only the last one is to be computed for that."""
         return self.work is not None and self.work.n_decoded > 0 and self.n_pending == 1

@@ -87,7 +87,8 @@ class Told:
         generation = self.generation_in(slot)
         self._tell(slot, generation.advance(choice, now))
         is_bound = slot.work is not None and slot.work.request.grammar is not None
-        forced = generation.sampler.take_forced(least_forced) if is_bound else []
+        # The token behind a full context is chosen alone: it ends the text, or is the reason for a shift.
+        forced = generation.sampler.take_forced(least_forced, slot.n_room) if is_bound else []
         for n_more, token in zip(reversed(range(len(forced))), forced, strict=True):
             if slot.work:
                 self._tell(slot, generation.advance(Choice(token, None), now, n_more))

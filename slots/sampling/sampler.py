@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from grammar.matcher import Matcher
+from grammar.matcher import MAX_FORCED, Matcher
 from slots.events import TokenProbabilities, TokenProbability
 from slots.llama import Logits
 from slots.sampling.candidates import Candidates, check_possible
@@ -119,14 +119,14 @@ class Sampler:
         with limits_named():
             return self._matcher.is_over
 
-    def take_forced(self, least: int = 1) -> list[int]:
+    def take_forced(self, least: int = 1, most: int = MAX_FORCED) -> list[int]:
         """Take in the tokens that a grammar leaves no choice about, and return them: just those that would be chosen
-        one after the other. None if there are fewer than `least`, or where choosing has other effects than the choice.
-        Raises InvalidRequest as above."""
-        if self._matcher is None or self._n_probs or self._observes:
+        one after the other, at most `most`. None if there are fewer than `least`, or where choosing has other effects
+        than the choice. Raises InvalidRequest as above."""
+        if self._matcher is None or self._n_probs or self._observes or most < least:
             return []
         with limits_named():
-            tokens = list(takewhile(lambda token: token not in self._ruled_out, self._matcher.forced()))
+            tokens = list(takewhile(lambda token: token not in self._ruled_out, self._matcher.forced(most)))
         if len(tokens) < least:
             return []
         for token in tokens:

@@ -187,6 +187,17 @@ def test_special_tokens_can_be_forced() -> None:
 
 def test_no_more_tokens_are_forced_than_the_limit() -> None:
     assert len(compiled('root ::= "a"{1000}').matcher().forced()) == MAX_FORCED
+    assert len(compiled('root ::= "a"{1000}').matcher().forced(MAX_FORCED + 1)) == MAX_FORCED
+    assert len(compiled('root ::= "a"{1000}').matcher().forced(7)) == 7
+
+
+def test_tokens_before_a_dead_end_are_forced() -> None:
+    matcher = gbnf(words("a", "b"), 'root ::= "abc"')
+    assert matcher.forced() == [0, 1]
+    matcher.accept(0)
+    matcher.accept(1)
+    with pytest.raises(GrammarError, match="no token that the grammar could go on with"):
+        matcher.forced()
 
 
 def test_a_grammar_that_the_vocabulary_cannot_spell_is_refused() -> None:

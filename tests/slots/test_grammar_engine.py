@@ -12,8 +12,6 @@ from unittest.mock import patch
 
 import pytest
 
-from grammar.matcher import CompiledGrammar
-from grammar.source import GrammarSource, Kind
 from slots.completion_steps import CompletionSteps
 from slots.errors import InvalidRequest
 from slots.events import StopReason
@@ -22,10 +20,9 @@ from slots.sampling.grammar_mask import GrammarMask
 from slots.sampling.sampler import Sampler
 from slots.sampling_params import SamplingParams
 from tests.slots.engine_runner import GREEDY, Completion, EngineRunner, MakeRunner
+from tests.slots.forcing import CODE, compiled, forcing_nothing
 
 PROMPT = "Once upon a time"
-CODE = "Q7X9Z4J8K2W5V3Y6"
-"""A text that can be cut into tokens in one way only. Most cannot: to begin "The" with a "T" is a choice."""
 FORCING = (
     f'root ::= "{CODE}" name "{CODE} 日本語" name "{CODE}{CODE}" end\nname ::= [a-z]{{2,6}}\nend ::= "!" | "?{CODE}"'
 )
@@ -41,19 +38,8 @@ PENALTIES: dict[str, Any] = {
 }
 
 
-def compiled(runner: EngineRunner, text: str, kind: Kind = "gbnf") -> CompiledGrammar:
-    return runner.engine.grammars.compile(GrammarSource(kind, text))
-
-
 def tokens_of(answer: Completion) -> list[int]:
     return [token.token for token in answer.tokens]
-
-
-@contextmanager
-def forcing_nothing() -> Iterator[None]:
-    """Every token is chosen, also where there is no choice."""
-    with patch("slots.sampling.sampler.Sampler.take_forced", lambda _self, _least: []):
-        yield
 
 
 @contextmanager

@@ -62,8 +62,8 @@ class SomeTokens:
     def accept(self, token: int) -> None:
         self.accepted.append(token)
 
-    def forced(self) -> list[int]:
-        return self._forced
+    def forced(self, most: int) -> list[int]:
+        return self._forced[:most]
 
 
 def sampler_of(options: dict[str, Any], matcher: SomeTokens | None) -> Sampler:
@@ -142,6 +142,15 @@ def test_nothing_is_skipped_where_choosing_has_other_effects(options: dict[str, 
 def test_a_forced_token_that_is_ruled_out_is_not_taken() -> None:
     biased = {"logit_bias": ((8, -np.inf),)}
     assert sampler_of(biased, SomeTokens(words_of(50, {7}), forced=(7, 8, 9))).take_forced() == [7]
+
+
+def test_no_more_forced_tokens_are_taken_than_there_is_room_for() -> None:
+    forcing = SomeTokens(words_of(50, {7}), forced=(7, 8, 9))
+    assert sampler_of({}, forcing).take_forced(1, 2) == [7, 8]
+    assert sampler_of({}, forcing).take_forced(1, 0) == []
+    assert sampler_of({}, forcing).take_forced(1, -1) == []
+    assert sampler_of({}, forcing).take_forced(3, 2) == []
+    assert forcing.accepted == [7, 8]
 
 
 def test_a_grammar_that_hits_its_limits_is_named() -> None:
