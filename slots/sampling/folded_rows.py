@@ -112,7 +112,7 @@ def _bounds(maxima: Floats32, ks: Indices) -> Floats32 | None:
     while maxima.shape[1] >= FOLD_AGAIN * _COLUMNS_FOR_EACH * ks.max():
         maxima = np.maximum.reduce(maxima.reshape(ks.size, FOLD_AGAIN, -1), axis=1)
     ordered = np.sort(maxima, axis=1)
-    if np.isnan(ordered[:, -1]).any():
+    if not ordered[:, -1].max() < np.inf:
         return None
     bounds: Floats32 = ordered[np.arange(ks.size), ordered.shape[1] - ks]
     return bounds
@@ -122,11 +122,11 @@ def _look_into(logits: Logits, rows: Indices, reaching: Indices, n_columns: int,
     """The logits in some columns that reach the bounds of their rows, shape (rows,). The columns are counted through
     all of the rows; shape (columns,)."""
     numbers = reaching // n_columns
-    columns = reaching - numbers * n_columns
+    columns = reaching & (n_columns - 1)
     n_vocab = logits.shape[1]
     depth = -(-n_vocab // n_columns)
-    starts = rows[numbers] * n_vocab
-    places = (starts + columns)[:, None] + n_columns * np.arange(depth)
+    starts = (rows * n_vocab)[numbers]
+    places = (starts + columns)[:, None] + np.arange(0, depth * n_columns, n_columns)
     # The last place of a column may be behind the end of its row.
     values = logits.ravel().take(places, mode="clip")
     reaches = values >= bounds[numbers, None]

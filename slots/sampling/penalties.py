@@ -55,6 +55,7 @@ class PenaltiesOfRows:
     def __init__(self, penalties: Sequence[Penalties]) -> None:
         self._recent = [penalty.recent for penalty in penalties]
         self._repeat = np.array([penalty.repeat for penalty in penalties], np.float64)
+        self._inverse = 1 / self._repeat
         self._frequency = np.array([penalty.frequency for penalty in penalties], np.float64)
         self._presence = np.array([penalty.presence for penalty in penalties], np.float64)
         self._are_counting = any(penalty.is_counting for penalty in penalties)
@@ -69,7 +70,7 @@ class PenaltiesOfRows:
         """Change logits, shape (logits,): those at `places`, of the recent tokens in their order, which belong to the
         rows with these `numbers`. Both are of shape (tokens,)."""
         found = flat.take(places)
-        penalized = np.where(found <= 0, self._repeat[numbers], (1 / self._repeat)[numbers]) * found
+        penalized = np.where(found <= 0, self._repeat[numbers], self._inverse[numbers]) * found
         if self._are_counting:
             counts = np.concatenate([recent.counts() for recent in self._recent])
             penalized -= counts * self._frequency[numbers] + self._presence[numbers]

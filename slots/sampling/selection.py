@@ -48,7 +48,7 @@ def descending(values: Floats32) -> Indices:
         return (-values).argsort(kind="stable")
     # One integer that orders by falling value, and then by index: sorting those is several times faster than a stable
     # sort of indices.
-    keys = falling_order(values)
+    keys = falling_order(values).astype(np.int64)
     keys <<= 32
     keys |= np.arange(values.size)
     keys.sort()
@@ -56,16 +56,10 @@ def descending(values: Floats32) -> Indices:
     return keys
 
 
-def falling_order(values: Floats32) -> npt.NDArray[np.int64]:
-    """Integers of 32 bits with a sign, the smaller the larger a value is, and the same for the same values."""
-    bits = (values + np.float32(0.0)).view(np.int32)  # which makes one of the two zeros
-    return (~(bits ^ ((bits >> 31) & 0x7FFFFFFF))).astype(np.int64)
-
-
-def in_falling_order(order: npt.NDArray[np.int64]) -> Floats32:
-    """The values that have these places in `falling_order`."""
-    bits = (~order).astype(np.int32)
-    return (bits ^ ((bits >> 31) & 0x7FFFFFFF)).view(np.float32)
+def falling_order(values: Floats32) -> npt.NDArray[np.int32]:
+    """Integers, the smaller the larger a value is, and the same for the same values."""
+    bits = np.subtract(np.float32(0.0), values).view(np.int32)  # which makes one of the two zeros
+    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
 def _above_partition(row: Floats32, k: int, workspace: Workspace) -> Indices:

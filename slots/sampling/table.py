@@ -7,12 +7,10 @@ import numpy.typing as npt
 
 from slots.sampling.columns import Floats32, Indices
 from slots.sampling.folded_rows import Found
-from slots.sampling.selection import falling_order, in_falling_order
+from slots.sampling.selection import falling_order
 
 _TOKEN_BITS = 20
-_LOGIT_BITS = 32
-_LOWEST_ORDER = 1 << _LOGIT_BITS - 1
-_MOST_ORDER = (1 << _LOGIT_BITS) - 1
+_ROW_BIT = _TOKEN_BITS + 33
 MOST_TOKENS = 1 << _TOKEN_BITS
 """Of a vocabulary whose tokens fit into the keys that candidates are sorted by."""
 
@@ -41,14 +39,15 @@ class Table:
 
 def sorted_table(found: Found, ks: Indices) -> Table:
     """A table of the `ks` largest of what was found for each row, which has to be as many; `ks` of shape (rows,)."""
-    # One integer that orders by row, by falling logit and by token.
-    order = falling_order(found.logits) + _LOWEST_ORDER
-    keys = (found.numbers << _LOGIT_BITS + _TOKEN_BITS) | (order << _TOKEN_BITS) | found.tokens
-    keys.sort()
-    starts = keys.searchsorted(np.arange(ks.size) << _LOGIT_BITS + _TOKEN_BITS)
+    # One integer that orders by row, by falling logit and by token: those of a row are around the row's own.
+    keys = found.numbers << _ROW_BIT
+    keys += np.left_shift(falling_order(found.logits), _TOKEN_BITS, dtype=np.int64)
+    keys += found.tokens
+    order = keys.argsort()
+    starts = np.arange(-1, 2 * ks.size - 1, 2) << _ROW_BIT - 1
     place = np.arange(ks.max())
-    largest = keys[np.minimum(starts[:, None] + place, keys.size - 1)]
-    tokens = largest & (MOST_TOKENS - 1)
-    logits = in_falling_order((largest >> _TOKEN_BITS & _MOST_ORDER) - _LOWEST_ORDER)
+    of_rows = keys.searchsorted(starts, sorter=order)[:, None] + place
+    largest = order.take(of_rows, mode="clip")
     is_candidate = place < ks[:, None]
-    return Table(tokens, np.where(is_candidate, logits, np.float32(-np.inf)), is_candidate)
+    logits = np.where(is_candidate, found.logits[largest], np.float32(-np.inf))
+    return Table(found.tokens[largest], logits, is_candidate)

@@ -47,21 +47,19 @@ class UsualChain:
         self._log_min_p = np.array([math.log(option.min_p) if option.min_p else -math.inf for option in options])
         self._has_min_p = bool((self._log_min_p > -math.inf).any())
         self._is_kept_by_min_p = np.arange(self.top_ks.max(initial=0)) < min_keep[:, None]
-        self._temperatures = np.array([option.temperature for option in options])
+        self._temperatures = np.array([option.temperature for option in options], np.float32)[:, None]
+        self._most = LARGEST_LOGIT * min((1.0, *(option.temperature for option in options)))
+        """A peak below which the logits are numbers, before and after the temperature."""
 
     def apply(self, table: Table) -> Table | None:
         """What the chains leave of the largest logits of their rows, which are as many as `top_ks` says, and which are
         changed; None where it is better to look at each row alone."""
-        if not self._can_be_scaled(table):
+        if not np.abs(table.logits[:, 0]).max() < self._most:
             return None
         self._keep_top_p(table)
         self._keep_min_p(table)
-        table.logits = table.logits / self._temperatures.astype(np.float32)[:, None]
+        table.logits = table.logits / self._temperatures
         return table
-
-    def _can_be_scaled(self, table: Table) -> bool:
-        """Whether the largest logits are numbers, before and after the temperature."""
-        return bool((np.abs(table.logits[:, 0]) / self._temperatures < LARGEST_LOGIT).all())
 
     def _keep_top_p(self, table: Table) -> None:
         if self._has_top_p:
