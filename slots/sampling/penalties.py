@@ -30,10 +30,8 @@ class Penalties:
         self.most_lowered = size if only_lowers else None
         """Tokens whose logits it lowers, at most; None if it may raise one."""
         self.recent = RecentTokens(size, prompt, None if params.penalize_nl else newline)
-
-    def accept(self, token: int) -> None:
-        """Take in a token that was chosen."""
-        self.recent.append(token)
+        self.accept = self.recent.append
+        """Takes in a token that was chosen."""
 
     @property
     def is_counting(self) -> bool:

@@ -73,7 +73,7 @@ class RowSampler:
             if table is None:
                 workspace = self._workspaces[0]
                 return {n: _choose(samplers[n], rows[places[n]], workspace, is_edited=True) for n in numbers}
-            tokens = draw_from_rows(table, np.array([sampler.random_share() for sampler in chosen]))
+            tokens = draw_from_rows(table, np.array([share() for share in together.random_shares]))
         return {n: _take(sampler, token) for n, sampler, token in zip(numbers, chosen, tokens, strict=True)}
 
     def _choose_on_threads(
@@ -97,6 +97,8 @@ class _Together:
         self.samplers = samplers
         usual = [sampler.usual for sampler in samplers if sampler.usual is not None]
         self._chain = UsualChain(usual)
+        self.random_shares = [sampler.random_share for sampler in samplers]
+        """Give a random number for each."""
         self._masks = [sampler.mask for sampler in samplers]
         self._has_masks = any(self._masks)
         penalties = {

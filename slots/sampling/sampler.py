@@ -51,6 +51,8 @@ class Sampler:
         """`matcher` is where the request is in its grammar, if it has one."""
         self.seed = params.seed if params.seed >= 0 else secrets.randbits(32)
         self._random = np.random.Generator(np.random.PCG64(self.seed))
+        self.random_share: Callable[[], float] = self._random.random
+        """Gives a random number from 0 to below 1, to draw a token with."""
         self._matcher = matcher
         ingredients = Ingredients(params, prompt, surroundings, self._random, matcher)
         self._chain = chain = build_chain(ingredients)
@@ -100,10 +102,6 @@ class Sampler:
         """The part of a choice that only changes some logits of a whole row."""
         for step in self._chain.edits:
             step(candidates)
-
-    def random_share(self) -> float:
-        """A random number from 0 to below 1, to draw a token with."""
-        return self._random.random()
 
     def take(self, token: int) -> int:
         """Take in a token that was chosen, and return it."""
