@@ -15,7 +15,8 @@ from slots.llama import Batch, Context, Logits, Vocab
 from slots.options import EngineOptions
 from slots.outbox import Delivery
 from slots.sampling import RowSampler, Sampler, Surroundings
-from slots.scheduler import Limits, Share, can_get_slot, choose_slot, has_room, plan_step, slots_between
+from slots.scheduler import Limits, Share, plan_step, slots_between
+from slots.seating import seats
 from slots.slot import Slot
 from slots.speculation import Drafter, Drafting
 from slots.told import Told
@@ -127,17 +128,13 @@ class CompletionSteps:
             self._told.end(number, Failed(error))
 
     def _assign_slots(self) -> None:
-        """Give slots to those that wait, the oldest first. Nobody overtakes who waits for room in the KV cache."""
-        for work in list(self.waiting):
-            if not can_get_slot(work, self.slots):
-                continue
-            match = self._cache.match(work)
-            slot = choose_slot(work, self.slots, match, have_streams=self._has_streams)
-            if not has_room(work, self.slots, match, self._cache.cells):
-                break
+        """Give slots to those that wait."""
+        waiting, cache = list(self.waiting), self._cache
+        for seat in seats(waiting, self.slots, cache.match, cache.cells, have_streams=self._has_streams):
+            work, slot = seat.work, seat.slot
             self.waiting.remove(work)
             try:
-                self._cache.seat(slot, work, match)
+                cache.seat(slot, work, seat.match)
                 self._begin(slot, work)
             except Exception:
                 _log.exception("a request could not be started")

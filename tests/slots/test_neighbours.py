@@ -7,7 +7,8 @@ import pytest
 from slots.llama import Batch, Context
 from slots.prefix_cache import Match
 from slots.request import CompletionRequest
-from slots.scheduler import Share, choose_slot, slots_between
+from slots.scheduler import Share, slots_between
+from slots.seating import choose_slot
 from slots.slot import Slot
 from slots.work import Work
 from tests.slots.engine_runner import Completion, MakeRunner
