@@ -10,7 +10,7 @@ from benchmarks.endpoint import Endpoint
 from benchmarks.prefix_texts import Agreement, Limits, Uncached, first_tokens
 from benchmarks.prefix_workloads import WORKLOADS, PrefixWorkload
 from benchmarks.prompt_tokens import TEXT, PromptTokens
-from benchmarks.rounds import Rounds, median_ratio, medians
+from benchmarks.rounds import Rounds, largest, median_ratio, medians
 from benchmarks.served import our_program
 from models.header import read_header
 
@@ -21,11 +21,13 @@ LAYOUTS: dict[str, Flags] = {"cells of their own": ("--no-kv-unified",), "one po
 
 @dataclass(frozen=True)
 class Row:
-    """One server's medians."""
+    """What the rounds found of one server."""
 
     workload: str
     server: str
     medians: dict[str, float]
+    largest: dict[str, float]
+    """Of all rounds."""
     ratios: dict[str, float | None]
     """To the first server."""
 
@@ -120,6 +122,7 @@ def _rows(workload: str, rounds: Rounds) -> list[Row]:
             workload,
             server,
             medians(rounds, server),
+            largest(rounds, server),
             {name: median_ratio(rounds, name, server, first) for name in measured},
         )
         for server, measured in rounds[0].items()

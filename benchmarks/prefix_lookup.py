@@ -2,7 +2,7 @@
 
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -12,14 +12,22 @@ from slots.prefix_cache import PrefixCache
 from slots.scope import Scope
 
 N_ENTRIES = 10_000
-N_FAMILIES = 100
 N_TOKENS = 1000
+N_PROMPTS = 1000
+N_FAMILIES = 100
 N_SHARED = 500
 """First tokens that all entries of a family have in common."""
-N_PROMPTS = 1000
+N_TURNS = 8
+"""Of each chat."""
+N_SYSTEM = 200
+"""First tokens that all chats have in common."""
+N_REPLACED = 20
+"""Tokens of an answer that was then generated again."""
 
 _SNAPSHOT = np.zeros(1, np.uint8)
 _SCOPE = Scope()
+
+Tokens = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -31,39 +39,64 @@ class Lookup:
     p99_us: float
     n_found: int
     """Tokens of each that were found, the fewest."""
+    bytes_per_token: float
+    """Of those that are parked, without the snapshots."""
 
 
 class ParkedPrefixes:
-    """Families of sequences, parked."""
+    """A cache in which sequences are parked."""
 
-    def __init__(self) -> None:
-        self._random = np.random.default_rng(0)
-        starts = [self._tokens(N_SHARED) for _family in range(N_FAMILIES)]
-        self._entries = [starts[n % N_FAMILIES] + self._tokens(N_TOKENS - N_SHARED) for n in range(N_ENTRIES)]
+    def __init__(self, entries: Sequence[Tokens]) -> None:
         tracemalloc.start()
         self._cache = PrefixCache(None, can_cut=True)
-        for entry in self._entries:
+        for entry in entries:
             self._cache.park(entry, _SCOPE, _SNAPSHOT)
-        self.bytes_per_token = tracemalloc.get_traced_memory()[0] / (N_ENTRIES * N_TOKENS)
-        """Without the snapshots."""
+        self._bytes_per_token = tracemalloc.get_traced_memory()[0] / sum(map(len, entries))
         tracemalloc.stop()
+        if self._cache.n_parked_entries != N_ENTRIES:
+            raise RuntimeError(f"{self._cache.n_parked_entries} sequences are parked instead of {N_ENTRIES}")
 
-    def lookups(self) -> Iterator[Lookup]:
-        """Gives what each kind of prompt costs."""
-        chosen = [self._entries[index] for index in self._random.integers(N_ENTRIES, size=N_PROMPTS)]
-        n_new = N_TOKENS - N_SHARED
-        yield self._lookup("all of it is parked", chosen)
-        yield self._lookup("half of it is parked", [entry[:N_SHARED] + self._tokens(n_new) for entry in chosen])
-        yield self._lookup("nothing is parked", [self._tokens(N_TOKENS) for _entry in chosen])
-
-    def _lookup(self, name: str, prompts: list[tuple[int, ...]]) -> Lookup:
+    def lookup(self, name: str, prompts: Sequence[Tokens]) -> Lookup:
+        """Returns what it costs to find prompts; `name` says which these are."""
         microseconds, n_found = [], set()
         for prompt in prompts:
             started = time.perf_counter()
             match = self._cache.find(prompt, _SCOPE, N_TOKENS - 1)
             microseconds.append(1e6 * (time.perf_counter() - started))
             n_found.add(match.n_parked)
-        return Lookup(name, median(microseconds), float(np.percentile(microseconds, 99)), min(n_found))
+        p99_us = float(np.percentile(microseconds, 99))
+        return Lookup(name, median(microseconds), p99_us, min(n_found), self._bytes_per_token)
 
-    def _tokens(self, n_tokens: int) -> tuple[int, ...]:
-        return tuple(self._random.integers(0, 150_000, n_tokens).tolist())
+
+def lookups() -> Iterator[Lookup]:
+    """Gives what each kind of prompt costs."""
+    random = np.random.default_rng(0)
+    yield from _among_families(random)
+    yield from _among_chats(random)
+
+
+def _among_families(random: np.random.Generator) -> Iterator[Lookup]:
+    """Sequences that part from others in one place: a walk meets two nodes."""
+    starts = [_tokens(random, N_SHARED) for _family in range(N_FAMILIES)]
+    entries = [starts[n % N_FAMILIES] + _tokens(random, N_TOKENS - N_SHARED) for n in range(N_ENTRIES)]
+    parked = ParkedPrefixes(entries)
+    chosen = [entries[index] for index in random.integers(N_ENTRIES, size=N_PROMPTS)]
+    yield parked.lookup("all of it is parked", chosen)
+    half = [entry[:N_SHARED] + _tokens(random, N_TOKENS - N_SHARED) for entry in chosen]
+    yield parked.lookup("half of it is parked", half)
+    yield parked.lookup("nothing is parked", [_tokens(random, N_TOKENS) for _entry in chosen])
+
+
+def _among_chats(random: np.random.Generator) -> Iterator[Lookup]:
+    """Chats with one system prompt, each parked at every turn with an answer that it then did not go on with, so that
+    sequences part at every turn. (Without one, a turn would be a part of the next, and be parked no longer.)"""
+    system = _tokens(random, N_SYSTEM)
+    chats = [system + _tokens(random, N_TOKENS - N_SYSTEM) for _chat in range(N_ENTRIES // N_TURNS)]
+    turns = [N_SYSTEM + turn * (N_TOKENS - N_SYSTEM) // N_TURNS for turn in range(1, N_TURNS + 1)]
+    parked = ParkedPrefixes([chat[:end] + _tokens(random, N_REPLACED) for chat in chats for end in turns])
+    chosen = [chats[index] for index in random.integers(len(chats), size=N_PROMPTS)]
+    yield parked.lookup(f"a chat that is parked at each of its {N_TURNS} turns", chosen)
+
+
+def _tokens(random: np.random.Generator, n_tokens: int) -> Tokens:
+    return tuple(random.integers(0, 150_000, n_tokens).tolist())

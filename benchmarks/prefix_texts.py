@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Any
 
 from benchmarks.asking import Answer
@@ -31,7 +32,7 @@ class Beside:
     """An answer with the cache beside the one without."""
 
     gap: float | None
-    """Between the two tokens where the texts part; None if they do not."""
+    """Between the two tokens where the texts part, infinite where one of them ends; None if they do not part."""
     shift: float
     """Of the likely first tokens, the largest. It tells a wrong token in a prefix even if that changes no text."""
 
@@ -48,6 +49,7 @@ class Agreement:
     near_ties: int
     different: int
     largest_gap: float
+    """Between two tokens."""
     largest_shift: float
 
     @classmethod
@@ -59,7 +61,7 @@ class Agreement:
             same=n_same,
             near_ties=len(agreeing) - n_same,
             different=len(answers) - len(agreeing),
-            largest_gap=max(answer.gap or 0.0 for answer in answers),
+            largest_gap=max((answer.gap for answer in answers if answer.gap and isfinite(answer.gap)), default=0.0),
             largest_shift=max(answer.shift for answer in answers),
         )
 
@@ -95,11 +97,12 @@ class Uncached:
 
 
 def gap_between(answer: Answer[list[int]], tokens: list[int], gap: Gap) -> float | None:
-    """The gap where the tokens of an answer and others part; None if they do not."""
+    """The gap where the tokens of an answer and others part, infinite if one ends where the other goes on: that is no
+    near tie, since both were asked for as many. None if they are the same."""
     for index, (one, other) in enumerate(zip(answer.tokens, tokens, strict=False)):
         if one != other:
             return gap(answer.prompt + tokens[:index], one, other)
-    return None
+    return None if len(answer.tokens) == len(tokens) else inf
 
 
 def _logprobs(result: dict[str, Any]) -> Logprobs:

@@ -12,6 +12,11 @@ def medians(rounds: Rounds, server: str) -> dict[str, float]:
     return {name: median(each[server][name] for each in rounds) for name in rounds[0][server]}
 
 
+def largest(rounds: Rounds, server: str) -> dict[str, float]:
+    """Returns the largest of what was measured on a server in any round."""
+    return {name: max(each[server][name] for each in rounds) for name in rounds[0][server]}
+
+
 def median_ratio(rounds: Rounds, name: str, server: str, other: str) -> float | None:
     """Returns the median, over the rounds, of what a server has to what another has; None where that is nothing."""
     pairs = [(each[server][name], each[other][name]) for each in rounds]

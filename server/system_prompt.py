@@ -16,7 +16,7 @@ MAX_NAME = 256
 
 @dataclass(frozen=True, slots=True)
 class SystemPrompt:
-    """Without tokens it is none."""
+    """Without tokens it is none, and says no more than how to write what users and the assistant say."""
 
     text: str = ""
     """As it was given."""
@@ -29,7 +29,7 @@ class SystemPrompt:
 
 def read_system_prompt(value: object, engine: Engine) -> SystemPrompt | None:
     """Returns the system prompt that a request brings, or None if it says nothing about one. An empty text takes
-    the present one away.
+    the present one away; the names beside it count all the same.
 
     Raises InvalidRequest, which names the field, for any other shape, and for a text that leaves no room in a slot.
     """
@@ -48,7 +48,7 @@ def make_system_prompt(
     """Returns the system prompt of a text, which is none if that is empty. Raises InvalidRequest, which names `name`,
     for a text that leaves no room in a slot or cannot be tokenized."""
     if not text:
-        return SystemPrompt()
+        return SystemPrompt(anti_prompt=anti_prompt, assistant_name=assistant_name)
     with naming(name):
         tokens = (*_beginning(engine.vocab), *engine.vocab.tokenize(text, add_special=False, parse_special=True))
     if len(tokens) >= engine.n_ctx_slot:

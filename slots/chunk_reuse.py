@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
-from slots.prefix_tree import common_prefix_length
+MOST_RANGES = 32
+"""After so many the search ends: for each, llama.cpp looks at every cell and moves all that is behind, and nothing else
+is computed meanwhile."""
 
-_MOST_COMPARED = 1_000_000
+MOST_COMPARED = 1_000_000
 """Tokens, after which the search ends: in texts that repeat themselves it would take very long."""
 
 
@@ -19,10 +21,11 @@ def ranges_to_remove(
     """
     ranges: list[tuple[int, int]] = []
     place, n_agreed, n_removed, n_compared = n_common, n_common, 0, 0
-    rest = prompt[n_agreed:]
-    while place < len(cached) and rest and n_compared < _MOST_COMPARED:
-        length = common_prefix_length(rest, cached, place) if cached[place] == rest[0] else 0
-        n_compared += length
+    while place < len(cached) and n_agreed < len(prompt):
+        if len(ranges) == MOST_RANGES or n_compared >= MOST_COMPARED:
+            break
+        length = _n_equal(cached, place, prompt, n_agreed)
+        n_compared += 1 + length
         if length < least:
             place += 1
             continue
@@ -32,5 +35,14 @@ def ranges_to_remove(
             n_removed += gap
         place += length
         n_agreed += length
-        rest = prompt[n_agreed:]
     return ranges, n_agreed
+
+
+def _n_equal(cached: Sequence[int], place: int, prompt: Sequence[int], start: int) -> int:
+    """How many tokens `cached` from a place on and `prompt` from `start` on have in common. One by one: nearly
+    everywhere these are none or a few, for which slices would take longer."""
+    longest = min(len(cached) - place, len(prompt) - start)
+    length = 0
+    while length < longest and cached[place + length] == prompt[start + length]:
+        length += 1
+    return length

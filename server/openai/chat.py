@@ -7,6 +7,7 @@ from starlette.requests import Request
 from server.access import chat_template_of, engine_of, settings_of, state_of
 from server.chat.prompt import prompt_tokens
 from server.chat.read import Chat, read_chat
+from server.chat.system_prefix import n_system_tokens
 from server.fields import Fields
 from server.openai.chat_json import ChatJson
 from server.openai.chat_options import read_chat_options
@@ -21,15 +22,19 @@ def read_openai_chat(request: Request, fields: Fields) -> Asked:
     """Returns what a body asks for. Raises InvalidRequest, which names the field, and ApiError (501) for what is not
     supported."""
     engine, settings, state = engine_of(request), settings_of(request), state_of(request)
+    template, own = chat_template_of(request), read_chat(fields, settings.chat_template_kwargs)
     system_prompt = read_system_prompt(fields.get("system_prompt"), engine) or state.system_prompt
-    chat = with_system_prompt(read_chat(fields, settings.chat_template_kwargs), system_prompt.text)
-    prompt = chat.prompt(chat_template_of(request), state.tool_format)
+    chat = with_system_prompt(own, system_prompt.text)
+    prompt = chat.prompt(template, state.tool_format)
     options = read_chat_options(fields, prompt, chat.tools, engine, settings)
     tokens = prompt_tokens(prompt.text, engine.vocab)
     if len(tokens) > engine.n_ctx_slot and not engine.context_shift:
         raise PromptTooLong(len(tokens), engine.n_ctx_slot, "messages")
+    n_system = 0
+    if chat is not own:
+        n_system = n_system_tokens(chat, tokens, template, settings.chat_template_kwargs, engine.vocab)
     envelope = Envelope.new("chatcmpl", settings.alias, engine.fingerprint)
-    return options.completion, [Prompt(prompt.text, tokens, n_system=0)], ChatJson(engine.vocab, envelope, options)
+    return options.completion, [Prompt(prompt.text, tokens, n_system)], ChatJson(engine.vocab, envelope, options)
 
 
 def with_system_prompt(chat: Chat, text: str) -> Chat:

@@ -1,5 +1,7 @@
 """When the benchmark of prefixes says that two texts differ."""
 
+from math import inf
+
 import pytest
 
 from benchmarks.asking import Answer
@@ -26,6 +28,17 @@ def test_the_gap_is_the_one_behind_what_the_texts_have_in_common() -> None:
         return 0.25 if (prompt, one, other) == ([*PROMPT, 3], 4, 9) else 9.0
 
     assert gap_between(answer(3, 4, 5), [3, 9, 5], gap) == 0.25
+
+
+@pytest.mark.parametrize(("one", "other"), [((3, 4), [3]), ((3,), [3, 4]), ((), [3])])
+def test_a_text_that_is_a_part_of_the_other_is_not_the_same(one: tuple[int, ...], other: list[int]) -> None:
+    gap = gap_between(answer(*one), other, no_gap)
+    assert gap == inf
+    assert Agreement.of([Beside(gap, 0.0)], LIMITS) == Agreement(0, 0, 1, largest_gap=0.0, largest_shift=0.0)
+
+
+def test_texts_that_part_at_a_near_tie_may_be_of_different_lengths() -> None:
+    assert gap_between(answer(3, 4, 5), [3, 9], lambda *_: 0.1) == 0.1
 
 
 def test_texts_that_part_at_a_near_tie_are_counted_on_their_own() -> None:

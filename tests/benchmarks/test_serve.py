@@ -14,7 +14,7 @@ from benchmarks.latency import between_tokens_ms, first_token_ms, percentile_ms
 from benchmarks.openai_endpoint import text_of
 from benchmarks.prompt_tokens import PromptTokens
 from benchmarks.prompt_words import PromptWords
-from benchmarks.rounds import median_ratio, medians
+from benchmarks.rounds import largest, median_ratio, medians
 from benchmarks.serve_comparison import BARE, Row, rows_of, table_head, table_line
 from benchmarks.serve_setup import write_results
 from benchmarks.serve_workloads import SAMPLERS, ClosedLoop, OpenLoop
@@ -44,6 +44,10 @@ def answer(*arrivals: float) -> Answer[list[int]]:
 
 def test_medians_are_those_of_each_server() -> None:
     assert medians(ROUNDS, "peer") == {"tokens/s": 40.0, "wait, ms": 8.0}
+
+
+def test_the_largest_are_those_of_any_round() -> None:
+    assert largest(ROUNDS, "ours") == {"tokens/s": 90.0, "wait, ms": 9.0}
 
 
 def test_a_ratio_is_the_median_of_those_of_the_rounds() -> None:

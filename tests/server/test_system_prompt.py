@@ -101,12 +101,18 @@ def test_it_may_stand_alone(url: str) -> None:
     assert bring(url, POET)["tokens_evaluated"] == len(tokens_of(url, POET))
 
 
-@pytest.mark.parametrize("nothing", ["", {"prompt": ""}, {"prompt": "", "anti_prompt": "User:"}])
+@pytest.mark.parametrize("nothing", ["", {"prompt": ""}])
 def test_an_empty_one_takes_it_away(url: str, nothing: object) -> None:
     bring(url, NAMED)
     assert complete(url, system_prompt=nothing)["tokens_evaluated"] == len(tokens_of(url, STORY))
     assert n_evaluated(url) == len(tokens_of(url, STORY))
     assert names(url) == ("", "", "")
+
+
+def test_names_beside_an_empty_one_are_kept(url: str) -> None:
+    complete(url, system_prompt=NAMED | {"prompt": ""})
+    assert n_evaluated(url) == len(tokens_of(url, STORY))
+    assert names(url) == ("Poet:", "User:", "User:")
 
 
 def test_null_changes_nothing(url: str) -> None:
@@ -126,6 +132,29 @@ def test_it_is_computed_once_for_all_whatever_they_share(url: str) -> None:
     bring(url, LONG)
     options = {"prompt": "A dog", "cache_prompt": True, "cache_salt": "one", "n_predict": 1}
     assert complete(url, **options)["tokens_cached"] >= len(tokens_of(url, LONG)) - 1
+
+
+def n_cached_of_chat(url: str, said: str, **options: Any) -> int:
+    body = {"messages": [{"role": "user", "content": said}], "max_tokens": 1} | options
+    response = post(url, body, "/v1/chat/completions")
+    assert response.status_code == 200, response.text
+    return int(response.json()["usage"]["prompt_tokens_details"]["cached_tokens"])
+
+
+def test_chats_share_it_whatever_their_salts_and_nothing_else(url: str) -> None:
+    bring(url, LONG)
+    n_shared = len(tokens_of(url, f"<|im_start|>system\n{LONG}<|im_end|>\n<|im_start|>user\n"))
+    secret = "The old miller hid all of his gold in the well behind the mill."
+    n_cached_of_chat(url, secret, cache_salt="one")
+    assert n_cached_of_chat(url, secret, cache_salt="two") == n_shared
+    assert n_cached_of_chat(url, secret) == n_shared
+    assert n_cached_of_chat(url, f"{secret} Nobody knows.", cache_salt="one") > n_shared
+
+
+def test_a_chat_shares_no_system_message_of_its_own(url: str) -> None:
+    messages = [{"role": "system", "content": LONG}, {"role": "user", "content": "Hello"}]
+    n_cached_of_chat(url, "", messages=messages, cache_salt="mine")
+    assert n_cached_of_chat(url, "", messages=messages, cache_salt="yours") == 0
 
 
 def test_running_request_finishes_as_it_began(url: str) -> None:

@@ -1,9 +1,28 @@
+from collections.abc import Sequence
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slots.chunk_reuse import ranges_to_remove
+from slots.chunk_reuse import MOST_COMPARED, MOST_RANGES, ranges_to_remove
 
 tokens = st.lists(st.integers(0, 2), max_size=40)
+
+
+class Watched(Sequence[int]):
+    """Counts how many tokens are looked at."""
+
+    def __init__(self, tokens: list[int]) -> None:
+        self._tokens = tokens
+        self.n_seen = 0
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self._tokens[index]
+        self.n_seen += len(found) if isinstance(index, slice) else 1
+        return found
 
 
 def test_a_chunk_behind_what_was_left_out_stays() -> None:
@@ -27,9 +46,32 @@ def test_a_chunk_that_is_in_its_place_already_is_not_moved() -> None:
     assert ranges_to_remove([1, 2, 3, 4, 5], [1, 2, 3, 4, 5], 2, 3) == ([], 5)
 
 
+def test_search_ends_after_so_many_ranges() -> None:
+    ranges, n_agreed = ranges_to_remove([7] + [1, 2] * 1000, [7] + [1] * 1000, 2, 1)
+    assert (len(ranges), n_agreed) == (MOST_RANGES, 2 + MOST_RANGES)
+
+
 def test_a_text_that_repeats_itself_is_not_searched_for_ever() -> None:
-    cached, prompt = [1] * 30_000, [1] * 14_999 + [2] * 15_000
-    assert ranges_to_remove(cached, prompt, 0, 15_000) == ([], 0)
+    cached = Watched([1] * 30_000)
+    assert ranges_to_remove(cached, [1] * 14_999 + [2] * 15_000, 0, 15_000) == ([], 0)
+    assert cached.n_seen <= MOST_COMPARED + len(cached)
+
+
+def test_places_where_nothing_agrees_count_too() -> None:
+    cached = Watched([1] * 2 * MOST_COMPARED)
+    assert ranges_to_remove(cached, [2], 0, 1) == ([], 0)
+    assert cached.n_seen == MOST_COMPARED
+
+
+def test_what_was_found_before_the_search_ends_is_kept() -> None:
+    cached = [1, 8, 2, 3] + [1] * 2 * MOST_COMPARED + [4, 5]
+    assert ranges_to_remove(cached, [1, 2, 3, 4, 5], 1, 2) == ([(1, 2)], 3)
+
+
+def test_nothing_is_looked_at_behind_what_the_prompt_has() -> None:
+    cached = Watched([1, 2, 3] + [9] * 1000)
+    assert ranges_to_remove(cached, [1, 2, 3], 0, 3) == ([], 3)
+    assert cached.n_seen == 3
 
 
 @given(tokens, tokens, st.integers(1, 4))

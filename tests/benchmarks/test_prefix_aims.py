@@ -1,0 +1,43 @@
+"""Whether the benchmark of prefixes says that an aim is held."""
+
+from benchmarks.prefix_aims import Aim, aims_table, evaluation_aims, lookup_aims
+from benchmarks.prefix_comparison import Row
+from benchmarks.prefix_lookup import Lookup
+
+EACH = "for each new one"
+
+
+def row(workload: str, *, median: float, largest: float) -> Row:
+    return Row(workload, "ours", medians={EACH: median}, largest={EACH: largest}, ratios={EACH: 1.0})
+
+
+def lookup(median_us: float) -> Lookup:
+    return Lookup("all", median_us, p99_us=500.0, n_found=999, bytes_per_token=9.0)
+
+
+def test_each_round_counts_and_not_their_median() -> None:
+    aims = evaluation_aims([row("burst", median=1.0, largest=1.05), row("burst", median=1.0, largest=1.06)])
+    assert [aim.is_held for aim in aims] == [True, False]
+
+
+def test_chats_compute_nothing_twice() -> None:
+    aims = evaluation_aims([row("chat", median=1.0, largest=1.0), row("chat", median=1.001, largest=1.001)])
+    assert [aim.is_held for aim in aims] == [True, False]
+
+
+def test_workloads_for_the_choice_of_a_layout_have_no_aim() -> None:
+    assert evaluation_aims([row("long", median=1.0, largest=9.0), row("shared", median=1.0, largest=9.0)]) == []
+
+
+def test_a_lookup_is_held_by_its_median() -> None:
+    assert [aim.is_held for aim in lookup_aims([lookup(99.9), lookup(100.1)])] == [True, False]
+
+
+def test_what_is_missed_is_said_with_the_limit_and_the_value() -> None:
+    (aim,) = evaluation_aims([row("burst", median=1.0, largest=1.125)])
+    assert aim.sentence == "burst, ours: tokens evaluated for each new one: 1.125, which is more than 1.05"
+
+
+def test_the_table_says_of_each_whether_it_is_held() -> None:
+    *_head, held, missed = aims_table([Aim("one", 2.0, 1.5), Aim("other", 2.0, 2.5)]).splitlines()
+    assert (held, missed) == ("| one | 2 | 1.5 | yes |", "| other | 2 | 2.5 | NO |")
