@@ -1,5 +1,5 @@
 # make run      set everything up in .venv and start the server on the bundled model (ARGS="--port 9000" for flags)
-# make test     set everything up and run the tests (ARGS="-k stop" for pytest's options)
+# make test     set everything up and run the tests (ARGS="-k stop" for pytest's options; WORKERS=0 for one at a time)
 # make lint     ruff and mypy
 # make bench    the benchmarks (PEER="llama-server ..." starts another server to compare with)
 # make install  only set up; CUDA=1 builds llama.cpp for NVIDIA GPUs, EXTRAS=hub adds an extra of pyproject.toml
@@ -16,6 +16,7 @@ LLAMA_CPP := $(shell sed -n 's/^ *"\(llama-cpp-python==[^"]*\)",/\1/p' pyproject
 BUILD_LOG := $(VENV)/llama-cpp-build.log
 EXTRAS ?=
 ARGS ?=
+WORKERS ?= 2
 PEER ?=
 
 .PHONY: run test lint bench install clean
@@ -24,8 +25,9 @@ PEER ?=
 run: $(VENV)/.base
 	@exec $(BIN)/llama-slots $(ARGS)
 
+# Two at a time, each file by one of them: the servers that most files share are started by few.
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
