@@ -248,7 +248,7 @@ def main() -> None:
     parser.add_argument("--vocabularies", type=int, nargs="+", default=VOCABULARIES)
     parser.add_argument("--chains", nargs="+", choices=CHAINS, default=list(CHAINS))
     parser.add_argument("--shape", choices=("peaked", "flat"), default="peaked", help="of the logits")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=25)
     arguments = parser.parse_args()
     n_threads = os.cpu_count() or 1
     about = about_this_run(

@@ -70,7 +70,7 @@ def test_short_rows_are_left_to_be_looked_at_alone(size: int, k: int) -> None:
 
 def test_rows_are_folded_on_several_cores_as_on_one() -> None:
     """Which many long ones are."""
-    logits = np.stack([make_row(seed, 200_000, "normal") for seed in range(17)])
+    logits = np.stack([make_row(seed, 250_000, "normal") for seed in range(17)])
     rows, ks = np.arange(17), np.full(17, 40)
     cores = Cores(3)
     expected = RowFolder(Cores(1)).find_largest(logits, rows, ks)
