@@ -96,12 +96,6 @@ def as_token(name: str, value: object, n_tokens: int) -> int:
     return token
 
 
-def read_number(fields: Fields, name: str, default: float) -> float:
-    """Returns a request's number, or the default where it leaves the field out."""
-    value = fields.get(name)
-    return default if value is None else as_number(name, value)
-
-
 def read_integer(fields: Fields, name: str, default: int) -> int:
     """Returns a request's integer, or the default."""
     value = fields.get(name)

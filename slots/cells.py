@@ -48,11 +48,11 @@ class Cells:
         """Whether another slot uses one of a slot's cells from the place `start` on, too."""
         return bool((self._users[_numbers(self._of[slot_id][start:])] > 1).any())
 
-    def are_shared(self, slot_id: int, other_id: int, start: int) -> bool:
-        """Whether a certain other slot uses one of a slot's cells from the place `start` on, too."""
-        if slot_id == other_id:
-            return False
-        return bool(np.isin(_numbers(self._of[slot_id][start:]), _numbers(self._of[other_id])).any())
+    def shares_with(self, slot_id: int, other_id: int, start: int) -> bool:
+        """Whether a certain slot uses one of another one's cells from the place `start` on, too."""
+        is_others = np.zeros(len(self._users), np.bool_)
+        is_others[_numbers(self._of[other_id])] = True
+        return bool(is_others[_numbers(self._of[slot_id][start:])].any())
 
     def freed_by(self, slot_ids: Collection[int]) -> int:
         """How many cells would be free if these slots had none: those that nobody else uses."""

@@ -76,7 +76,8 @@ class KvCache:
         slot.take(work)
         self._prefixes.set_live(slot.slot_id, slot.cached[: slot.n_exact], slot.scope)
         note_common_prefixes(slot, self._slots)
-        self._plan_stops(work, match)
+        if not self._sequences.can_cut:
+            self._plan_stops(work, match)
         if not n_moved:
             self._fill(slot, match)
 
@@ -154,8 +155,8 @@ class KvCache:
         self._prefixes.set_live(slot.slot_id, slot.cached[: slot.n_exact], slot.scope)
 
     def _plan_stops(self, work: Work, match: Match) -> None:
-        """Have a sequence that cannot be cut parked behind the system prompt, and where it parts from another one that
-        could not be taken: the next that parts there will find it."""
+        """Have a sequence, which cannot be cut, parked behind the system prompt, and where it parts from another one
+        that could not be taken: the next that parts there will find it."""
         places = (work.request.scope.n_public, match.n_agreed)
         work.stops |= {place for place in places if place - match.n_tokens >= _LEAST_PARKED}
 
@@ -304,13 +305,14 @@ class KvCache:
 
     def _stop_sharing(self, slot: Slot, start: int) -> None:
         """Let a slot have the cells from `start` on for itself, so that its text does not depend on who else has had
-        its beginning: idle slots give up what they have, those that work compute again what they shared."""
+        its beginning: idle slots give up what they have, those that work compute again what they shared. Such a one is
+        not at its own end, since the pool has no cells but this slot's."""
         if not (self._sequences.can_shift and self.cells):
             return
         slot.inexact_from = min(start, slot.n_exact)  # so that others' copies of what is to be moved are parked
         self._prefixes.cut_live(slot.slot_id, slot.n_exact)
         for other in self._slots:
-            if self.cells.are_shared(slot.slot_id, other.slot_id, start):
+            if other is not slot and self.cells.shares_with(slot.slot_id, other.slot_id, start):
                 self._let_go(other, 0 if other.is_idle else start)
 
     def _remove_range(self, slot: Slot, start: int, end: int) -> None:

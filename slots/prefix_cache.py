@@ -15,8 +15,8 @@ import numpy.typing as npt
 from slots.prefix_tree import Node, PrefixTree, Symbols
 from slots.scope import Scope
 
-_SURELY_FITTING = 0.98
-"""Part of what fits by the rule of three: not all bytes of a snapshot are those of its tokens."""
+_MOST_OF_BUDGET = 0.5
+"""What a sequence may have of it that does not fit as a whole: the others are not all to go for a part of one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,10 +154,10 @@ class PrefixCache:
         return self._budget_bytes is None or 0 < self._budget_bytes >= n_bytes
 
     def n_parkable(self, n_tokens: int, n_bytes: int) -> int:
-        """How many of the first tokens of a sequence may be parked, if a snapshot of all of them has this size."""
+        """How many of the first tokens of a sequence are to be parked, if a snapshot of all of them has this size."""
         if self._budget_bytes is None or n_bytes <= self._budget_bytes:
             return n_tokens
-        return int(_SURELY_FITTING * n_tokens * self._budget_bytes / n_bytes)
+        return int(_MOST_OF_BUDGET * n_tokens * self._budget_bytes / n_bytes)
 
     def park(self, tokens: Sequence[int], scope: Scope, snapshot: npt.NDArray[np.uint8]) -> None:
         """Keep a sequence that loses its slot, unless it is parked already or there is no room for it.

@@ -26,9 +26,9 @@ def choose_slot(work: Work, slots: Sequence[Slot], match: Match, *, have_streams
     """The slot for a request that can get one.
 
     In this order: the slot that was asked for by number; one that served the session last; one that holds the longest
-    prefix there is, if its conversation goes on with it; an empty one; the least recently used one. Where slots have
-    streams of their own, one beside a slot that works is better than another, so that both are computed in one pass.
-    The prefix is brought there.
+    prefix there is, if its conversation goes on with it; an empty one; the least recently used one. Of several empty
+    ones, or where none is empty of all, one beside a slot that works is taken where slots have streams of their own, so
+    that both are computed in one pass. The prefix is brought there.
     """
     request = work.request
     if request.slot_id >= 0:

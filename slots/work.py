@@ -47,8 +47,8 @@ class Work:
 
     @property
     def all_stops(self) -> set[int]:
-        """With the place from which the same prompt can start again."""
-        return {*self.stops, self.n_reusable}
+        """With the place from which the same prompt can start again; behind the prompt there is none."""
+        return self.stops if self.n_decoded else {*self.stops, self.n_reusable}
 
     @property
     def n_cached(self) -> int:

@@ -1,7 +1,10 @@
 """How much of a chat's prompt is the server's system prompt, which the chats of others begin with as well."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from os.path import commonprefix
+
+import orjson
 
 from server.chat.messages import Json, Message
 from server.chat.prompt import prompt_tokens
@@ -30,20 +33,32 @@ def n_system_tokens(
 
     0 if the template refuses such a chat. Belongs to a worker thread.
     """
+    known = _known_tokens(
+        str(chat.messages[0]["content"]),
+        template,
+        vocab,
+        defaults=orjson.dumps(defaults),
+        has_tools=bool(chat.tools),
+        has_documents=bool(chat.documents),
+    )
+    return common_prefix_length(tokens, known)
+
+
+@lru_cache(maxsize=4)  # the same for most chats, and a long text takes a while
+def _known_tokens(
+    system: str, template: ChatTemplate, vocab: Vocab, *, defaults: bytes, has_tools: bool, has_documents: bool
+) -> tuple[int, ...]:
+    """What strangers' chats begin with, `defaults` being JSON. Where a chat has tools or documents, so has one of a
+    stranger: they may stand where otherwise the system prompt does, and begin like that."""
+    message: Message = {"role": "system", "content": system}
+    more = orjson.loads(defaults)
     try:
-        known = commonprefix(list(_strangers(chat, template, defaults)))  # noqa: RUF071 - these are no paths
+        strangers = [template.render([message, hello], more=more) for hello in (_HELLO, _OTHER)]
+        if has_tools:
+            strangers.append(template.render([message, _HELLO], tools=[_TOOL], more=more))
+        if has_documents:
+            strangers.append(template.render([message, _HELLO], documents=[_DOCUMENT], more=more))
     except InvalidRequest:
-        return 0
-    return common_prefix_length(tokens, prompt_tokens(known, vocab)) if known else 0
-
-
-def _strangers(chat: Chat, template: ChatTemplate, defaults: Mapping[str, object]) -> Iterator[str]:
-    """Where a chat has tools or documents, so has one of a stranger: they may stand where otherwise the system prompt
-    does, and begin like that."""
-    system = chat.messages[0]
-    yield template.render([system, _HELLO], more=defaults)
-    yield template.render([system, _OTHER], more=defaults)
-    if chat.tools:
-        yield template.render([system, _HELLO], tools=[_TOOL], more=defaults)
-    if chat.documents:
-        yield template.render([system, _HELLO], documents=[_DOCUMENT], more=defaults)
+        return ()
+    known = commonprefix(strangers)  # noqa: RUF071 - these are no paths
+    return prompt_tokens(known, vocab) if known else ()

@@ -44,9 +44,9 @@ def sorted_table(found: Found, ks: Indices) -> Table:
     keys += np.left_shift(falling_order(found.logits), _TOKEN_BITS, dtype=np.int64)
     keys += found.tokens
     order = keys.argsort()
-    starts = np.arange(-1, 2 * ks.size - 1, 2) << _ROW_BIT - 1
+    between_rows = (2 * np.arange(ks.size) - 1) << (_ROW_BIT - 1)
     place = np.arange(ks.max())
-    of_rows = keys.searchsorted(starts, sorter=order)[:, None] + place
+    of_rows = keys.searchsorted(between_rows, sorter=order)[:, None] + place
     largest = order.take(of_rows, mode="clip")
     is_candidate = place < ks[:, None]
     logits = np.where(is_candidate, found.logits[largest], np.float32(-np.inf))

@@ -20,14 +20,16 @@ def keep_before_tail(candidates: Candidates, z: float, min_keep: int) -> None:
     """
     if candidates.n_counted <= 2:
         return
-    weights = np.append(candidates.sort().softmax().weights, np.zeros(candidates.n_ruled_out))
+    # Behind two tokens without any probability there is no curvature.
+    zeros = np.zeros(min(candidates.n_ruled_out, 2))
+    weights = np.append(candidates.sort().softmax().weights, zeros)
     curvature = np.abs(np.diff(weights / weights.sum(), n=2))
     total = float(curvature.sum())
     share = curvature / total if total > _NO_CURVATURE else np.full(curvature.size, 1 / curvature.size)
     beyond = (share.cumsum() > z).nonzero()[0]
-    beyond = beyond[beyond >= min_keep]
-    if beyond.size:
-        candidates.keep_first(max(int(beyond[0]), 1))
+    place = max(int(beyond[0]), min_keep) if beyond.size else candidates.n_counted
+    if place < candidates.n_counted - 2:
+        candidates.keep_first(max(place, 1))
 
 
 def make_tail_free(of: Ingredients) -> Step | None:

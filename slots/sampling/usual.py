@@ -52,8 +52,8 @@ class UsualChain:
         """A peak below which the logits are numbers, before and after the temperature."""
 
     def apply(self, table: Table) -> Table | None:
-        """What the chains leave of the largest logits of their rows, which are as many as `top_ks` says, and which are
-        changed; None where it is better to look at each row alone."""
+        """What the chains leave of the largest logits of their rows, as many as `top_ks` says. The table is changed
+        and returned; None where it is better to look at each row alone."""
         if not np.abs(table.logits[:, 0]).max() < self._most:
             return None
         self._keep_top_p(table)

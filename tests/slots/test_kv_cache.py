@@ -228,9 +228,17 @@ def test_of_what_is_larger_than_all_that_may_be_parked_the_beginning_comes_back(
     held = Held(n_slots=1, bytes_per_token=(1 << 20) // 40)
     held.put(0, TEXT)
     held.put(0, OTHER)
-    assert 30 <= held.seat(0, (*TEXT, 1)) <= 40
+    assert 18 <= held.seat(0, (*TEXT, 1)) <= 20
     held.compute(0)
     assert held.kv.tokens(0) == [*TEXT, 1]
+
+
+def test_what_is_larger_than_all_that_may_be_parked_leaves_room_for_others() -> None:
+    held = Held(n_slots=1, bytes_per_token=(1 << 20) // 40)
+    held.put(0, OTHER[:16])
+    held.put(0, TEXT)
+    held.put(0, tuple(range(300, 310)))
+    assert held.seat(0, (*OTHER[:16], 1)) == 16
 
 
 def test_what_made_room_for_something_that_could_not_be_brought_back_is_not_taken_for_there() -> None:

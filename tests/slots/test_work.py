@@ -35,3 +35,21 @@ def test_what_is_removed_may_be_of_the_prompt_and_of_what_was_generated() -> Non
     assert asked.n_prompt == 8
     assert asked.generated == (101, 102)
     assert asked.truncated
+
+
+def test_a_prompt_stops_before_its_last_token_and_what_is_generated_nowhere() -> None:
+    asked = work(10)
+    asked.stops.add(4)
+    assert asked.all_stops == {4, 9}
+    asked.tokens += [100, 101]
+    asked.n_decoded = 2
+    assert asked.all_stops == {4}
+
+
+def test_what_is_removed_takes_what_others_have_in_common_with_it_along() -> None:
+    asked = work(10)
+    asked.in_common[3] = 7
+    asked.stops.add(7)
+    asked.remove(2, 4)
+    assert not asked.in_common
+    assert not asked.stops
