@@ -61,8 +61,8 @@ class RowFolder:
         self._maxima = np.empty(0, np.float32)
 
     def find_largest(self, logits: Logits, rows: Indices, ks: Indices) -> Found | None:
-        """All logits from a lower bound of the `ks` largest of their rows on, by row; `rows` are the places of the
-        rows that are looked at, ascending, `rows` and `ks` of shape (rows,).
+        """All logits from a lower bound of the `ks` largest of their rows on, in any order; `rows` are the places of
+        the rows that are looked at, ascending, `rows` and `ks` of shape (rows,).
 
         Returns None where it is better to look at the rows one by one: when they are short, or logits are so much
         alike, or not numbers.
@@ -126,11 +126,12 @@ def _look_into(logits: Logits, rows: Indices, reaching: Indices, n_columns: int,
     n_vocab = logits.shape[1]
     depth = -(-n_vocab // n_columns)
     starts = (rows * n_vocab)[numbers]
-    places = (starts + columns)[:, None] + np.arange(0, depth * n_columns, n_columns)
+    # The first values of all columns, then the second ones: where those of a row are near each other in memory.
+    places = np.arange(0, depth * n_columns, n_columns)[:, None] + (starts + columns)
     # The last place of a column may be behind the end of its row.
     values = logits.ravel().take(places, mode="clip")
-    reaches = values >= bounds[numbers, None]
-    reaches[:, -1] &= columns < n_vocab - n_columns * (depth - 1)
+    reaches = values >= bounds[numbers]
+    reaches[-1] &= columns < n_vocab - n_columns * (depth - 1)
     hits = reaches.ravel().nonzero()[0]
-    which = hits // depth
+    which = hits % reaching.size
     return Found(numbers[which], places.ravel()[hits] - starts[which], values.ravel()[hits])
