@@ -92,7 +92,7 @@ class _Together:
         if self._greedy.size and n_certain[self._greedy].all():
             places = rows.logits[self._greedy].argmax(axis=1)
             chosen.update(_by_number(self._greedy, rows.tokens[self._greedy, places].tolist()))
-        if self._usual.size > 1 and (n_certain[self._usual] >= self._chain.top_ks).all():
+        if self._usual.size > 1 and (n_certain[self._usual] >= self._chain.places.ks).all():
             chosen.update(self._draw(rows))
         return chosen
 
@@ -100,7 +100,7 @@ class _Together:
         """The tokens of the rows with usual chains; none where it is better to look at each row alone."""
         tokens, logits = rows.tokens[self._usual], rows.logits[self._usual]
         numbers = np.repeat(np.arange(self._usual.size), logits.shape[1])
-        largest = sorted_table(Found(numbers, tokens.ravel(), logits.ravel()), self._chain.top_ks)
+        largest = sorted_table(Found(numbers, tokens.ravel(), logits.ravel()), self._chain.places)
         table = self._chain.apply(largest)
         if table is None:
             return {}

@@ -12,7 +12,7 @@ from slots.sampling.candidates import SOME_MORE
 from slots.sampling.columns import Indices
 from slots.sampling.folded_rows import Found, RowFolder
 from slots.sampling.grammar_mask import GrammarMask
-from slots.sampling.table import Table, sorted_table
+from slots.sampling.table import Places, Table, sorted_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def largest_allowed(
     n_candidates = ks.copy()
     for number in few:
         n_candidates[number] = min(ks[number], known[number].n_tokens)
-    return sorted_table(found, n_candidates)
+    return sorted_table(found, Places(n_candidates))
 
 
 def _largest_one_by_one(of: _Rows, ks: Indices, masks: Mapping[int, GrammarMask]) -> dict[int, Found]:

@@ -44,6 +44,8 @@ class RowSampler:
         together = [number for number, sampler in enumerate(samplers) if sampler.usual is not None]
         is_together = len(together) > 1 and self._n_vocab <= MOST_TOKENS
         results = self._choose_together(samplers, rows, places, together) if is_together else {}
+        if len(results) == len(samplers):
+            return list(results.values())
         heavy = []
         for number, sampler in enumerate(samplers):
             if sampler.weighs_all:
@@ -119,12 +121,12 @@ class _Together:
         return self._chain.apply(largest) if largest else None
 
     def _largest(self, folder: RowFolder, rows: Logits, places: Indices) -> Table | None:
-        ks = self._chain.top_ks
+        wanted = self._chain.places
         if not self._has_masks:
-            found = folder.find_largest(rows, places, ks)
-            return sorted_table(found, ks) if found else None
+            found = folder.find_largest(rows, places, wanted.ks)
+            return sorted_table(found, wanted) if found else None
         try:
-            return largest_allowed(folder, rows, places, ks, self._masks)
+            return largest_allowed(folder, rows, places, wanted.ks, self._masks)
         except InvalidRequest:  # of one of the grammars, which will be told so
             return None
 

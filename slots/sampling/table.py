@@ -15,6 +15,20 @@ MOST_TOKENS = 1 << _TOKEN_BITS
 """Of a vocabulary whose tokens fit into the keys that candidates are sorted by."""
 
 
+class Places:
+    """How many candidates each row of a table has, and what follows from it."""
+
+    def __init__(self, ks: Indices) -> None:
+        """`ks` has the shape (rows,)."""
+        self.ks = ks
+        self.columns: Indices = np.arange(ks.max(initial=0))
+        self.rows: Indices = np.arange(ks.size)
+        self.between_rows: Indices = (2 * self.rows - 1) << (_ROW_BIT - 1)
+        """Keys that are less than all of a row, and larger than all of the rows before."""
+        self.is_candidate = self.columns < ks[:, None]
+        self.are_all_candidates = bool(self.is_candidate.all())
+
+
 @dataclass(slots=True)
 class Table:
     """The candidates of several rows, in each the largest logit first and the lower token among equals.
@@ -25,10 +39,11 @@ class Table:
     tokens: Indices
     logits: Floats32
     is_candidate: npt.NDArray[np.bool_]
+    places: Places
 
     def keep_first(self, n: Indices) -> None:
         """Take away all but the first n candidates of each row; `n` has the shape (rows,)."""
-        self.is_candidate &= np.arange(self.tokens.shape[1]) < n[:, None]
+        self.is_candidate &= self.places.columns < n[:, None]
 
     def mass(self) -> npt.NDArray[np.float64]:
         """The weights of the candidates of each row, added up one after the other."""
@@ -37,17 +52,16 @@ class Table:
         return np.add.accumulate(weights, axis=1, out=weights)
 
 
-def sorted_table(found: Found, ks: Indices) -> Table:
-    """A table of the `ks` largest of what was found for each row, which has to be as many; `ks` of shape (rows,)."""
+def sorted_table(found: Found, places: Places) -> Table:
+    """A table of the largest of what was found for each row, which has to be as many as there are places for."""
     # One integer that orders by row, by falling logit and by token: those of a row are around the row's own.
     keys = found.numbers << _ROW_BIT
     keys += np.left_shift(falling_order(found.logits), _TOKEN_BITS, dtype=np.int64)
     keys += found.tokens
     order = keys.argsort()
-    between_rows = (2 * np.arange(ks.size) - 1) << (_ROW_BIT - 1)
-    place = np.arange(ks.max())
-    of_rows = keys.searchsorted(between_rows, sorter=order)[:, None] + place
+    of_rows = keys.searchsorted(places.between_rows, sorter=order)[:, None] + places.columns
     largest = order.take(of_rows, mode="clip")
-    is_candidate = place < ks[:, None]
-    logits = np.where(is_candidate, found.logits[largest], np.float32(-np.inf))
-    return Table(found.tokens[largest], logits, is_candidate)
+    logits = found.logits[largest]
+    if not places.are_all_candidates:
+        logits[~places.is_candidate] = -np.inf
+    return Table(found.tokens[largest], logits, places.is_candidate.copy(), places)

@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.sampling.candidates import LARGEST_LOGIT
-from slots.sampling.columns import Indices
-from slots.sampling.table import Table
+from slots.sampling.table import Places, Table
 
 MOST_CANDIDATES = 512
 """Of a row here; drawing from many more is done in another way."""
@@ -38,22 +37,22 @@ class UsualChain:
     """The chains of several rows, with their options side by side."""
 
     def __init__(self, options: Sequence[UsualOptions]) -> None:
-        self.top_ks: Indices = np.array([option.top_k for option in options], np.intp)
-        """Shape (rows,)."""
+        self.places = Places(np.array([option.top_k for option in options], np.intp))
+        """For the top-k of each row."""
         self._top_p = np.array([option.top_p for option in options])
         self._has_top_p = bool((self._top_p < 1).any())
         min_keep = np.array([option.min_keep for option in options], np.intp)
-        self._least_of_top_p = np.where(self._top_p < 1, min_keep, self.top_ks)
+        self._least_of_top_p = np.where(self._top_p < 1, min_keep, self.places.ks)
         self._log_min_p = np.array([math.log(option.min_p) if option.min_p else -math.inf for option in options])
         self._has_min_p = bool((self._log_min_p > -math.inf).any())
-        self._is_kept_by_min_p = np.arange(self.top_ks.max(initial=0)) < min_keep[:, None]
+        self._is_kept_by_min_p = self.places.columns < min_keep[:, None]
         self._temperatures = np.array([option.temperature for option in options], np.float32)[:, None]
         self._most = LARGEST_LOGIT * min((1.0, *(option.temperature for option in options)))
         """A peak below which the logits are numbers, before and after the temperature."""
 
     def apply(self, table: Table) -> Table | None:
-        """What the chains leave of the largest logits of their rows, as many as `top_ks` says. The table is changed
-        and returned; None where it is better to look at each row alone."""
+        """What the chains leave of the largest logits of their rows, for which there are `places`. The table is
+        changed and returned; None where it is better to look at each row alone."""
         if not np.abs(table.logits[:, 0]).max() < self._most:
             return None
         self._keep_top_p(table)
@@ -83,5 +82,5 @@ def draw_from_rows(table: Table, shares: Floats64) -> list[int]:
     mass = table.mass()
     total = mass[:, -1]
     places = (mass > (shares * total)[:, None]).argmax(axis=1)
-    tokens: list[int] = table.tokens[np.arange(total.size), places].tolist()
+    tokens: list[int] = table.tokens[table.places.rows, places].tolist()
     return tokens
