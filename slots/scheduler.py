@@ -99,8 +99,9 @@ def plan_step(slots: Sequence[Slot], limits: Limits, cells: Cells | None) -> Pla
     for slot in working:
         leader = leader_of(slot, leaders, limits.least_taken)
         has_waited, slot.waits_for = slot.waits_for is not None, leader.slot_id if leader else None
-        if leader and leader.work:
-            leader.work.stops.add(_n_common(slot, leader))
+        if leader:
+            if leader.work and not limits.can_cut:
+                leader.work.stops.add(_n_common(slot, leader))
         elif not has_waited and room.claim(slot):  # who has waited in vain takes what there is before going on
             ready.append(slot)
             if slot.is_prefilling:

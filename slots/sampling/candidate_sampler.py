@@ -68,18 +68,14 @@ class _Together:
         self._greedy = np.array([number for number in numbers if samplers[number].takes_best], np.intp)
         self._usual = np.array([number for number in numbers if samplers[number].usual is not None], np.intp)
         self._chain = UsualChain([sampler.usual for sampler in samplers if sampler.usual is not None])
-        penalties = {
-            number: sampler.only_penalties for number, sampler in enumerate(samplers) if sampler.only_penalties
-        }
-        self._penalties = PenaltiesOfRows(list(penalties.values())) if penalties else None
-        self._penalized = np.array(list(penalties), np.intp)
+        self._penalties = PenaltiesOfRows([sampler.only_penalties for sampler in samplers])
         self._edited = [n for n in numbers if samplers[n].has_edits and samplers[n].only_penalties is None]
 
     def edit(self, rows: CandidateRows, workspace: Workspace) -> None:
         """Change the logits of each row as its sampler does first."""
         if self._penalties:
             numbers, tokens = self._penalties.recent()
-            self._penalties.apply(rows.flat, rows.find(self._penalized[numbers], tokens), numbers)
+            self._penalties.apply(rows.flat, rows.find(numbers, tokens), numbers)
         for number in self._edited:
             candidates = Candidates(rows.logits[number], workspace)
             candidates.ids = rows.tokens[number]
@@ -92,7 +88,7 @@ class _Together:
         if self._greedy.size and n_certain[self._greedy].all():
             places = rows.logits[self._greedy].argmax(axis=1)
             chosen.update(_by_number(self._greedy, rows.tokens[self._greedy, places].tolist()))
-        if self._usual.size > 1 and (n_certain[self._usual] >= self._chain.places.ks).all():
+        if self._usual.size > 1 and (n_certain[self._usual] >= self._chain.counts.ks).all():
             chosen.update(self._draw(rows))
         return chosen
 
@@ -100,7 +96,7 @@ class _Together:
         """The tokens of the rows with usual chains; none where it is better to look at each row alone."""
         tokens, logits = rows.tokens[self._usual], rows.logits[self._usual]
         numbers = np.repeat(np.arange(self._usual.size), logits.shape[1])
-        largest = sorted_table(Found(numbers, tokens.ravel(), logits.ravel()), self._chain.places)
+        largest = sorted_table(Found(numbers, tokens.ravel(), logits.ravel()), self._chain.counts)
         table = self._chain.apply(largest)
         if table is None:
             return {}

@@ -15,7 +15,8 @@ class Cores:
         self._others = ThreadPoolExecutor(n - 1, "sampling") if n > 1 else None
 
     def do(self, work: Callable[[int], Part], n_parts: int) -> list[Part]:
-        """What `work` returns for each of the numbers below `n_parts`, each done by a thread of its own."""
+        """What `work` returns for each of the numbers below `n_parts`, at most as many as cores, each done by a thread
+        of its own."""
         others = [self._others.submit(work, part) for part in range(1, n_parts)] if self._others else []
         return [work(0), *(other.result() for other in others)]
 

@@ -1,11 +1,11 @@
-"""Several rows of logits, folded into columns again and again."""
+"""Several rows of logits, folded into columns."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from slots.llama import Logits
-from slots.sampling.columns import FOLD_AGAIN, Floats32, Indices
+from slots.sampling.columns import FOLD_AGAIN, Columns, Floats32, Indices
 from slots.sampling.cores import Cores
 
 _LEAST_DEPTH = 7
@@ -99,7 +99,7 @@ def _fold_rows(logits: Logits, rows: Indices, maxima: Floats32) -> None:
     n_folded = logits.shape[1] - logits.shape[1] % n_columns
     if rows[-1] - rows[0] >= rows.size:  # not neighbours
         for number, row in enumerate(rows.tolist()):
-            _fold_rows(logits, np.array([row]), maxima[number : number + 1])
+            Columns(logits[row], maxima[number])
         return
     neighbours = logits[rows[0] : rows[-1] + 1]
     np.maximum.reduce(neighbours[:, :n_folded].reshape(rows.size, -1, n_columns), axis=1, out=maxima)

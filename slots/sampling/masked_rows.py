@@ -1,6 +1,6 @@
 """The candidates of several rows side by side, where grammars allow only some of the tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from slots.sampling.candidates import SOME_MORE
 from slots.sampling.columns import Indices
 from slots.sampling.folded_rows import Found, RowFolder
 from slots.sampling.grammar_mask import GrammarMask
-from slots.sampling.table import Places, Table, sorted_table
+from slots.sampling.table import Counts, Table, sorted_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,13 @@ class _Rows:
         if found:
             found.numbers = numbers[found.numbers]
         return found
+
+    def find_more(self, numbers: Indices, ks: Indices, masked: Iterable[int]) -> Found | None:
+        """As `find`, and of masked rows some more, in the hope that enough of them are allowed."""
+        wanted = ks.copy()
+        for number in masked:
+            wanted[number] = 2 * ks[number] + SOME_MORE
+        return self.find(numbers, wanted)
 
     def members(self, masks: Mapping[int, Words]) -> Found:
         """The logits of all tokens that masks allow."""
@@ -74,16 +81,13 @@ def largest_allowed(
     n_candidates = ks.copy()
     for number in few:
         n_candidates[number] = min(ks[number], known[number].n_tokens)
-    return sorted_table(found, Places(n_candidates))
+    return sorted_table(found, Counts(n_candidates))
 
 
 def _largest_one_by_one(of: _Rows, ks: Indices, masks: Mapping[int, GrammarMask]) -> dict[int, Found]:
     """The largest logits of rows with dear masks, which are asked for one token after the other; those of the rows in
     which enough are found that way."""
-    wanted = ks.copy()
-    for number in masks:
-        wanted[number] = 2 * ks[number] + SOME_MORE
-    found = of.find(np.array(list(masks)), wanted)
+    found = of.find_more(np.array(list(masks)), ks, masks)
     enough: dict[int, Found] = {}
     if found is None:
         return enough
@@ -98,10 +102,7 @@ def _largest_one_by_one(of: _Rows, ks: Indices, masks: Mapping[int, GrammarMask]
 
 def _largest_of_many(of: _Rows, numbers: Indices, ks: Indices, masks: Mapping[int, Words]) -> Found | None:
     """The largest logits of rows in which many tokens are allowed, or all: those without a mask."""
-    wanted = ks.copy()
-    for number in masks:
-        wanted[number] = 2 * ks[number] + SOME_MORE
-    found = of.find(numbers, wanted)
+    found = of.find_more(numbers, ks, masks)
     if found is None:
         return None
     is_kept = np.ones(found.numbers.size, np.bool_)

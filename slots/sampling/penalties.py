@@ -48,21 +48,33 @@ class Penalties:
 
 
 class PenaltiesOfRows:
-    """The penalties of several rows, side by side."""
+    """The penalties of several rows, side by side. A row may have none."""
 
-    def __init__(self, penalties: Sequence[Penalties]) -> None:
-        self._recent = [penalty.recent for penalty in penalties]
-        self._repeat = np.array([penalty.repeat for penalty in penalties], np.float64)
+    def __init__(self, penalties: Sequence[Penalties | None]) -> None:
+        numbers = [number for number, penalty in enumerate(penalties) if penalty]
+        there = [penalty for penalty in penalties if penalty]
+
+        def by_row(values: Sequence[float]) -> npt.NDArray[np.float64]:
+            of_rows = np.ones(len(penalties))
+            of_rows[numbers] = values
+            return of_rows
+
+        self._numbers: Indices = np.array(numbers, np.intp)
+        self._recent = [penalty.recent for penalty in there]
+        self._repeat = by_row([penalty.repeat for penalty in there])
         self._inverse = 1 / self._repeat
-        self._frequency = np.array([penalty.frequency for penalty in penalties], np.float64)
-        self._presence = np.array([penalty.presence for penalty in penalties], np.float64)
-        self._are_counting = any(penalty.is_counting for penalty in penalties)
+        self._frequency = by_row([penalty.frequency for penalty in there])
+        self._presence = by_row([penalty.presence for penalty in there])
+        self._are_counting = any(penalty.is_counting for penalty in there)
+
+    def __bool__(self) -> bool:
+        return bool(self._recent)
 
     def recent(self) -> tuple[Indices, Indices]:
-        """The tokens that are penalized, row by row. Returns the numbers of their rows, and the tokens; both of shape
-        (tokens,)."""
+        """The tokens that are penalized, row by row; there has to be a row with penalties. Returns the numbers of
+        their rows, and the tokens; both of shape (tokens,)."""
         tokens = [recent.different() for recent in self._recent]
-        return np.repeat(np.arange(len(tokens)), [of.size for of in tokens]), np.concatenate(tokens)
+        return np.repeat(self._numbers, [of.size for of in tokens]), np.concatenate(tokens)
 
     def apply(self, flat: Logits, places: Indices, numbers: Indices) -> None:
         """Change logits, shape (logits,): those at `places`, of the recent tokens in their order, which belong to the
@@ -75,7 +87,7 @@ class PenaltiesOfRows:
         flat[places] = np.minimum(penalized, LARGEST_LOGIT)
 
     def apply_to_rows(self, logits: Logits, rows: Indices) -> None:
-        """Change some rows of the logits; `rows` are their places, shape (penalties,)."""
+        """Change some rows of the logits; `rows` are the places of all rows, shape (rows,)."""
         flat = logits.view()
         flat.shape = (logits.size,)  # which fails, instead of copying, where rows do not follow each other
         numbers, tokens = self.recent()

@@ -26,9 +26,9 @@ Result = Choice | Exception
 class RowSampler:
     """Chooses the tokens of all rows of a step.
 
-    Rows with the usual samplers are done together. Rows of which all probabilities are computed are done on several
-    cores: numpy gives the interpreter's lock away in its loops over a row. It does not in what is left after that, so
-    that for all others threads would only wait for each other.
+    Rows with the usual samplers are done together, the pass over them on several cores if they are many. Rows of which
+    all probabilities are computed are done on several cores: numpy gives the interpreter's lock away in its loops over
+    a row. It does not in what is left after that, so that for all others threads would only wait for each other.
     """
 
     def __init__(self, n_vocab: int, n_threads: int) -> None:
@@ -103,11 +103,7 @@ class _Together:
         """Give a random number for each."""
         self._masks = [sampler.mask for sampler in samplers]
         self._has_masks = any(self._masks)
-        penalties = {
-            number: sampler.only_penalties for number, sampler in enumerate(samplers) if sampler.only_penalties
-        }
-        self._penalties = PenaltiesOfRows(list(penalties.values())) if penalties else None
-        self._penalized = list(penalties)
+        self._penalties = PenaltiesOfRows([sampler.only_penalties for sampler in samplers])
         self._others = [
             (number, sampler)
             for number, sampler in enumerate(samplers)
@@ -121,7 +117,7 @@ class _Together:
         return self._chain.apply(largest) if largest else None
 
     def _largest(self, folder: RowFolder, rows: Logits, places: Indices) -> Table | None:
-        wanted = self._chain.places
+        wanted = self._chain.counts
         if not self._has_masks:
             found = folder.find_largest(rows, places, wanted.ks)
             return sorted_table(found, wanted) if found else None
@@ -133,7 +129,7 @@ class _Together:
     def edit(self, rows: Logits, places: Indices, workspace: Workspace) -> None:
         """Change the logits of the rows at `places`, shape (samplers,), as each sampler does first."""
         if self._penalties:
-            self._penalties.apply_to_rows(rows, places[self._penalized])
+            self._penalties.apply_to_rows(rows, places)
         for number, sampler in self._others:
             sampler.edit(Candidates(rows[places[number]], workspace))
 

@@ -15,7 +15,7 @@ MOST_TOKENS = 1 << _TOKEN_BITS
 """Of a vocabulary whose tokens fit into the keys that candidates are sorted by."""
 
 
-class Places:
+class Counts:
     """How many candidates each row of a table has, and what follows from it."""
 
     def __init__(self, ks: Indices) -> None:
@@ -39,11 +39,11 @@ class Table:
     tokens: Indices
     logits: Floats32
     is_candidate: npt.NDArray[np.bool_]
-    places: Places
+    counts: Counts
 
     def keep_first(self, n: Indices) -> None:
         """Take away all but the first n candidates of each row; `n` has the shape (rows,)."""
-        self.is_candidate &= self.places.columns < n[:, None]
+        self.is_candidate &= self.counts.columns < n[:, None]
 
     def mass(self) -> npt.NDArray[np.float64]:
         """The weights of the candidates of each row, added up one after the other."""
@@ -52,16 +52,16 @@ class Table:
         return np.add.accumulate(weights, axis=1, out=weights)
 
 
-def sorted_table(found: Found, places: Places) -> Table:
-    """A table of the largest of what was found for each row, which has to be as many as there are places for."""
+def sorted_table(found: Found, counts: Counts) -> Table:
+    """A table of the largest of what was found for each row, which has to be as many as the counts say."""
     # One integer that orders by row, by falling logit and by token: those of a row are around the row's own.
     keys = found.numbers << _ROW_BIT
     keys += np.left_shift(falling_order(found.logits), _TOKEN_BITS, dtype=np.int64)
     keys += found.tokens
     order = keys.argsort()
-    of_rows = keys.searchsorted(places.between_rows, sorter=order)[:, None] + places.columns
+    of_rows = keys.searchsorted(counts.between_rows, sorter=order)[:, None] + counts.columns
     largest = order.take(of_rows, mode="clip")
     logits = found.logits[largest]
-    if not places.are_all_candidates:
-        logits[~places.is_candidate] = -np.inf
-    return Table(found.tokens[largest], logits, places.is_candidate.copy(), places)
+    if not counts.are_all_candidates:
+        logits[~counts.is_candidate] = -np.inf
+    return Table(found.tokens[largest], logits, counts.is_candidate.copy(), counts)

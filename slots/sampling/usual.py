@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.sampling.candidates import LARGEST_LOGIT
-from slots.sampling.table import Places, Table
+from slots.sampling.table import Counts, Table
 
 MOST_CANDIDATES = 512
 """Of a row here; drawing from many more is done in another way."""
@@ -37,21 +37,21 @@ class UsualChain:
     """The chains of several rows, with their options side by side."""
 
     def __init__(self, options: Sequence[UsualOptions]) -> None:
-        self.places = Places(np.array([option.top_k for option in options], np.intp))
-        """For the top-k of each row."""
+        self.counts = Counts(np.array([option.top_k for option in options], np.intp))
+        """Of the top-k of each row."""
         self._top_p = np.array([option.top_p for option in options])
         self._has_top_p = bool((self._top_p < 1).any())
         min_keep = np.array([option.min_keep for option in options], np.intp)
-        self._least_of_top_p = np.where(self._top_p < 1, min_keep, self.places.ks)
+        self._least_of_top_p = np.where(self._top_p < 1, min_keep, self.counts.ks)
         self._log_min_p = np.array([math.log(option.min_p) if option.min_p else -math.inf for option in options])
         self._has_min_p = bool((self._log_min_p > -math.inf).any())
-        self._is_kept_by_min_p = self.places.columns < min_keep[:, None]
+        self._is_kept_by_min_p = self.counts.columns < min_keep[:, None]
         self._temperatures = np.array([option.temperature for option in options], np.float32)[:, None]
         self._most = LARGEST_LOGIT * min((1.0, *(option.temperature for option in options)))
         """A peak below which the logits are numbers, before and after the temperature."""
 
     def apply(self, table: Table) -> Table | None:
-        """What the chains leave of the largest logits of their rows, for which there are `places`. The table is
+        """What the chains leave of the largest logits of their rows, as many as `counts` says. The table is
         changed and returned; None where it is better to look at each row alone."""
         if not np.abs(table.logits[:, 0]).max() < self._most:
             return None
@@ -81,6 +81,6 @@ def draw_from_rows(table: Table, shares: Floats64) -> list[int]:
     """
     mass = table.mass()
     total = mass[:, -1]
-    places = (mass > (shares * total)[:, None]).argmax(axis=1)
-    tokens: list[int] = table.tokens[table.places.rows, places].tolist()
+    columns = (mass > (shares * total)[:, None]).argmax(axis=1)
+    tokens: list[int] = table.tokens[table.counts.rows, columns].tolist()
     return tokens

@@ -5,15 +5,14 @@ import asyncio
 import pytest
 
 from slots.llama import Batch, Context
-from slots.prefix_cache import Match
 from slots.request import CompletionRequest
 from slots.scheduler import Share, slots_between
 from slots.seating import choose_slot
 from slots.slot import Slot
 from slots.work import Work
 from tests.slots.engine_runner import Completion, MakeRunner
+from tests.slots.made_up import NOTHING
 
-NOTHING = Match({}, None, None, 0, 0)
 STORY = "Once upon a time, there was a little girl named Lily. She"
 
 

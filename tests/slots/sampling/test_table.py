@@ -10,7 +10,7 @@ from slots.sampling.columns import Indices
 from slots.sampling.cores import Cores
 from slots.sampling.folded_rows import RowFolder
 from slots.sampling.selection import largest
-from slots.sampling.table import Places, Table, sorted_table
+from slots.sampling.table import Counts, Table, sorted_table
 from slots.sampling.workspace import Workspace
 from tests.slots.sampling.made_up import KINDS, examples, make_row
 
@@ -19,7 +19,7 @@ MUCH_ALIKE = {"flat", "zeros", "tied", "narrow", "barred", "one possible", "asce
 
 def largest_of_rows(logits: Logits, rows: Indices, ks: Indices) -> Table | None:
     found = RowFolder(Cores(1)).find_largest(logits, rows, ks)
-    return sorted_table(found, Places(ks)) if found else None
+    return sorted_table(found, Counts(ks)) if found else None
 
 
 @examples(100)
