@@ -76,7 +76,7 @@ def largest_allowed(
     if rest.size:
         parts.append(_largest_of_many(of, rest, ks, many))
     found = _joined(parts)
-    if found is None:
+    if found is None or np.isnan(found.logits).any():
         return None
     n_candidates = ks.copy()
     for number in few:

@@ -33,6 +33,7 @@ def draw_usual(candidates: Candidates, options: UsualOptions, random: np.random.
     if options.temperature != 1:
         logits = logits / np.float32(options.temperature)
     mass = list(accumulate(np.exp(logits - logits[0], dtype=np.float64).tolist()))
+    check_possible(mass[-1])
     return bisect_right(mass, random.random() * mass[-1])
 
 

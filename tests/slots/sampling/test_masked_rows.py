@@ -78,6 +78,17 @@ def test_choices_are_the_same_together_and_alone(
         assert spelled(row_sampler.choose(together, rows.copy(), range(len(rows)))) == spelled(expected)
 
 
+def test_a_logit_that_is_no_number_is_an_error_where_it_could_be_drawn() -> None:
+    """Together as alone."""
+    rows = np.stack([make_row(1, SIZE, "normal")] * 2)
+    rows[0, 8] = np.nan
+    for n in (1, 2):
+        matchers = [SomeTokens(words_of(SIZE, {7, 8, 9})) for _ in range(n)]
+        samplers = [sampler_of({"top_p": 1.0, "min_p": 0.0}, matcher) for matcher in matchers]
+        results = RowSampler(SIZE, 1).choose(samplers, rows[:n].copy(), range(n))
+        assert [type(result) for result in results] == [ArithmeticError, Choice][:n]
+
+
 def test_a_grammar_that_hits_its_limits_does_not_disturb_the_others() -> None:
     class Exhausted(SomeTokens):
         def mask(self) -> Words:
