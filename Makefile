@@ -57,7 +57,7 @@ $(VENV)/.python:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.base: pyproject.toml requirements.lock $(VENV)/.python
+$(VENV)/.base: pyproject.toml requirements.lock setup.py $(wildcard slots/sampling/*.pyx) $(VENV)/.python
 	@$(MAKE) --no-print-directory .llama-cpp
 	@echo "Installing the rest."
 	@$(PIP) install --quiet $(LOCK) --editable .

@@ -34,7 +34,7 @@ from slots.llama import Model
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.pooling import Embedding
 from slots.request import CompletionRequest
-from slots.sampling import Surroundings
+from slots.sampling import IS_COMPILED, Surroundings
 from slots.sampling_params import SamplingParams
 from slots.saved_slot import SavedSlot
 from slots.slot import Slot
@@ -100,6 +100,11 @@ class Engine:
         made = make_contexts(loaded, context, options)
         if options.context_shift and made.completion and not made.completion.can_shift:
             _log.warning("this model's context cannot be moved: where it ends, what stays of it is computed again")
+        if not IS_COMPILED:
+            _log.warning(
+                "the compiled part of the samplers is missing: tokens are chosen with numpy alone, which takes longer; "
+                "install again with a C++ compiler and Python's headers"
+            )
         engine = cls(loaded, made, options, fingerprint(model.path, context))
         if engine._completions:
             engine._completions.warm_up()

@@ -8,11 +8,10 @@ from slots.llama import TopTokens
 from slots.sampling.candidate_rows import CandidateRows
 from slots.sampling.candidates import Candidates, not_numbers
 from slots.sampling.columns import Indices
-from slots.sampling.folded_rows import Found
 from slots.sampling.penalties import PenaltiesOfRows
 from slots.sampling.rows import Result
 from slots.sampling.sampler import Choice, Sampler, quiet
-from slots.sampling.table import sorted_table
+from slots.sampling.table import Found, sorted_table
 from slots.sampling.usual import UsualChain, draw_from_rows
 from slots.sampling.workspace import Workspace
 

@@ -9,7 +9,7 @@ Indices = npt.NDArray[np.intp]
 _DEPTH = 32
 """Values in a column: about as many as make it cheap both to fold a row and to look into a few columns."""
 _LEAST_COLUMNS = 64
-FOLD_AGAIN = 16
+_FOLD_AGAIN = 16
 """Maxima that are folded into one where few of them are looked for."""
 
 
@@ -45,8 +45,8 @@ class Columns:
         maxima folded again, too.
         """
         maxima = self.maxima
-        while maxima.size > FOLD_AGAIN * 4 * k:
-            maxima = np.maximum.reduce(maxima.reshape(FOLD_AGAIN, -1), axis=0)
+        while maxima.size > _FOLD_AGAIN * 4 * k:
+            maxima = np.maximum.reduce(maxima.reshape(_FOLD_AGAIN, -1), axis=0)
         place = maxima.size - k
         return float(np.partition(maxima, place)[place])
 

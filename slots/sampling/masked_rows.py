@@ -10,25 +10,28 @@ from slots.sampling import bits
 from slots.sampling.bits import Words
 from slots.sampling.candidates import SOME_MORE
 from slots.sampling.columns import Indices
-from slots.sampling.folded_rows import Found, RowFolder
 from slots.sampling.grammar_mask import GrammarMask
-from slots.sampling.table import Counts, Table, sorted_table
+from slots.sampling.large_logits import find_largest
+from slots.sampling.table import Counts, Found, Table, sorted_table
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
     """Some rows of logits, by numbers."""
 
-    folder: RowFolder
     logits: Logits
     rows: Indices
+    n_threads: int
 
     def find(self, numbers: Indices, ks: Indices) -> Found | None:
-        """The `ks` largest logits, and more, of the rows with these numbers."""
-        found = self.folder.find_largest(self.logits, self.rows[numbers], ks[numbers])
-        if found:
-            found.numbers = numbers[found.numbers]
-        return found
+        """The `ks` largest logits of the rows with these numbers."""
+        of_each = ks[numbers]
+        largest = find_largest(self.logits, self.rows[numbers], of_each, self.n_threads)
+        if largest is None:
+            return None
+        tokens, logits = largest
+        is_there = np.arange(tokens.shape[1]) < of_each[:, None]
+        return Found(numbers.repeat(of_each), tokens[is_there], logits[is_there])
 
     def find_more(self, numbers: Indices, ks: Indices, masked: Iterable[int]) -> Found | None:
         """As `find`, and of masked rows some more, in the hope that enough of them are allowed."""
@@ -53,7 +56,7 @@ class _Rows:
 
 
 def largest_allowed(
-    folder: RowFolder, logits: Logits, rows: Indices, ks: Indices, masks: Sequence[GrammarMask | None]
+    logits: Logits, rows: Indices, ks: Indices, masks: Sequence[GrammarMask | None], n_threads: int
 ) -> Table | None:
     """The `ks` largest logits of some rows, `rows` and `ks` of shape (rows,), of the tokens that the masks of the rows
     allow, if they have one. A row has as many candidates as tokens, where those are fewer. None where it is better to
@@ -63,7 +66,7 @@ def largest_allowed(
     the hope that enough of them are allowed; where they are not, the others are ruled out in all of the row. Raises
     InvalidRequest where a grammar hits its limits.
     """
-    of = _Rows(folder, logits, rows)
+    of = _Rows(logits, rows, n_threads)
     dear = {number: mask for number, mask in enumerate(masks) if mask and mask.is_dear}
     asked = _largest_one_by_one(of, ks, dear) if dear else {}
     known = {number: mask.allowed() for number, mask in enumerate(masks) if mask and number not in asked}

@@ -9,11 +9,11 @@ from slots.llama import Logits
 from slots.sampling.candidates import Candidates
 from slots.sampling.columns import Indices
 from slots.sampling.cores import Cores
-from slots.sampling.folded_rows import RowFolder
+from slots.sampling.large_logits import find_largest
 from slots.sampling.masked_rows import largest_allowed
 from slots.sampling.penalties import PenaltiesOfRows
 from slots.sampling.sampler import Choice, Sampler, quiet
-from slots.sampling.table import MOST_TOKENS, Table, sorted_table
+from slots.sampling.table import MOST_TOKENS, Table
 from slots.sampling.usual import UsualChain, draw_from_rows
 from slots.sampling.workspace import Workspace
 
@@ -26,17 +26,18 @@ Result = Choice | Exception
 class RowSampler:
     """Chooses the tokens of all rows of a step.
 
-    Rows with the usual samplers are done together, the pass over them on several cores if they are many. Rows of which
-    all probabilities are computed are done on several cores: numpy gives the interpreter's lock away in its loops over
-    a row. It does not in what is left after that, so that for all others threads would only wait for each other.
+    Rows with the usual samplers are done together, and the pass over them on several cores. So are rows of which all
+    probabilities are computed: numpy gives the interpreter's lock away in its loops over a row. It does not in what is
+    left after that, so that for all others threads would only wait for each other.
     """
 
-    def __init__(self, n_vocab: int, n_threads: int) -> None:
+    def __init__(self, n_vocab: int, n_rows: int, n_threads: int) -> None:
+        """`n_rows` is how many rows a step has at most; `n_threads` how many threads compute it."""
         self._n_vocab = n_vocab
-        self._workspaces = [Workspace(n_vocab) for _thread in range(n_threads)]
+        self._n_threads = n_threads
+        self._cores = Cores(n_rows, n_threads)
+        self._workspaces = [Workspace(n_vocab) for _thread in range(self._cores.n)]
         self._together = _Together([])
-        self._cores = Cores(n_threads)
-        self._folder = RowFolder(self._cores)
 
     def choose(self, samplers: Sequence[Sampler], rows: Logits, places: Sequence[int]) -> list[Result]:
         """The choice of each sampler for its row, or what it raised. `rows` has the shape (rows, vocabulary); `places`
@@ -71,7 +72,7 @@ class RowSampler:
         chosen_rows = np.array([places[number] for number in numbers])
         with quiet():
             together.edit(rows, chosen_rows, self._workspaces[0])
-            table = together.table(self._folder, rows, chosen_rows)
+            table = together.table(rows, chosen_rows, self._n_threads)
             if table is None:
                 workspace = self._workspaces[0]
                 return {n: _choose(samplers[n], rows[places[n]], workspace, is_edited=True) for n in numbers}
@@ -110,19 +111,19 @@ class _Together:
             if sampler.has_edits and sampler.only_penalties is None
         ]
 
-    def table(self, folder: RowFolder, rows: Logits, places: Indices) -> Table | None:
+    def table(self, rows: Logits, places: Indices, n_threads: int) -> Table | None:
         """What the samplers leave of the rows at `places`, shape (samplers,); None where each row has to be looked at
         alone."""
-        largest = self._largest(folder, rows, places)
+        largest = self._largest(rows, places, n_threads)
         return self._chain.apply(largest) if largest else None
 
-    def _largest(self, folder: RowFolder, rows: Logits, places: Indices) -> Table | None:
+    def _largest(self, rows: Logits, places: Indices, n_threads: int) -> Table | None:
         wanted = self._chain.counts
         if not self._has_masks:
-            found = folder.find_largest(rows, places, wanted.ks)
-            return sorted_table(found, wanted) if found else None
+            found = find_largest(rows, places, wanted.ks, n_threads)
+            return Table(*found, wanted.is_candidate.copy(), wanted) if found else None
         try:
-            return largest_allowed(folder, rows, places, wanted.ks, self._masks)
+            return largest_allowed(rows, places, wanted.ks, self._masks, n_threads)
         except InvalidRequest:  # of one of the grammars, which will be told so
             return None
 

@@ -4,12 +4,14 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.sampling.columns import Columns, Floats32, Indices
+from slots.sampling.large_logits import find_largest
 from slots.sampling.workspace import Workspace
 
 Floats = Floats32 | npt.NDArray[np.float64]
 
 LEAST_FOLDED = 16_384
 """Values of a row that is worth folding."""
+_FIRST = np.zeros(1, np.intp)
 _WORTH_PACKING = 400
 """Values above which sorting packed keys is faster than sorting indices."""
 
@@ -21,6 +23,10 @@ def largest(row: Floats32, k: int, workspace: Workspace, columns: Columns | None
     """
     if k >= row.size:
         return descending(row)
+    at_once = find_largest(row[np.newaxis], _FIRST, np.array([k]), 1)
+    if at_once:
+        places: Indices = at_once[0][0]
+        return places
     found = _some_with_the_largest(row, k, workspace, columns)
     return found[descending(row[found])[:k]]
 

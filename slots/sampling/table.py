@@ -6,13 +6,26 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.sampling.columns import Floats32, Indices
-from slots.sampling.folded_rows import Found
 from slots.sampling.selection import falling_order
 
 _TOKEN_BITS = 20
 _ROW_BIT = _TOKEN_BITS + 33
 MOST_TOKENS = 1 << _TOKEN_BITS
 """Of a vocabulary whose tokens fit into the keys that candidates are sorted by."""
+
+
+@dataclass(slots=True)
+class Found:
+    """Some of the logits of several rows. All arrays have the shape (logits,)."""
+
+    numbers: Indices
+    """The places of their rows among the rows that are looked at."""
+    tokens: Indices
+    logits: Floats32
+
+    def at(self, places: Indices) -> "Found":
+        """Those at some places."""
+        return Found(self.numbers[places], self.tokens[places], self.logits[places])
 
 
 class Counts:

@@ -1,16 +1,18 @@
 """Rows of logits and samplers for tests, the definitions that samplers are held to, and a test of frequencies."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
 from slots.llama import Logits
-from slots.sampling import Choice, Sampler, Surroundings
+from slots.sampling import Choice, Sampler, Surroundings, cores, large_logits
 from slots.sampling.breakers import Breakers
 from slots.sampling.candidates import Candidates
 from slots.sampling.workspace import Workspace
@@ -24,6 +26,16 @@ KINDS = ("normal", "narrow", "peaked", "tied", "flat", "zeros", "barred", "one p
 def examples(n: int) -> settings:
     """The settings of a test with n examples, the same ones in every run."""
     return settings(max_examples=n, deadline=None, derandomize=True)
+
+
+@contextmanager
+def compiled(*, is_there: bool) -> Iterator[None]:
+    """With the compiled part of the samplers, or as where nothing could be compiled."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not is_there:
+            patch.setattr(large_logits, "_largest_of_rows", None)
+            patch.setattr(cores, "HAS_OPENMP", False)
+        yield
 
 
 def make_row(seed: int, size: int, kind: str) -> Logits:

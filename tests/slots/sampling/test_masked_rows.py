@@ -69,7 +69,7 @@ def test_choices_are_the_same_together_and_alone(
         ]
 
     together, alone = samplers(), samplers()
-    row_sampler = RowSampler(SIZE, 1)
+    row_sampler = RowSampler(SIZE, 9, 1)
     for token in range(2):
         rows = np.stack([make_row(seed + token, SIZE, kind) for _share, _options, kind, _, seed in some])
         expected = [
@@ -85,7 +85,7 @@ def test_a_logit_that_is_no_number_is_an_error_where_it_could_be_drawn() -> None
     for n in (1, 2):
         matchers = [SomeTokens(words_of(SIZE, {7, 8, 9})) for _ in range(n)]
         samplers = [sampler_of({"top_p": 1.0, "min_p": 0.0}, matcher) for matcher in matchers]
-        results = RowSampler(SIZE, 1).choose(samplers, rows[:n].copy(), range(n))
+        results = RowSampler(SIZE, 9, 1).choose(samplers, rows[:n].copy(), range(n))
         assert [type(result) for result in results] == [ArithmeticError, Choice][:n]
 
 
@@ -101,7 +101,7 @@ def test_a_grammar_that_hits_its_limits_does_not_disturb_the_others() -> None:
     few = words_of(SIZE, {7})
     matchers = [SomeTokens(few), Exhausted(few), Refusing(few), None]
     rows = np.stack([make_row(1, SIZE, "normal")] * 4)
-    results = RowSampler(SIZE, 1).choose([sampler_of({}, matcher) for matcher in matchers], rows, range(4))
+    results = RowSampler(SIZE, 9, 1).choose([sampler_of({}, matcher) for matcher in matchers], rows, range(4))
     assert [type(result) for result in results] == [Choice, InvalidRequest, InvalidRequest, Choice]
-    results = RowSampler(SIZE, 1).choose([sampler_of({}, matcher) for matcher in matchers[::2]], rows, range(2))
+    results = RowSampler(SIZE, 9, 1).choose([sampler_of({}, matcher) for matcher in matchers[::2]], rows, range(2))
     assert [type(result) for result in results] == [Choice, InvalidRequest]

@@ -11,7 +11,7 @@ from slots.errors import InvalidRequest
 from slots.llama import Logits
 from slots.sampling import Choice, RowSampler, Sampler
 from slots.sampling_params import DEFAULT_SAMPLERS, SamplerName
-from tests.slots.sampling.made_up import make_row, sampler
+from tests.slots.sampling.made_up import compiled, make_row, sampler
 
 N_VOCAB = 40_000
 N_LARGE = 150_000
@@ -63,7 +63,7 @@ def make() -> Iterator[MakeRowSampler]:
     made: list[RowSampler] = []
 
     def make(n_vocab: int, n_threads: int) -> RowSampler:
-        made.append(RowSampler(n_vocab, n_threads))
+        made.append(RowSampler(n_vocab, len(KINDS), n_threads))
         return made[-1]
 
     yield make
@@ -100,6 +100,17 @@ def test_the_choices_are_those_of_each_sampler_alone(
         assert all(isinstance(choice, Choice) for choice in expected)
         assert one_thread.choose(here, step_rows.copy(), range(len(here))) == expected
         assert three_threads.choose(there, step_rows.copy(), range(len(there))) == expected
+
+
+@of_all_kinds
+def test_the_choices_are_the_same_where_nothing_was_compiled(
+    make: MakeRowSampler, options: list[dict[str, Any]], n_vocab: int
+) -> None:
+    step, results = rows(0, n_vocab), []
+    for is_there in (True, False):
+        with compiled(is_there=is_there):
+            results.append(make(n_vocab, 3).choose(samplers(options, n_vocab), step.copy(), range(len(step))))
+    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])

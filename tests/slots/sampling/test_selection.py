@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from slots.llama import Logits
 from slots.sampling.selection import at_least, descending, largest
 from slots.sampling.workspace import Workspace
-from tests.slots.sampling.made_up import examples, in_order, rows
+from tests.slots.sampling.made_up import compiled, examples, in_order, rows
 
 counts = st.one_of(st.integers(1, 60), st.sampled_from([128, 500, 600, 2500, 5000, 20_000, 39_999, 40_000, 50_000]))
 """Around those at which another way to find the values is taken, and beyond the row."""
@@ -15,13 +15,18 @@ counts = st.one_of(st.integers(1, 60), st.sampled_from([128, 500, 600, 2500, 500
 @examples(150)
 @given(rows, counts)
 def test_the_largest_values_are_the_first_ones_of_a_stable_sort(row: Logits, k: int) -> None:
-    assert largest(row, k, Workspace(row.size)).tolist() == in_order(row)[:k]
+    """Also where nothing was compiled."""
+    for is_there in (True, False):
+        with compiled(is_there=is_there):
+            assert largest(row, k, Workspace(row.size)).tolist() == in_order(row)[:k]
 
 
+@pytest.mark.parametrize("is_compiled", [True, False])
 @pytest.mark.parametrize("k", [1, 100, 16_384, 16_385, 100_000, 140_000, 152_063])
-def test_so_they_are_of_the_longest_rows_for_any_k(k: int) -> None:
+def test_so_they_are_of_the_longest_rows_for_any_k(k: int, is_compiled: bool) -> None:
     row = np.random.default_rng(3).standard_normal(152_064).astype(np.float32)
-    assert largest(row, k, Workspace(row.size)).tolist() == in_order(row)[:k]
+    with compiled(is_there=is_compiled):
+        assert largest(row, k, Workspace(row.size)).tolist() == in_order(row)[:k]
 
 
 @examples(50)

@@ -48,7 +48,7 @@ def spelled(results: list[Choice | Exception]) -> list[Any]:
 )
 def test_choices_are_the_same_together_and_alone(some: list[Options], size: int, seed: int, kind: str) -> None:
     together, alone = ([sampler_of(of, size) for of in some] for _ in range(2))
-    row_sampler = RowSampler(size, 1)
+    row_sampler = RowSampler(size, len(some), 1)
     kinds = [kind, *["normal"] * (len(some) - 1)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")

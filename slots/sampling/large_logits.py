@@ -1,0 +1,37 @@
+"""The largest logits of several rows."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from slots.llama import Logits
+from slots.sampling.columns import Floats32, Indices
+
+_largest_of_rows: Callable[[Logits, Indices, Indices, Indices, Floats32, int], bool] | None
+try:
+    from slots.sampling.largest_of_rows import largest_of_rows as _largest_of_rows
+except ImportError:  # there was no compiler where the server was installed
+    _largest_of_rows = None
+
+IS_COMPILED = _largest_of_rows is not None
+"""Whether large logits are found by the compiled part of the samplers, which is several times as fast as numpy."""
+_LEAST_DEPTH = 16
+"""Logits of a row for each of those that are looked for, below which it is not compiled."""
+_WORTH_THREADS = 300_000
+"""Logits from which on several threads find the largest ones sooner than one."""
+
+
+def find_largest(logits: Logits, rows: Indices, ks: Indices, n_threads: int) -> tuple[Indices, Floats32] | None:
+    """The `ks` largest logits of some rows; `rows` are their places in `logits`, `rows` and `ks` of shape (rows,).
+
+    Returns the tokens and the logits, of shape (rows, most of ks): in each row the largest logit first and the lower
+    token among equals; a row with a smaller k is filled with token 0 and minus infinity. None where it is better to
+    look at the rows one by one, with numpy: when they are short, or logits are not numbers, or nothing was compiled.
+    """
+    most = int(ks.max())
+    if _largest_of_rows is None or logits.shape[1] < _LEAST_DEPTH * most:
+        return None
+    tokens = np.empty((rows.size, most), np.intp)
+    largest = np.empty((rows.size, most), np.float32)
+    n_threads = n_threads if rows.size > 1 and rows.size * logits.shape[1] >= _WORTH_THREADS else 1
+    return (tokens, largest) if _largest_of_rows(logits, rows, ks, tokens, largest, n_threads) else None

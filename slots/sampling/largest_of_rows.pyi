@@ -1,0 +1,8 @@
+"""The part of the samplers that is compiled: see the .pyx file of this name."""
+
+from slots.llama import Logits
+from slots.sampling.columns import Floats32, Indices
+
+def largest_of_rows(
+    logits: Logits, rows: Indices, ks: Indices, tokens: Indices, largest: Floats32, n_threads: int
+) -> bool: ...

@@ -1,0 +1,103 @@
+"""The largest logits of several rows, against a stable sort of each."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slots.llama import Logits
+from slots.sampling.columns import Floats32, Indices
+from slots.sampling.large_logits import IS_COMPILED, find_largest
+from slots.sampling.largest_of_rows import largest_of_rows
+from tests.slots.sampling.made_up import KINDS, compiled, examples, in_order, make_row
+
+
+def largest(logits: Logits, rows: list[int], ks: list[int], n_threads: int = 1) -> tuple[Indices, Floats32] | None:
+    return find_largest(logits, np.array(rows), np.array(ks), n_threads)
+
+
+def test_what_is_compiled_is_there_where_the_tests_run() -> None:
+    assert IS_COMPILED
+
+
+@examples(200)
+@given(
+    seed=st.integers(0, 1000),
+    size=st.sampled_from([1_024, 3_000, 3_072, 20_001, 70_000]),
+    kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=5),
+    ks=st.lists(st.integers(1, 64), min_size=5, max_size=5),
+    step=st.sampled_from([1, 2]),
+)
+def test_each_row_has_its_own_largest_logits(seed: int, size: int, kinds: list[str], ks: list[int], step: int) -> None:
+    logits = np.stack([make_row(seed + number, size, kind) for number, kind in enumerate(kinds)])
+    rows = list(range(0, len(kinds), step))
+    ks = ks[: len(rows)]
+    found = largest(logits, rows, ks)
+    assert found is not None
+    tokens, values = found
+    assert tokens.shape == values.shape == (len(rows), max(ks))
+    for number, (row, k) in enumerate(zip(rows, ks, strict=True)):
+        assert tokens[number, :k].tolist() == in_order(logits[row])[:k]
+        assert values[number, :k].tolist() == logits[row][tokens[number, :k]].tolist()
+        assert (values[number, k:] == -np.inf).all()
+        assert (tokens[number, k:] == 0).all()
+
+
+@pytest.mark.parametrize(("size", "k"), [(4_096, 256), (32_000, 2_000), (152_000, 1), (152_000, 512), (152_000, 9_488)])
+def test_k_may_be_as_large_as_a_16th_of_a_row(size: int, k: int) -> None:
+    logits = make_row(1, size, "normal")[None]
+    found = largest(logits, [0], [k])
+    assert found is not None
+    assert found[0][0].tolist() == in_order(logits[0])[:k]
+
+
+@pytest.mark.parametrize("place", [0, 1_000, 15_872, 19_999])
+def test_a_logit_that_is_not_a_number_leaves_rows_to_be_looked_at_alone(place: int) -> None:
+    """At the beginning, within a group, and behind the last group."""
+    logits = np.stack([make_row(seed, 20_000, "normal") for seed in range(2)])
+    assert largest(logits, [0, 1], [40, 40]) is not None
+    logits[1, place] = np.nan
+    assert largest(logits, [0, 1], [40, 40]) is None
+
+
+def test_the_largest_logit_may_be_infinite() -> None:
+    logits = make_row(1, 20_000, "normal")[None]
+    logits[0, 77] = np.inf
+    found = largest(logits, [0], [2])
+    assert found is not None
+    assert found[0][0].tolist() == in_order(logits[0])[:2]
+
+
+@pytest.mark.parametrize(("size", "k"), [(1, 1), (7, 1), (100, 60), (255, 1), (400, 60), (700, 33)])
+def test_short_rows_are_left_to_be_looked_at_alone(size: int, k: int) -> None:
+    logits = np.stack([make_row(seed, size, "normal") for seed in range(2)])
+    assert largest(logits, [0, 1], [k, k]) is None
+
+
+def test_many_rows_are_the_same_on_several_cores_as_on_one() -> None:
+    logits = np.stack([make_row(seed, 50_000, KINDS[seed % len(KINDS)]) for seed in range(17)])
+    here, there = (largest(logits, list(range(17)), [40] * 17, n_threads) for n_threads in (1, 3))
+    assert here is not None
+    assert there is not None
+    assert here[0].tolist() == there[0].tolist()
+    assert here[1].tolist() == there[1].tolist()
+
+
+def test_rows_that_may_not_be_written_to_are_read() -> None:
+    logits = make_row(1, 20_000, "normal")[None]
+    logits.flags.writeable = False
+    assert largest(logits, [0], [3]) is not None
+
+
+def test_without_what_is_compiled_rows_are_left_to_be_looked_at_alone() -> None:
+    with compiled(is_there=False):
+        assert largest(np.zeros((2, 20_000), np.float32), [0, 1], [1, 1]) is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "ks"), [([2], [1]), ([-1], [1]), ([0], [0]), ([0], [4]), ([0, 1], [1]), ([0], [1, 1])]
+)
+def test_what_is_compiled_refuses_arrays_that_do_not_fit(rows: list[int], ks: list[int]) -> None:
+    tokens, values = np.empty((1, 3), np.intp), np.empty((1, 3), np.float32)
+    with pytest.raises(ValueError, match="expected"):
+        largest_of_rows(np.zeros((2, 1_024), np.float32), np.array(rows), np.array(ks), tokens, values, 1)
