@@ -25,6 +25,7 @@ class LlamaRows:
         self._batch = Batch(n_rows)
         for row in range(n_rows):
             self._batch.add(row, 0, [0], last_logits=True)
+        self._n_rows = n_rows
         self._logits = self._context.decode(self._batch)
 
     def __enter__(self) -> Self:
@@ -32,6 +33,12 @@ class LlamaRows:
 
     def __exit__(self, *_exception: object) -> None:
         self._context.close()
+
+    def compute(self) -> None:
+        """Compute the step again, with all of llama.cpp's threads."""
+        for row in range(self._n_rows):
+            self._context.clear_sequence(row)
+        self._logits = self._context.decode(self._batch)
 
     def write(self, rows: Logits) -> Logits:
         """Give the context other logits, float32 of shape (rows, vocabulary). Returns them in its memory."""

@@ -5,7 +5,8 @@ each of them the 16 rows of a step one after the other, which are in the cache a
 the step was computed. llama.cpp's time is that of llama_sampler_sample, which first makes a list of all candidates;
 what its samplers take alone is shown, too. The bound is one pass over a row.
 
-A second table is for several cores: the 16 rows of a step, one after the other and side by side.
+All of this is on one core. A second table is for several: the 16 rows of a step with one thread and with as many as
+there are cores, each time just after llama.cpp computed a step with as many.
 """
 
 import argparse
@@ -109,7 +110,7 @@ class Ours:
         self._rows = rows.copy()
         surroundings = Surroundings(n_vocab=rows.shape[1], n_ctx=4096)
         self.samplers = [Sampler(params, PROMPT, surroundings) for _row in rows]
-        self._one_thread = RowSampler(rows.shape[1], 1)
+        self._one_thread = RowSampler(rows.shape[1], len(rows), 1)
 
     def fresh_rows(self) -> Logits:
         """The rows as they were before samplers changed them."""
@@ -201,11 +202,17 @@ def pass_over(rows: Logits) -> float:
     return time.perf_counter() - start
 
 
-def measure_cores(name: str, rows: Logits, n_rounds: int, n_threads: int) -> Parallel:
-    """Returns the medians of one chain on one core and on all of them."""
-    all_cores = RowSampler(rows.shape[1], n_threads)
+def measure_cores(name: str, rows: Logits, context: LlamaRows, n_rounds: int, n_threads: int) -> Parallel:
+    """Returns the medians of one chain on one core and on all of them, each after llama.cpp computed a step."""
+    all_cores = RowSampler(rows.shape[1], len(rows), n_threads)
     ours = Ours(CHAINS[name], rows)
-    rounds = [(ours.step(), ours.step_with(all_cores)) for _round in range(n_rounds + 1)][1:]
+    rounds = []
+    for _round in range(n_rounds + 1):
+        context.compute()
+        single = ours.step()
+        context.compute()
+        rounds.append((single, ours.step_with(all_cores)))
+    del rounds[0]
     all_cores.close()
     return Parallel(
         n_vocab=rows.shape[1],
@@ -262,7 +269,7 @@ def main() -> None:
         rows = logits(n_vocab, arguments.shape)
         with LlamaRows(n_vocab, N_ROWS) as context:
             costs += [measure(name, rows, context, model, arguments.rounds) for name in arguments.chains]
-        steps += [measure_cores(name, rows, arguments.rounds, n_threads) for name in arguments.chains]
+            steps += [measure_cores(name, rows, context, arguments.rounds, n_threads) for name in arguments.chains]
     print("medians; " + in_words(about))
     print(cost_table(costs))
     print()

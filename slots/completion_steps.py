@@ -57,7 +57,7 @@ class CompletionSteps:
         self._told = Told(context.n_ctx_seq)
         self._upkeep = Upkeep(self.slots, self._cache, self._told, vocab.bos)
         self._batch = Batch(context.n_batch)
-        rows = RowSampler(vocab.n_tokens, len(self.slots), context.n_threads)
+        rows = RowSampler(vocab.n_tokens, len(self.slots), context.n_threads_batch)
         self._sampling = BackendSampling(context, rows)
 
     def warm_up(self) -> None:

@@ -57,7 +57,8 @@ class Context:
         self.n_batch: int = lib.llama_n_batch(handle)
         self._most_outputs = params.n_outputs_max or self.n_batch
         self.n_ubatch: int = lib.llama_n_ubatch(handle)
-        self.n_threads: int = params.n_threads
+        self.n_threads_batch: int = params.n_threads_batch
+        """Threads that compute batches of several tokens, of one sequence or of several."""
         self.n_sequences: int = lib.llama_n_seq_max(handle)
         self.is_pool = options.kv_unified
         """All sequences share one pool of cells; otherwise each has a stream of its own."""

@@ -32,7 +32,7 @@ class RowSampler:
     """
 
     def __init__(self, n_vocab: int, n_rows: int, n_threads: int) -> None:
-        """`n_rows` is how many rows a step has at most; `n_threads` how many threads compute it."""
+        """`n_rows` is how many rows a step has at most; `n_threads` how many threads llama.cpp computes it with."""
         self._n_vocab = n_vocab
         self._n_threads = n_threads
         self._cores = Cores(n_rows, n_threads)
