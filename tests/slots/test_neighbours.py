@@ -117,7 +117,7 @@ def test_a_slot_between_that_is_empty_stays_so(make_runner: MakeRunner, batches:
     runner = make_runner(n_parallel=3, n_ctx=768)
 
     async def test() -> None:
-        await asyncio.gather(*(runner.complete(STORY, n_predict=8, slot_id=slot_id) for slot_id in (0, 2)))
+        await asyncio.gather(*(runner.complete(STORY, n_predict=64, slot_id=slot_id) for slot_id in (0, 2)))
         assert [0, 1, 2] in batches
         assert runner.engine.slot_statuses()[1].n_cached_tokens == 0
         assert (await runner.complete(STORY, n_predict=8, slot_id=1)).text
@@ -129,7 +129,7 @@ def test_in_a_pool_nothing_is_computed_along(make_runner: MakeRunner, batches: l
     runner = make_runner(n_parallel=3, n_ctx=768, kv_unified=True)
 
     async def test() -> None:
-        await asyncio.gather(*(runner.complete(STORY, n_predict=8, slot_id=slot_id) for slot_id in (0, 2)))
+        await asyncio.gather(*(runner.complete(STORY, n_predict=64, slot_id=slot_id) for slot_id in (0, 2)))
         assert all(1 not in numbers for numbers in batches)
 
     runner.run(test)
