@@ -86,4 +86,4 @@ $(VENV)/.plots: pyproject.toml requirements.lock $(VENV)/.base
 		|| { tail -n 30 $(BUILD_LOG); echo "llama.cpp could not be built; the full log is $(BUILD_LOG)."; exit 1; }
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build *.egg-info slots/sampling/*.so
