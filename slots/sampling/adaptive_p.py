@@ -36,7 +36,8 @@ class AdaptiveP:
         transformed /= np.add(distance, 1.0, out=distance)
         transformed *= -_SHARPNESS
         transformed += _PEAK_LOGIT
-        np.copyto(transformed, -np.inf, where=candidates.logits == -np.inf)
+        is_ruled_out = np.equal(candidates.logits, -np.inf, out=candidates.workspace.mask[:n])
+        np.copyto(transformed, -np.inf, where=is_ruled_out)
         candidates.replace(transformed)
 
     def observe(self, place: int, probability: float) -> None:

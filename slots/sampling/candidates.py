@@ -140,12 +140,12 @@ class Candidates:
     def largest(self, n: int) -> Indices:
         """The places of the n largest logits, largest first, the lower place first among equals."""
         if self._allowed is not None:
-            places = largest(self.logits, 2 * n + SOME_MORE, self.workspace, self._whole_columns())
+            places = largest(self.logits, 2 * n + SOME_MORE, self.workspace, self._columns)
             places = places[bits.contains(self._allowed, places)]
             if places.size >= n:
                 return places[:n]
             self.settle()
-        places = largest(self.logits, n, self.workspace, self._whole_columns())
+        places = largest(self.logits, n, self.workspace, self._columns)
         if places.size < min(n, len(self)):
             raise not_numbers()
         return places

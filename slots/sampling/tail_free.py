@@ -3,9 +3,12 @@
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
-from slots.sampling.candidates import Candidates
+from slots.sampling.candidates import Candidates, check_possible
 from slots.sampling.ingredients import Ingredients, Step
+
+Doubles = npt.NDArray[np.float64]
 
 _NO_CURVATURE = 1e-6
 
@@ -20,16 +23,38 @@ def keep_before_tail(candidates: Candidates, z: float, min_keep: int) -> None:
     """
     if candidates.n_counted <= 2:
         return
-    # Behind two tokens without any probability there is no curvature.
-    zeros = np.zeros(min(candidates.n_ruled_out, 2))
-    weights = np.append(candidates.sort().softmax().weights, zeros)
-    curvature = np.abs(np.diff(weights / weights.sum(), n=2))
+    if candidates.ids is None:
+        weights, curvature = _of_whole_row(candidates)
+    else:
+        # Behind two tokens without any probability there is no curvature.
+        zeros = np.zeros(min(candidates.n_ruled_out, 2))
+        weights = np.append(candidates.sort().softmax().weights, zeros)
+        curvature = np.empty_like(weights)
+    weights /= weights.sum()
+    slopes = np.subtract(weights[1:], weights[:-1], out=curvature[1:])
+    curvature = np.subtract(slopes[1:], slopes[:-1], out=weights[2:])
+    np.abs(curvature, out=curvature)
     total = float(curvature.sum())
-    share = curvature / total if total > _NO_CURVATURE else np.full(curvature.size, 1 / curvature.size)
-    beyond = (share.cumsum() > z).nonzero()[0]
-    place = max(int(beyond[0]), min_keep) if beyond.size else candidates.n_counted
-    if place < candidates.n_counted - 2:
+    if total > _NO_CURVATURE:
+        curvature /= total
+    else:
+        curvature.fill(1 / curvature.size)
+    beyond = int(curvature.cumsum(out=curvature).searchsorted(z, side="right"))
+    place = max(beyond, min_keep)
+    if beyond < curvature.size and place < candidates.n_counted - 2:
         candidates.keep_first(max(place, 1))
+
+
+def _of_whole_row(candidates: Candidates) -> tuple[Doubles, Doubles]:
+    """The weights of all tokens of a row, the largest one first, and a buffer of their size."""
+    peak = np.float32(candidates.peak())
+    check_possible(float(peak))
+    n, workspace = len(candidates), candidates.workspace
+    falling = np.negative(candidates.logits, out=workspace.partitioned[:n])
+    falling.sort()
+    shifted = np.subtract(-peak, falling, out=falling)
+    weights, curvature = workspace.doubles()
+    return np.exp(shifted, dtype=np.float64, out=weights[:n]), curvature[:n]
 
 
 def make_tail_free(of: Ingredients) -> Step | None:

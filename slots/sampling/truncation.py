@@ -22,23 +22,23 @@ def keep_top_k(candidates: Candidates, k: int) -> None:
 
 def keep_top_p(candidates: Candidates, p: float, min_keep: int) -> None:
     """Nucleus sampling (Holtzman et al., 2019): the fewest tokens whose probabilities add up to at least p."""
-    if candidates.ids is None and min_keep <= _FIRST_TRY:
-        reached, total = _keep_likely(candidates, p)
+    if candidates.ids is None:
+        reached, total = _keep_likely(candidates, p, min_keep)
     else:
         reached = candidates.sort().softmax().weights.cumsum()
         total = reached[-1]
     candidates.keep_first(max(int(reached.searchsorted(p * total)) + 1, min_keep))
 
 
-def _keep_likely(candidates: Candidates, p: float) -> tuple[Floats, float]:
-    """Take tokens of a whole row away that cannot belong to the nucleus, and sort the others. Returns the weights of
-    those, added up one after the other, and the total of the row.
+def _keep_likely(candidates: Candidates, p: float, min_keep: int) -> tuple[Floats, float]:
+    """Take tokens of a whole row away that cannot belong to the nucleus, but leave `min_keep` of them, and sort the
+    others. Returns the weights of those, added up one after the other, and the total of the row.
 
     Tokens less likely than (1 - p) / n, of which there are at most n, have less than 1 - p together.
     """
     softmax = candidates.softmax()
     total = softmax.total()
-    places = candidates.largest(_FIRST_TRY)
+    places = candidates.largest(max(_FIRST_TRY, min_keep))
     reached = softmax.weights[places].cumsum(dtype=np.float64)
     if reached[-1] < p * total:
         places = at_least(softmax.weights, _SLACK * (1 - p) * total / len(candidates), candidates.workspace)
