@@ -5,8 +5,9 @@ each of them the 16 rows of a step one after the other, which are in the cache a
 the step was computed. llama.cpp's time is that of llama_sampler_sample, which first makes a list of all candidates;
 what its samplers take alone is shown, too. The bound is one pass over a row.
 
-All of this is on one core. A second table is for several: the 16 rows of a step with one thread and with as many as
-there are cores, each time just after llama.cpp computed a step with as many.
+All of this is on one core. A second table is the same for steps with one row, as a server with one client has them: that
+row bears all of Python's cost, which many share. A third one is for several cores: the 16 rows of a step with one thread
+and with as many as there are cores, each time just after llama.cpp computed a step with as many.
 """
 
 import argparse
@@ -264,18 +265,27 @@ def main() -> None:
         rounds=arguments.rounds,
     )
     model = Model(ModelOptions(BUNDLED_MODEL), lambda _share: None)
-    costs, steps = [], []
+    costs, single, steps = [], [], []
     for n_vocab in arguments.vocabularies:
         rows = logits(n_vocab, arguments.shape)
+        with LlamaRows(n_vocab, 1) as context:
+            single += [measure(name, rows[:1], context, model, arguments.rounds) for name in arguments.chains]
         with LlamaRows(n_vocab, N_ROWS) as context:
             costs += [measure(name, rows, context, model, arguments.rounds) for name in arguments.chains]
             steps += [measure_cores(name, rows, context, arguments.rounds, n_threads) for name in arguments.chains]
     print("medians; " + in_words(about))
     print(cost_table(costs))
+    print("\nsteps with one row")
+    print(cost_table(single))
     print()
     print(parallel_table(steps))
     RESULTS.parent.mkdir(exist_ok=True)
-    result = {**about, "costs": [asdict(cost) for cost in costs], "cores": [asdict(step) for step in steps]}
+    result = {
+        **about,
+        "costs": [asdict(cost) for cost in costs],
+        "one_row": [asdict(cost) for cost in single],
+        "cores": [asdict(step) for step in steps],
+    }
     RESULTS.write_text(json.dumps(result, indent=2) + "\n")
 
 
