@@ -1,20 +1,43 @@
 """The part of the samplers that is compiled; all else is in pyproject.toml."""
 
 import sys
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CCompilerError, CompileError, LinkError
 
-# Elsewhere compilers come without OpenMP.
+FOLDER = Path("slots/sampling")
 OPENMP = ["-fopenmp"] if sys.platform.startswith("linux") else []
 OPTIMIZED = ["-O3", "-g0"] if sys.platform != "win32" else []
 
-extensions = [
-    Extension(f"slots.sampling.{name}", [f"slots/sampling/{name}.pyx"], extra_compile_args=OPTIMIZED + OPENMP)
-    for name in ("largest_of_rows", "side_by_side")
-]
-modules = cythonize(extensions, build_dir="build/cython")
-for module in modules:  # which are others than those above
-    module.extra_link_args = OPENMP
-    module.optional = True  # the server runs without them, too
-setup(ext_modules=modules)
+
+class BuildWhatCanBe(build_ext):
+    """Builds without OpenMP where a compiler has none, and nothing where there is no compiler: the server runs, too."""
+
+    def build_extension(self, ext: Extension) -> None:
+        """Raises an error of the compiler, which is a warning for an optional extension."""
+        if self.editable_mode or self.inplace:  # what was built before does not fit what is there now
+            for built in FOLDER.glob(f"{ext.name.rpartition('.')[2]}.*.so"):
+                built.unlink()
+        ext.optional = True
+        ext.extra_compile_args = OPTIMIZED + OPENMP
+        ext.extra_link_args = OPENMP
+        try:
+            super().build_extension(ext)
+        except (CCompilerError, CompileError, LinkError):
+            ext.extra_compile_args, ext.extra_link_args = OPTIMIZED, []
+            super().build_extension(ext)
+
+
+setup(
+    ext_modules=cythonize(
+        [
+            Extension("slots.sampling.largest_of_rows", [str(FOLDER / "largest_of_rows.pyx")]),
+            Extension("slots.sampling.side_by_side", [str(FOLDER / "side_by_side.pyx")]),
+        ],
+        build_dir="build/cython",
+    ),
+    cmdclass={"build_ext": BuildWhatCanBe},
+)

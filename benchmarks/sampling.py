@@ -5,9 +5,9 @@ each of them the 16 rows of a step one after the other, which are in the cache a
 the step was computed. llama.cpp's time is that of llama_sampler_sample, which first makes a list of all candidates;
 what its samplers take alone is shown, too. The bound is one pass over a row.
 
-All of this is on one core. A second table is the same for steps with one row, as a server with one client has them: that
-row bears all of Python's cost, which many share. A third one is for several cores: the 16 rows of a step with one thread
-and with as many as there are cores, each time just after llama.cpp computed a step with as many.
+All of this is on one core. A second table is the same for steps with one row, as a server with one client has them:
+that row bears all of Python's cost, which many share. A third one is for several cores: the 16 rows of a step with one
+thread and with as many as there are cores, each time just after llama.cpp computed a step with as many.
 """
 
 import argparse

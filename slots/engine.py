@@ -103,7 +103,7 @@ class Engine:
         if not IS_COMPILED:
             _log.warning(
                 "the compiled part of the samplers is missing: tokens are chosen with numpy alone, which takes longer; "
-                "install again with a C++ compiler and Python's headers"
+                "it is built at installation, with a C++ compiler and Python's headers"
             )
         engine = cls(loaded, made, options, fingerprint(model.path, context))
         if engine._completions:

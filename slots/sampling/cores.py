@@ -23,8 +23,8 @@ class Cores:
         self._others = None if HAS_OPENMP or self.n == 1 else ThreadPoolExecutor(self.n - 1, "sampling")
 
     def do(self, work: Callable[[int], Part], n_parts: int) -> list[Part]:
-        """What `work` returns for each of the numbers below `n_parts`, at most as many as cores, each done by a thread
-        of its own."""
+        """What `work` returns for each of the numbers below `n_parts`, at most as many as cores. Raises what one of the
+        calls raises."""
         if HAS_OPENMP:
             return side_by_side(work, n_parts, self._n_threads)
         others = [self._others.submit(work, part) for part in range(1, n_parts)] if self._others else []

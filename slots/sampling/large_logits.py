@@ -15,10 +15,10 @@ except ImportError:  # there was no compiler where the server was installed
 
 IS_COMPILED = _largest_of_rows is not None
 """Whether large logits are found by the compiled part of the samplers, which is several times as fast as numpy."""
-_LEAST_DEPTH = 16
-"""Logits of a row for each of those that are looked for, below which it is not compiled."""
-_WORTH_THREADS = 300_000
-"""Logits from which on several threads find the largest ones sooner than one."""
+_LEAST_DEPTH = 32
+"""Logits of a row for each of those that are looked for, less than which numpy sorts out as fast."""
+_WORTH_A_THREAD = 75_000
+"""Logits for each thread from which on several find the largest ones sooner than one."""
 
 
 def find_largest(logits: Logits, rows: Indices, ks: Indices, n_threads: int) -> tuple[Indices, Floats32] | None:
@@ -26,12 +26,13 @@ def find_largest(logits: Logits, rows: Indices, ks: Indices, n_threads: int) -> 
 
     Returns the tokens and the logits, of shape (rows, most of ks): in each row the largest logit first and the lower
     token among equals; a row with a smaller k is filled with token 0 and minus infinity. None where it is better to
-    look at the rows one by one, with numpy: when they are short, or logits are not numbers, or nothing was compiled.
+    look at the rows one by one, with numpy: when they are short, logits are not numbers or infinite, or nothing was
+    compiled.
     """
     most = int(ks.max())
     if _largest_of_rows is None or logits.shape[1] < _LEAST_DEPTH * most:
         return None
     tokens = np.empty((rows.size, most), np.intp)
     largest = np.empty((rows.size, most), np.float32)
-    n_threads = n_threads if rows.size > 1 and rows.size * logits.shape[1] >= _WORTH_THREADS else 1
+    n_threads = n_threads if rows.size > 1 and rows.size * logits.shape[1] >= _WORTH_A_THREAD * n_threads else 1
     return (tokens, largest) if _largest_of_rows(logits, rows, ks, tokens, largest, n_threads) else None

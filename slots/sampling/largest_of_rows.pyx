@@ -12,7 +12,7 @@ was computed, while others would first have to be woken.
 
 from cython.parallel cimport prange
 from libc.math cimport INFINITY, isnan
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 from libcpp.algorithm cimport nth_element, sort
@@ -48,8 +48,10 @@ def largest_of_rows(
     """Writes the `ks` largest logits of some rows, shape (rows, most of ks), the largest first, and their tokens, the
     lower one first among equals; `rows` are places in `logits`. What is left of a row is filled with -inf and token 0.
 
-    Returns False where that fails: a logit is no number, a row has fewer lanes than its k, or there is no memory.
-    Raises ValueError where the arrays do not fit each other.
+    Returns False where that fails: a logit is no number, or logits cannot be added up since they are infinite both ways;
+    a row has fewer lanes than its k; there is no memory. Raises ValueError where the arrays do not fit each other.
+
+    There may be more threads than rows: to ask for fewer than llama.cpp does would end the others.
     """
     cdef Py_ssize_t number, n_rows = rows.shape[0], most = tokens.shape[1]
     cdef int n_failed = 0
@@ -61,14 +63,14 @@ def largest_of_rows(
     for number in prange(
         n_rows, nogil=True, num_threads=n_threads, use_threads_if=n_threads > 1, schedule="static"
     ):
-        n_failed += not find_largest(
+        n_failed += not largest_of_row(
             &logits[rows[number], 0], logits.shape[1], ks[number],
             &tokens[number, 0], &largest[number, 0], most,
         )
     return n_failed == 0
 
 
-cdef bint find_largest(
+cdef bint largest_of_row(
     const float* row, Py_ssize_t n, Py_ssize_t k, Py_ssize_t* tokens, float* largest, Py_ssize_t n_columns
 ) noexcept nogil:
     cdef Py_ssize_t room = 2 * k + SPARE_KEYS, n_maxima = n // GROUP * LANES, n_keys, i
@@ -96,7 +98,7 @@ cdef bint find_largest(
 
 
 cdef float fold(const float* row, Py_ssize_t n, float* maxima) noexcept nogil:
-    """The largest logit of each lane of each group. Returns what is no number if one of the row's logits is not."""
+    """The largest logit of each lane of each group. Returns the sum of the row, which is no number if a logit is none."""
     cdef float[LANES] totals
     cdef float total = 0, of_lane, logit, top
     cdef Py_ssize_t group, lane, place
@@ -184,4 +186,4 @@ cdef inline int64_t key_of(float logit, Py_ssize_t token) noexcept nogil:
     cdef int32_t bits
     memcpy(&bits, &negated, sizeof(bits))
     bits ^= (bits >> 31) & 0x7FFFFFFF
-    return ((<int64_t>bits) << 32) | token
+    return (<int64_t>(<uint64_t>bits << 32)) | token

@@ -69,6 +69,8 @@ def largest_allowed(
     of = _Rows(logits, rows, n_threads)
     dear = {number: mask for number, mask in enumerate(masks) if mask and mask.is_dear}
     asked = _largest_one_by_one(of, ks, dear) if dear else {}
+    if asked is None:
+        return None
     known = {number: mask.allowed() for number, mask in enumerate(masks) if mask and number not in asked}
     few = {number: allowed.words for number, allowed in known.items() if allowed.are_few}
     many = {number: allowed.words for number, allowed in known.items() if not allowed.are_few}
@@ -87,13 +89,13 @@ def largest_allowed(
     return sorted_table(found, Counts(n_candidates))
 
 
-def _largest_one_by_one(of: _Rows, ks: Indices, masks: Mapping[int, GrammarMask]) -> dict[int, Found]:
+def _largest_one_by_one(of: _Rows, ks: Indices, masks: Mapping[int, GrammarMask]) -> dict[int, Found] | None:
     """The largest logits of rows with dear masks, which are asked for one token after the other; those of the rows in
     which enough are found that way."""
     found = of.find_more(np.array(list(masks)), ks, masks)
-    enough: dict[int, Found] = {}
     if found is None:
-        return enough
+        return None
+    enough: dict[int, Found] = {}
     for number, mask in masks.items():
         places = (found.numbers == number).nonzero()[0]
         places = places[np.lexsort((found.tokens[places], -found.logits[places]))]

@@ -33,7 +33,11 @@ class _Feedback:
 
 class MirostatV1(_Feedback):
     """Mirostat (Basu et al., 2021), algorithm 1: a top-k whose k is computed from the largest surprise allowed and
-    the exponent of Zipf's law, estimated from the 100 most likely tokens."""
+    the exponent of Zipf's law, estimated from the 100 most likely tokens.
+
+    Where that k is beyond 32-bit integers all tokens stay. llama.cpp keeps one there, and also where fewer than 100
+    tokens are possible, of which the exponent is estimated here.
+    """
 
     def __init__(self, tau: float, eta: float, n_vocab: int) -> None:
         super().__init__(tau, eta)

@@ -7,7 +7,8 @@ from slots.sampling.columns import n_columns
 
 
 class Workspace:
-    """Buffers that are kept from token to token, so that none is allocated for each. Belongs to one thread."""
+    """Buffers that are kept from token to token, so that none is allocated for each. They belong to a part of the rows,
+    which one thread works on."""
 
     def __init__(self, n_vocab: int) -> None:
         self._doubles: npt.NDArray[np.float64] | None = None

@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +13,9 @@ from tests.slots.sampling.made_up import compiled
 
 
 @pytest.fixture(params=[True, False], ids=["compiled", "not compiled"], autouse=True)
-def is_compiled(request: pytest.FixtureRequest) -> Iterator[None]:
+def is_compiled(request: pytest.FixtureRequest) -> Iterator[bool]:
     with compiled(is_there=request.param):
-        yield
+        yield request.param
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="compilers of other systems come without OpenMP")
@@ -43,6 +44,32 @@ def test_each_part_has_a_thread_of_its_own() -> None:
     assert threads[0] == threading.get_ident()
     assert len(set(threads)) == 3
     cores.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts threads as Linux does")
+def test_fewer_parts_end_none_of_llama_cpp_s_threads(is_compiled: bool) -> None:
+    """It would begin them again for the next step."""
+    if not is_compiled:
+        pytest.skip("these threads are none of llama.cpp's")
+    numbers: list[int] = []
+
+    def engine() -> None:
+        cores, fewer_slots = Cores(4, 4), Cores(2, 4)
+        for some, n_parts in ((cores, 4), (cores, 2), (fewer_slots, 2), (cores, 1)):
+            some.do(lambda part: part, n_parts)
+            numbers.append(len(list(Path("/proc/self/task").iterdir())))
+
+    thread = threading.Thread(target=engine)
+    thread.start()
+    thread.join()
+    assert len(set(numbers)) == 1
+
+
+def test_threads_end_when_it_is_closed() -> None:
+    cores = Cores(3, 3)
+    cores.do(lambda part: part, 3)
+    cores.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("sampling")]
 
 
 def test_one_part_is_done_by_the_thread_that_asks() -> None:

@@ -50,8 +50,16 @@ LIGHT: list[dict[str, Any]] = [
 
 of_all_kinds = pytest.mark.parametrize(
     ("options", "n_vocab"),
-    [(MIXED, N_VOCAB), (LIGHT, N_LARGE), (USUAL, N_LARGE), (USUAL, N_VOCAB), (USUAL, 3_000), (USUAL, 400)],
-    ids=["mixed", "light", "usual, large", "usual, medium", "usual, small", "usual, too small"],
+    [
+        (MIXED, N_VOCAB),
+        (MIXED, N_LARGE),
+        (LIGHT, N_LARGE),
+        (USUAL, N_LARGE),
+        (USUAL, N_VOCAB),
+        (USUAL, 3_000),
+        (USUAL, 400),
+    ],
+    ids=["mixed", "mixed, large", "light", "usual, large", "usual, medium", "usual, small", "usual, too small"],
 )
 
 MakeRowSampler = Callable[[int, int], RowSampler]
