@@ -28,13 +28,14 @@ class Infill:
         self._text_of = text_of
 
     def __call__(self, candidates: Candidates) -> None:
+        n_counted = candidates.n_counted
         candidates.keep_largest(_MOST)
         softmax = candidates.softmax()
         tokens = [candidates.token(place) for place in range(len(candidates))]
         is_end = np.array([token in self._end_of_generation for token in tokens])
         probabilities = np.asarray(softmax.weights / softmax.total(), np.float64)
         p_end = float(probabilities[is_end].sum())
-        if 3 * p_end * candidates.n_counted > 1.0 - p_end:
+        if 3 * p_end * n_counted > 1.0 - p_end:
             candidates.keep(is_end.nonzero()[0])
             return
         self._merge(tokens, probabilities)

@@ -81,6 +81,11 @@ rows = st.one_of(
 """Short and long ones, with ties, zeros of both signs and tokens that are ruled out."""
 
 
+def floats32(least: float, most: float) -> st.SearchStrategy[float]:
+    """Numbers that are the same in 32 bits, as samplers of llama.cpp take them."""
+    return st.floats(float(np.float32(least)), float(np.float32(most)), width=32)
+
+
 def in_order(row: npt.NDArray[Any]) -> list[int]:
     """The tokens, that with the largest logit first and the lower one first among equals."""
     order: list[int] = (-row).argsort(kind="stable").tolist()

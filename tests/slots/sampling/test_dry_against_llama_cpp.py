@@ -5,12 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks.llama_samplers import LlamaSampler, llama_dry
 from slots.llama import Model
 from slots.sampling.breakers import BreakerFinder
 from slots.sampling.dry import Dry
 from slots.sampling_params import SamplingParams
+from tests.slots.sampling.made_up import KINDS, examples, floats32, make_row
 from tests.slots.sampling.oracle import assert_same, of_candidates, of_sampler, whole
 
 TEXTS = (
@@ -52,6 +55,57 @@ def test_dry(bundled_model: Model, breakers: tuple[str, ...], options: SamplingP
                 assert_same(row, of_candidates(candidates), of_sampler(theirs, row))
                 ours.accept(token)
                 theirs.accept(token)
+
+
+def any_options(
+    multipliers: st.SearchStrategy[float], bases: st.SearchStrategy[float]
+) -> st.SearchStrategy[SamplingParams]:
+    return st.builds(
+        SamplingParams,
+        dry_multiplier=multipliers,
+        dry_base=bases,
+        dry_allowed_length=st.integers(0, 8),
+        dry_penalty_last_n=st.one_of(st.integers(1, 20), st.integers(21, 100)),
+        dry_sequence_breakers=st.sampled_from(BREAKERS),
+    )
+
+
+finite = st.one_of(
+    any_options(floats32(0.01, 5), st.one_of(floats32(1, 1.25), floats32(1, 3))),
+    any_options(floats32(5, 10_000), st.sampled_from([1.0, 1.125, 3.0])),
+    any_options(floats32(1e-6, 1e-3), floats32(3, 1000)),
+)
+"""Options with which no penalty becomes infinite in llama.cpp."""
+phrases = st.lists(st.integers(0, 9), min_size=1, max_size=6)
+repetitive = st.builds(
+    lambda phrase, n, other, m: phrase * n + other + phrase * m, phrases, st.integers(3, 12), phrases, st.integers(0, 8)
+)
+"""Texts of the first few tokens of one, by their places in it."""
+
+
+@examples(120)
+@given(finite, repetitive, st.floats(0, 1), st.tuples(st.integers(0, 2**32 - 1), st.sampled_from(KINDS)))
+def test_dry_with_any_options(
+    bundled_model: Model, params: SamplingParams, places: list[int], prompt: float, seed_and_kind: tuple[int, str]
+) -> None:
+    """On rows of any kind; in most of them, the tokens of the text are likely, so that the penalties show."""
+    vocab = bundled_model.vocab
+    words = vocab.tokenize(TEXTS[1], add_special=False, parse_special=False)
+    tokens = [words[place] for place in places]
+    seed, kind = seed_and_kind
+    some = np.unique(tokens)
+    row = make_row(seed, vocab.n_tokens, kind)
+    row[some] = make_row(seed + 1, some.size, kind) + (row.max() if seed % 4 else 0)
+    n_prompt = int(prompt * len(tokens))
+    ours = Dry(params, tokens[:n_prompt], 2000, BreakerFinder(vocab).find(params.dry_sequence_breakers))
+    for token in tokens[n_prompt:]:
+        ours.accept(token)
+    candidates = whole(row)
+    ours(candidates)
+    with LlamaSampler(llama_dry(params, bundled_model)) as theirs:
+        for token in tokens:
+            theirs.accept(token)
+        assert_same(row, of_candidates(candidates), of_sampler(theirs, row))
 
 
 @pytest.mark.parametrize("breaker", ["\n", " the", "and", ", and", "ing the", "é", "x" * 60])

@@ -88,3 +88,12 @@ def test_of_a_whole_vocabulary_the_likeliest_512_are_compared() -> None:
     Infill((END,), END, text_of)(candidates)
     assert sorted(tokens_of(candidates)) == [END, 3999]
     assert len(set(asked)) == 512
+
+
+def test_of_a_whole_vocabulary_all_tokens_count_for_how_likely_an_end_is() -> None:
+    """As in llama.cpp: 3 times a 3,000th times 2,000 tokens is more than the rest, times 512 it would be less."""
+    row = np.full(2_000, -60, np.float32)
+    row[[END, 200]] = np.log([1 / 3_000, 1])
+    candidates = whole(row)
+    Infill((END,), END, lambda token: b"%d." % token)(candidates)
+    assert tokens_of(candidates) == [END]

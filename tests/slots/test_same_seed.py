@@ -1,0 +1,76 @@
+"""The same seed, prompt and options give the same text, whatever else runs beside it."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slots.engine import Engine
+from slots.options import ContextOptions, EngineOptions, ModelOptions
+from slots.request import CompletionRequest
+from slots.sampling_params import SamplingParams
+from tests.slots.engine_runner import EngineRunner, read
+
+STORY = "Once upon a time, there was a little girl named Lily. She"
+SEED = 42
+N_TOKENS = 24
+N_SLOTS = 4
+WATCHED = [
+    SamplingParams(temperature=1.5, top_k=200, min_p=0.0, seed=SEED, ignore_eos=True),
+    SamplingParams(temperature=1.2, top_k=0, top_p=0.99, xtc_probability=0.5, seed=SEED, ignore_eos=True),
+    SamplingParams(temperature=1.2, mirostat=2, mirostat_tau=7.0, seed=SEED, ignore_eos=True),
+]
+OTHERS = [
+    SamplingParams(temperature=0.0, ignore_eos=True),
+    SamplingParams(temperature=2.0, seed=SEED, ignore_eos=True),
+    SamplingParams(temperature=1.0, top_k=0, typical_p=0.9, dry_multiplier=1.0, seed=7, ignore_eos=True, n_probs=3),
+    SamplingParams(mirostat=1, seed=SEED, ignore_eos=True),
+]
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["pool", "streams"])
+def floats(request: pytest.FixtureRequest, float_model: Path) -> Iterator[EngineRunner]:
+    """An engine that computes in 32-bit floats: the shape of a batch does next to nothing to its logits."""
+    context = ContextOptions(
+        n_ctx=128 * N_SLOTS,
+        n_parallel=N_SLOTS,
+        n_threads=1,
+        kv_unified=request.param,
+        flash_attention="off",
+        cache_type_k="f32",
+        cache_type_v="f32",
+    )
+    runner = EngineRunner(Engine.load(ModelOptions(float_model), context, EngineOptions(), lambda _share: None))
+    yield runner
+    runner.close()
+
+
+async def text_of(runner: EngineRunner, params: SamplingParams, prompt: str = STORY) -> str:
+    request = CompletionRequest(runner.prompt(prompt), params, n_predict=N_TOKENS, cache_prompt=False)
+    return (await read(runner.engine.submit(request))).text
+
+
+@pytest.mark.parametrize("params", WATCHED, ids=["usual", "xtc", "mirostat"])
+def test_whatever_runs_beside_it_the_text_is_the_same(floats: EngineRunner, params: SamplingParams) -> None:
+    async def beside(*others: SamplingParams) -> str:
+        prompts = ("The dog ran into the big", "Tom said", STORY)
+        texts = (text_of(floats, other, prompt) for other, prompt in zip(others, prompts, strict=True))
+        return (await asyncio.gather(text_of(floats, params), *texts))[0]
+
+    async def test() -> None:
+        expected = await beside(*OTHERS[:3])
+        assert await beside(*OTHERS[1:]) == expected
+        assert await beside(OTHERS[3], params, OTHERS[0]) == expected
+
+    floats.run(test)
+
+
+@pytest.mark.parametrize("params", WATCHED, ids=["usual", "xtc", "mirostat"])
+def test_requests_with_one_seed_do_not_share_a_generator(floats: EngineRunner, params: SamplingParams) -> None:
+    async def test() -> None:
+        alone = await text_of(floats, params)
+        together = await asyncio.gather(*(text_of(floats, params) for _ in range(N_SLOTS)))
+        assert together == [alone] * N_SLOTS
+
+    floats.run(test)
