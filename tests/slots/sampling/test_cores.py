@@ -51,18 +51,26 @@ def test_fewer_parts_end_none_of_llama_cpp_s_threads(is_compiled: bool) -> None:
     """It would begin them again for the next step."""
     if not is_compiled:
         pytest.skip("these threads are none of llama.cpp's")
-    numbers: list[int] = []
+    seen: list[set[str]] = []
 
     def engine() -> None:
         cores, fewer_slots = Cores(4, 4), Cores(2, 4)
+        seen.append(threads_of_this_process())
         for some, n_parts in ((cores, 4), (cores, 2), (fewer_slots, 2), (cores, 1)):
             some.do(lambda part: part, n_parts)
-            numbers.append(len(list(Path("/proc/self/task").iterdir())))
+            seen.append(threads_of_this_process())
 
     thread = threading.Thread(target=engine)
     thread.start()
     thread.join()
-    assert len(set(numbers)) == 1
+    before, first, *later = seen
+    begun = first - before
+    assert len(begun) == 3
+    assert all(begun <= threads for threads in later)
+
+
+def threads_of_this_process() -> set[str]:
+    return {folder.name for folder in Path("/proc/self/task").iterdir()}
 
 
 def test_threads_end_when_it_is_closed() -> None:
