@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats32 = npt.NDArray[np.float32]
+Floats64 = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
 _DEPTH = 32

@@ -1,20 +1,17 @@
 """The largest logits of several rows."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from slots.llama import Logits
 from slots.sampling.columns import Floats32, Indices
 
-_largest_of_rows: Callable[[Logits, Indices, Indices, Indices, Floats32, int], bool] | None
 try:
-    from slots.sampling.largest_of_rows import largest_of_rows as _largest_of_rows
-except ImportError:  # there was no compiler where the server was installed
-    _largest_of_rows = None
+    from slots.sampling.largest_of_rows import largest_of_rows
 
-IS_COMPILED = _largest_of_rows is not None
-"""Whether large logits are found by the compiled part of the samplers, which is several times as fast as numpy."""
+    IS_COMPILED = True
+except ImportError:  # there was no compiler where the server was installed
+    IS_COMPILED = False
+
 _LEAST_DEPTH = 32
 """Logits of a row for each of those that are looked for, less than which numpy sorts out as fast."""
 _WORTH_A_THREAD = 75_000
@@ -30,9 +27,9 @@ def find_largest(logits: Logits, rows: Indices, ks: Indices, n_threads: int) -> 
     compiled.
     """
     most = int(ks.max())
-    if _largest_of_rows is None or logits.shape[1] < _LEAST_DEPTH * most:
+    if not IS_COMPILED or logits.shape[1] < _LEAST_DEPTH * most:
         return None
     tokens = np.empty((rows.size, most), np.intp)
     largest = np.empty((rows.size, most), np.float32)
     n_threads = n_threads if rows.size > 1 and rows.size * logits.shape[1] >= _WORTH_A_THREAD * n_threads else 1
-    return (tokens, largest) if _largest_of_rows(logits, rows, ks, tokens, largest, n_threads) else None
+    return (tokens, largest) if largest_of_rows(logits, rows, ks, tokens, largest, n_threads) else None

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from slots.llama import Logits
 from slots.sampling.candidates import LARGEST_LOGIT, Candidates
-from slots.sampling.columns import Indices
+from slots.sampling.columns import Floats64, Indices
 from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.recent_tokens import RecentTokens
 from slots.sampling_params import SamplingParams
@@ -41,7 +40,7 @@ class Penalties:
     def __call__(self, candidates: Candidates) -> None:
         places, which = candidates.find(self.recent.different().copy())
         logits = candidates.logits[places]
-        penalized: npt.NDArray[np.float64] = np.where(logits <= 0, self.repeat, 1 / self.repeat) * logits
+        penalized: Floats64 = np.where(logits <= 0, self.repeat, 1 / self.repeat) * logits
         if self.is_counting:
             penalized -= self.recent.counts()[which] * self.frequency + self.presence
         candidates.change(places, penalized)
@@ -54,7 +53,7 @@ class PenaltiesOfRows:
         numbers = [number for number, penalty in enumerate(penalties) if penalty]
         there = [penalty for penalty in penalties if penalty]
 
-        def by_row(values: Sequence[float]) -> npt.NDArray[np.float64]:
+        def by_row(values: Sequence[float]) -> Floats64:
             of_rows = np.ones(len(penalties))
             of_rows[numbers] = values
             return of_rows

@@ -26,9 +26,9 @@ Result = Choice | Exception
 class RowSampler:
     """Chooses the tokens of all rows of a step.
 
-    Rows with the usual samplers are done together, and the pass over them on several cores. So are rows of which all
-    probabilities are computed: numpy gives the interpreter's lock away in its loops over a row. It does not in what is
-    left after that, so that for all others threads would only wait for each other.
+    Rows with the usual samplers are done together, the pass over them on several cores. Rows of which all probabilities
+    are computed are done one by one, on several cores, too: numpy gives the interpreter's lock away in its loops over a
+    row. It does not in what is left after that, so that for all others threads would only wait for each other.
     """
 
     def __init__(self, n_vocab: int, n_rows: int, n_threads: int) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from slots.sampling.columns import Floats32, Indices
+from slots.sampling.columns import Floats32, Floats64, Indices
 from slots.sampling.selection import falling_order
 
 _TOKEN_BITS = 20
@@ -58,7 +58,7 @@ class Table:
         """Take away all but the first n candidates of each row; `n` has the shape (rows,)."""
         self.is_candidate &= self.counts.columns < n[:, None]
 
-    def mass(self) -> npt.NDArray[np.float64]:
+    def mass(self) -> Floats64:
         """The weights of the candidates of each row, added up one after the other."""
         weights = np.exp(self.logits - self.logits[:, :1], dtype=np.float64)
         weights *= self.is_candidate

@@ -3,12 +3,10 @@
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from slots.sampling.candidates import Candidates, check_possible
+from slots.sampling.columns import Floats64
 from slots.sampling.ingredients import Ingredients, Step
-
-Doubles = npt.NDArray[np.float64]
 
 _NO_CURVATURE = 1e-6
 
@@ -45,7 +43,7 @@ def keep_before_tail(candidates: Candidates, z: float, min_keep: int) -> None:
         candidates.keep_first(max(place, 1))
 
 
-def _of_whole_row(candidates: Candidates) -> tuple[Doubles, Doubles]:
+def _of_whole_row(candidates: Candidates) -> tuple[Floats64, Floats64]:
     """The weights of all tokens of a row, the largest one first, and a buffer of their size."""
     peak = np.float32(candidates.peak())
     check_possible(float(peak))

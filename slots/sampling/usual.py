@@ -11,15 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from slots.sampling.candidates import LARGEST_LOGIT
+from slots.sampling.columns import Floats64
 from slots.sampling.table import Counts, Table
 
 MOST_CANDIDATES = 512
 """Of a row here; drawing from many more is done in another way."""
-
-Floats64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,8 @@
 """Buffers of the vocabulary's size."""
 
 import numpy as np
-import numpy.typing as npt
 
-from slots.sampling.columns import n_columns
+from slots.sampling.columns import Floats64, n_columns
 
 
 class Workspace:
@@ -11,7 +10,7 @@ class Workspace:
     which one thread works on."""
 
     def __init__(self, n_vocab: int) -> None:
-        self._doubles: npt.NDArray[np.float64] | None = None
+        self._doubles: Floats64 | None = None
         self.scaled = np.empty(n_vocab, np.float32)
         """Logits at another temperature."""
         self.shifted = np.empty(n_vocab, np.float32)
@@ -21,7 +20,7 @@ class Workspace:
         self.mask = np.empty(n_vocab, np.bool_)
         self.maxima = np.empty(n_columns(n_vocab), np.float32)
 
-    def doubles(self) -> npt.NDArray[np.float64]:
+    def doubles(self) -> Floats64:
         """Two buffers of 64-bit numbers, shape (2, vocabulary), which few samplers need."""
         if self._doubles is None:
             self._doubles = np.empty((2, self.scaled.size))

@@ -33,7 +33,7 @@ def compiled(*, is_there: bool) -> Iterator[None]:
     """With the compiled part of the samplers, or as where nothing could be compiled."""
     with pytest.MonkeyPatch.context() as patch:
         if not is_there:
-            patch.setattr(large_logits, "_largest_of_rows", None)
+            patch.setattr(large_logits, "IS_COMPILED", False)
             patch.setattr(cores, "HAS_OPENMP", False)
         yield
 
