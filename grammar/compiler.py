@@ -6,17 +6,17 @@ from threading import Lock
 
 from llguidance import LLMatcher
 
+from grammar.chat_turn import turn_schemas, turn_to_rules
 from grammar.choice import choice_to_rules
 from grammar.deep_stack import run_on_deep_stack
 from grammar.errors import GrammarError
 from grammar.gbnf import parse, translate
-from grammar.json_schema import schema_error, schema_to_rules
+from grammar.json_schema.schema import schema_error, schema_to_rules
 from grammar.lark import lark_error, lark_grammar
 from grammar.limits import MAX_TEXT, PARSER_LIMITS
 from grammar.matcher import CompiledGrammar
 from grammar.regex import regex_error, regex_to_rules
 from grammar.source import GrammarSource
-from grammar.turn import turn_schemas, turn_to_rules
 from grammar.vocabulary import GrammarVocabulary
 
 

@@ -5,8 +5,8 @@ from decimal import Decimal
 from math import prod
 
 from grammar.errors import GrammarError
+from grammar.json_schema.subschemas import Schema, children, listed, subschemas, target
 from grammar.limits import MAX_DEPTH
-from grammar.subschemas import Schema, children, listed, subschemas, target
 
 _MAX_PATTERNS = 8
 """Patterns and formats of one string."""

@@ -13,4 +13,4 @@ class GrammarSource:
     kind: Kind
     text: str
     """GBNF; the JSON text of a schema, with its members in the order that the output is to have; a regular expression;
-    a JSON list of strings, for a choice; or JSON as `grammar.turn` reads it, for what a model says in its turn."""
+    a JSON list of strings, for a choice; or JSON as `grammar.chat_turn` reads it, for what a model says in its turn."""

@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 
 from grammar.gbnf.characters import Ranges
-from grammar.gbnf.syntax import Characters, Literal, Rule, walk
+from grammar.gbnf.syntax_tree import Characters, Literal, Rule, walk
 
 
 class Alphabet:

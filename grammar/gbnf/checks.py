@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container, Iterator, Mapping
 
 from grammar.errors import GrammarError
-from grammar.gbnf.syntax import (
+from grammar.gbnf.syntax_tree import (
     Alternatives,
     Characters,
     Expression,

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from grammar.gbnf.pieces import Call, Chain, Fork, Lexeme, Loop, Piece, TokenLexeme
-from grammar.gbnf.syntax import (
+from grammar.gbnf.lexemes import Call, Chain, Fork, Lexeme, Loop, Piece, TokenLexeme
+from grammar.gbnf.syntax_tree import (
     Alternatives,
     Characters,
     Expression,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from grammar.errors import GrammarError
 from grammar.gbnf.characters import ANY_CHARACTER, LAST_CHARACTER, complement, union
 from grammar.gbnf.reader import Reader
-from grammar.gbnf.syntax import (
+from grammar.gbnf.syntax_tree import (
     Alternatives,
     Characters,
     Expression,

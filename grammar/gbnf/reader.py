@@ -4,7 +4,7 @@ import re
 from typing import NoReturn
 
 from grammar.errors import GrammarError
-from grammar.gbnf.syntax import place
+from grammar.gbnf.syntax_tree import place
 
 _BLANK = re.compile(r"(?:[ \t]|#[^\r\n]*)*")
 _BLANK_LINES = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")

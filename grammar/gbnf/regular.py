@@ -3,10 +3,10 @@
 from collections.abc import Container, Mapping
 
 from grammar.gbnf.alphabet import Alphabet
+from grammar.gbnf.automaton import Positions
 from grammar.gbnf.checks import may_be_empty
-from grammar.gbnf.pieces import Lexeme
-from grammar.gbnf.positions import Positions
-from grammar.gbnf.syntax import Alternatives, Expression, Reference, Repetition, Rule, Sequence
+from grammar.gbnf.lexemes import Lexeme
+from grammar.gbnf.syntax_tree import Alternatives, Expression, Reference, Repetition, Rule, Sequence
 from grammar.limits import Deadline
 
 

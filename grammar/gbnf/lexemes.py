@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from grammar.gbnf.syntax import Expression, Token
+from grammar.gbnf.syntax_tree import Expression, Token
 
 
 @dataclass(eq=False, slots=True)

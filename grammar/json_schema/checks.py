@@ -6,8 +6,8 @@ llguidance compiles them all the same, and a model would go on for ever.
 from collections.abc import Container
 
 from grammar.errors import GrammarError
+from grammar.json_schema.subschemas import Schema, listed, subschemas, target
 from grammar.limits import MAX_DEPTH
-from grammar.subschemas import Schema, listed, subschemas, target
 
 
 def check_completable(schema: Schema) -> None:

@@ -9,10 +9,10 @@ character never goes on, so there is always a way.
 
 from collections.abc import Iterable, Mapping
 
+from grammar.gbnf.automaton import START, Positions
 from grammar.gbnf.bits import bits
-from grammar.gbnf.order import Order
-from grammar.gbnf.pieces import Lexeme, Terminal, TokenLexeme
-from grammar.gbnf.positions import START, Positions
+from grammar.gbnf.follow_sets import Order
+from grammar.gbnf.lexemes import Lexeme, Terminal, TokenLexeme
 from grammar.gbnf.regular import Regular
 from grammar.limits import Deadline
 

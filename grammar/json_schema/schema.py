@@ -4,12 +4,12 @@ import json
 import re
 from typing import NoReturn
 
-from grammar.completable import check_completable
 from grammar.errors import GrammarError
 from grammar.intersections import check_intersections
+from grammar.json_schema.checks import check_completable
+from grammar.json_schema.subschemas import Schema, subschemas
 from grammar.limits import MAX_DEPTH
 from grammar.regex import expression_error
-from grammar.subschemas import Schema, subschemas
 
 _SUPPORTED = frozenset(
     {

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from grammar.gbnf.bits import bits
-from grammar.gbnf.pieces import Call, Chain, Fork, Lexeme, Loop, Piece, Terminal, TokenLexeme
+from grammar.gbnf.lexemes import Call, Chain, Fork, Lexeme, Loop, Piece, Terminal, TokenLexeme
 from grammar.gbnf.regular import Regular
 from grammar.limits import Deadline
 

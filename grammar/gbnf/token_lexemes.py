@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from grammar.errors import GrammarError
 from grammar.gbnf.bits import bits
 from grammar.gbnf.characters import LAST_CHARACTER
-from grammar.gbnf.order import Order
-from grammar.gbnf.pieces import Lexeme, TokenLexeme
+from grammar.gbnf.follow_sets import Order
+from grammar.gbnf.lexemes import Lexeme, TokenLexeme
 from grammar.gbnf.regular import Regular
-from grammar.gbnf.syntax import Grammar, Token, walk
+from grammar.gbnf.syntax_tree import Grammar, Token, walk
 from grammar.vocabulary import GrammarVocabulary
 
 _FIRST_BEYOND_ASCII = 0x80

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from grammar.gbnf.alphabet import Alphabet
-from grammar.gbnf.syntax import (
+from grammar.gbnf.syntax_tree import (
     Alternatives,
     Characters,
     Expression,

@@ -5,8 +5,8 @@ from itertools import count
 
 from grammar.gbnf.characters import ANY_CHARACTER, Ranges
 from grammar.gbnf.checks import ROOT
-from grammar.gbnf.pieces import Call, Chain, Fork, Lexeme, Loop, Piece, TokenLexeme
-from grammar.gbnf.syntax import (
+from grammar.gbnf.lexemes import Call, Chain, Fork, Lexeme, Loop, Piece, TokenLexeme
+from grammar.gbnf.syntax_tree import (
     Alternatives,
     Characters,
     Expression,
@@ -16,7 +16,7 @@ from grammar.gbnf.syntax import (
     Rule,
     Sequence,
 )
-from grammar.gbnf.tokens import Tokens
+from grammar.gbnf.token_lexemes import Tokens
 from grammar.lark import EMPTY, lark_code, lark_text
 
 _MAX_DEPTH = 16

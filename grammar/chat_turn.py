@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from grammar.errors import GrammarError
-from grammar.json_schema import schema_to_value
+from grammar.json_schema.schema import schema_to_value
 from grammar.lark import lark_code
 from grammar.vocabulary import GrammarVocabulary
 

@@ -1,14 +1,14 @@
 """From GBNF to llguidance's form of a grammar."""
 
 from grammar.gbnf.checks import ROOT, check, may_be_empty, rules_that, without_dead_ends
-from grammar.gbnf.clashes import Clashes
 from grammar.gbnf.cutting import Cutter
-from grammar.gbnf.loops import unrolled
-from grammar.gbnf.order import Order
+from grammar.gbnf.follow_sets import Order
+from grammar.gbnf.lark_writer import LarkWriter
+from grammar.gbnf.lexer_conflicts import Clashes
 from grammar.gbnf.regular import Regular
-from grammar.gbnf.syntax import Grammar
-from grammar.gbnf.tokens import Tokens
-from grammar.gbnf.writing import LarkWriter
+from grammar.gbnf.right_recursion import unrolled
+from grammar.gbnf.syntax_tree import Grammar
+from grammar.gbnf.token_lexemes import Tokens
 from grammar.limits import Deadline
 from grammar.vocabulary import GrammarVocabulary
 

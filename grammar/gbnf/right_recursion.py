@@ -6,7 +6,7 @@ The language stays the same, and the rule refers to itself no longer: it can be 
 from collections.abc import Iterable
 from collections.abc import Sequence as Items
 
-from grammar.gbnf.syntax import (
+from grammar.gbnf.syntax_tree import (
     Alternatives,
     Expression,
     Grammar,

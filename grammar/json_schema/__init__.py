@@ -1,0 +1,1 @@
+"""Checks of a JSON Schema before llguidance compiles it."""
