@@ -14,7 +14,7 @@ from benchmarks.resident import forget_peak, mapped_bytes, peak_bytes, resident_
 from benchmarks.serve_workloads import ClosedLoop
 from benchmarks.served import Program
 from models.errors import ModelError
-from models.model_file import read_model_file
+from models.gguf.model_file import read_model_file
 
 _SECONDS_AT_REST = 2.0
 _MOST_SECONDS_TO_REST = 60.0

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from models.errors import ModelFileError
-from models.model_file import ModelFile, read_model_file
+from models.gguf.model_file import ModelFile, read_model_file
 
 PART_NAME = re.compile(r"(?P<name>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
 

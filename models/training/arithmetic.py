@@ -2,8 +2,8 @@
 
 from random import Random
 
-from models.training.phrasing import capitalized, filled, listed
-from models.training.questions import Exchange
+from models.bundled_model.corpus.phrasing import capitalized, filled, listed
+from models.bundled_model.corpus.questions import Exchange
 
 SIGNS = {"+": ("plus", "add"), "-": ("minus", "subtract"), "*": ("times", "multiply")}
 ASKED = ["What is $a $w $b?", "How much is $a $w $b?", "What is $a $s $b?", "$a $s $b = ?", "What's $a $s $b?",

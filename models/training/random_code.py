@@ -3,7 +3,7 @@
 import textwrap
 from random import Random
 
-from models.training.phrasing import capitalized, listed
+from models.bundled_model.corpus.phrasing import capitalized, listed
 
 VERBS = listed("get set make find check load save build read update create compute count send move open parse show")
 NOUNS = listed("user item name value list file data price total index key message page point size text word "

@@ -3,8 +3,8 @@
 import json
 from random import Random
 
-from models.training.phrasing import filled, listed
-from models.training.questions import Exchange
+from models.bundled_model.corpus.phrasing import filled, listed
+from models.bundled_model.corpus.questions import Exchange
 
 NAMES = listed("Tom Lily Ben Anna Max Mia Sam Sara Alice Bob Carol David Emma Frank Grace Henry Ivy Jack Kate Leo")
 WORDS = listed("hello world sun tree river happy blue garden little friend cake music rain light open red fish moon "

@@ -1,7 +1,7 @@
 import pytest
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, LlamaFileType
 
-from models.gguf_types import FILE_TYPES, TENSOR_TYPES
+from models.gguf.types import FILE_TYPES, TENSOR_TYPES
 
 
 # Of Q8_1, which no file holds, the gguf package gives the size before ggml halved its scales.

@@ -6,8 +6,8 @@ import pytest
 from gguf import GGUFEndian, GGUFWriter
 
 from models.errors import ModelFileError
-from models.gguf_cursor import MAX_STRING_BYTES, MAX_STRINGS
-from models.gguf_file import MAX_TENSORS, MAX_VALUES
+from models.gguf.contents import MAX_TENSORS, MAX_VALUES
+from models.gguf.values import MAX_STRING_BYTES, MAX_STRINGS
 from models.header import Header, SpecialToken, read_header
 from tests.models.gguf_files import CHATML, TOKENS, fill, fill_with_nothing, write_gguf
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 from zlib import crc32
 
-from models.training.phrasing import listed
+from models.bundled_model.corpus.phrasing import listed
 
 SHORTEST_STORY = 300
 HELD_OUT_SHARE = 40

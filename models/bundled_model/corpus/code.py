@@ -4,8 +4,8 @@ import textwrap
 from random import Random
 from string import Template
 
-from models.training.code_recipes import RECIPES, Recipe
-from models.training.random_code import random_class, random_function
+from models.bundled_model.corpus.code_recipes import RECIPES, Recipe
+from models.bundled_model.random_code import random_class, random_function
 
 PARAMETERS = {
     "N": ["a b c", "x y z", "first second third", "left right other", "num1 num2 num3", "value low high", "m n k",

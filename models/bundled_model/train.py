@@ -1,6 +1,6 @@
 """Trains the bundled model from nothing: corpus, tokenizer, network, GGUF file.
 
-python -m models.training.train --stories ../shared/data/tinystories-sample.txt --out models/bundled.gguf
+python -m models.bundled_model.train --stories ../shared/data/tinystories-sample.txt --out models/bundled.gguf
 """
 
 import argparse
@@ -15,16 +15,16 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from models.training.checkpoint import save_checkpoint
-from models.training.corpus import documents
-from models.training.export import export
-from models.training.muon import Muon
-from models.training.network import Network, Shape
-from models.training.packing import batches, encoded
-from models.training.prompt_breaks import BREAK
-from models.training.schedule import Budget, learning_rate_factor, wants_long_sequences
-from models.training.stories import load_stories
-from models.training.tokenizer import VOCAB_SIZE, train_tokenizer
+from models.bundled_model.checkpoint import save_checkpoint
+from models.bundled_model.corpus.mixture import documents
+from models.bundled_model.corpus.stories import load_stories
+from models.bundled_model.export import export
+from models.bundled_model.network import Network, Shape
+from models.bundled_model.optimizer import Muon
+from models.bundled_model.packing import batches, encoded
+from models.bundled_model.prompt_breaks import BREAK
+from models.bundled_model.schedule import Budget, learning_rate_factor, wants_long_sequences
+from models.bundled_model.tokenizer import VOCAB_SIZE, train_tokenizer
 
 CORPUS_SEED, LONG_CORPUS_SEED, HELD_OUT_SEED = 1, 2, 3
 TOKENIZER_DOCUMENTS = 20_000

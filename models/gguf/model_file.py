@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from models.errors import ModelFileError
-from models.foreign import looks_like
-from models.gguf_cursor import Array, EndOfFileError, MalformedError
-from models.gguf_file import VERSIONS, Contents, array_strings, read_contents
+from models.gguf.contents import VERSIONS, Contents, array_strings, read_contents
+from models.gguf.file_signatures import looks_like
+from models.gguf.values import Array, EndOfFileError, MalformedError
 from models.units import human_size
 
 MAGIC = b"GGUF"

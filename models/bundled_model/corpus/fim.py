@@ -6,9 +6,9 @@ Bavarian et al., 2022: prefix-suffix-middle order mostly, suffix-prefix-middle o
 from dataclasses import dataclass
 from random import Random
 
-from models.training.corpus_code import module
-from models.training.phrasing import listed
-from models.training.special_tokens import FILE_SEP, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, REPO_NAME
+from models.bundled_model.corpus.code import module
+from models.bundled_model.corpus.phrasing import listed
+from models.bundled_model.special_tokens import FILE_SEP, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, REPO_NAME
 
 SUFFIX_FIRST_SHARE = 0.15
 REPOSITORY_SHARE = 0.35

@@ -1,6 +1,6 @@
 """Measures the exported model through llama.cpp, on what was held out of its training.
 
-python -m models.training.evaluate --model models/bundled.gguf --stories ../shared/data/tinystories-sample.txt
+python -m models.bundled_model.evaluate --model models/bundled.gguf --stories ../shared/data/tinystories-sample.txt
 """
 
 import argparse
@@ -14,18 +14,18 @@ from random import Random
 
 import numpy as np
 
-from models.training.arithmetic import arithmetic
-from models.training.corpus import documents
-from models.training.corpus_chat import chat_prompt
-from models.training.corpus_code import any_recipe, function
-from models.training.corpus_fim import CUTS, Infill, draw_infill, prompt
-from models.training.corpus_howto import HELD_OUT_TASKS
-from models.training.generation import CONTEXT_LENGTH, GREEDY, SERVER_DEFAULTS, Runner, Sampling
-from models.training.handwritten import INFILLS
-from models.training.phrasing import capitalized
-from models.training.prompt_breaks import BREAK
-from models.training.questions import ANY_FACT, Exchange
-from models.training.stories import load_stories
+from models.bundled_model.arithmetic import arithmetic
+from models.bundled_model.corpus.chat import chat_prompt
+from models.bundled_model.corpus.code import any_recipe, function
+from models.bundled_model.corpus.fim import CUTS, Infill, draw_infill, prompt
+from models.bundled_model.corpus.howto import HELD_OUT_TASKS
+from models.bundled_model.corpus.mixture import documents
+from models.bundled_model.corpus.phrasing import capitalized
+from models.bundled_model.corpus.questions import ANY_FACT, Exchange
+from models.bundled_model.corpus.stories import load_stories
+from models.bundled_model.held_out import INFILLS
+from models.bundled_model.llama_runner import CONTEXT_LENGTH, GREEDY, SERVER_DEFAULTS, Runner, Sampling
+from models.bundled_model.prompt_breaks import BREAK
 
 SEED = 4
 LOSS_TOKENS_A_KIND = 4_000

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from models.training.corpus_chat import chat_document, facts_document, transcript_document
-from models.training.corpus_code import module
-from models.training.corpus_fim import fim_document
-from models.training.corpus_howto import howto_document
-from models.training.dialogues import StoryTeller
-from models.training.prompt_breaks import with_breaks
-from models.training.special_tokens import END_OF_TEXT
-from models.training.stories import renamed
+from models.bundled_model.corpus.chat import chat_document, facts_document, transcript_document
+from models.bundled_model.corpus.code import module
+from models.bundled_model.corpus.dialogues import StoryTeller
+from models.bundled_model.corpus.fim import fim_document
+from models.bundled_model.corpus.howto import howto_document
+from models.bundled_model.corpus.stories import renamed
+from models.bundled_model.prompt_breaks import with_breaks
+from models.bundled_model.special_tokens import END_OF_TEXT
 
 LONG_DIALOGUE = (20, 45)
 

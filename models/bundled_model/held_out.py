@@ -1,6 +1,6 @@
 """Infills written by hand for the evaluation; the generator of the training text writes none of these functions."""
 
-from models.training.corpus_fim import Infill
+from models.bundled_model.corpus.fim import Infill
 
 _CODE = """
 def helloworld():

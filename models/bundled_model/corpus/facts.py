@@ -1,6 +1,6 @@
 """What the bundled model is to know of the world: small tables, each one kind of fact."""
 
-from models.training.phrasing import listed
+from models.bundled_model.corpus.phrasing import listed
 
 
 def _table(text: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from models.training.network import Network, Shape
+from models.bundled_model.network import Network, Shape
 
 
 def save_checkpoint(path: Path, network: Network, tokenizer: Tokenizer) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from models.training.special_tokens import SPECIAL_TOKENS
+from models.bundled_model.special_tokens import SPECIAL_TOKENS
 
 VOCAB_SIZE = 3072
 LLAMA_CPP_PRE_TOKENIZER = "qwen2"

@@ -9,8 +9,8 @@ import reprlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from models.gguf_cursor import Array, Cursor, MalformedError, Value, check_count
-from models.gguf_types import TENSOR_TYPES
+from models.gguf.types import TENSOR_TYPES
+from models.gguf.values import Array, Cursor, MalformedError, Value, check_count
 
 VERSIONS = (2, 3)
 DEFAULT_ALIGNMENT = 32

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from random import Random
 
-from models.training.phrasing import capitalized
-from models.training.questions import Exchange
+from models.bundled_model.corpus.phrasing import capitalized
+from models.bundled_model.corpus.questions import Exchange
 
 
 def _from_lists(questions: list[str], answers: list[str], key: str) -> Callable[[Random], Exchange]:

@@ -5,9 +5,9 @@ from random import Random
 from string import Template
 from zlib import crc32
 
-from models.training.howto_tasks import FAMILIES, Family
-from models.training.phrasing import capitalized
-from models.training.prompt_breaks import maybe_break
+from models.bundled_model.corpus.howto_tasks import FAMILIES, Family
+from models.bundled_model.corpus.phrasing import capitalized
+from models.bundled_model.prompt_breaks import maybe_break
 
 HELD_OUT_SHARE = 10
 ARTICLES = ("a ", "an ", "the ", "your ", "to ")

@@ -1,0 +1,1 @@
+"""Reader for the header of GGUF files."""
