@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.llama import Logits, Model
-from slots.sampling_params import SamplerName, SamplingParams
+from slots.requests.sampling_params import SamplerName, SamplingParams
 
 Handle = ctypes.c_void_p
 

@@ -11,8 +11,8 @@ from grammar.source import GrammarSource
 from slots.grammars import Grammars
 from slots.llama import Batch, Context, Model
 from slots.options import ContextOptions, ModelOptions
+from slots.requests.sampling_params import SamplingParams
 from slots.sampling import Surroundings
-from slots.sampling_params import SamplingParams
 
 
 def make_parts(stages: Stages, path: Path, n_slots: int, n_ctx: int) -> None:

@@ -8,8 +8,8 @@ from statistics import median
 
 import numpy as np
 
-from slots.prefix_cache import PrefixCache
-from slots.scope import Scope
+from slots.cache.prefix_cache import PrefixCache
+from slots.requests.scope import Scope
 
 N_ENTRIES = 10_000
 N_TOKENS = 1000

@@ -22,11 +22,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
 
+from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplerName, SamplingParams
 from slots.sampling import Sampler, Surroundings
 from slots.sampling.adaptive_p import AdaptiveP
 from slots.sampling.candidates import Candidates
 from slots.sampling.workspace import Workspace
-from slots.sampling_params import DEFAULT_SAMPLERS, SamplerName, SamplingParams
 
 FOLDER = Path(__file__).parents[1] / "docs" / "samplers"
 

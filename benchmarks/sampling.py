@@ -28,8 +28,8 @@ from benchmarks.llama_samplers import Handle, LlamaCandidates, LlamaSampler, lla
 from models.source import BUNDLED_MODEL
 from slots.llama import Logits, Model
 from slots.options import ModelOptions
+from slots.requests.sampling_params import SamplerName, SamplingParams
 from slots.sampling import RowSampler, Sampler, Surroundings
-from slots.sampling_params import SamplerName, SamplingParams
 
 RESULTS = Path(__file__).parent / "results" / "sampling.json"
 VOCABULARIES = (4_096, 32_000, 151_936, 256_000)

@@ -28,8 +28,8 @@ from slots.completion_steps import CompletionSteps
 from slots.engine import Engine
 from slots.llama import Context
 from slots.options import ContextOptions, EngineOptions, ModelOptions
-from slots.request import CompletionRequest
-from slots.sampling_params import SamplingParams
+from slots.requests.request import CompletionRequest
+from slots.requests.sampling_params import SamplingParams
 
 N_PROMPT = 32
 SAMPLING = SamplingParams(repeat_penalty=1.0, ignore_eos=True)

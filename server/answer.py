@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from server.prompt import Prompt
 from slots.errors import InvalidRequest
-from slots.events import Token, TokenProbabilities
-from slots.request import CompletionRequest
+from slots.requests.events import Token, TokenProbabilities
+from slots.requests.request import CompletionRequest
 
 MAX_CANDIDATES = 250_000
 """Of all positions of one answer together; a few hundred megabytes on their way to JSON."""

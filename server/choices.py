@@ -5,8 +5,8 @@ from dataclasses import replace
 from server.fields import Fields, expected, read_integer
 from slots.engine import Engine
 from slots.errors import InvalidRequest
-from slots.request import CompletionRequest
-from slots.sampling_params import MAX_SEED
+from slots.requests.request import CompletionRequest
+from slots.requests.sampling_params import MAX_SEED
 
 MAX_CHOICES = 128
 

@@ -10,8 +10,8 @@ from server.generation_settings import all_options_json
 from server.probabilities_json import probabilities_json
 from server.respond import FinishedAnswer
 from server.response_fields import Result, only_fields
-from slots.events import Finished, StopReason, Timings, Token, TokenProbabilities
 from slots.llama import Vocab
+from slots.requests.events import Finished, StopReason, Timings, Token, TokenProbabilities
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import logging
 
-from slots.events import Finished, StopReason
+from slots.requests.events import Finished, StopReason
 
 logger = logging.getLogger("server")
 

@@ -12,9 +12,9 @@ from server.system_prompt import SystemPrompt, read_system_prompt
 from server.unsupported import refuse_unsupported
 from slots.engine import Engine
 from slots.errors import InvalidRequest
-from slots.request import CompletionRequest
-from slots.sampling_params import SamplingParams
-from slots.scope import Scope
+from slots.requests.request import CompletionRequest
+from slots.requests.sampling_params import SamplingParams
+from slots.requests.scope import Scope
 
 MAX_SALT = 256
 """Characters."""

@@ -14,7 +14,7 @@ from server.flags import GROUPS
 from server.settings import CompletionDefaults, Settings, without_repeat_penalty
 from slots.errors import InvalidRequest
 from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
-from slots.sampling_params import DEFAULT_SAMPLERS, SamplingParams
+from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplingParams
 
 Options = TypeVar("Options")
 

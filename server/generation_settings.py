@@ -4,8 +4,8 @@ from dataclasses import fields
 
 from server.constraint import Constraint, constraint_json
 from server.settings import CompletionDefaults
-from slots.request import CompletionRequest
-from slots.sampling_params import SamplingParams
+from slots.requests.request import CompletionRequest
+from slots.requests.sampling_params import SamplingParams
 
 HOLDING_TEXT = ("dry_sequence_breakers", "logit_bias")
 """Sampling options that hold text or tokens of the user's."""

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from slots.events import TokenProbabilities, TokenProbability
 from slots.llama import Vocab
+from slots.requests.events import TokenProbabilities, TokenProbability
 
 LOWEST_LOGPROB = -3.4028234663852886e38
 """Stands for minus infinity, which JSON cannot spell."""

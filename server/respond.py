@@ -23,9 +23,9 @@ from server.openai.errors import error_for
 from server.prompt import Prompt
 from server.running import follow, run_all
 from slots.engine import Engine
-from slots.events import Finished, Token
-from slots.scope import Scope
-from slots.stream import CompletionStream
+from slots.requests.events import Finished, Token
+from slots.requests.scope import Scope
+from slots.requests.stream import CompletionStream
 
 FinishedAnswer = tuple[Answer, Finished]
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from server.answer import Answer
 from server.completion_log import log_finished
 from slots.engine import Engine
-from slots.events import Failed, Finished, Token
-from slots.stream import CompletionStream
+from slots.requests.events import Failed, Finished, Token
+from slots.requests.stream import CompletionStream
 
 Result = TypeVar("Result")
 

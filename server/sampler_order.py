@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from server.fields import expected, shown
 from slots.errors import InvalidRequest
-from slots.sampling_params import SamplerName
+from slots.requests.sampling_params import SamplerName
 
 SHAPES = "a list of names or a string of letters"
 LETTERS = {

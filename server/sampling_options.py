@@ -10,7 +10,7 @@ from server.fields import Fields, as_boolean, as_integer, as_number, as_strings,
 from server.logit_bias import as_logit_bias
 from server.sampler_order import as_samplers
 from slots.llama import Vocab
-from slots.sampling_params import SamplingParams
+from slots.requests.sampling_params import SamplingParams
 
 Reader = Callable[[str, object], Any]
 

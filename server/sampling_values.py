@@ -13,7 +13,7 @@ from server.fields import as_integer, as_number
 from server.flag_values import integer, number, unexpected
 from server.sampler_order import samplers_of_letters, samplers_of_names
 from slots.errors import InvalidRequest
-from slots.sampling_params import SamplerName, SamplingParams
+from slots.requests.sampling_params import SamplerName, SamplingParams
 
 ESCAPE = re.compile(r"""\\([nrt'"\\])""")
 ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}

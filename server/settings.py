@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 from server.constraint import Constraint
-from slots.sampling_params import SamplingParams
+from slots.requests.sampling_params import SamplingParams
 
 CacheIsolation = Literal["none", "session", "key"]
 ReasoningFormat = Literal["none", "auto", "deepseek"]

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest
-from slots.saved_slot import SavedSlot
-from slots.scope import Scope
+from slots.requests.scope import Scope
 
 MAGIC = b"LL-SLOTS"
 VERSION = 1

@@ -10,8 +10,8 @@ from pathlib import Path
 from server.errors import ApiError
 from server.fields import expected
 from server.slot_file import read_slot, write_slot
+from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest
-from slots.saved_slot import SavedSlot
 
 MAX_NAME_BYTES = 255
 NAMES = f"the name of a file, without a path or a dot in front, of at most {MAX_NAME_BYTES} bytes"

@@ -9,9 +9,9 @@ from server.access import engine_of, sessions_of, settings_of
 from server.errors import ApiError
 from server.generation_settings import options_json
 from server.json_response import JsonResponse
-from slots.events import SlotStatus
 from slots.llama import Vocab
-from slots.request import CompletionRequest
+from slots.requests.events import SlotStatus
+from slots.requests.request import CompletionRequest
 
 
 async def get_slots(request: Request) -> JsonResponse:

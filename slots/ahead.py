@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from slots.events import StopReason
 from slots.kv_cache import KvCache
+from slots.requests.events import StopReason
+from slots.requests.slot import Slot
 from slots.scheduler import Share
-from slots.slot import Slot
 from slots.told import Told
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from slots.embedding import EmbeddingJob
 from slots.kv_cache import KvCache
-from slots.slot import Slot
-from slots.stream import CompletionStream
-from slots.work import Work
+from slots.requests.request_state import Work
+from slots.requests.slot import Slot
+from slots.requests.stream import CompletionStream
 
 
 @dataclass(frozen=True, slots=True)

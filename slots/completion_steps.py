@@ -8,20 +8,20 @@ from slots.backend_sampling import BackendSampling
 from slots.commands import Errand, Submit
 from slots.errands import Errands
 from slots.errors import EngineError, StepFailed, internal_error
-from slots.events import Failed
 from slots.generation import Generation
 from slots.kv_cache import KvCache
 from slots.llama import Batch, Context, Logits, Vocab
 from slots.options import EngineOptions
 from slots.outbox import Delivery
+from slots.requests.events import Failed
+from slots.requests.request_state import Work
+from slots.requests.slot import Slot
 from slots.sampling import RowSampler, Sampler, Surroundings
 from slots.scheduler import Limits, Share, plan_step, slots_between
 from slots.seating import seats
-from slots.slot import Slot
 from slots.speculation import Drafter, Drafting
 from slots.told import Told
 from slots.upkeep import Upkeep
-from slots.work import Work
 
 _log = logging.getLogger("slots")
 

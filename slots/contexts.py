@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from slots.context_size import default_n_ctx, total_memory_bytes
-from slots.embedding_limits import most_chunked_tokens
 from slots.errors import CannotGenerate
 from slots.llama import Context, EmbeddingContext, Model, ModelInfo
+from slots.llama.embedding_limits import most_chunked_tokens
 from slots.options import ContextOptions, EngineOptions, Pooling
 from slots.speculation import Drafter, make_drafter
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from slots.embedding import EmbeddingJob, Text
-from slots.embedding_limits import EmbeddingLimits
+from slots.llama.embedding_limits import EmbeddingLimits
 from slots.options import Pooling
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
+from slots.cache.saved_slot import SavedSlot
 from slots.commands import Cancel, Command, Drain, Embed, Errand, Stop, Submit
 from slots.completion_steps import CompletionSteps
 from slots.context_shift import LEAST_MOVABLE, cut_prompt, n_kept
@@ -26,20 +27,19 @@ from slots.errors import (
     ShuttingDown,
     StepFailed,
 )
-from slots.events import SlotStatus
 from slots.fingerprint import fingerprint
 from slots.grammars import Grammars
 from slots.kv_cache import KvCache
 from slots.llama import Model
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.pooling import Embedding
-from slots.request import CompletionRequest
+from slots.requests.events import SlotStatus
+from slots.requests.request import CompletionRequest
+from slots.requests.request_state import Work
+from slots.requests.sampling_params import SamplingParams
+from slots.requests.slot import Slot
+from slots.requests.stream import CompletionStream
 from slots.sampling import IS_COMPILED, Surroundings
-from slots.sampling_params import SamplingParams
-from slots.saved_slot import SavedSlot
-from slots.slot import Slot
-from slots.stream import CompletionStream
-from slots.work import Work
 
 _log = logging.getLogger("slots")
 

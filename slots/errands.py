@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from slots.commands import Errand
 from slots.errors import EngineError
 from slots.kv_cache import KvCache
-from slots.slot import Slot
+from slots.requests.slot import Slot
 
 
 class Errands:

@@ -7,14 +7,14 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from slots.cells import Cells
-from slots.chunk_reuse import ranges_to_remove
+from slots.cache.cell_pool import Cells
+from slots.cache.chunk_reuse import ranges_to_remove
+from slots.cache.prefix_cache import Match, Parked, PrefixCache
+from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest, SnapshotError
-from slots.prefix_cache import Match, Parked, PrefixCache
-from slots.saved_slot import SavedSlot
+from slots.requests.request_state import Work
+from slots.requests.slot import Slot
 from slots.scheduler import leader_of, note_common_prefixes, victims
-from slots.slot import Slot
-from slots.work import Work
 
 _log = logging.getLogger("slots")
 

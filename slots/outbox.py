@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from slots.events import Event, Failed, Finished
-from slots.stream import CompletionStream
-from slots.work import Work
+from slots.requests.events import Event, Failed, Finished
+from slots.requests.request_state import Work
+from slots.requests.stream import CompletionStream
 
 _MOST_HELD = 32
 """Tokens that wait for others where nobody wants to see them one by one."""

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from slots.cells import Cells
-from slots.prefix_tree import common_prefix_length
-from slots.slot import Slot
+from slots.cache.cell_pool import Cells
+from slots.cache.radix_tree import common_prefix_length
+from slots.requests.slot import Slot
 
 _MOST_BETWEEN = 3
 """Slots to compute for nothing, for those on both sides of them to be computed in one pass. Each costs some tenths of

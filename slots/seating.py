@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from slots.cells import Cells
-from slots.prefix_cache import Match
-from slots.slot import Slot
-from slots.work import Work
+from slots.cache.cell_pool import Cells
+from slots.cache.prefix_cache import Match
+from slots.requests.request_state import Work
+from slots.requests.slot import Slot
 
 _MOST_LOST = 0.5
 """Share of what a slot holds that a prompt may leave unused and still be taken for the same conversation."""

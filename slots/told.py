@@ -4,13 +4,13 @@ import logging
 from collections.abc import Sequence
 
 from slots.errors import EngineError, StepFailed, internal_error
-from slots.events import Event, Failed, Finished
 from slots.generation import Generation
 from slots.outbox import Delivery, Outbox
+from slots.requests.events import Event, Failed, Finished
+from slots.requests.request_state import Work
+from slots.requests.slot import Slot
+from slots.requests.stream import CompletionStream
 from slots.sampling import Choice
-from slots.slot import Slot
-from slots.stream import CompletionStream
-from slots.work import Work
 
 _log = logging.getLogger("slots")
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 
 from slots.context_shift import discarded, n_kept
 from slots.errors import EngineError, internal_error
-from slots.events import Failed
 from slots.kv_cache import KvCache
-from slots.slot import Slot
+from slots.requests.events import Failed
+from slots.requests.request_state import Work
+from slots.requests.slot import Slot
 from slots.told import Told
-from slots.work import Work
 
 _log = logging.getLogger("slots")
 

@@ -13,9 +13,9 @@ from server.flags import GROUPS
 from server.sampler_order import LETTERS, as_samplers
 from server.sampling_options import read_sampling
 from slots.llama import Vocab
+from slots.requests.sampling_params import DEFAULT_SAMPLERS, RANGES, SamplerName, SamplingParams
 from slots.sampling import Sampler, Surroundings
 from slots.sampling.workspace import Workspace
-from slots.sampling_params import DEFAULT_SAMPLERS, RANGES, SamplerName, SamplingParams
 
 FOLDER = Path(__file__).parents[1] / "docs"
 PAGE = (FOLDER / "samplers.md").read_text()

@@ -10,9 +10,9 @@ from server.chat.messages import Json, Message
 from server.chat.prompt import prompt_tokens
 from server.chat.read import Chat
 from server.chat.template import ChatTemplate
+from slots.cache.radix_tree import common_prefix_length
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
-from slots.prefix_tree import common_prefix_length
 
 _HELLO: Message = {"role": "user", "content": "a"}
 _OTHER: Message = {"role": "user", "content": "Something else."}

@@ -16,8 +16,8 @@ from server.openai.usage import usage_of
 from server.respond import FinishedAnswer
 from server.tools.turn_parser import TurnParser
 from server.tools.turn_pieces import CallStart, Piece
-from slots.events import Finished, Timings, Token, TokenProbabilities
 from slots.llama import Vocab
+from slots.requests.events import Finished, Timings, Token, TokenProbabilities
 
 WHOLE = "chat.completion"
 CHUNK = "chat.completion.chunk"

@@ -14,8 +14,8 @@ from server.openai.logprobs import completion_logprobs_json
 from server.openai.stream_options import DONE
 from server.openai.usage import Usage, usage_of
 from server.respond import FinishedAnswer
-from slots.events import Finished, Timings, Token, TokenProbabilities
 from slots.llama import Vocab
+from slots.requests.events import Finished, Timings, Token, TokenProbabilities
 
 KIND = "text_completion"
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from slots.events import Finished, StopReason
+from slots.requests.events import Finished, StopReason
 
 FinishReason = Literal["stop", "length", "tool_calls"]
 

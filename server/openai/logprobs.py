@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from server.fields import Fields, expected, read_boolean, read_integer
 from server.probabilities_json import candidate_json, logprob_json, token_text
 from slots.errors import InvalidRequest
-from slots.events import TokenProbabilities
 from slots.llama import Vocab
-from slots.sampling_params import MAX_N_PROBS
+from slots.requests.events import TokenProbabilities
+from slots.requests.sampling_params import MAX_N_PROBS
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from slots.events import Finished
+from slots.requests.events import Finished
 
 
 @dataclass(frozen=True, slots=True)

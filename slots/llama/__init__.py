@@ -6,11 +6,11 @@ before it crosses; what fails is raised as an exception.
 
 import llama_cpp.llama_cpp as lib
 
-from slots.llama.backend_top_k import TopTokens
 from slots.llama.batch import Batch
 from slots.llama.context import Context, DecodeError, Logits, Snapshot
 from slots.llama.embedding_context import EmbeddingContext
 from slots.llama.model import Model, ModelInfo
+from slots.llama.top_k_sampler import TopTokens
 from slots.llama.vocab import MAX_UNBROKEN, UnbrokenTextError, Vocab
 
 __all__ = [

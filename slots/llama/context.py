@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.errors import CannotGenerate, EngineError, ModelLoadError, SnapshotError
-from slots.llama.backend_top_k import TOP_K, TopTokens, init_with_top_k
 from slots.llama.batch import Batch
 from slots.llama.context_params import context_params, one_ubatch_at_a_time
 from slots.llama.log import forget_errors, last_error
-from slots.llama.memory_kind import can_be_cut, has_window, keys_can_be_rotated
+from slots.llama.memory_capabilities import can_be_cut, has_window, keys_can_be_rotated
 from slots.llama.model import Model
+from slots.llama.top_k_sampler import TOP_K, TopTokens, init_with_top_k
 from slots.options import ContextOptions
 
 Logits = npt.NDArray[np.float32]

@@ -6,11 +6,11 @@ import llama_cpp.llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
 
-from slots.embedding_limits import chunked, whole
 from slots.errors import ModelLoadError
 from slots.llama.batch import Batch
 from slots.llama.context import DecodeError
 from slots.llama.context_params import context_params
+from slots.llama.embedding_limits import chunked, whole
 from slots.llama.log import forget_errors, last_error
 from slots.llama.model import Model
 from slots.options import ContextOptions

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from slots.requests.sampling_params import SamplerName, SamplingParams
 from slots.sampling.adaptive_p import make_adaptive_p
 from slots.sampling.candidates import LARGEST_LOGIT
 from slots.sampling.dry import make_dry
@@ -18,7 +19,6 @@ from slots.sampling.truncation import make_min_p, make_top_k, make_top_n_sigma, 
 from slots.sampling.typical import make_typical
 from slots.sampling.usual import MOST_CANDIDATES, UsualOptions
 from slots.sampling.xtc import make_xtc
-from slots.sampling_params import SamplerName, SamplingParams
 
 MAKERS: dict[SamplerName, Callable[[Ingredients], Step | None]] = {
     SamplerName.PENALTIES: make_penalties,

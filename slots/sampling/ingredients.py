@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from grammar.matcher import Matcher
+from slots.requests.sampling_params import SamplingParams
 from slots.sampling.candidates import Candidates
 from slots.sampling.surroundings import Surroundings
-from slots.sampling_params import SamplingParams
 
 Step = Callable[[Candidates], None]
 """A sampler with its options and, if it has one, its state: changes candidates or takes some away."""

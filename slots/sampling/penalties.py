@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from slots.llama import Logits
+from slots.requests.sampling_params import SamplingParams
 from slots.sampling.candidates import LARGEST_LOGIT, Candidates
 from slots.sampling.columns import Floats64, Indices
 from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.recent_tokens import RecentTokens
-from slots.sampling_params import SamplingParams
 
 
 class Penalties:

@@ -2,7 +2,7 @@
 
 import math
 
-from slots.events import TokenProbabilities, TokenProbability
+from slots.requests.events import TokenProbabilities, TokenProbability
 from slots.sampling.candidates import Candidates
 
 

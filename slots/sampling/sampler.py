@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from grammar.matcher import MAX_FORCED, Matcher
-from slots.events import TokenProbabilities, TokenProbability
 from slots.llama import Logits
+from slots.requests.events import TokenProbabilities, TokenProbability
+from slots.requests.sampling_params import SamplingParams
 from slots.sampling.candidates import Candidates, check_possible
 from slots.sampling.chain import build_chain
 from slots.sampling.decisive import n_decisive
@@ -22,7 +23,6 @@ from slots.sampling.probabilities import ModelProbabilities, remaining_probabili
 from slots.sampling.surroundings import Surroundings
 from slots.sampling.usual_row import draw_usual
 from slots.sampling.workspace import Workspace
-from slots.sampling_params import SamplingParams
 
 
 def quiet() -> np.errstate:

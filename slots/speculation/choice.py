@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from slots.slot import Slot
+from slots.requests.slot import Slot
 from slots.speculation.purse import Purse
 from slots.speculation.step_times import StepTimes, passes
 

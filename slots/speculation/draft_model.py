@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from slots.cache.radix_tree import common_prefix_length
 from slots.errors import EngineError
 from slots.llama import Batch, Context, Logits
 from slots.options import SpeculationOptions
-from slots.prefix_tree import common_prefix_length
-from slots.slot import Slot
-from slots.work import Work
+from slots.requests.request_state import Work
+from slots.requests.slot import Slot
 
 _log = logging.getLogger("slots")
 

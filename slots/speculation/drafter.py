@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from slots.slot import Slot
+from slots.requests.slot import Slot
 
 
 class Drafter(Protocol):

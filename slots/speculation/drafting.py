@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from slots.slot import Slot
+from slots.requests.slot import Slot
 from slots.speculation.choice import Chosen, Offer, Prices, choose_drafts, least_price
 from slots.speculation.drafter import Drafter
 from slots.speculation.purse import Purse

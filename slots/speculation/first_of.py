@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from slots.slot import Slot
+from slots.requests.slot import Slot
 from slots.speculation.drafter import Drafter
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from slots.slot import Slot
-from slots.work import Work
+from slots.requests.request_state import Work
+from slots.requests.slot import Slot
 
 Tokens = npt.NDArray[np.int32]
 _TOKEN_BYTES = 4

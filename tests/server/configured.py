@@ -6,7 +6,7 @@ import pytest
 
 from server.configuration import Configuration, read_configuration
 from server.settings import Settings
-from slots.sampling_params import SamplingParams
+from slots.requests.sampling_params import SamplingParams
 from tests.server.headers import HEADER
 
 

@@ -3,9 +3,9 @@ import pytest
 from server.answer import Answer
 from server.prompt import Prompt
 from slots.errors import InvalidRequest
-from slots.events import Token, TokenProbabilities, TokenProbability
-from slots.request import CompletionRequest
-from slots.sampling_params import SamplingParams
+from slots.requests.events import Token, TokenProbabilities, TokenProbability
+from slots.requests.request import CompletionRequest
+from slots.requests.sampling_params import SamplingParams
 
 LIKELY = TokenProbability(1, -0.5)
 TOKEN = Token(1, "a", 0, TokenProbabilities(LIKELY, (LIKELY,)), None)

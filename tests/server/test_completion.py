@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import requests
 
-from slots.sampling_params import SamplingParams
+from slots.requests.sampling_params import SamplingParams
 from tests.server.asking import SECONDS, STORY, complete, get, post, tokenize
 
 RESULT_FIELDS = {

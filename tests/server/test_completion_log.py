@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from server.completion_log import log_finished
-from slots.events import Finished, StopReason, Timings
+from slots.requests.events import Finished, StopReason, Timings
 
 FINISHED = Finished(
     reason=StopReason.LIMIT,

@@ -7,7 +7,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slots.sampling_params import RANGES, Range, SamplerName, SamplingParams
+from slots.requests.sampling_params import RANGES, Range, SamplerName, SamplingParams
 from tests.server.asking import SECONDS, Json, complete, get
 
 TEXT = st.text(max_size=12)

@@ -6,7 +6,7 @@ import pytest
 from server.app import ROUTES
 from server.constraint import READERS
 from server.flags import GROUPS
-from slots.sampling_params import SamplingParams
+from slots.requests.sampling_params import SamplingParams
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 

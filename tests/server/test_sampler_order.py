@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from server.sampler_order import LETTERS
-from slots.sampling_params import SamplerName
+from slots.requests.sampling_params import SamplerName
 from tests.server.asking import complete, refusal
 
 DEFAULT = ["penalties", "dry", "top_n_sigma", "top_k", "tfs_z", "typ_p", "top_p", "min_p", "xtc", "temperature"]

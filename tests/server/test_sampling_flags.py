@@ -4,7 +4,7 @@ import pytest
 
 from server.flags import GROUPS
 from server.settings import CompletionDefaults
-from slots.sampling_params import SamplerName, SamplingParams
+from slots.requests.sampling_params import SamplerName, SamplingParams
 from tests.server.configured import configured, error_of, sampling, settings
 
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from slots.sampling_params import RANGES
+from slots.requests.sampling_params import RANGES
 from tests.server.asking import complete, refusal
 
 OUT_OF_RANGE: list[tuple[str, Any, str]] = [

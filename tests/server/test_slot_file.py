@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.slot_file import DIGEST_SIZE, START, read_slot, write_slot
+from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest
-from slots.saved_slot import SavedSlot
-from slots.scope import Scope
+from slots.requests.scope import Scope
 
 FINGERPRINT = "0123456789abcdef"
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from server.errors import ApiError
 from server.slot_folder import SlotFolder, as_file_name
+from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest
-from slots.saved_slot import SavedSlot
-from slots.scope import Scope
+from slots.requests.scope import Scope
 
 SAVED = SavedSlot((1, 2, 3), 3, Scope(), np.arange(100, dtype=np.uint8))
 WRONG_NAMES = [

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from server.completion_json import timings_json
-from slots.events import Timings
 from slots.options import SpeculationOptions
+from slots.requests.events import Timings
 from tests.conftest import running_server
 from tests.server.asking import complete, get, post, refusal, stream
 from tests.server.configured import configured

@@ -7,11 +7,11 @@ from typing import Any
 
 from models.source import BUNDLED_MODEL
 from slots.engine import Engine
-from slots.events import Failed, Finished, Token
 from slots.options import ContextOptions, EngineOptions, ModelOptions
-from slots.request import CompletionRequest
-from slots.sampling_params import SamplingParams
-from slots.stream import CompletionStream
+from slots.requests.events import Failed, Finished, Token
+from slots.requests.request import CompletionRequest
+from slots.requests.sampling_params import SamplingParams
+from slots.requests.stream import CompletionStream
 
 GREEDY = SamplingParams(temperature=0.0)
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.errors import SnapshotError
-from slots.scope import Scope
+from slots.requests.scope import Scope
 
 
 @dataclass(frozen=True)

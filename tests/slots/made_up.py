@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from slots.cells import Cells
-from slots.prefix_cache import Match
-from slots.request import CompletionRequest
-from slots.slot import Slot
-from slots.work import Work
+from slots.cache.cell_pool import Cells
+from slots.cache.prefix_cache import Match
+from slots.requests.request import CompletionRequest
+from slots.requests.request_state import Work
+from slots.requests.slot import Slot
 
 NOTHING = Match({}, None, None, 0, 0)
 

@@ -1,6 +1,6 @@
 """Whether two greedy answers are the same, but for what rounding may decide."""
 
-from slots.sampling_params import SamplingParams
+from slots.requests.sampling_params import SamplingParams
 from tests.slots.engine_runner import Completion
 
 WITH_RUNNER_UP = SamplingParams(temperature=0.0, repeat_penalty=1.0, ignore_eos=True, n_probs=2)

@@ -12,9 +12,9 @@ from grammar.source import GrammarSource
 from slots.completion_steps import CompletionSteps
 from slots.llama import TopTokens
 from slots.options import ContextOptions, EngineOptions, SpeculationOptions
-from slots.request import CompletionRequest
+from slots.requests.request import CompletionRequest
+from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplerName, SamplingParams
 from slots.sampling import CandidateSampler, Result, Sampler
-from slots.sampling_params import DEFAULT_SAMPLERS, SamplerName, SamplingParams
 from tests.slots.engine_runner import EngineRunner, load_engine, read
 
 STORY = "Once upon a time, there was a child called"

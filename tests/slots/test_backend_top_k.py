@@ -11,7 +11,7 @@ import pytest
 from benchmarks.no_vocab_model import write_model
 from slots.errors import ModelLoadError
 from slots.llama import Batch, Context, Model, TopTokens
-from slots.llama.backend_top_k import TOP_K
+from slots.llama.top_k_sampler import TOP_K
 from slots.options import ContextOptions, ModelOptions
 from tests.slots.odd_models import write_hybrid
 

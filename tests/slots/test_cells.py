@@ -1,6 +1,6 @@
 import pytest
 
-from slots.cells import Cells
+from slots.cache.cell_pool import Cells
 
 
 def test_cells_that_are_added_are_no_longer_free() -> None:

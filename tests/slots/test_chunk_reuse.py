@@ -4,7 +4,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slots.chunk_reuse import MOST_COMPARED, MOST_RANGES, ranges_to_remove
+from slots.cache.chunk_reuse import MOST_COMPARED, MOST_RANGES, ranges_to_remove
 
 tokens = st.lists(st.integers(0, 2), max_size=40)
 

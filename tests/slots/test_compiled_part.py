@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from slots.sampling_params import SamplingParams
+from slots.requests.sampling_params import SamplingParams
 from tests.slots.engine_runner import MakeRunner
 from tests.slots.sampling.made_up import compiled
 

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.context_shift import cut_prompt, discarded, n_kept
-from slots.events import StopReason
 from slots.options import EngineOptions
-from slots.request import CompletionRequest
-from slots.sampling_params import SamplingParams
-from slots.scope import Scope
+from slots.requests.events import StopReason
+from slots.requests.request import CompletionRequest
+from slots.requests.sampling_params import SamplingParams
+from slots.requests.scope import Scope
 from tests.slots.engine_runner import Completion, EngineRunner, MakeRunner, read
 from tests.slots.same_text import WITH_RUNNER_UP, assert_same_text
 

@@ -26,7 +26,7 @@ from slots.errors import (
 from slots.llama import DecodeError, EmbeddingContext
 from slots.options import ContextOptions, EngineOptions, ModelOptions, Pooling
 from slots.pooling import Embedding
-from slots.request import CompletionRequest
+from slots.requests.request import CompletionRequest
 from tests.slots.embedding_models import N_CTX_TRAIN, N_EMBD, write_encoder
 from tests.slots.engine_runner import GREEDY, EngineRunner, load_engine, read
 from tests.slots.llama_pooling import pooled_by_llama

@@ -1,6 +1,6 @@
 from slots.embedding import EmbeddingJob, EmbeddingRequest
-from slots.embedding_limits import EmbeddingLimits, chunked, whole
 from slots.embedding_plan import EmbeddingQueue, plan_batch
+from slots.llama.embedding_limits import EmbeddingLimits, chunked, whole
 from slots.options import ContextOptions
 
 CHUNKS = EmbeddingLimits(max_tokens=100, n_batch=10, n_sequences=4, can_chunk=True)

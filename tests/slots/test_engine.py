@@ -8,12 +8,12 @@ import pytest
 from benchmarks.no_vocab_model import write_model
 from slots.engine import Engine
 from slots.errors import InvalidRequest, ModelLoadError, PromptTooLong, QueueFull, ShuttingDown, StepFailed
-from slots.events import Finished, StopReason
 from slots.kv_cache import KvCache
 from slots.llama import Context, DecodeError
 from slots.options import ContextOptions, EngineOptions, ModelOptions
-from slots.request import CompletionRequest
-from slots.sampling_params import SamplingParams
+from slots.requests.events import Finished, StopReason
+from slots.requests.request import CompletionRequest
+from slots.requests.sampling_params import SamplingParams
 from tests.slots.engine_runner import GREEDY, EngineRunner, MakeRunner, read
 
 PROMPTS = [

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pytest
 
 from grammar.matcher import CompiledGrammar
-from slots.events import StopReason
 from slots.options import EngineOptions
-from slots.sampling_params import SamplingParams
+from slots.requests.events import StopReason
+from slots.requests.sampling_params import SamplingParams
 from tests.slots.engine_runner import Completion, EngineRunner, MakeRunner
 from tests.slots.forcing import CODE, compiled, forcing_nothing
 

@@ -14,11 +14,11 @@ import pytest
 
 from slots.completion_steps import CompletionSteps
 from slots.errors import InvalidRequest
-from slots.events import StopReason
 from slots.llama import Batch, Context, Logits
+from slots.requests.events import StopReason
+from slots.requests.sampling_params import SamplingParams
 from slots.sampling.grammar_mask import GrammarMask
 from slots.sampling.sampler import Sampler
-from slots.sampling_params import SamplingParams
 from tests.slots.engine_runner import GREEDY, Completion, EngineRunner, MakeRunner
 from tests.slots.forcing import CODE, compiled, forcing_nothing
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from grammar.source import GrammarSource
-from slots.events import StopReason
 from slots.llama import Vocab
 from slots.options import ContextOptions
-from slots.sampling_params import SamplingParams
+from slots.requests.events import StopReason
+from slots.requests.sampling_params import SamplingParams
 from tests.grammar.byte_level import compiled, feed
 from tests.slots.engine_runner import Completion, EngineRunner, load_engine
 from tests.slots.text_parsers import PARSERS

@@ -10,9 +10,9 @@ from jsonschema import Draft202012Validator
 
 from grammar.errors import GrammarError
 from grammar.source import GrammarSource
-from slots.events import StopReason
 from slots.options import ContextOptions
-from slots.sampling_params import SamplingParams
+from slots.requests.events import StopReason
+from slots.requests.sampling_params import SamplingParams
 from tests.slots.engine_runner import Completion, EngineRunner, load_engine
 from tests.slots.json_formats import format_checker
 from tests.slots.json_schemas import REFUSED, SCHEMAS

@@ -3,14 +3,14 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
+from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest, SnapshotError
 from slots.kv_cache import KvCache
-from slots.request import CompletionRequest
-from slots.saved_slot import SavedSlot
+from slots.requests.request import CompletionRequest
+from slots.requests.request_state import Work
+from slots.requests.scope import Scope
+from slots.requests.slot import Slot
 from slots.scheduler import Limits, plan_step
-from slots.scope import Scope
-from slots.slot import Slot
-from slots.work import Work
 from tests.slots.kv_model import KvModel
 
 TEXT = tuple(range(100, 160))

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from slots.llama import Batch, Context
-from slots.request import CompletionRequest
+from slots.requests.request import CompletionRequest
+from slots.requests.request_state import Work
+from slots.requests.slot import Slot
 from slots.scheduler import Share, slots_between
 from slots.seating import choose_slot
-from slots.slot import Slot
-from slots.work import Work
 from tests.slots.engine_runner import Completion, MakeRunner
 from tests.slots.made_up import NOTHING
 

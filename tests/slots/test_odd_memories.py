@@ -8,8 +8,8 @@ import pytest
 
 from slots.engine import Engine
 from slots.options import ContextOptions, EngineOptions, ModelOptions
-from slots.request import CompletionRequest
-from slots.scope import Scope
+from slots.requests.request import CompletionRequest
+from slots.requests.scope import Scope
 from tests.slots.engine_runner import Completion, EngineRunner, read
 from tests.slots.odd_models import write_hybrid, write_mamba, write_sliding_window
 from tests.slots.same_text import WITH_RUNNER_UP, assert_same_text

@@ -1,9 +1,9 @@
 from slots.errors import StepFailed
-from slots.events import Event, Failed, Token
 from slots.outbox import Delivery, Outbox
-from slots.request import CompletionRequest
-from slots.stream import CompletionStream
-from slots.work import Work
+from slots.requests.events import Event, Failed, Token
+from slots.requests.request import CompletionRequest
+from slots.requests.request_state import Work
+from slots.requests.stream import CompletionStream
 
 FAILED = Failed(StepFailed("for the test"))
 

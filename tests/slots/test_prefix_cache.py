@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from slots.prefix_cache import Parked, PrefixCache
-from slots.scope import Scope
+from slots.cache.prefix_cache import Parked, PrefixCache
+from slots.requests.scope import Scope
 
 ANYONE = Scope()
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from slots.options import EngineOptions
-from slots.request import CompletionRequest
-from slots.scope import Scope
+from slots.requests.request import CompletionRequest
+from slots.requests.scope import Scope
 from tests.slots.engine_runner import Completion, EngineRunner, MakeRunner, read
 from tests.slots.same_text import WITH_RUNNER_UP, assert_same_text
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from slots.prefix_tree import Node, PrefixTree, Symbols, common_prefix_length
+from slots.cache.radix_tree import Node, PrefixTree, Symbols, common_prefix_length
 
 tokens = st.lists(st.integers(0, 3), max_size=600)
 

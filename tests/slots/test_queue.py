@@ -9,9 +9,9 @@ from unittest.mock import patch
 import pytest
 
 from slots.completion_steps import CompletionSteps
-from slots.request import CompletionRequest
-from slots.sampling_params import SamplingParams
-from slots.slot import Slot
+from slots.requests.request import CompletionRequest
+from slots.requests.sampling_params import SamplingParams
+from slots.requests.slot import Slot
 from tests.slots.engine_runner import Completion, EngineRunner, MakeRunner, read
 
 N_CTX = 256

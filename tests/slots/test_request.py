@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from slots.errors import InvalidRequest
-from slots.request import MAX_STOP_STRINGS, CompletionRequest
+from slots.requests.request import MAX_STOP_STRINGS, CompletionRequest
 
 
 def request(**fields: Any) -> CompletionRequest:

@@ -8,8 +8,8 @@ import pytest
 
 from slots.engine import Engine
 from slots.options import ContextOptions, EngineOptions, ModelOptions
-from slots.request import CompletionRequest
-from slots.sampling_params import SamplingParams
+from slots.requests.request import CompletionRequest
+from slots.requests.sampling_params import SamplingParams
 from tests.slots.engine_runner import EngineRunner, read
 
 STORY = "Once upon a time, there was a little girl named Lily. She"

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from slots.errors import InvalidRequest
-from slots.sampling_params import MAX_SAMPLERS, MAX_SEED, MAX_SEQUENCE_BREAKERS, RANGES, SamplerName, SamplingParams
+from slots.requests.sampling_params import (
+    MAX_SAMPLERS,
+    MAX_SEED,
+    MAX_SEQUENCE_BREAKERS,
+    RANGES,
+    SamplerName,
+    SamplingParams,
+)
 
 ENDS: dict[str, tuple[list[float], list[float]]] = {
     "temperature": ([-3e38, 0.0, 3e38], []),

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from slots.errors import InvalidRequest, ShuttingDown
-from slots.request import CompletionRequest
-from slots.scope import Scope
+from slots.requests.request import CompletionRequest
+from slots.requests.scope import Scope
 from tests.slots.engine_runner import EngineRunner, MakeRunner, read
 from tests.slots.same_text import WITH_RUNNER_UP, assert_same_text
 

@@ -1,7 +1,7 @@
-from slots.cells import Cells
+from slots.cache.cell_pool import Cells
+from slots.requests.request_state import Work
+from slots.requests.slot import Slot
 from slots.seating import can_get_slot, choose_slot, has_room, seats
-from slots.slot import Slot
-from slots.work import Work
 from tests.slots.made_up import NOTHING, generating, idle_slots, live, pool, prefilling, work
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from slots.engine import Engine
 from slots.options import ContextOptions, EngineOptions, ModelOptions
-from slots.request import CompletionRequest
+from slots.requests.request import CompletionRequest
 from tests.slots.engine_runner import Completion, EngineRunner, read
 from tests.slots.same_text import WITH_RUNNER_UP
 

@@ -8,7 +8,7 @@ import pytest
 from slots.errors import StepFailed
 from slots.llama import Context
 from slots.options import EngineOptions, SpeculationOptions
-from slots.sampling_params import SamplingParams
+from slots.requests.sampling_params import SamplingParams
 from slots.speculation import Drafting
 from tests.slots.engine_runner import Completion, EngineRunner, MakeRunner
 

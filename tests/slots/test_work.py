@@ -1,5 +1,5 @@
-from slots.request import CompletionRequest
-from slots.work import Work
+from slots.requests.request import CompletionRequest
+from slots.requests.request_state import Work
 
 
 def work(n_prompt: int) -> Work:

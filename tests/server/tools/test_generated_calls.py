@@ -14,8 +14,8 @@ from server.tools.tool_format import GENERIC, Mark, ToolFormat
 from server.tools.turn_parser import TurnParser
 from server.tools.turn_pieces import CallArguments, CallStart, Content, Piece, Reasoning
 from server.tools.turn_source import call_source, json_source
-from slots.events import StopReason
-from slots.sampling_params import SamplingParams
+from slots.requests.events import StopReason
+from slots.requests.sampling_params import SamplingParams
 from tests.server.tools.offered import SCHEMAS, request_of
 from tests.server.tools.templates import STYLES
 from tests.slots.engine_runner import EngineRunner

@@ -12,11 +12,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from slots.llama import Logits
+from slots.requests.sampling_params import SamplingParams
 from slots.sampling import Choice, Sampler, Surroundings, cores, large_logits
 from slots.sampling.breakers import Breakers
 from slots.sampling.candidates import Candidates
 from slots.sampling.workspace import Workspace
-from slots.sampling_params import SamplingParams
 
 Doubles = npt.NDArray[np.float64]
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from slots.requests.sampling_params import SamplerName
 from slots.sampling import RowSampler
-from slots.sampling_params import SamplerName
 from tests.slots.sampling.made_up import compiled, make_row, sampler
 
 N_VOCAB = 152_000

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from slots.requests.sampling_params import SamplerName, SamplingParams
 from slots.sampling.adaptive_p import AdaptiveP
 from slots.sampling.chain import MAKERS, Chain, build_chain
 from slots.sampling.dry import Dry
@@ -19,7 +20,6 @@ from slots.sampling.temperature import scale, scale_by_entropy
 from slots.sampling.truncation import keep_min_p, keep_top_k, keep_top_n_sigma, keep_top_p
 from slots.sampling.typical import keep_typical
 from slots.sampling.usual import UsualOptions
-from slots.sampling_params import SamplerName, SamplingParams
 from tests.slots.sampling.made_up import surroundings
 
 NEUTRAL: dict[str, Any] = {

@@ -9,10 +9,10 @@ from grammar.errors import GrammarError
 from grammar.matcher import Matcher
 from slots.errors import InvalidRequest
 from slots.llama import Logits
+from slots.requests.sampling_params import SamplingParams
 from slots.sampling import Sampler
 from slots.sampling.bits import Words
 from slots.sampling.workspace import Workspace
-from slots.sampling_params import SamplingParams
 from tests.slots.sampling.made_up import examples, make_row, rows_of, surroundings
 from tests.slots.sampling.test_bits import words_of
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from slots.llama import Logits
+from slots.requests.sampling_params import SamplingParams
 from slots.sampling.candidates import Candidates
 from slots.sampling.penalties import Penalties
-from slots.sampling_params import SamplingParams
 from tests.slots.sampling.oracle import few, whole
 
 either_way = pytest.mark.parametrize("make", [whole, few])

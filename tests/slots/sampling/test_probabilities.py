@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slots.events import TokenProbabilities
 from slots.llama import Logits
+from slots.requests.events import TokenProbabilities
 from slots.sampling.probabilities import ModelProbabilities, remaining_probabilities
 from tests.slots.sampling.made_up import examples, in_order, logits_of, probabilities_of, rows, tokens_of
 from tests.slots.sampling.oracle import few, whole

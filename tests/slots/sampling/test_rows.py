@@ -9,8 +9,8 @@ import pytest
 
 from slots.errors import InvalidRequest
 from slots.llama import Logits
+from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplerName
 from slots.sampling import Choice, RowSampler, Sampler
-from slots.sampling_params import DEFAULT_SAMPLERS, SamplerName
 from tests.slots.sampling.made_up import compiled, make_row, sampler
 
 N_VOCAB = 40_000

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.errors import InvalidRequest
-from slots.events import TokenProbabilities
+from slots.requests.events import TokenProbabilities
+from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplerName, SamplingParams
 from slots.sampling import Choice, Sampler
 from slots.sampling.breakers import Breakers
-from slots.sampling_params import DEFAULT_SAMPLERS, SamplerName, SamplingParams
 from tests.slots.sampling.made_up import (
     breakers_of,
     chi_square,

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.llama_samplers import LlamaSampler
 from slots.llama import Model
+from slots.requests.sampling_params import SamplingParams
 from slots.sampling.adaptive_p import AdaptiveP
 from slots.sampling.candidates import Candidates
 from slots.sampling.infill import Infill
@@ -15,7 +16,6 @@ from slots.sampling.logit_bias import LogitBias
 from slots.sampling.mirostat import MirostatV1, MirostatV2
 from slots.sampling.penalties import Penalties
 from slots.sampling.surroundings import Surroundings
-from slots.sampling_params import SamplingParams
 from tests.slots.sampling.oracle import (
     SEED,
     SIZE,

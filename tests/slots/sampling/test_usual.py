@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slots.requests.sampling_params import SamplerName
 from slots.sampling import Choice, RowSampler
-from slots.sampling_params import SamplerName
 from tests.slots.sampling.made_up import KINDS, examples, make_row
 from tests.slots.sampling.test_extreme_options import Options, biases, sampler_of, values_of
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from slots.slot import Slot
+from slots.requests.slot import Slot
 from slots.speculation import Drafter
 from slots.speculation.drafting import most_drafted
 

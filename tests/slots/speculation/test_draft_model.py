@@ -15,11 +15,11 @@ from slots.engine import Engine
 from slots.errors import ModelLoadError
 from slots.llama import Batch, Context, DecodeError, Logits
 from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
-from slots.request import CompletionRequest
-from slots.sampling_params import SamplingParams
-from slots.slot import Slot
+from slots.requests.request import CompletionRequest
+from slots.requests.request_state import Work
+from slots.requests.sampling_params import SamplingParams
+from slots.requests.slot import Slot
 from slots.speculation.draft_model import DraftModel
-from slots.work import Work
 from tests.slots.engine_runner import Completion, EngineRunner, load_engine
 from tests.slots.speculation.conftest import MakeDrafting
 

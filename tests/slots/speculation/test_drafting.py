@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slots.request import CompletionRequest
-from slots.slot import Slot
+from slots.requests.request import CompletionRequest
+from slots.requests.request_state import Work
+from slots.requests.slot import Slot
 from slots.speculation import Drafting
 from slots.speculation.drafting import most_drafted
 from slots.speculation.step_times import passes
-from slots.work import Work
 
 N_CTX = 100_000
 

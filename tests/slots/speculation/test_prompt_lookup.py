@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slots.request import CompletionRequest
-from slots.slot import Slot
+from slots.requests.request import CompletionRequest
+from slots.requests.request_state import Work
+from slots.requests.slot import Slot
 from slots.speculation.prompt_lookup import LONGEST, MOST_PLACES, PromptLookup, continuation, stood_before
-from slots.work import Work
 
 TEXTS = st.lists(st.integers(0, 3), max_size=60)
 

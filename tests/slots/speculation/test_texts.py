@@ -9,9 +9,9 @@ import pytest
 
 from grammar.source import GrammarSource
 from slots.errors import StepFailed
-from slots.events import StopReason
+from slots.requests.events import StopReason
+from slots.requests.sampling_params import SamplingParams
 from slots.sampling import Choice, Sampler
-from slots.sampling_params import SamplingParams
 from tests.slots.engine_runner import Completion, EngineRunner
 from tests.slots.speculation.conftest import DRAFTING, MakeDrafting
 from tests.slots.speculation.foretelling import Foreteller

@@ -12,8 +12,8 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-from slots.prefix_tree import Node, PrefixTree, Symbols
-from slots.scope import Scope
+from slots.cache.radix_tree import Node, PrefixTree, Symbols
+from slots.requests.scope import Scope
 
 _MOST_OF_BUDGET = 0.5
 """What a sequence may have of it that does not fit as a whole: the others are not all to go for a part of one."""

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from slots.events import Event, Failed, Finished
+from slots.requests.events import Event, Failed, Finished
 
 
 class CompletionStream:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from slots.errors import EngineError
-from slots.request import CompletionRequest
+from slots.requests.request import CompletionRequest
 
 
 class StopReason(StrEnum):

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from grammar.matcher import CompiledGrammar
 from slots.errors import require
-from slots.sampling_params import SamplingParams
-from slots.scope import Scope
+from slots.requests.sampling_params import SamplingParams
+from slots.requests.scope import Scope
 
 MAX_STOP_STRINGS = 256
 """Each is searched for at every token."""

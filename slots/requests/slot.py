@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from slots.events import SlotStatus
-from slots.scope import Scope
-from slots.work import Work
+from slots.requests.events import SlotStatus
+from slots.requests.request_state import Work
+from slots.requests.scope import Scope
 
 
 @dataclass(slots=True, eq=False)

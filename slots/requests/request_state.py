@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from slots.request import CompletionRequest
+from slots.requests.request import CompletionRequest
 
 
 @dataclass(slots=True, eq=False)

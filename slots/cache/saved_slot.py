@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from slots.scope import Scope
+from slots.requests.scope import Scope
 
 
 @dataclass(frozen=True, slots=True, eq=False)

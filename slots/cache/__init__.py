@@ -1,0 +1,1 @@
+"""Pure structures of the prefix cache: radix tree, cell pool, parked sequences."""

@@ -1,0 +1,1 @@
+"""Requests: what is asked, its state, its slot, its events."""
