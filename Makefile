@@ -57,7 +57,7 @@ $(VENV)/.python:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.base: pyproject.toml requirements.lock setup.py $(wildcard slots/sampling/*.pyx) $(VENV)/.python
+$(VENV)/.base: pyproject.toml requirements.lock setup.py $(wildcard slots/sampling/logits/*.pyx) $(VENV)/.python
 	@$(MAKE) --no-print-directory .llama-cpp
 	@echo "Installing the rest."
 	@$(PIP) install --quiet $(LOCK) --editable .
@@ -86,4 +86,4 @@ $(VENV)/.plots: pyproject.toml requirements.lock $(VENV)/.base
 		|| { tail -n 30 $(BUILD_LOG); echo "llama.cpp could not be built; the full log is $(BUILD_LOG)."; exit 1; }
 
 clean:
-	rm -rf $(VENV) build *.egg-info slots/sampling/*.so
+	rm -rf $(VENV) build *.egg-info slots/sampling/logits/*.so

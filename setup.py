@@ -8,7 +8,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, CompileError, LinkError
 
-FOLDER = Path("slots/sampling")
+FOLDER = Path("slots/sampling/logits")
 OPENMP = ["-fopenmp"] if sys.platform.startswith("linux") else []
 OPTIMIZED = ["-O3", "-g0"] if sys.platform != "win32" else []
 
@@ -34,8 +34,8 @@ class BuildWhatCanBe(build_ext):
 setup(
     ext_modules=cythonize(
         [
-            Extension("slots.sampling.largest_of_rows", [str(FOLDER / "largest_of_rows.pyx")]),
-            Extension("slots.sampling.side_by_side", [str(FOLDER / "side_by_side.pyx")]),
+            Extension("slots.sampling.logits.top_k_kernel", [str(FOLDER / "top_k_kernel.pyx")]),
+            Extension("slots.sampling.logits.openmp", [str(FOLDER / "openmp.pyx")]),
         ],
         build_dir="build/cython",
     ),

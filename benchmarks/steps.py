@@ -23,13 +23,13 @@ from typing import Any
 
 from benchmarks.about import about_this_run, in_words
 from models.source import BUNDLED_MODEL
-from slots.backend_sampling import BackendSampling
 from slots.completion_steps import CompletionSteps
 from slots.engine import Engine
 from slots.llama import Context
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import SamplingParams
+from slots.sampling.step_sampler import BackendSampling
 
 N_PROMPT = 32
 SAMPLING = SamplingParams(repeat_penalty=1.0, ignore_eos=True)

@@ -4,7 +4,6 @@ import logging
 import time
 
 from slots.ahead import rows_ahead
-from slots.backend_sampling import BackendSampling
 from slots.commands import Errand, Submit
 from slots.errands import Errands
 from slots.errors import EngineError, StepFailed, internal_error
@@ -17,6 +16,7 @@ from slots.requests.events import Failed
 from slots.requests.request_state import Work
 from slots.requests.slot import Slot
 from slots.sampling import RowSampler, Sampler, Surroundings
+from slots.sampling.step_sampler import BackendSampling
 from slots.scheduler import Limits, Share, plan_step, slots_between
 from slots.seating import seats
 from slots.speculation import Drafter, Drafting

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from models.bundled_model import special_tokens
 from models.bundled_model.checkpoint import load_checkpoint
 from models.bundled_model.network import Network, Shape
 from models.bundled_model.tokenizer import LLAMA_CPP_PRE_TOKENIZER
+from models.training import special_tokens
 
 NAME = "llama-slots bundled"
 LICENCE = "MIT"

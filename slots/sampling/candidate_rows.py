@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.llama import Logits
-from slots.sampling.columns import Floats32, Indices
+from slots.sampling.logits.workspace import Floats32, Indices
 
 _BITS = 32
 """Of a token, and of a logit."""

@@ -6,13 +6,13 @@ import numpy as np
 
 from slots.llama import TopTokens
 from slots.sampling.candidate_rows import CandidateRows
-from slots.sampling.candidates import Candidates, not_numbers
-from slots.sampling.columns import Indices
-from slots.sampling.penalties import PenaltiesOfRows
-from slots.sampling.rows import Result
+from slots.sampling.candidate_table import Found, sorted_table
+from slots.sampling.fast_chain import UsualChain, draw_from_rows
+from slots.sampling.logits.candidates import Candidates, not_numbers
+from slots.sampling.logits.workspace import Indices
+from slots.sampling.row_sampler import Result
 from slots.sampling.sampler import Choice, Sampler, quiet
-from slots.sampling.table import Found, sorted_table
-from slots.sampling.usual import UsualChain, draw_from_rows
+from slots.sampling.samplers.penalties import PenaltiesOfRows
 from slots.sampling.workspace import Workspace
 
 

@@ -4,21 +4,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from slots.requests.sampling_params import SamplerName, SamplingParams
-from slots.sampling.adaptive_p import make_adaptive_p
-from slots.sampling.candidates import LARGEST_LOGIT
-from slots.sampling.dry import make_dry
-from slots.sampling.grammar_mask import GrammarMask
-from slots.sampling.infill import make_infill
+from slots.sampling.fast_chain import MOST_CANDIDATES, UsualOptions
 from slots.sampling.ingredients import Ingredients, Step
-from slots.sampling.logit_bias import make_logit_bias
-from slots.sampling.mirostat import make_mirostat
-from slots.sampling.penalties import make_penalties
+from slots.sampling.logits.candidates import LARGEST_LOGIT
+from slots.sampling.samplers.adaptive_p import make_adaptive_p
+from slots.sampling.samplers.dry import make_dry
+from slots.sampling.samplers.grammar_mask import GrammarMask
+from slots.sampling.samplers.infill import make_infill
+from slots.sampling.samplers.logit_bias import make_logit_bias
+from slots.sampling.samplers.mirostat import make_mirostat
+from slots.sampling.samplers.penalties import make_penalties
+from slots.sampling.samplers.temperature import make_temperature
+from slots.sampling.samplers.truncation import make_min_p, make_top_k, make_top_n_sigma, make_top_p
+from slots.sampling.samplers.xtc import make_xtc
 from slots.sampling.tail_free import make_tail_free
-from slots.sampling.temperature import make_temperature
-from slots.sampling.truncation import make_min_p, make_top_k, make_top_n_sigma, make_top_p
 from slots.sampling.typical import make_typical
-from slots.sampling.usual import MOST_CANDIDATES, UsualOptions
-from slots.sampling.xtc import make_xtc
 
 MAKERS: dict[SamplerName, Callable[[Ingredients], Step | None]] = {
     SamplerName.PENALTIES: make_penalties,

@@ -1,7 +1,7 @@
 """How many of the largest logits of a row decide what a chain chooses from it."""
 
 from slots.sampling.chain import Chain
-from slots.sampling.truncation import k_of
+from slots.sampling.samplers.truncation import k_of
 
 
 def n_decisive(chain: Chain) -> int | None:

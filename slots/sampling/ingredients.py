@@ -7,8 +7,8 @@ import numpy as np
 
 from grammar.matcher import Matcher
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling.candidates import Candidates
-from slots.sampling.surroundings import Surroundings
+from slots.sampling.logits.candidates import Candidates
+from slots.sampling.sampler_context import Surroundings
 
 Step = Callable[[Candidates], None]
 """A sampler with its options and, if it has one, its state: changes candidates or takes some away."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from slots.llama import Logits
-from slots.sampling import bits
-from slots.sampling.bits import Words
-from slots.sampling.candidates import SOME_MORE
-from slots.sampling.columns import Indices
-from slots.sampling.grammar_mask import GrammarMask
-from slots.sampling.large_logits import find_largest
-from slots.sampling.table import Counts, Found, Table, sorted_table
+from slots.sampling.candidate_table import Counts, Found, Table, sorted_table
+from slots.sampling.logits import bitmask
+from slots.sampling.logits.bitmask import Words
+from slots.sampling.logits.candidates import SOME_MORE
+from slots.sampling.logits.top_k import find_largest
+from slots.sampling.logits.workspace import Indices
+from slots.sampling.samplers.grammar_mask import GrammarMask
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class _Rows:
 
     def members(self, masks: Mapping[int, Words]) -> Found:
         """The logits of all tokens that masks allow."""
-        members = bits.members(np.concatenate(list(masks.values())))
+        members = bitmask.members(np.concatenate(list(masks.values())))
         n_bits = 32 * next(iter(masks.values())).size
         which = members // n_bits
         numbers = np.array(list(masks), np.intp)[which]
@@ -52,7 +52,7 @@ class _Rows:
     def rule_out(self, number: int, allowed: Words) -> None:
         """Make the logits of all tokens that are not allowed minus infinity."""
         row = self.logits[self.rows[number]]
-        np.copyto(row, -np.inf, where=bits.missing(allowed, np.empty(row.size, np.bool_)))
+        np.copyto(row, -np.inf, where=bitmask.missing(allowed, np.empty(row.size, np.bool_)))
 
 
 def largest_allowed(
@@ -114,7 +114,7 @@ def _largest_of_many(of: _Rows, numbers: Indices, ks: Indices, masks: Mapping[in
     short = []
     for number, words in masks.items():
         places = (found.numbers == number).nonzero()[0]
-        is_allowed = bits.contains(words, found.tokens[places])
+        is_allowed = bitmask.contains(words, found.tokens[places])
         if np.count_nonzero(is_allowed) < ks[number]:
             short.append(number)
             is_allowed = np.zeros_like(is_allowed)

@@ -12,15 +12,15 @@ from grammar.matcher import MAX_FORCED, Matcher
 from slots.llama import Logits
 from slots.requests.events import TokenProbabilities, TokenProbability
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling.candidates import Candidates, check_possible
 from slots.sampling.chain import build_chain
 from slots.sampling.decisive import n_decisive
-from slots.sampling.draw import draw
-from slots.sampling.grammar_mask import limits_named
 from slots.sampling.ingredients import Ingredients, Step
-from slots.sampling.penalties import Penalties
-from slots.sampling.probabilities import ModelProbabilities, remaining_probabilities
-from slots.sampling.surroundings import Surroundings
+from slots.sampling.logits.candidates import Candidates, check_possible
+from slots.sampling.logits.draw import draw
+from slots.sampling.logprobs import ModelProbabilities, remaining_probabilities
+from slots.sampling.sampler_context import Surroundings
+from slots.sampling.samplers.grammar_mask import limits_named
+from slots.sampling.samplers.penalties import Penalties
 from slots.sampling.usual_row import draw_usual
 from slots.sampling.workspace import Workspace
 

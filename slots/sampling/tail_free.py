@@ -4,9 +4,9 @@ from functools import partial
 
 import numpy as np
 
-from slots.sampling.candidates import Candidates, check_possible
-from slots.sampling.columns import Floats64
 from slots.sampling.ingredients import Ingredients, Step
+from slots.sampling.logits.candidates import Candidates, check_possible
+from slots.sampling.logits.workspace import Floats64
 
 _NO_CURVATURE = 1e-6
 

@@ -4,9 +4,9 @@ from functools import partial
 
 import numpy as np
 
-from slots.sampling.candidates import Candidates
 from slots.sampling.ingredients import Ingredients, Step
-from slots.sampling.selection import largest
+from slots.sampling.logits.candidates import Candidates
+from slots.sampling.logits.search import largest
 
 _TRIES = (256, 4096)
 """Of a whole row, as many of the most typical tokens are looked at before all of them are sorted."""

@@ -12,8 +12,8 @@ from operator import neg
 
 import numpy as np
 
-from slots.sampling.candidates import LARGEST_LOGIT, Candidates, check_possible
-from slots.sampling.usual import UsualOptions
+from slots.sampling.fast_chain import UsualOptions
+from slots.sampling.logits.candidates import LARGEST_LOGIT, Candidates, check_possible
 
 
 def draw_usual(candidates: Candidates, options: UsualOptions, random: np.random.Generator) -> int | None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from slots.sampling.columns import Floats64, n_columns
+from slots.sampling.logits.workspace import Floats64, n_columns
 
 
 class Workspace:

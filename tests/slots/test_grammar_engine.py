@@ -17,8 +17,8 @@ from slots.errors import InvalidRequest
 from slots.llama import Batch, Context, Logits
 from slots.requests.events import StopReason
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling.grammar_mask import GrammarMask
 from slots.sampling.sampler import Sampler
+from slots.sampling.samplers.grammar_mask import GrammarMask
 from tests.slots.engine_runner import GREEDY, Completion, EngineRunner, MakeRunner
 from tests.slots.forcing import CODE, compiled, forcing_nothing
 

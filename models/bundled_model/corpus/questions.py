@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 from zlib import crc32
 
-from models.bundled_model import facts
+from models.bundled_model.corpus import facts
 from models.bundled_model.corpus.phrasing import capitalized, filled, joined, plural, with_article
 
 HELD_OUT_SHARE = 12

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from slots.llama import Logits
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling import Choice, Sampler, Surroundings, cores, large_logits
-from slots.sampling.breakers import Breakers
-from slots.sampling.candidates import Candidates
+from slots.sampling import Choice, Sampler, Surroundings
+from slots.sampling.logits import threads, top_k
+from slots.sampling.logits.candidates import Candidates
+from slots.sampling.sequence_breakers import Breakers
 from slots.sampling.workspace import Workspace
 
 Doubles = npt.NDArray[np.float64]
@@ -33,8 +34,8 @@ def compiled(*, is_there: bool) -> Iterator[None]:
     """With the compiled part of the samplers, or as where nothing could be compiled."""
     with pytest.MonkeyPatch.context() as patch:
         if not is_there:
-            patch.setattr(large_logits, "IS_COMPILED", False)
-            patch.setattr(cores, "HAS_OPENMP", False)
+            patch.setattr(top_k, "IS_COMPILED", False)
+            patch.setattr(threads, "HAS_OPENMP", False)
         yield
 
 

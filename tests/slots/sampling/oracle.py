@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from benchmarks.llama_samplers import Handle, LlamaCandidates, LlamaSampler
 from slots.llama import Logits
-from slots.sampling.candidates import Candidates
+from slots.sampling.logits.candidates import Candidates
 from slots.sampling.workspace import Workspace
 
 SIZE = 500

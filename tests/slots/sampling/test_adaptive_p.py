@@ -5,8 +5,8 @@ import pytest
 
 from slots.llama import Logits
 from slots.requests.sampling_params import SamplerName
-from slots.sampling.adaptive_p import AdaptiveP
-from slots.sampling.candidates import Candidates
+from slots.sampling.logits.candidates import Candidates
+from slots.sampling.samplers.adaptive_p import AdaptiveP
 from tests.slots.sampling.made_up import choose_tokens, logits_of, probabilities_of, sampler, tokens_of
 from tests.slots.sampling.oracle import few, whole
 

@@ -6,11 +6,11 @@ import llama_cpp.llama_cpp as lib
 import numpy as np
 import pytest
 
-from slots.sampling.candidates import Candidates
-from slots.sampling.temperature import scale, scale_by_entropy
-from slots.sampling.truncation import keep_min_p, keep_top_k, keep_top_n_sigma, keep_top_p
+from slots.sampling.logits.candidates import Candidates
+from slots.sampling.samplers.temperature import scale, scale_by_entropy
+from slots.sampling.samplers.truncation import keep_min_p, keep_top_k, keep_top_n_sigma, keep_top_p
+from slots.sampling.samplers.xtc import Xtc
 from slots.sampling.typical import keep_typical
-from slots.sampling.xtc import Xtc
 from tests.slots.sampling.oracle import SEED, Row, assert_same, few, of_candidates, of_llama_cpp, rows, whole
 
 Make = Callable[[Row], Candidates]

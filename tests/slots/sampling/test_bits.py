@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slots.sampling import bits
+from slots.sampling.logits import bitmask
 from tests.slots.sampling.made_up import examples
 
 sets = st.integers(1, 300).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1))))
@@ -21,7 +21,7 @@ def words_of(n: int, tokens: set[int]) -> bits.Words:
 def test_bits_say_which_tokens_a_set_has(made: tuple[int, set[int]]) -> None:
     n, tokens = made
     words = words_of(n, tokens)
-    assert bits.members(words).tolist() == sorted(tokens)
+    assert bitmask.members(words).tolist() == sorted(tokens)
     everyone = np.arange(n)
-    assert bits.contains(words, everyone).tolist() == [token in tokens for token in range(n)]
-    assert bits.missing(words, np.empty(n, np.bool_)).tolist() == [token not in tokens for token in range(n)]
+    assert bitmask.contains(words, everyone).tolist() == [token in tokens for token in range(n)]
+    assert bitmask.missing(words, np.empty(n, np.bool_)).tolist() == [token not in tokens for token in range(n)]

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from slots.llama import Model
-from slots.sampling.breakers import BreakerFinder
+from slots.sampling.sequence_breakers import BreakerFinder
 from tests.slots.sampling.made_up import breakers_of, spelled
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from slots.errors import InvalidRequest
 from slots.llama import Logits
-from slots.sampling.candidates import Candidates
+from slots.sampling.logits.candidates import Candidates
 from tests.slots.sampling.made_up import examples, in_order, make_row, probabilities_of, rows, tokens_of
 from tests.slots.sampling.oracle import few, whole
 

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 from slots.requests.sampling_params import SamplerName, SamplingParams
-from slots.sampling.adaptive_p import AdaptiveP
 from slots.sampling.chain import MAKERS, Chain, build_chain
-from slots.sampling.dry import Dry
-from slots.sampling.infill import Infill
+from slots.sampling.fast_chain import UsualOptions
 from slots.sampling.ingredients import Ingredients, Step
-from slots.sampling.logit_bias import LogitBias
-from slots.sampling.mirostat import MirostatV1, MirostatV2
-from slots.sampling.penalties import Penalties
+from slots.sampling.samplers.adaptive_p import AdaptiveP
+from slots.sampling.samplers.dry import Dry
+from slots.sampling.samplers.infill import Infill
+from slots.sampling.samplers.logit_bias import LogitBias
+from slots.sampling.samplers.mirostat import MirostatV1, MirostatV2
+from slots.sampling.samplers.penalties import Penalties
+from slots.sampling.samplers.temperature import scale, scale_by_entropy
+from slots.sampling.samplers.truncation import keep_min_p, keep_top_k, keep_top_n_sigma, keep_top_p
 from slots.sampling.tail_free import keep_before_tail
-from slots.sampling.temperature import scale, scale_by_entropy
-from slots.sampling.truncation import keep_min_p, keep_top_k, keep_top_n_sigma, keep_top_p
 from slots.sampling.typical import keep_typical
-from slots.sampling.usual import UsualOptions
 from tests.slots.sampling.made_up import surroundings
 
 NEUTRAL: dict[str, Any] = {

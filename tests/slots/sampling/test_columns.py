@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.llama import Logits
-from slots.sampling.columns import Columns, n_columns
+from slots.sampling.logits.workspace import Columns, n_columns
 from tests.slots.sampling.made_up import examples, rows_of
 
 rows = rows_of(st.one_of(st.integers(256, 700), st.sampled_from([4096, 16_384, 17_001, 40_000])))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from slots.sampling.cores import Cores
-from slots.sampling.side_by_side import HAS_OPENMP
+from slots.sampling.logits.openmp import HAS_OPENMP
+from slots.sampling.logits.threads import Cores
 from tests.slots.sampling.made_up import compiled
 
 

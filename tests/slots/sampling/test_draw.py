@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from slots.errors import InvalidRequest
 from slots.llama import Logits
-from slots.sampling.draw import draw
+from slots.sampling.logits.draw import draw
 from tests.slots.sampling.made_up import chi_square, chi_square_bound, examples, logits_of, probabilities_of, rows
 from tests.slots.sampling.oracle import few, whole
 

@@ -6,8 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling.breakers import Breakers
-from slots.sampling.dry import Dry
+from slots.sampling.samplers.dry import Dry
+from slots.sampling.sequence_breakers import Breakers
 from tests.slots.sampling.made_up import breakers_of, examples, spelled
 from tests.slots.sampling.oracle import few, whole
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from benchmarks.llama_samplers import LlamaSampler, llama_dry
 from slots.llama import Model
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling.breakers import BreakerFinder
-from slots.sampling.dry import Dry
+from slots.sampling.samplers.dry import Dry
+from slots.sampling.sequence_breakers import BreakerFinder
 from tests.slots.sampling.made_up import KINDS, examples, floats32, make_row
 from tests.slots.sampling.oracle import assert_same, of_candidates, of_sampler, whole
 

@@ -11,7 +11,7 @@ from slots.errors import InvalidRequest
 from slots.llama import Logits
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling import Sampler
-from slots.sampling.bits import Words
+from slots.sampling.logits.bitmask import Words
 from slots.sampling.workspace import Workspace
 from tests.slots.sampling.made_up import examples, make_row, rows_of, surroundings
 from tests.slots.sampling.test_bits import words_of

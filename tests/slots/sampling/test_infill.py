@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from slots.llama import Logits
-from slots.sampling.candidates import Candidates
-from slots.sampling.infill import Infill
+from slots.sampling.logits.candidates import Candidates
+from slots.sampling.samplers.infill import Infill
 from tests.slots.sampling.made_up import logits_of, tokens_of
 from tests.slots.sampling.oracle import few, whole
 

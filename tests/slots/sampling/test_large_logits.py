@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.llama import Logits
-from slots.sampling.columns import Floats32, Indices
-from slots.sampling.large_logits import IS_COMPILED, find_largest
-from slots.sampling.largest_of_rows import largest_of_rows
+from slots.sampling.logits.top_k import IS_COMPILED, find_largest
+from slots.sampling.logits.top_k_kernel import largest_of_rows
+from slots.sampling.logits.workspace import Floats32, Indices
 from tests.slots.sampling.made_up import KINDS, compiled, examples, in_order, make_row
 
 

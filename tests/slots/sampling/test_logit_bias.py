@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.llama import Logits
-from slots.sampling.candidates import Candidates
-from slots.sampling.logit_bias import LogitBias
+from slots.sampling.logits.candidates import Candidates
+from slots.sampling.samplers.logit_bias import LogitBias
 from tests.slots.sampling.oracle import few, whole
 
 either_way = pytest.mark.parametrize("make", [whole, few])

@@ -11,7 +11,7 @@ from grammar.matcher import Matcher
 from slots.errors import InvalidRequest
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling import Choice, RowSampler, Sampler
-from slots.sampling.bits import Words
+from slots.sampling.logits.bitmask import Words
 from tests.slots.sampling.made_up import KINDS, examples, make_row, surroundings
 from tests.slots.sampling.test_bits import words_of
 from tests.slots.sampling.test_grammar_mask import SomeTokens

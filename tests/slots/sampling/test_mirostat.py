@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.llama import Logits
-from slots.sampling.candidates import Candidates
-from slots.sampling.mirostat import MirostatV1, MirostatV2
+from slots.sampling.logits.candidates import Candidates
+from slots.sampling.samplers.mirostat import MirostatV1, MirostatV2
 from tests.slots.sampling.made_up import (
     choose,
     examples,

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.llama_samplers import LlamaSampler
-from slots.sampling.mirostat import MirostatV1
 from slots.sampling.sampler import quiet
+from slots.sampling.samplers.mirostat import MirostatV1
 from tests.slots.sampling.made_up import examples, make_row, probabilities_of
 from tests.slots.sampling.oracle import SEED, Left, Row, assert_same, few, of_candidates, of_sampler, whole
 from tests.slots.sampling.test_stateful_against_llama_cpp import Make

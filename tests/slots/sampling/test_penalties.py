@@ -6,8 +6,8 @@ import pytest
 
 from slots.llama import Logits
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling.candidates import Candidates
-from slots.sampling.penalties import Penalties
+from slots.sampling.logits.candidates import Candidates
+from slots.sampling.samplers.penalties import Penalties
 from tests.slots.sampling.oracle import few, whole
 
 either_way = pytest.mark.parametrize("make", [whole, few])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from slots.llama import Logits
 from slots.requests.events import TokenProbabilities
-from slots.sampling.probabilities import ModelProbabilities, remaining_probabilities
+from slots.sampling.logprobs import ModelProbabilities, remaining_probabilities
 from tests.slots.sampling.made_up import examples, in_order, logits_of, probabilities_of, rows, tokens_of
 from tests.slots.sampling.oracle import few, whole
 

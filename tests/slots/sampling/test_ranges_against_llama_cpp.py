@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from benchmarks.llama_samplers import LlamaSampler
 from slots.llama import Model
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling.adaptive_p import AdaptiveP
-from slots.sampling.infill import Infill
-from slots.sampling.logit_bias import LogitBias
-from slots.sampling.mirostat import MirostatV2
-from slots.sampling.penalties import Penalties
 from slots.sampling.sampler import quiet
-from slots.sampling.surroundings import Surroundings
-from slots.sampling.temperature import scale_by_entropy
-from slots.sampling.truncation import keep_top_k
+from slots.sampling.sampler_context import Surroundings
+from slots.sampling.samplers.adaptive_p import AdaptiveP
+from slots.sampling.samplers.infill import Infill
+from slots.sampling.samplers.logit_bias import LogitBias
+from slots.sampling.samplers.mirostat import MirostatV2
+from slots.sampling.samplers.penalties import Penalties
+from slots.sampling.samplers.temperature import scale_by_entropy
+from slots.sampling.samplers.truncation import keep_top_k
 from tests.slots.sampling.made_up import KINDS, examples, floats32, make_row, probabilities_of, rows_of
 from tests.slots.sampling.oracle import (
     FLAT_SIZE,

@@ -11,7 +11,7 @@ from slots.errors import InvalidRequest
 from slots.requests.events import TokenProbabilities
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplerName, SamplingParams
 from slots.sampling import Choice, Sampler
-from slots.sampling.breakers import Breakers
+from slots.sampling.sequence_breakers import Breakers
 from tests.slots.sampling.made_up import (
     breakers_of,
     chi_square,

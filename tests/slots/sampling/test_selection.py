@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.llama import Logits
-from slots.sampling.selection import at_least, descending, largest
+from slots.sampling.logits.search import at_least, descending, largest
 from slots.sampling.workspace import Workspace
 from tests.slots.sampling.made_up import compiled, examples, in_order, rows
 

@@ -9,13 +9,13 @@ import pytest
 from benchmarks.llama_samplers import LlamaSampler
 from slots.llama import Model
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling.adaptive_p import AdaptiveP
-from slots.sampling.candidates import Candidates
-from slots.sampling.infill import Infill
-from slots.sampling.logit_bias import LogitBias
-from slots.sampling.mirostat import MirostatV1, MirostatV2
-from slots.sampling.penalties import Penalties
-from slots.sampling.surroundings import Surroundings
+from slots.sampling.logits.candidates import Candidates
+from slots.sampling.sampler_context import Surroundings
+from slots.sampling.samplers.adaptive_p import AdaptiveP
+from slots.sampling.samplers.infill import Infill
+from slots.sampling.samplers.logit_bias import LogitBias
+from slots.sampling.samplers.mirostat import MirostatV1, MirostatV2
+from slots.sampling.samplers.penalties import Penalties
 from tests.slots.sampling.oracle import (
     SEED,
     SIZE,

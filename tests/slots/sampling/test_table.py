@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slots.sampling.table import Counts, Found, sorted_table
+from slots.sampling.candidate_table import Counts, Found, sorted_table
 from tests.slots.sampling.made_up import KINDS, examples, in_order, make_row
 
 

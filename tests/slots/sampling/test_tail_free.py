@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.llama import Logits
-from slots.sampling.candidates import Candidates
+from slots.sampling.logits.candidates import Candidates
 from slots.sampling.tail_free import keep_before_tail
 from tests.slots.sampling.made_up import examples, in_order, logits_of, probabilities_of, rows, tokens_of
 from tests.slots.sampling.oracle import few, whole

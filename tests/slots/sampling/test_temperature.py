@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.llama import Logits
-from slots.sampling.candidates import Candidates
-from slots.sampling.temperature import scale, scale_by_entropy
+from slots.sampling.logits.candidates import Candidates
+from slots.sampling.samplers.temperature import scale, scale_by_entropy
 from tests.slots.sampling.made_up import examples, logits_of, probabilities_of, rows, tokens_of
 from tests.slots.sampling.oracle import few, whole
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.llama import Logits
-from slots.sampling.candidates import Candidates
-from slots.sampling.truncation import keep_min_p, keep_top_k, keep_top_n_sigma, keep_top_p
+from slots.sampling.logits.candidates import Candidates
+from slots.sampling.samplers.truncation import keep_min_p, keep_top_k, keep_top_n_sigma, keep_top_p
 from tests.slots.sampling.made_up import examples, in_order, logits_of, probabilities_of, rows, tokens_of
 from tests.slots.sampling.oracle import few, whole
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.llama import Logits
-from slots.sampling.candidates import Candidates
+from slots.sampling.logits.candidates import Candidates
 from slots.sampling.typical import keep_typical
 from tests.slots.sampling.made_up import Doubles, examples, logits_of, probabilities_of, rows, tokens_of
 from tests.slots.sampling.oracle import few, whole

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.llama import Logits
-from slots.sampling.candidates import Candidates
-from slots.sampling.xtc import Xtc
+from slots.sampling.logits.candidates import Candidates
+from slots.sampling.samplers.xtc import Xtc
 from tests.slots.sampling.made_up import examples, logits_of, probabilities_of, rows, tokens_of
 from tests.slots.sampling.oracle import few, whole
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 try:
-    from slots.sampling.side_by_side import HAS_OPENMP, side_by_side
+    from slots.sampling.logits.openmp import HAS_OPENMP, side_by_side
 except ImportError:  # there was no compiler where the server was installed
     HAS_OPENMP = False
 

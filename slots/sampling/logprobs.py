@@ -3,7 +3,7 @@
 import math
 
 from slots.requests.events import TokenProbabilities, TokenProbability
-from slots.sampling.candidates import Candidates
+from slots.sampling.logits.candidates import Candidates
 
 
 class ModelProbabilities:

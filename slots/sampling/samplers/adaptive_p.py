@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from slots.sampling.candidates import Candidates
 from slots.sampling.ingredients import Ingredients, Step
+from slots.sampling.logits.candidates import Candidates
 
 _WIDTH = 0.3
 _PEAK_LOGIT = 5.0

@@ -1,7 +1,7 @@
 """The part of the samplers that is compiled: see the .pyx file of this name."""
 
 from slots.llama import Logits
-from slots.sampling.columns import Floats32, Indices
+from slots.sampling.logits.workspace import Floats32, Indices
 
 def largest_of_rows(
     logits: Logits, rows: Indices, ks: Indices, tokens: Indices, largest: Floats32, n_threads: int

@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from slots.sampling.columns import Columns, Floats32, Indices
-from slots.sampling.large_logits import find_largest
+from slots.sampling.logits.top_k import find_largest
+from slots.sampling.logits.workspace import Columns, Floats32, Indices
 from slots.sampling.workspace import Workspace
 
 Floats = Floats32 | npt.NDArray[np.float64]

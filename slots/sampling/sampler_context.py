@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from slots.llama import Vocab
-from slots.sampling.breakers import BreakerFinder, Breakers
+from slots.sampling.sequence_breakers import BreakerFinder, Breakers
 
 
 def _no_text(_token: int) -> bytes:

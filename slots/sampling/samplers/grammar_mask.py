@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from grammar.errors import GrammarError
 from grammar.matcher import Matcher
 from slots.errors import InvalidRequest
-from slots.sampling import bits
-from slots.sampling.bits import Words
-from slots.sampling.candidates import Candidates
+from slots.sampling.logits import bitmask
+from slots.sampling.logits.bitmask import Words
+from slots.sampling.logits.candidates import Candidates
 
 FEW = 1024
 """Tokens that are looked at one by one, instead of at the whole row."""
@@ -42,7 +42,7 @@ class GrammarMask:
     def __call__(self, candidates: Candidates) -> None:
         allowed = self.allowed()
         if allowed.are_few:
-            candidates.rule_out_others(bits.members(allowed.words))
+            candidates.rule_out_others(bitmask.members(allowed.words))
         else:
             candidates.restrict(allowed.words)
             if not self._is_lazy:

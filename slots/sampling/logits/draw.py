@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from slots.sampling.candidates import Candidates
-from slots.sampling.selection import Floats
+from slots.sampling.logits.candidates import Candidates
+from slots.sampling.logits.search import Floats
 
 _BLOCK = 1024
 

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling.breakers import Breakers
-from slots.sampling.candidates import LARGEST_LOGIT, Candidates
-from slots.sampling.columns import Indices
 from slots.sampling.ingredients import Ingredients, Step
+from slots.sampling.logits.candidates import LARGEST_LOGIT, Candidates
+from slots.sampling.logits.workspace import Indices
+from slots.sampling.sequence_breakers import Breakers
 
 _LOG_OF_LARGEST_FLOAT = 88.7228391
 _NEARLY_ONE = 1.000001

@@ -5,8 +5,8 @@ from functools import partial
 
 import numpy as np
 
-from slots.sampling.candidates import Candidates
 from slots.sampling.ingredients import Ingredients, Step
+from slots.sampling.logits.candidates import Candidates
 
 
 def scale(candidates: Candidates, temperature: float) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from slots.sampling.columns import Indices
+from slots.sampling.logits.workspace import Indices
 
 Words = npt.NDArray[np.uint32]
 """Shape (ceil(tokens / 32),)."""

@@ -5,9 +5,9 @@ from functools import partial
 
 import numpy as np
 
-from slots.sampling.candidates import Candidates
 from slots.sampling.ingredients import Ingredients, Step
-from slots.sampling.selection import Floats, at_least, descending
+from slots.sampling.logits.candidates import Candidates
+from slots.sampling.logits.search import Floats, at_least, descending
 
 _FIRST_TRY = 128
 """Tokens that usually have the mass that top-p asks for."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from slots.sampling.columns import Floats32, Floats64, Indices
-from slots.sampling.selection import falling_order
+from slots.sampling.logits.search import falling_order
+from slots.sampling.logits.workspace import Floats32, Floats64, Indices
 
 _TOKEN_BITS = 20
 _ROW_BIT = _TOKEN_BITS + 33

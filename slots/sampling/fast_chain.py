@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slots.sampling.candidates import LARGEST_LOGIT
-from slots.sampling.columns import Floats64
-from slots.sampling.table import Counts, Table
+from slots.sampling.candidate_table import Counts, Table
+from slots.sampling.logits.candidates import LARGEST_LOGIT
+from slots.sampling.logits.workspace import Floats64
 
 MOST_CANDIDATES = 512
 """Of a row here; drawing from many more is done in another way."""

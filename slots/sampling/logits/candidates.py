@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from slots.errors import InvalidRequest
 from slots.llama import Logits
-from slots.sampling import bits
-from slots.sampling.bits import Words
-from slots.sampling.columns import Columns, Floats32, Indices
-from slots.sampling.selection import LEAST_FOLDED, Floats, at_least, descending, largest
+from slots.sampling.logits import bitmask
+from slots.sampling.logits.bitmask import Words
+from slots.sampling.logits.search import LEAST_FOLDED, Floats, at_least, descending, largest
+from slots.sampling.logits.workspace import Columns, Floats32, Indices
 from slots.sampling.workspace import Workspace
 
 LARGEST_LOGIT = 1e30
@@ -120,7 +120,7 @@ class Candidates:
             self.sort()
             return 0
         place = int(self.logits.argmax())
-        if self._allowed is None or bits.contains(self._allowed, np.array([place]))[0]:
+        if self._allowed is None or bitmask.contains(self._allowed, np.array([place]))[0]:
             return place
         self.settle()
         return int(self.logits.argmax())
@@ -133,7 +133,7 @@ class Candidates:
     def settle(self) -> None:
         """Rule out all tokens at once that a set, given to `restrict`, does not have."""
         if self._allowed is not None:
-            is_missing = bits.missing(self._allowed, self.workspace.mask[: len(self)])
+            is_missing = bitmask.missing(self._allowed, self.workspace.mask[: len(self)])
             np.copyto(self.logits, -np.inf, where=is_missing)
             self._allowed = self._columns = None
 
@@ -141,7 +141,7 @@ class Candidates:
         """The places of the n largest logits, largest first, the lower place first among equals."""
         if self._allowed is not None:
             places = largest(self.logits, 2 * n + SOME_MORE, self.workspace, self._columns)
-            places = places[bits.contains(self._allowed, places)]
+            places = places[bitmask.contains(self._allowed, places)]
             if places.size >= n:
                 return places[:n]
             self.settle()

@@ -3,10 +3,10 @@
 import numpy as np
 
 from slots.llama import Logits
-from slots.sampling.columns import Floats32, Indices
+from slots.sampling.logits.workspace import Floats32, Indices
 
 try:
-    from slots.sampling.largest_of_rows import largest_of_rows
+    from slots.sampling.logits.top_k_kernel import largest_of_rows
 
     IS_COMPILED = True
 except ImportError:  # there was no compiler where the server was installed

@@ -6,9 +6,9 @@ import numpy as np
 
 from slots.llama import Logits
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling.candidates import LARGEST_LOGIT, Candidates
-from slots.sampling.columns import Floats64, Indices
 from slots.sampling.ingredients import Ingredients, Step
+from slots.sampling.logits.candidates import LARGEST_LOGIT, Candidates
+from slots.sampling.logits.workspace import Floats64, Indices
 from slots.sampling.recent_tokens import RecentTokens
 
 

@@ -1,0 +1,1 @@
+"""Arrays of logits: top-k search, candidates, masks, compiled kernels."""

@@ -1,0 +1,1 @@
+"""The samplers, one per file: their readable definitions in numpy."""
