@@ -8,7 +8,7 @@ from benchmarks.llama_buffers import LlamaBuffers
 from benchmarks.memory_stages import Stages
 from benchmarks.prompt_tokens import TEXT
 from grammar.source import GrammarSource
-from slots.grammars import Grammars
+from slots.engine.grammars import Grammars
 from slots.llama import Batch, Context, Model
 from slots.options import ContextOptions, ModelOptions
 from slots.requests.sampling_params import SamplingParams

@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.about import about_this_run, in_words
 from benchmarks.steps import SECONDS_TO_SETTLE, Stopwatch, load, measure
 from models.source import BUNDLED_MODEL
-from slots.completion_steps import CompletionSteps
+from slots.completion.runner import CompletionSteps
 
 
 class StepProfiler:

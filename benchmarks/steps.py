@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.about import about_this_run, in_words
 from models.source import BUNDLED_MODEL
-from slots.completion_steps import CompletionSteps
+from slots.completion.runner import CompletionSteps
 from slots.engine import Engine
 from slots.llama import Context
 from slots.options import ContextOptions, EngineOptions, ModelOptions

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from slots.kv_cache import KvCache
+from slots.completion.output_processor import Told
 from slots.requests.events import StopReason
 from slots.requests.slot import Slot
-from slots.scheduler import Share
-from slots.told import Told
+from slots.scheduling.kv_cache_manager import KvCache
+from slots.scheduling.scheduler import Share
 
 
 @dataclass(slots=True)

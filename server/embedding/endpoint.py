@@ -14,9 +14,9 @@ from server.disconnect import unless_disconnected
 from server.errors import ApiError
 from server.fields import Fields
 from server.settings import Settings
-from slots.embedding import EmbeddingRequest
+from slots.embedding.pooling import Embedding
+from slots.embedding.request import EmbeddingRequest
 from slots.engine import Engine
-from slots.pooling import Embedding
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from server.embedding.openai import read_openai_embeddings
 from server.embedding.texts import read_texts
 from server.fields import Fields, expected, first_given, read_integer
 from server.settings import Settings
+from slots.embedding.pooling import Embedding
 from slots.engine import Engine
-from slots.pooling import Embedding
 
 
 def read_embedding(fields: Fields, engine: Engine, settings: Settings) -> Query:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from slots.pooling import Embedding
+from slots.embedding.pooling import Embedding
 
 NOT_AT_ALL = -1
 LARGEST_NUMBER = 0

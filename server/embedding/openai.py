@@ -8,9 +8,9 @@ from server.embedding.norms import EUCLIDEAN, normalized
 from server.embedding.texts import read_texts
 from server.fields import Fields, expected, read_integer, read_string
 from server.settings import Settings
+from slots.embedding.pooling import Embedding
 from slots.engine import Engine
 from slots.errors import InvalidRequest
-from slots.pooling import Embedding
 
 FORMATS = ("float", "base64")
 

@@ -9,9 +9,9 @@ from server.embedding.texts import check_count, check_length
 from server.errors import ApiError
 from server.fields import Fields, as_string, expected, read_boolean, read_integer
 from server.settings import Settings
-from slots.embedding import EmbeddingRequest
+from slots.embedding.pooling import Embedding
+from slots.embedding.request import EmbeddingRequest
 from slots.engine import Engine
-from slots.pooling import Embedding
 
 
 def read_rerank(fields: Fields, engine: Engine, settings: Settings) -> Query:

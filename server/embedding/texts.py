@@ -2,7 +2,7 @@
 
 from server.fields import as_token, expected, is_list_of_several
 from server.naming import naming
-from slots.embedding import EmbeddingRequest, text_too_long
+from slots.embedding.request import EmbeddingRequest, text_too_long
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 

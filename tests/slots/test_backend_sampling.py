@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from grammar.source import GrammarSource
-from slots.completion_steps import CompletionSteps
+from slots.completion.runner import CompletionSteps
 from slots.llama import TopTokens
 from slots.options import ContextOptions, EngineOptions, SpeculationOptions
 from slots.requests.request import CompletionRequest

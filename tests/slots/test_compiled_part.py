@@ -28,7 +28,7 @@ def test_the_texts_are_the_same_without_it_and_a_warning_says_that_it_is_missing
     expected = texts()
     assert len(set(expected)) == 2
     assert caplog.records == []
-    monkeypatch.setattr("slots.engine.IS_COMPILED", False)
+    monkeypatch.setattr("slots.engine.engine.IS_COMPILED", False)
     with compiled(is_there=False):
         assert texts() == expected
     assert "the compiled part of the samplers is missing" in caplog.text

@@ -12,7 +12,8 @@ import pytest
 from gguf import PoolingType
 
 from models.source import BUNDLED_MODEL
-from slots.embedding import MOST_NUMBERS, EmbeddingRequest
+from slots.embedding.pooling import Embedding
+from slots.embedding.request import MOST_NUMBERS, EmbeddingRequest
 from slots.engine import Engine
 from slots.errors import (
     InvalidRequest,
@@ -25,7 +26,6 @@ from slots.errors import (
 )
 from slots.llama import DecodeError, EmbeddingContext
 from slots.options import ContextOptions, EngineOptions, ModelOptions, Pooling
-from slots.pooling import Embedding
 from slots.requests.request import CompletionRequest
 from tests.slots.embedding_models import N_CTX_TRAIN, N_EMBD, write_encoder
 from tests.slots.engine_runner import GREEDY, EngineRunner, load_engine, read
@@ -405,7 +405,7 @@ def test_large_requests_together_are_refused_though_there_are_places(make: MakeE
     runner = make(n_ubatch=32)
 
     async def test() -> None:
-        with patch("slots.engine.MOST_WAITING_TOKENS", 500):
+        with patch("slots.engine.engine.MOST_WAITING_TOKENS", 500):
             large = asyncio.ensure_future(embed(runner, *TEXTS * 2))
             await asyncio.sleep(0)
             with pytest.raises(QueueFull, match="texts of 964 tokens wait"):

@@ -1,5 +1,5 @@
-from slots.embedding import EmbeddingJob, EmbeddingRequest
-from slots.embedding_plan import EmbeddingQueue, plan_batch
+from slots.embedding.request import EmbeddingJob, EmbeddingRequest
+from slots.embedding.scheduler import EmbeddingQueue, plan_batch
 from slots.llama.embedding_limits import EmbeddingLimits, chunked, whole
 from slots.options import ContextOptions
 

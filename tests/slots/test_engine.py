@@ -8,12 +8,12 @@ import pytest
 from benchmarks.no_vocab_model import write_model
 from slots.engine import Engine
 from slots.errors import InvalidRequest, ModelLoadError, PromptTooLong, QueueFull, ShuttingDown, StepFailed
-from slots.kv_cache import KvCache
 from slots.llama import Context, DecodeError
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.requests.events import Finished, StopReason
 from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import SamplingParams
+from slots.scheduling.kv_cache_manager import KvCache
 from tests.slots.engine_runner import GREEDY, EngineRunner, MakeRunner, read
 
 PROMPTS = [
@@ -410,7 +410,7 @@ def test_an_engine_whose_thread_fails_ends_all_streams_and_says_so(make_runner: 
         stream = runner.engine.submit(endless(runner))
         await anext(stream)
         with (
-            patch("slots.completion_steps.plan_step", side_effect=SystemError),
+            patch("slots.completion.runner.plan_step", side_effect=SystemError),
             patch.object(KvCache, "drop", side_effect=SystemError),
         ):
             with pytest.raises((StepFailed, ShuttingDown)):

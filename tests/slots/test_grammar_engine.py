@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import pytest
 
-from slots.completion_steps import CompletionSteps
+from slots.completion.runner import CompletionSteps
 from slots.errors import InvalidRequest
 from slots.llama import Batch, Context, Logits
 from slots.requests.events import StopReason

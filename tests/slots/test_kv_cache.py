@@ -5,12 +5,12 @@ import pytest
 
 from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest, SnapshotError
-from slots.kv_cache import KvCache
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import Work
 from slots.requests.scope import Scope
 from slots.requests.slot import Slot
-from slots.scheduler import Limits, plan_step
+from slots.scheduling.kv_cache_manager import KvCache
+from slots.scheduling.scheduler import Limits, plan_step
 from tests.slots.kv_model import KvModel
 
 TEXT = tuple(range(100, 160))

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from slots.completion_steps import CompletionSteps
+from slots.completion.runner import CompletionSteps
 from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import SamplingParams
 from slots.requests.slot import Slot

@@ -2,7 +2,7 @@ from slots.cache.cell_pool import Cells
 from slots.requests.request_state import Work
 from slots.requests.scope import Scope
 from slots.requests.slot import Slot
-from slots.scheduler import Limits, Plan, leader_of, note_common_prefixes, plan_step
+from slots.scheduling.scheduler import Limits, Plan, leader_of, note_common_prefixes, plan_step
 from tests.slots.made_up import generating, idle_slots, ids, pool, prefilling, work
 
 NO_POOL = Limits(n_batch=64, n_chunk=16)

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from slots.cache.radix_tree import common_prefix_length
 from slots.context_shift import discarded, n_kept
 from slots.errors import InvalidRequest, SnapshotError
-from slots.kv_cache import KvCache
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import Work
 from slots.requests.scope import Scope
 from slots.requests.slot import Slot
-from slots.scheduler import Limits, Share, plan_step
+from slots.scheduling.kv_cache_manager import KvCache
+from slots.scheduling.scheduler import Limits, Share, plan_step
 from slots.seating import seats
 from tests.slots.kv_model import KvModel
 

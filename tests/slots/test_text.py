@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slots.text import TextAssembler
+from slots.completion.detokenizer import TextAssembler
 
 words = st.text("ab\né😀", min_size=1, max_size=4)
 

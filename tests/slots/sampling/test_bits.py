@@ -8,7 +8,7 @@ from tests.slots.sampling.made_up import examples
 sets = st.integers(1, 300).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1))))
 
 
-def words_of(n: int, tokens: set[int]) -> bits.Words:
+def words_of(n: int, tokens: set[int]) -> bitmask.Words:
     """The bits of a set among n tokens."""
     words = np.zeros((n + 31) // 32, np.uint32)
     for token in tokens:

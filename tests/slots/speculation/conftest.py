@@ -24,9 +24,9 @@ def make_drafting(float_model: Path) -> Iterator[MakeDrafting]:
     def make(drafter: Drafter | None, options: EngineOptions | None = None, **context: Any) -> EngineRunner:
         exact = {"n_threads": 1, "flash_attention": "off", "cache_type_k": "f32", "cache_type_v": "f32"}
         with ExitStack() as patches:
-            patches.enter_context(patch("slots.completion_steps.Drafting", AlwaysDrafting))
+            patches.enter_context(patch("slots.completion.runner.Drafting", AlwaysDrafting))
             if drafter is not None:
-                patches.enter_context(patch("slots.contexts.make_drafter", return_value=drafter))
+                patches.enter_context(patch("slots.engine.contexts.make_drafter", return_value=drafter))
             chosen = ContextOptions(**{**exact, **context})
             engine = Engine.load(ModelOptions(float_model), chosen, options or DRAFTING, lambda _share: None)
         runners.append(EngineRunner(engine))

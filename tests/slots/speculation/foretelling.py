@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from slots.requests.slot import Slot
 from slots.speculation import Drafter
-from slots.speculation.drafting import most_drafted
+from slots.speculation.draft_scheduler import most_drafted
 
 
 class Foreteller:

@@ -13,8 +13,8 @@ from slots.requests.request import CompletionRequest
 from slots.requests.request_state import Work
 from slots.requests.slot import Slot
 from slots.speculation import Drafting
-from slots.speculation.drafting import most_drafted
-from slots.speculation.step_times import passes
+from slots.speculation.cost_model import passes
+from slots.speculation.draft_scheduler import most_drafted
 
 N_CTX = 100_000
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import Work
 from slots.requests.slot import Slot
-from slots.speculation.prompt_lookup import LONGEST, MOST_PLACES, PromptLookup, continuation, stood_before
+from slots.speculation.ngram import LONGEST, MOST_PLACES, PromptLookup, continuation, stood_before
 
 TEXTS = st.lists(st.integers(0, 3), max_size=60)
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slots.speculation.purse import EARNED, MOST_EARNED, MOST_WON, Purse
+from slots.speculation.draft_budget import EARNED, MOST_EARNED, MOST_WON, Purse
 
 TOKEN = 0.01
 """Seconds that a token takes without drafts."""

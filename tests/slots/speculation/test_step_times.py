@@ -1,6 +1,6 @@
 import pytest
 
-from slots.speculation.step_times import StepTimes, passes
+from slots.speculation.cost_model import StepTimes, passes
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from slots.embedding.pooling import Embedding, Pooler
 from slots.errors import EngineError, InvalidRequest, PromptTooLong
 from slots.options import Pooling
-from slots.pooling import Embedding, Pooler
 
 MOST_NUMBERS = 16_777_216
 """In one answer, where each token has an embedding of its own."""

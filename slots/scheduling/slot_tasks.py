@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from slots.commands import Errand
+from slots.engine.commands import Errand
 from slots.errors import EngineError
-from slots.kv_cache import KvCache
 from slots.requests.slot import Slot
+from slots.scheduling.kv_cache_manager import KvCache
 
 
 class Errands:

@@ -5,11 +5,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from slots.embedding import EmbeddingJob
-from slots.kv_cache import KvCache
+from slots.embedding.request import EmbeddingJob
 from slots.requests.request_state import Work
 from slots.requests.slot import Slot
 from slots.requests.stream import CompletionStream
+from slots.scheduling.kv_cache_manager import KvCache
 
 
 @dataclass(frozen=True, slots=True)

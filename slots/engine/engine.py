@@ -11,13 +11,15 @@ from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
 from slots.cache.saved_slot import SavedSlot
-from slots.commands import Cancel, Command, Drain, Embed, Errand, Stop, Submit
-from slots.completion_steps import CompletionSteps
+from slots.completion.runner import CompletionSteps
 from slots.context_shift import LEAST_MOVABLE, cut_prompt, n_kept
-from slots.contexts import Contexts, make_contexts
-from slots.embedding import MOST_WAITING_TOKENS, EmbeddingJob, EmbeddingRequest
-from slots.embedding_steps import EmbeddingSteps
-from slots.engine_loop import EngineLoop
+from slots.embedding.pooling import Embedding
+from slots.embedding.request import MOST_WAITING_TOKENS, EmbeddingJob, EmbeddingRequest
+from slots.embedding.runner import EmbeddingSteps
+from slots.engine.commands import Cancel, Command, Drain, Embed, Errand, Stop, Submit
+from slots.engine.contexts import Contexts, make_contexts
+from slots.engine.grammars import Grammars
+from slots.engine.loop import EngineLoop
 from slots.errors import (
     InvalidRequest,
     ModelLoadError,
@@ -28,11 +30,8 @@ from slots.errors import (
     StepFailed,
 )
 from slots.fingerprint import fingerprint
-from slots.grammars import Grammars
-from slots.kv_cache import KvCache
 from slots.llama import Model
 from slots.options import ContextOptions, EngineOptions, ModelOptions
-from slots.pooling import Embedding
 from slots.requests.events import SlotStatus
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import Work
@@ -40,6 +39,7 @@ from slots.requests.sampling_params import SamplingParams
 from slots.requests.slot import Slot
 from slots.requests.stream import CompletionStream
 from slots.sampling import IS_COMPILED, Surroundings
+from slots.scheduling.kv_cache_manager import KvCache
 
 _log = logging.getLogger("slots")
 

@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Iterable, Sequence
 
+from slots.completion.output_processor import Told
 from slots.context_shift import discarded, n_kept
 from slots.errors import EngineError, internal_error
-from slots.kv_cache import KvCache
 from slots.requests.events import Failed
 from slots.requests.request_state import Work
 from slots.requests.slot import Slot
-from slots.told import Told
+from slots.scheduling.kv_cache_manager import KvCache
 
 _log = logging.getLogger("slots")
 

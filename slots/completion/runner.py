@@ -4,11 +4,11 @@ import logging
 import time
 
 from slots.ahead import rows_ahead
-from slots.commands import Errand, Submit
-from slots.errands import Errands
+from slots.completion.generation import Generation
+from slots.completion.output_processor import Told
+from slots.completion.slot_maintenance import Upkeep
+from slots.engine.commands import Errand, Submit
 from slots.errors import EngineError, StepFailed, internal_error
-from slots.generation import Generation
-from slots.kv_cache import KvCache
 from slots.llama import Batch, Context, Logits, Vocab
 from slots.options import EngineOptions
 from slots.outbox import Delivery
@@ -17,11 +17,11 @@ from slots.requests.request_state import Work
 from slots.requests.slot import Slot
 from slots.sampling import RowSampler, Sampler, Surroundings
 from slots.sampling.step_sampler import BackendSampling
-from slots.scheduler import Limits, Share, plan_step, slots_between
+from slots.scheduling.kv_cache_manager import KvCache
+from slots.scheduling.scheduler import Limits, Share, plan_step, slots_between
+from slots.scheduling.slot_tasks import Errands
 from slots.seating import seats
 from slots.speculation import Drafter, Drafting
-from slots.told import Told
-from slots.upkeep import Upkeep
 
 _log = logging.getLogger("slots")
 

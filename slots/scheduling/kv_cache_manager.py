@@ -14,7 +14,7 @@ from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest, SnapshotError
 from slots.requests.request_state import Work
 from slots.requests.slot import Slot
-from slots.scheduler import leader_of, note_common_prefixes, victims
+from slots.scheduling.scheduler import leader_of, note_common_prefixes, victims
 
 _log = logging.getLogger("slots")
 

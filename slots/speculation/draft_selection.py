@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from math import inf
 
 from slots.requests.slot import Slot
-from slots.speculation.purse import Purse
-from slots.speculation.step_times import StepTimes, passes
+from slots.speculation.cost_model import StepTimes, passes
+from slots.speculation.draft_budget import Purse
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from slots.options import ContextOptions, ModelOptions, SpeculationOptions
 from slots.speculation.draft_model import DraftModel
 from slots.speculation.drafter import Drafter
 from slots.speculation.first_of import FirstOf
-from slots.speculation.prompt_lookup import PromptLookup
+from slots.speculation.ngram import PromptLookup
 from slots.speculation.vocabularies import check_same_vocabulary
 
 _log = logging.getLogger("slots")

@@ -4,9 +4,9 @@ import asyncio
 import logging
 from queue import Empty, SimpleQueue
 
-from slots.commands import Cancel, Command, Drain, Embed, Errand, Submit
-from slots.completion_steps import CompletionSteps
-from slots.embedding_steps import EmbeddingSteps
+from slots.completion.runner import CompletionSteps
+from slots.embedding.runner import EmbeddingSteps
+from slots.engine.commands import Cancel, Command, Drain, Embed, Errand, Submit
 from slots.errors import EngineError, ShuttingDown, internal_error
 from slots.outbox import Delivery
 

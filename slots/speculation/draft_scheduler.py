@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from math import inf
 
 from slots.requests.slot import Slot
-from slots.speculation.choice import Chosen, Offer, Prices, choose_drafts, least_price
+from slots.speculation.cost_model import StepTimes, passes
+from slots.speculation.draft_budget import Purse
+from slots.speculation.draft_selection import Chosen, Offer, Prices, choose_drafts, least_price
 from slots.speculation.drafter import Drafter
-from slots.speculation.purse import Purse
-from slots.speculation.step_times import StepTimes, passes
 
 _UNTIL_PRICED = 32
 """Steps for which the least that a draft can cost is taken for the same."""

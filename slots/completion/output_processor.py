@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Sequence
 
+from slots.completion.generation import Generation
 from slots.errors import EngineError, StepFailed, internal_error
-from slots.generation import Generation
 from slots.outbox import Delivery, Outbox
 from slots.requests.events import Event, Failed, Finished
 from slots.requests.request_state import Work

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from slots.embedding import EmbeddingJob, Text
+from slots.embedding.request import EmbeddingJob, Text
 from slots.llama.embedding_limits import EmbeddingLimits
 from slots.options import Pooling
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from slots.completion.detokenizer import TextAssembler
 from slots.llama import Vocab
 from slots.requests.events import Event, Finished, StopReason, Timings, Token
 from slots.requests.request_state import Work
 from slots.sampling import Choice, Sampler
-from slots.text import TextAssembler
 
 _MOST_BYTES_MISSING = 3
 """Of a character in UTF-8 whose first byte is there."""

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from slots.embedding import EmbeddingJob, Text
-from slots.embedding_plan import EmbeddingQueue, Piece, plan_batch
+from slots.embedding.pooling import Embedding
+from slots.embedding.request import EmbeddingJob, Text
+from slots.embedding.scheduler import EmbeddingQueue, Piece, plan_batch
 from slots.errors import EngineError, ModelLoadError, StepFailed, internal_error
 from slots.llama import EmbeddingContext
 from slots.options import Pooling
-from slots.pooling import Embedding
 
 _log = logging.getLogger("slots")
 

@@ -1,0 +1,1 @@
+"""One step of text generation: plan, draft, decode, sample, emit."""

@@ -1,0 +1,1 @@
+"""Which slot, which batch, and every change to the KV cache."""
