@@ -7,7 +7,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from server.configuration import read_configuration
+from server.cli.configuration import read_configuration
 from server.logs import set_up_logging
 
 

@@ -2,9 +2,9 @@
 
 from starlette.requests import Request
 
-from server.chat.template import ChatTemplate
-from server.errors import ApiError
-from server.session import Sessions
+from server.chat.template.template import ChatTemplate
+from server.http.errors import ApiError
+from server.http.session import Sessions
 from server.settings import Settings
 from server.state import ServerState
 from slots.engine import Engine

@@ -8,22 +8,22 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from server.apply_template import post_apply_template
-from server.auth import RequireApiKey
 from server.chat_status import get_chat_status
 from server.completion import read_completion
 from server.embedding.endpoint import embedding
 from server.embedding.llama import read_either_embedding, read_embedding
 from server.embedding.openai import read_openai_embeddings
 from server.embedding.rerank import read_rerank
-from server.error_handlers import EXCEPTION_HANDLERS, UnexpectedErrors
 from server.health import get_health
+from server.http.auth import RequireApiKey
+from server.http.exception_handlers import EXCEPTION_HANDLERS, UnexpectedErrors
+from server.http.session import Sessions
 from server.infill import read_infill
 from server.openai.chat import read_openai_chat
 from server.openai.completions import read_either_completion, read_openai_completion
 from server.openai.models import get_model, get_models
 from server.props import get_props
 from server.respond import generating
-from server.session import Sessions
 from server.slot_actions import post_slot
 from server.slots_list import get_slots
 from server.state import ServerState

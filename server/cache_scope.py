@@ -5,7 +5,7 @@ import hashlib
 import orjson
 from starlette.requests import Request
 
-from server.auth import key_of
+from server.http.auth import key_of
 from server.settings import CacheIsolation
 
 

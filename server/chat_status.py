@@ -3,7 +3,7 @@
 from starlette.requests import Request
 
 from server.access import settings_of, state_of
-from server.json_response import JsonResponse
+from server.http.json_response import JsonResponse
 
 NOT_STARTED = {"status": "not started", "message": "The model is still loading; try again later."}
 

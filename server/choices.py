@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from server.fields import Fields, expected, read_integer
+from server.http.fields import Fields, expected, read_integer
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 from slots.requests.request import CompletionRequest

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from server.access import engine_of, settings_of, state_of
 from server.completion_json import CompletionJson
 from server.completion_options import read_options
-from server.fields import Fields
+from server.http.fields import Fields
 from server.prompt import read_prompts
 from server.respond import Asked
 

@@ -1,7 +1,7 @@
 """The flags of what a request leaves out, but for the samplers'."""
 
-from server.flag_parser import Flag, Group, Switch
-from server.flag_values import MAX_SIZE, whole
+from server.cli.parser import Flag, Group, Switch
+from server.cli.values import MAX_SIZE, whole
 from server.sampling_values import sampling
 
 COMPLETION = Group(

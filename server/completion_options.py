@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from grammar.matcher import CompiledGrammar
+from server.chat.system_prompt import SystemPrompt, read_system_prompt
 from server.choices import read_n_choices
 from server.constraint import Constraint, read_constraint
-from server.fields import Fields, expected, first_given, read_boolean, read_integer, read_string, read_strings
+from server.http.fields import Fields, expected, first_given, read_boolean, read_integer, read_string, read_strings
 from server.sampling_options import read_sampling
 from server.settings import CompletionDefaults
-from server.system_prompt import SystemPrompt, read_system_prompt
 from server.unsupported import refuse_unsupported
 from slots.engine import Engine
 from slots.errors import InvalidRequest

@@ -8,7 +8,7 @@ import orjson
 from grammar.errors import GrammarError
 from grammar.matcher import CompiledGrammar
 from grammar.source import GrammarSource
-from server.fields import Fields, as_string, as_strings, expected
+from server.http.fields import Fields, as_string, as_strings, expected
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 

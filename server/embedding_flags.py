@@ -2,8 +2,8 @@
 
 from typing import get_args
 
-from server.flag_parser import Flag, Group, Switch
-from server.flag_values import MAX_SIZE, one_of, whole
+from server.cli.parser import Flag, Group, Switch
+from server.cli.values import MAX_SIZE, one_of, whole
 from slots.options import Pooling
 
 POOLINGS = get_args(Pooling)

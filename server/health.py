@@ -3,7 +3,7 @@
 from starlette.requests import Request
 
 from server.access import engine_of
-from server.json_response import JsonResponse
+from server.http.json_response import JsonResponse
 
 
 async def get_health(request: Request) -> JsonResponse:

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from server.access import engine_of, settings_of
 from server.completion_json import CompletionJson
 from server.completion_options import read_options
-from server.errors import ApiError
-from server.fields import Fields, as_string, expected, read_string
+from server.http.errors import ApiError
+from server.http.fields import Fields, as_string, expected, read_string
 from server.infill_prompt import FILE, PROJECT, SNIPPET, Gap, Marks, infill_prompt, room_for
 from server.naming import naming
 from server.prompt import Prompt, mixed_tokens

@@ -10,15 +10,15 @@ from models.header import Header, read_header
 from models.report import report
 from models.source import ModelSource, resolve
 from server.app import create_app
-from server.chat.loading import load_chat_template, load_tool_format
-from server.configuration import Configuration
+from server.chat.system_prompt import make_system_prompt
+from server.chat.template.loading import load_chat_template, load_tool_format
+from server.cli.configuration import Configuration
 from server.constraint import compile_constraint
 from server.graceful import GracefulServer
 from server.loading import load_in_background
 from server.port import PortError, open_port, url_of
 from server.settings import CompletionDefaults, Settings
 from server.state import ServerState
-from server.system_prompt import make_system_prompt
 from slots.engine import Engine
 from slots.errors import EngineError, InvalidRequest, ModelLoadError
 from slots.options import EngineOptions

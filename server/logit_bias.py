@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from server.fields import as_number, as_token, expected, is_number
+from server.http.fields import as_number, as_token, expected, is_number
 from server.naming import naming
 from slots.llama import Vocab
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from server.fields import expected, shown
+from server.http.fields import expected, shown
 from slots.errors import InvalidRequest
 from slots.requests.sampling_params import SamplerName
 

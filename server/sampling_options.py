@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from server.fields import Fields, as_boolean, as_integer, as_number, as_strings, expected, first_given
+from server.http.fields import Fields, as_boolean, as_integer, as_number, as_strings, expected, first_given
 from server.logit_bias import as_logit_bias
 from server.sampler_order import as_samplers
 from slots.llama import Vocab

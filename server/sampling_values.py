@@ -9,8 +9,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TypeVar
 
-from server.fields import as_integer, as_number
-from server.flag_values import integer, number, unexpected
+from server.cli.values import integer, number, unexpected
+from server.http.fields import as_integer, as_number
 from server.sampler_order import samplers_of_letters, samplers_of_names
 from slots.errors import InvalidRequest
 from slots.requests.sampling_params import SamplerName, SamplingParams

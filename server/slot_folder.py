@@ -7,8 +7,8 @@ import stat
 import unicodedata
 from pathlib import Path
 
-from server.errors import ApiError
-from server.fields import expected
+from server.http.errors import ApiError
+from server.http.fields import expected
 from server.slot_file import read_slot, write_slot
 from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest

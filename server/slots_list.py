@@ -6,9 +6,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from server.access import engine_of, sessions_of, settings_of
-from server.errors import ApiError
 from server.generation_settings import options_json
-from server.json_response import JsonResponse
+from server.http.errors import ApiError
+from server.http.json_response import JsonResponse
 from slots.llama import Vocab
 from slots.requests.events import SlotStatus
 from slots.requests.request import CompletionRequest

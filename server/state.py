@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from server.chat.template import ChatTemplate
+from server.chat.system_prompt import SystemPrompt
+from server.chat.template.template import ChatTemplate
+from server.chat.tools.call_format import ToolFormat
 from server.settings import Settings
-from server.system_prompt import SystemPrompt
-from server.tools.tool_format import ToolFormat
 from slots.engine import Engine
 
 

@@ -3,9 +3,9 @@
 from starlette.requests import Request
 
 from server.access import engine_of
-from server.body import read_body
-from server.fields import Fields, as_string, as_token, expected, read_boolean
-from server.json_response import JsonResponse
+from server.http.body import read_body
+from server.http.fields import Fields, as_string, as_token, expected, read_boolean
+from server.http.json_response import JsonResponse
 from server.naming import naming
 from slots.llama import Vocab
 

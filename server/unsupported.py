@@ -4,8 +4,8 @@ nothing."""
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from server.errors import ApiError
-from server.fields import Fields, shown
+from server.http.errors import ApiError
+from server.http.fields import Fields, shown
 
 
 @dataclass(frozen=True, slots=True)

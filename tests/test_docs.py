@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from server.flags import GROUPS
+from server.cli.flags import GROUPS
 from server.sampler_order import LETTERS, as_samplers
 from server.sampling_options import read_sampling
 from slots.llama import Vocab

@@ -5,8 +5,8 @@ from typing import Any
 
 import orjson
 
-from server.errors import ApiError
-from server.fields import Fields, as_string, expected, read_string
+from server.http.errors import ApiError
+from server.http.fields import Fields, as_string, expected, read_string
 from slots.errors import InvalidRequest
 
 Json = dict[str, object]

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from server.chat.messages import Json, Message
-from server.chat.template import ChatTemplate
+from server.chat.template.template import ChatTemplate
+from server.chat.tools.call_format import GENERIC, ToolFormat
+from server.chat.tools.generic_format import with_tools_in_words
+from server.chat.tools.reasoning import Thinking, find_thinking
 from server.naming import naming
-from server.tools.generic import with_tools_in_words
-from server.tools.thinking import Thinking, find_thinking
-from server.tools.tool_format import GENERIC, ToolFormat
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
 

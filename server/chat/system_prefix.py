@@ -8,8 +8,8 @@ import orjson
 
 from server.chat.messages import Json, Message
 from server.chat.prompt import prompt_tokens
-from server.chat.read import Chat
-from server.chat.template import ChatTemplate
+from server.chat.request import Chat
+from server.chat.template.template import ChatTemplate
 from slots.cache.radix_tree import common_prefix_length
 from slots.errors import InvalidRequest
 from slots.llama import Vocab

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.access import engine_of, settings_of
-from server.body import read_body
-from server.disconnect import unless_disconnected
-from server.errors import ApiError
-from server.fields import Fields
+from server.http.body import read_body
+from server.http.disconnect import unless_disconnected
+from server.http.errors import ApiError
+from server.http.fields import Fields
 from server.settings import Settings
 from slots.embedding.pooling import Embedding
 from slots.embedding.request import EmbeddingRequest

@@ -6,7 +6,7 @@ from server.embedding.endpoint import Query, refuse_to_rank
 from server.embedding.norms import NOT_AT_ALL, normalized
 from server.embedding.openai import read_openai_embeddings
 from server.embedding.texts import read_texts
-from server.fields import Fields, expected, first_given, read_integer
+from server.http.fields import Fields, expected, first_given, read_integer
 from server.settings import Settings
 from slots.embedding.pooling import Embedding
 from slots.engine import Engine

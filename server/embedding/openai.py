@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from server.embedding.endpoint import Query, refuse_to_rank
 from server.embedding.norms import EUCLIDEAN, normalized
 from server.embedding.texts import read_texts
-from server.fields import Fields, expected, read_integer, read_string
+from server.http.fields import Fields, expected, read_integer, read_string
 from server.settings import Settings
 from slots.embedding.pooling import Embedding
 from slots.engine import Engine

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from server.embedding.endpoint import Query
 from server.embedding.rerank_prompt import RerankPrompt
 from server.embedding.texts import check_count, check_length
-from server.errors import ApiError
-from server.fields import Fields, as_string, expected, read_boolean, read_integer
+from server.http.errors import ApiError
+from server.http.fields import Fields, as_string, expected, read_boolean, read_integer
 from server.settings import Settings
 from slots.embedding.pooling import Embedding
 from slots.embedding.request import EmbeddingRequest

@@ -6,15 +6,15 @@ from starlette.requests import Request
 
 from server.access import chat_template_of, engine_of, settings_of, state_of
 from server.chat.prompt import prompt_tokens
-from server.chat.read import Chat, read_chat
+from server.chat.request import Chat, read_chat
 from server.chat.system_prefix import n_system_tokens
-from server.fields import Fields
+from server.chat.system_prompt import read_system_prompt
+from server.http.fields import Fields
 from server.openai.chat_json import ChatJson
 from server.openai.chat_options import read_chat_options
 from server.openai.envelope import Envelope
 from server.prompt import Prompt
 from server.respond import Asked
-from server.system_prompt import read_system_prompt
 from slots.errors import PromptTooLong
 
 

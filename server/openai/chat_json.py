@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from server.answer import Answer
+from server.chat.tools.output_parser import TurnParser
+from server.chat.tools.turn_pieces import CallStart, Piece
 from server.completion_json import timings_json
 from server.openai.chat_message import ChatMessage, delta
 from server.openai.chat_options import ChatOptions
@@ -14,8 +16,6 @@ from server.openai.logprobs import chat_logprobs_json
 from server.openai.stream_options import DONE
 from server.openai.usage import usage_of
 from server.respond import FinishedAnswer
-from server.tools.turn_parser import TurnParser
-from server.tools.turn_pieces import CallStart, Piece
 from slots.llama import Vocab
 from slots.requests.events import Finished, Timings, Token, TokenProbabilities
 

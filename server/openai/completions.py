@@ -7,7 +7,7 @@ from starlette.requests import Request
 from server.access import engine_of, settings_of, state_of
 from server.completion import read_completion
 from server.completion_options import CompletionOptions
-from server.fields import Fields, read_string
+from server.http.fields import Fields, read_string
 from server.infill import make_prompt, marks_of, read_mixed
 from server.infill_prompt import Gap
 from server.openai.completions_json import OpenAiCompletionJson

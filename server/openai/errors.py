@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.types import Scope
 
-from server.errors import ApiError, api_error
+from server.http.errors import ApiError, api_error
 from slots.errors import PromptTooLong, QueueFull
 
 PATHS = frozenset({"/chat/completions", "/embeddings", "/models"})

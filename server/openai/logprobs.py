@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.fields import Fields, expected, read_boolean, read_integer
+from server.http.fields import Fields, expected, read_boolean, read_integer
 from server.probabilities_json import candidate_json, logprob_json, token_text
 from slots.errors import InvalidRequest
 from slots.llama import Vocab

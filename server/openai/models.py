@@ -3,8 +3,8 @@
 from starlette.requests import Request
 
 from server.access import engine_of, settings_of
-from server.errors import ApiError
-from server.json_response import JsonResponse
+from server.http.errors import ApiError
+from server.http.json_response import JsonResponse
 from server.settings import Settings
 
 

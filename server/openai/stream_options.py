@@ -1,6 +1,6 @@
 """How a stream of OpenAI's ends."""
 
-from server.fields import Fields, expected, read_boolean
+from server.http.fields import Fields, expected, read_boolean
 
 DONE = b"data: [DONE]\n\n"
 """The last event."""

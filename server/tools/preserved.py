@@ -1,7 +1,7 @@
 """Special tokens that are part of what a model says."""
 
-from server.tools.thinking import Thinking
-from server.tools.tool_format import ToolFormat
+from server.chat.tools.call_format import ToolFormat
+from server.chat.tools.reasoning import Thinking
 from slots.llama import Vocab
 
 

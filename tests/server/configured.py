@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from server.configuration import Configuration, read_configuration
+from server.cli.configuration import Configuration, read_configuration
 from server.settings import Settings
 from slots.requests.sampling_params import SamplingParams
 from tests.server.headers import HEADER

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from models.source import ModelSource
-from server.flags import GROUPS
+from server.cli.flags import GROUPS
 from server.settings import Settings
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from tests.server.configured import configured, error_of, sampling, settings

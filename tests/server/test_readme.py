@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from server.app import ROUTES
+from server.cli.flags import GROUPS
 from server.constraint import READERS
-from server.flags import GROUPS
 from slots.requests.sampling_params import SamplingParams
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import pytest
 
-from server.flags import GROUPS
+from server.cli.flags import GROUPS
 from server.settings import CompletionDefaults
 from slots.requests.sampling_params import SamplerName, SamplingParams
 from tests.server.configured import configured, error_of, sampling, settings

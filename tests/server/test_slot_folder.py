@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.errors import ApiError
+from server.http.errors import ApiError
 from server.slot_folder import SlotFolder, as_file_name
 from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest

@@ -8,8 +8,8 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.chat.system_prompt import SystemPrompt, make_system_prompt
 from server.prompt import read_prompts
-from server.system_prompt import SystemPrompt, make_system_prompt
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 from tests.conftest import running_server

@@ -5,7 +5,7 @@ import logging
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from server.error_handlers import UnexpectedErrors
+from server.http.exception_handlers import UnexpectedErrors
 
 SCOPE = {"type": "http", "method": "GET", "path": "/broken"}
 BEGIN = {"type": "http.response.start", "status": 200, "headers": []}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from server.chat.messages import Message, read_messages
-from server.chat.template import ChatTemplate
+from server.chat.template.template import ChatTemplate
 
 BOS, EOS = "<s>", "</s>"
 TOOL: dict[str, Any] = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}

@@ -3,7 +3,7 @@ from datetime import datetime
 import pytest
 
 from server.chat import environment
-from server.chat.template import ChatTemplate, ChatTemplateError
+from server.chat.template.template import ChatTemplate, ChatTemplateError
 from slots.errors import InvalidRequest
 from tests.server.chat.chats import render, template, user
 
@@ -106,13 +106,13 @@ def test_name_with_underscores_is_empty() -> None:
 
 
 def test_loop_that_takes_too_long_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.chat.template.MAX_STEPS", 10_000)
+    monkeypatch.setattr("server.chat.template.template.MAX_STEPS", 10_000)
     loop = "{% for a in range(1000) %}{% for b in range(1000) %}{% endfor %}{% endfor %}"
     assert error_of(loop) == "the chat template fails in line 1: it takes more than 10,000 steps"
 
 
 def test_macros_that_call_each_other_too_often_are_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.chat.template.MAX_STEPS", 10_000)
+    monkeypatch.setattr("server.chat.template.template.MAX_STEPS", 10_000)
     macro = "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}"
     assert "it takes more than 10,000 steps" in error_of(macro)
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from server.chat.messages import MAX_MESSAGES, read_messages
-from server.errors import ApiError
+from server.http.errors import ApiError
 from slots.errors import InvalidRequest
 
 

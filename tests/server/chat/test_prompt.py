@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from server.chat.prompt import ChatPrompt, render_prompt
-from server.tools.thinking import Thinking
-from server.tools.tool_format import GENERIC, Mark, ToolFormat
+from server.chat.tools.call_format import GENERIC, Mark, ToolFormat
+from server.chat.tools.reasoning import Thinking
 from tests.server.chat.chats import TOOL, assistant, calling, template, user
 from tests.server.chat.templates import ALL, BRACKETS, NO_SYSTEM, ROLES_ONLY, TAGGED_TOOLS, THINKING, TYPED_PARTS
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from server.tools.tools import ToolRequest, read_tools
+from server.chat.tools.request import ToolRequest, read_tools
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     "find_place": {

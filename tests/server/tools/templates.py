@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from server.tools.tool_format import Mark, ToolFormat
+from server.chat.tools.call_format import Mark, ToolFormat
 
 NAME, ARGUMENTS, ID = Mark.NAME, Mark.ARGUMENTS, Mark.ID
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from server.chat.template import ChatTemplate
-from server.tools.format_inference import infer_tool_format
-from server.tools.tool_format import Mark, ToolFormat
+from server.chat.template.template import ChatTemplate
+from server.chat.template.tool_call_format import infer_tool_format
+from server.chat.tools.call_format import Mark, ToolFormat
 from tests.server.tools.templates import (
     ENDS_OTHERWISE,
     LONG,

@@ -6,14 +6,14 @@ from typing import Any
 
 import jsonschema
 import pytest
+from server.chat.tools.preserved import preserved_tokens
+from server.chat.tools.turn_pieces import CallArguments, CallStart, Content, Piece, Reasoning
 
 from grammar.errors import GrammarError
-from server.tools.preserved import preserved_tokens
-from server.tools.thinking import Thinking
-from server.tools.tool_format import GENERIC, Mark, ToolFormat
-from server.tools.turn_parser import TurnParser
-from server.tools.turn_pieces import CallArguments, CallStart, Content, Piece, Reasoning
-from server.tools.turn_source import call_source, json_source
+from server.chat.tools.call_format import GENERIC, Mark, ToolFormat
+from server.chat.tools.grammar import call_source, json_source
+from server.chat.tools.output_parser import TurnParser
+from server.chat.tools.reasoning import Thinking
 from slots.requests.events import StopReason
 from slots.requests.sampling_params import SamplingParams
 from tests.server.tools.offered import SCHEMAS, request_of

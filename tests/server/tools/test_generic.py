@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
-from server.chat.template import ChatTemplate
-from server.tools.generic import with_tools_in_words
-from server.tools.tool_format import GENERIC
-from server.tools.turn_parser import TurnParser
-from server.tools.turn_pieces import CallArguments, CallStart
+from server.chat.tools.turn_pieces import CallArguments, CallStart
+
+from server.chat.template.template import ChatTemplate
+from server.chat.tools.call_format import GENERIC
+from server.chat.tools.generic_format import with_tools_in_words
+from server.chat.tools.output_parser import TurnParser
 from tests.server.tools.templates import NO_CALLS
 
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.tools.thinking import Thinking, find_thinking
+from server.chat.tools.reasoning import Thinking, find_thinking
 
 TEMPLATE = "{% if content %}{{ content.split('</think>')[-1] }}{% endif %}"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.tools.tools import name_of, parameters_of, read_tools
+from server.chat.tools.request import name_of, parameters_of, read_tools
 from slots.errors import InvalidRequest
 
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}

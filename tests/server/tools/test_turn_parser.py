@@ -7,11 +7,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from server.chat.tools.turn_pieces import CallArguments, CallStart, Content, Piece, Reasoning
 
-from server.tools.thinking import Thinking
-from server.tools.tool_format import GENERIC, Mark, ToolFormat
-from server.tools.turn_parser import TurnParser
-from server.tools.turn_pieces import CallArguments, CallStart, Content, Piece, Reasoning
+from server.chat.tools.call_format import GENERIC, Mark, ToolFormat
+from server.chat.tools.output_parser import TurnParser
+from server.chat.tools.reasoning import Thinking
 from tests.server.tools.templates import ARGUMENTS_FIRST, BARE, BARE_LIST, ID_FIRST, LISTED, STYLES, TOKENS
 
 THINKING = Thinking("<think>", "</think>", is_open=False)

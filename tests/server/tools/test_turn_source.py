@@ -3,8 +3,8 @@
 import pytest
 
 from grammar.matcher import CompiledGrammar
-from server.tools.tool_format import GENERIC, ToolFormat
-from server.tools.turn_source import call_source
+from server.chat.tools.call_format import GENERIC, ToolFormat
+from server.chat.tools.grammar import call_source
 from slots.errors import InvalidRequest
 from tests.grammar.byte_level import COMPILER, matches
 from tests.server.tools.offered import request_of

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import orjson
 
 from grammar.source import GrammarSource
-from server.tools.thinking import Thinking
-from server.tools.tool_format import Mark, Pieces, ToolFormat
-from server.tools.tools import Json, ToolRequest, name_of, parameters_of
+from server.chat.tools.call_format import Mark, Pieces, ToolFormat
+from server.chat.tools.reasoning import Thinking
+from server.chat.tools.request import Json, ToolRequest, name_of, parameters_of
 from slots.errors import InvalidRequest
 
 _ID = {"pattern": "[a-zA-Z0-9]{9}"}

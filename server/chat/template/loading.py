@@ -3,9 +3,9 @@
 import logging
 
 from server.chat.chatml import CHATML
-from server.chat.template import ChatTemplate, ChatTemplateError
-from server.tools.format_inference import infer_tool_format
-from server.tools.tool_format import ToolFormat
+from server.chat.template.template import ChatTemplate, ChatTemplateError
+from server.chat.template.tool_call_format import infer_tool_format
+from server.chat.tools.call_format import ToolFormat
 from slots.llama import Vocab
 
 logger = logging.getLogger("server")

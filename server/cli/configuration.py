@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from models.header import Header
 from models.source import ModelSource
-from server.environment import VariableError, read_variables
-from server.flag_parser import FlagParser
-from server.flags import GROUPS
+from server.cli.environment import VariableError, read_variables
+from server.cli.flags import GROUPS
+from server.cli.parser import FlagParser
 from server.settings import CompletionDefaults, Settings, without_repeat_penalty
 from slots.errors import InvalidRequest
 from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions

@@ -5,9 +5,9 @@ import argparse
 import orjson
 
 from server.chat.chatml import CHATML
-from server.chat.template import OWN_VARIABLES, ChatTemplate, ChatTemplateError
-from server.flag_parser import Flag, Group
-from server.flag_values import one_of, text_file, unexpected
+from server.chat.template.template import OWN_VARIABLES, ChatTemplate, ChatTemplateError
+from server.cli.parser import Flag, Group
+from server.cli.values import one_of, text_file, unexpected
 from server.settings import REASONING_FORMATS
 
 NAMES = {"chatml": CHATML}

@@ -6,7 +6,7 @@ from itertools import groupby
 import orjson
 
 from server.chat.messages import Json, Message, calls_of
-from server.tools.tool_format import GENERIC
+from server.chat.tools.call_format import GENERIC
 
 _BEFORE_TOOLS = """You can call functions. Their signatures, one in each line within the <tools> tags:
 <tools>

@@ -4,7 +4,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
-from server.flag_parser import Flag, Group, Switch
+from server.cli.parser import Flag, Group, Switch
 
 
 class VariableError(Exception):

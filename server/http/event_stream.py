@@ -10,8 +10,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from server.disconnect import unless_disconnected
-from server.errors import ApiError, api_error
+from server.http.disconnect import unless_disconnected
+from server.http.errors import ApiError, api_error
 from slots.errors import EngineError
 
 SECONDS_BETWEEN_PINGS = 30.0

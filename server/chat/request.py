@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from server.chat.messages import Json, Message, read_messages
 from server.chat.prompt import ChatPrompt, render_prompt
-from server.chat.template import OWN_VARIABLES, ChatTemplate
-from server.fields import Fields, as_string, expected, read_boolean
-from server.tools.tool_format import ToolFormat
-from server.tools.tools import ToolRequest, read_tools
+from server.chat.template.template import OWN_VARIABLES, ChatTemplate
+from server.chat.tools.call_format import ToolFormat
+from server.chat.tools.request import ToolRequest, read_tools
+from server.http.fields import Fields, as_string, expected, read_boolean
 from slots.errors import InvalidRequest
 
 

@@ -6,10 +6,10 @@ from functools import cache, cached_property
 
 from jinja2 import TemplateSyntaxError
 
-from server.chat.environment import MAX_STEPS, ChatEnvironment, TemplateRaised, render_within_bounds
 from server.chat.messages import Json, Message
-from server.chat.polyfills import adapted
-from server.chat.probing import Capabilities, probe
+from server.chat.template.adapter import adapted
+from server.chat.template.capabilities import Capabilities, probe
+from server.chat.template.jinja_environment import MAX_STEPS, ChatEnvironment, TemplateRaised, render_within_bounds
 from slots.errors import InvalidRequest
 
 OWN_VARIABLES = ("messages", "tools", "documents", "add_generation_prompt")

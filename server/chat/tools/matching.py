@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from string import ascii_letters, digits
 
-from server.tools.tool_format import Mark, Pieces
+from server.chat.tools.call_format import Mark, Pieces
 
 _OF_WORDS = frozenset(ascii_letters + digits + "_.-")
 """What names and ids are made of."""

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from server.fields import Fields, as_boolean, expected, read_boolean, read_string
+from server.http.fields import Fields, as_boolean, expected, read_boolean, read_string
 from slots.errors import InvalidRequest
 
 Json = dict[str, object]

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from server.engine_flags import CACHE_TYPES
-from server.flag_parser import Flag, Group
-from server.flag_values import gpu_layers, hub_repository, one_of, probability, threads, unexpected, whole
+from server.cli.engine_flags import CACHE_TYPES
+from server.cli.parser import Flag, Group
+from server.cli.values import gpu_layers, hub_repository, one_of, probability, threads, unexpected, whole
 from slots.options import SpecType
 
 SPEC_TYPES: dict[str, SpecType] = {"ngram": "ngram", "ngram-simple": "ngram", "draft-simple": "draft-simple"}

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from server.cache_flags import CACHE
-from server.chat_flags import CHAT
+from server.cli.chat_flags import CHAT
+from server.cli.engine_flags import CONTEXT, GPU, ROPE
+from server.cli.parser import Flag, Group, Switch
+from server.cli.sampling_flags import REPETITION, SAMPLING
+from server.cli.speculation_flags import SPECULATION
+from server.cli.values import hub_repository, key_file, keys, whole
 from server.completion_flags import COMPLETION
 from server.constraint_flags import CONSTRAINT
 from server.embedding_flags import EMBEDDING
-from server.engine_flags import CONTEXT, GPU, ROPE
-from server.flag_parser import Flag, Group, Switch
-from server.flag_values import hub_repository, key_file, keys, whole
-from server.sampling_flags import REPETITION, SAMPLING
-from server.speculation_flags import SPECULATION
 
 MODEL = Group(
     "model",

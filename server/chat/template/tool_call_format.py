@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import takewhile
 
 from server.chat.messages import Json, Message
-from server.chat.template import ChatTemplate
-from server.tools.tool_format import Mark, Pieces, ToolFormat
+from server.chat.template.template import ChatTemplate
+from server.chat.tools.call_format import Mark, Pieces, ToolFormat
 from slots.errors import InvalidRequest
 
 _NAMES = ("needle_alpha", "needle_gamma", "needle_omega")

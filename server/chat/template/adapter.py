@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from server.chat.messages import Json, Message, calls_of
-from server.chat.probing import Capabilities
-from server.tools.generic import result_in_words, with_calls_in_words
+from server.chat.template.capabilities import Capabilities
+from server.chat.tools.generic_format import result_in_words, with_calls_in_words
 
 SHORT_ID_CHARACTERS = 9
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from server.fields import Fields, as_string, expected, read_string, shown
+from server.http.fields import Fields, as_string, expected, read_string, shown
 from server.naming import naming
 from slots.engine import Engine
 from slots.errors import InvalidRequest

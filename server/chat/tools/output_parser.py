@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from string import ascii_letters, digits
 from typing import Self
 
-from server.tools.json_end import JsonEnd
-from server.tools.piece_matching import PieceMatch, Unmatched, match_pieces
-from server.tools.thinking import Thinking
-from server.tools.tool_format import Mark, Pieces, ToolFormat
-from server.tools.turn_pieces import CallArguments, CallStart, Content, Piece, Reasoning
+from server.chat.tools.call_format import Mark, Pieces, ToolFormat
+from server.chat.tools.json_end import JsonEnd
+from server.chat.tools.matching import PieceMatch, Unmatched, match_pieces
+from server.chat.tools.reasoning import Thinking
+from server.chat.tools.turn_pieces import CallArguments, CallStart, Content, Piece, Reasoning
 
 _ID_CHARACTERS = ascii_letters + digits
 _ID_LENGTH = 9

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from server.json_response import JsonResponse
+from server.http.json_response import JsonResponse
 from slots.errors import EngineError, InvalidRequest, NotSupported, PromptTooLong, QueueFull, ShuttingDown
 
 SECONDS_UNTIL_RETRY = 1

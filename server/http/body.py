@@ -7,8 +7,8 @@ import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from server.errors import ApiError
-from server.fields import Fields, shown
+from server.http.errors import ApiError
+from server.http.fields import Fields, shown
 from slots.errors import InvalidRequest
 
 MAX_BYTES = 32 * 1024 * 1024

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from server.flag_values import switch
+from server.cli.values import switch
 
 
 @dataclass(frozen=True, slots=True)

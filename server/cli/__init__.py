@@ -1,0 +1,1 @@
+"""Command line: flags and environment variables to a Configuration."""
