@@ -45,7 +45,7 @@ def main() -> None:
     arguments = parser.parse_args()
     stages = Stages(arguments.model)
     stages.note("Python")
-    import_module("server.launch")
+    import_module("server.lifecycle.launch")
     stages.note("packages and llama.cpp's libraries")
     # Imported only now, for it imports some of the packages.
     import_module("benchmarks.memory_parts").make_parts(stages, arguments.model, arguments.n_slots, arguments.n_ctx)

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import NoReturn
 
 from server.cli.configuration import read_configuration
-from server.logs import set_up_logging
+from server.lifecycle.logs import set_up_logging
 
 
 def main() -> NoReturn:
@@ -17,7 +17,7 @@ def main() -> NoReturn:
         signal.signal(number, _stop)
     configuration = read_configuration(sys.argv[1:], os.environ)
     set_up_logging(configuration.verbose)
-    from server.launch import launch  # noqa: PLC0415 - llama.cpp's libraries are slow to load for --help
+    from server.lifecycle.launch import launch  # noqa: PLC0415 - llama.cpp's libraries are slow to load for --help
 
     code = launch(configuration)
     logging.shutdown()

@@ -7,27 +7,27 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
+from server.api.embeddings.endpoint import embedding
+from server.api.embeddings.llama import read_either_embedding, read_embedding
+from server.api.embeddings.openai import read_openai_embeddings
+from server.api.embeddings.rerank import read_rerank
+from server.api.llama.completion import read_completion
+from server.api.llama.infill import read_infill
+from server.api.llama.props import get_props
+from server.api.llama.slots import get_slots
+from server.api.llama.tokenize import post_detokenize, post_tokenize
+from server.api.openai.chat import read_openai_chat
+from server.api.openai.completions import read_either_completion, read_openai_completion
+from server.api.openai.models import get_model, get_models
 from server.apply_template import post_apply_template
 from server.chat_status import get_chat_status
-from server.completion import read_completion
-from server.embedding.endpoint import embedding
-from server.embedding.llama import read_either_embedding, read_embedding
-from server.embedding.openai import read_openai_embeddings
-from server.embedding.rerank import read_rerank
+from server.generation.endpoint import generating
 from server.health import get_health
 from server.http.auth import RequireApiKey
 from server.http.exception_handlers import EXCEPTION_HANDLERS, UnexpectedErrors
 from server.http.session import Sessions
-from server.infill import read_infill
-from server.openai.chat import read_openai_chat
-from server.openai.completions import read_either_completion, read_openai_completion
-from server.openai.models import get_model, get_models
-from server.props import get_props
-from server.respond import generating
 from server.slot_actions import post_slot
-from server.slots_list import get_slots
 from server.state import ServerState
-from server.tokens import post_detokenize, post_tokenize
 
 ROUTES = [
     Route("/completion", generating(read_completion), methods=["POST"]),

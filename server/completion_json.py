@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from server.answer import Answer
-from server.completion_options import CompletionOptions
-from server.generation_settings import all_options_json
-from server.probabilities_json import probabilities_json
-from server.respond import FinishedAnswer
+from server.api.llama.generation_settings import all_options_json
+from server.generation.completion_output import Answer
+from server.generation.endpoint import FinishedAnswer
+from server.generation.logprobs import probabilities_json
+from server.generation.options import CompletionOptions
 from server.response_fields import Result, only_fields
 from slots.llama import Vocab
 from slots.requests.events import Finished, StopReason, Timings, Token, TokenProbabilities

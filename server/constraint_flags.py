@@ -5,7 +5,7 @@ from collections.abc import Callable
 from grammar.source import GrammarSource, Kind
 from server.cli.parser import Flag, Group
 from server.cli.values import text_file
-from server.constraint import Constraint
+from server.generation.constraint import Constraint
 
 
 def _flag(spelling: str, kind: Kind, text: str, read: Callable[[str], str] = str) -> Flag:

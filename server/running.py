@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
-from server.answer import Answer
-from server.completion_log import log_finished
+from server.generation.completion_output import Answer
+from server.generation.request_log import log_finished
 from slots.engine import Engine
 from slots.requests.events import Failed, Finished, Token
 from slots.requests.stream import CompletionStream

@@ -10,8 +10,8 @@ from functools import wraps
 from typing import TypeVar
 
 from server.cli.values import integer, number, unexpected
+from server.generation.sampler_order import samplers_of_letters, samplers_of_names
 from server.http.fields import as_integer, as_number
-from server.sampler_order import samplers_of_letters, samplers_of_names
 from slots.errors import InvalidRequest
 from slots.requests.sampling_params import SamplerName, SamplingParams
 

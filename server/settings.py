@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
-from server.constraint import Constraint
+from server.generation.constraint import Constraint
 from slots.requests.sampling_params import SamplingParams
 
 CacheIsolation = Literal["none", "session", "key"]

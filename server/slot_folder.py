@@ -7,9 +7,9 @@ import stat
 import unicodedata
 from pathlib import Path
 
+from server.api.llama.slot_files import read_slot, write_slot
 from server.http.errors import ApiError
 from server.http.fields import expected
-from server.slot_file import read_slot, write_slot
 from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from server.cli.flags import GROUPS
-from server.sampler_order import LETTERS, as_samplers
-from server.sampling_options import read_sampling
+from server.generation.sampler_order import LETTERS, as_samplers
+from server.generation.sampling_options import read_sampling
 from slots.llama import Vocab
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, RANGES, SamplerName, SamplingParams
 from slots.sampling import Sampler, Surroundings

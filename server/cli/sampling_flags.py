@@ -1,7 +1,7 @@
 """The flags of the samplers: each default of theirs has one."""
 
 from server.cli.parser import Flag, Group, Switch
-from server.sampler_order import LETTERS
+from server.generation.sampler_order import LETTERS
 from server.sampling_values import sampler_letters, sampler_names, sampling, sequence_breaker, token_bias
 
 

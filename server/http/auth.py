@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.api.openai.errors import error_for
 from server.http.errors import ApiError
-from server.openai.errors import error_for
 
 OPEN_PATHS = frozenset({"/health", "/v1/health"})
 BEARER = "bearer "

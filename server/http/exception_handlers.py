@@ -8,8 +8,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.api.openai.errors import error_for
 from server.http.errors import ApiError
-from server.openai.errors import error_for
 from slots.errors import EngineError
 
 logger = logging.getLogger("server")

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from server.answer import Answer
+from server.api.openai.completions_options import OpenAiOptions
+from server.api.openai.finish_reason import finish_reason
+from server.api.openai.stream_options import DONE
+from server.api.openai.usage import Usage, usage_of
+
+from server.api.openai.logprobs import completion_logprobs_json
+from server.api.openai.protocol import Envelope
 from server.completion_json import timings_json
-from server.openai.completions_options import OpenAiOptions
-from server.openai.envelope import Envelope
-from server.openai.finish_reason import finish_reason
-from server.openai.logprobs import completion_logprobs_json
-from server.openai.stream_options import DONE
-from server.openai.usage import Usage, usage_of
-from server.respond import FinishedAnswer
+from server.generation.completion_output import Answer
+from server.generation.endpoint import FinishedAnswer
 from slots.llama import Vocab
 from slots.requests.events import Finished, Timings, Token, TokenProbabilities
 

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from server.api.openai.stream_options import wants_usage
+
+from server.api.openai.logprobs import Logprobs, read_completion_logprobs
 from server.choices import read_n_choices
-from server.completion_options import CompletionOptions, read_options
+from server.generation.options import CompletionOptions, read_options
 from server.http.fields import Fields, expected, read_boolean
-from server.openai.logprobs import Logprobs, read_completion_logprobs
-from server.openai.stream_options import wants_usage
 from server.settings import CompletionDefaults
 from slots.engine import Engine
 from slots.errors import InvalidRequest

@@ -1,7 +1,7 @@
 import pytest
 
-from server.answer import Answer
-from server.prompt import Prompt
+from server.generation.completion_output import Answer
+from server.generation.prompts import Prompt
 from slots.errors import InvalidRequest
 from slots.requests.events import Token, TokenProbabilities, TokenProbability
 from slots.requests.request import CompletionRequest
@@ -31,7 +31,7 @@ def test_what_is_cleared_is_still_counted() -> None:
 
 @pytest.mark.parametrize(("limit", "field"), [("MAX_TOKENS", "n_predict"), ("MAX_CANDIDATES", "n_probs")])
 def test_no_answer_grows_without_end(monkeypatch: pytest.MonkeyPatch, limit: str, field: str) -> None:
-    monkeypatch.setattr(f"server.answer.{limit}", 2)
+    monkeypatch.setattr(f"server.generation.completion_output.{limit}", 2)
     told = answer()
     told.add(TOKEN)
     told.add(TOKEN)
@@ -40,7 +40,7 @@ def test_no_answer_grows_without_end(monkeypatch: pytest.MonkeyPatch, limit: str
 
 
 def test_answer_that_is_cleared_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.answer.MAX_TOKENS", 2)
+    monkeypatch.setattr("server.generation.completion_output.MAX_TOKENS", 2)
     told = answer()
     for _ in range(10):
         told.add(TOKEN)

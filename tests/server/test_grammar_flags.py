@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from grammar.source import GrammarSource
-from server.constraint import Constraint
+from server.generation.constraint import Constraint
 from tests.conftest import running_server
 from tests.server.asking import complete, get, refusal, stream, text_of
 from tests.server.configured import error_of, settings

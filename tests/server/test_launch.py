@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from models.source import BUNDLED_MODEL
-from server.port import open_port, url_of
+from server.lifecycle.listener import open_port, url_of
 from tests.server.asking import begun_stream
 from tests.server.program import PROGRAM, SECONDS, SLOW_PROGRAM, refused, running
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from server.logs import LineFormatter, set_up_logging
+from server.lifecycle.logs import LineFormatter, set_up_logging
 
 
 @pytest.fixture(autouse=True)

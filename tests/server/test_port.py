@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from server.port import PortError, open_port, url_of
+from server.lifecycle.listener import PortError, open_port, url_of
 
 
 def test_an_open_port_takes_connections_at_once() -> None:

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from server.loading import Progress
+from server.lifecycle.model_loading import Progress
 
 
 def lines(caplog: pytest.LogCaptureFixture, *steps: tuple[float, float]) -> list[str]:

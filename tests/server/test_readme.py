@@ -5,7 +5,7 @@ import pytest
 
 from server.app import ROUTES
 from server.cli.flags import GROUPS
-from server.constraint import READERS
+from server.generation.constraint import READERS
 from slots.requests.sampling_params import SamplingParams
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.slot_file import DIGEST_SIZE, START, read_slot, write_slot
+from server.api.llama.slot_files import DIGEST_SIZE, START, read_slot, write_slot
 from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest
 from slots.requests.scope import Scope

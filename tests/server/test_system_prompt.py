@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.chat.system_prompt import SystemPrompt, make_system_prompt
-from server.prompt import read_prompts
+from server.generation.prompts import read_prompts
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 from tests.conftest import running_server

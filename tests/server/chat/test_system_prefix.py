@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.api.openai.chat import with_system_prompt
 from server.chat.request import read_chat
 from server.chat.system_prefix import n_system_tokens
 from server.chat.tools.call_format import GENERIC
-from server.openai.chat import with_system_prompt
 from slots.llama import Vocab
 from tests.server.chat.chats import TOOL, assistant, template, user
 from tests.server.chat.templates import ALL, ROLES_ONLY, TAGGED_TOOLS

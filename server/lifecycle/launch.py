@@ -13,10 +13,10 @@ from server.app import create_app
 from server.chat.system_prompt import make_system_prompt
 from server.chat.template.loading import load_chat_template, load_tool_format
 from server.cli.configuration import Configuration
-from server.constraint import compile_constraint
-from server.graceful import GracefulServer
-from server.loading import load_in_background
-from server.port import PortError, open_port, url_of
+from server.generation.constraint import compile_constraint
+from server.lifecycle.listener import PortError, open_port, url_of
+from server.lifecycle.model_loading import load_in_background
+from server.lifecycle.uvicorn_server import GracefulServer
 from server.settings import CompletionDefaults, Settings
 from server.state import ServerState
 from slots.engine import Engine

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from server.generation.sampler_order import as_samplers
 from server.http.fields import Fields, as_boolean, as_integer, as_number, as_strings, expected, first_given
 from server.logit_bias import as_logit_bias
-from server.sampler_order import as_samplers
 from slots.llama import Vocab
 from slots.requests.sampling_params import SamplingParams
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from grammar.matcher import CompiledGrammar
 from server.chat.system_prompt import SystemPrompt, read_system_prompt
 from server.choices import read_n_choices
-from server.constraint import Constraint, read_constraint
+from server.generation.constraint import Constraint, read_constraint
+from server.generation.sampling_options import read_sampling
 from server.http.fields import Fields, expected, first_given, read_boolean, read_integer, read_string, read_strings
-from server.sampling_options import read_sampling
 from server.settings import CompletionDefaults
 from server.unsupported import refuse_unsupported
 from slots.engine import Engine

@@ -5,16 +5,16 @@ from dataclasses import replace
 from starlette.requests import Request
 
 from server.access import chat_template_of, engine_of, settings_of, state_of
+from server.api.openai.chat_request import read_chat_options
+from server.api.openai.chat_response import ChatJson
+from server.api.openai.protocol import Envelope
 from server.chat.prompt import prompt_tokens
 from server.chat.request import Chat, read_chat
 from server.chat.system_prefix import n_system_tokens
 from server.chat.system_prompt import read_system_prompt
+from server.generation.endpoint import Asked
+from server.generation.prompts import Prompt
 from server.http.fields import Fields
-from server.openai.chat_json import ChatJson
-from server.openai.chat_options import read_chat_options
-from server.openai.envelope import Envelope
-from server.prompt import Prompt
-from server.respond import Asked
 from slots.errors import PromptTooLong
 
 

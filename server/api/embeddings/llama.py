@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from server.embedding.endpoint import Query, refuse_to_rank
-from server.embedding.norms import NOT_AT_ALL, normalized
-from server.embedding.openai import read_openai_embeddings
-from server.embedding.texts import read_texts
+from server.api.embeddings.endpoint import Query, refuse_to_rank
+from server.api.embeddings.inputs import read_texts
+from server.api.embeddings.normalize import NOT_AT_ALL, normalized
+from server.api.embeddings.openai import read_openai_embeddings
 from server.http.fields import Fields, expected, first_given, read_integer
 from server.settings import Settings
 from slots.embedding.pooling import Embedding

@@ -5,17 +5,17 @@ from dataclasses import replace
 from starlette.requests import Request
 
 from server.access import engine_of, settings_of, state_of
-from server.completion import read_completion
-from server.completion_options import CompletionOptions
+from server.api.llama.completion import read_completion
+from server.api.llama.infill import make_prompt, marks_of, read_mixed
+from server.api.openai.completions_json import OpenAiCompletionJson
+from server.api.openai.completions_options import read_completions_options
+from server.api.openai.errors import note_openai
+from server.api.openai.protocol import Envelope
+from server.generation.endpoint import Asked
+from server.generation.options import CompletionOptions
+from server.generation.prompts import Prompt, each_prompt, read_prompts
 from server.http.fields import Fields, read_string
-from server.infill import make_prompt, marks_of, read_mixed
 from server.infill_prompt import Gap
-from server.openai.completions_json import OpenAiCompletionJson
-from server.openai.completions_options import read_completions_options
-from server.openai.envelope import Envelope
-from server.openai.errors import note_openai
-from server.prompt import Prompt, each_prompt, read_prompts
-from server.respond import Asked
 
 
 def read_openai_completion(request: Request, fields: Fields) -> Asked:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from server.api.openai.logprobs import Logprobs, read_chat_logprobs
+from server.api.openai.stream_options import wants_usage
 from server.chat.prompt import ChatPrompt
 from server.chat.tools.call_format import ToolFormat
 from server.chat.tools.grammar import call_source, json_source
@@ -9,11 +11,9 @@ from server.chat.tools.output_parser import TurnParser
 from server.chat.tools.preserved import preserved_tokens
 from server.chat.tools.reasoning import Thinking
 from server.chat.tools.request import ToolRequest
-from server.completion_options import CompletionOptions, read_options
-from server.constraint import Constraint
+from server.generation.constraint import Constraint
+from server.generation.options import CompletionOptions, read_options
 from server.http.fields import Fields, expected, read_string
-from server.openai.logprobs import Logprobs, read_chat_logprobs
-from server.openai.stream_options import wants_usage
 from server.settings import REASONING_FORMATS, CompletionDefaults, ReasoningFormat, Settings
 from slots.engine import Engine
 from slots.errors import InvalidRequest

@@ -3,9 +3,9 @@
 from base64 import b64encode
 from dataclasses import dataclass
 
-from server.embedding.endpoint import Query, refuse_to_rank
-from server.embedding.norms import EUCLIDEAN, normalized
-from server.embedding.texts import read_texts
+from server.api.embeddings.endpoint import Query, refuse_to_rank
+from server.api.embeddings.inputs import read_texts
+from server.api.embeddings.normalize import EUCLIDEAN, normalized
 from server.http.fields import Fields, expected, read_integer, read_string
 from server.settings import Settings
 from slots.embedding.pooling import Embedding

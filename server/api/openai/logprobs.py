@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from server.generation.logprobs import candidate_json, logprob_json, token_text
 from server.http.fields import Fields, expected, read_boolean, read_integer
-from server.probabilities_json import candidate_json, logprob_json, token_text
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
 from slots.requests.events import TokenProbabilities

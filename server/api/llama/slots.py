@@ -6,7 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from server.access import engine_of, sessions_of, settings_of
-from server.generation_settings import options_json
+from server.api.llama.generation_settings import options_json
 from server.http.errors import ApiError
 from server.http.json_response import JsonResponse
 from slots.llama import Vocab

@@ -9,18 +9,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.access import engine_of, sessions_of, settings_of, state_of
-from server.answer import Answer
+from server.api.openai.errors import error_for
 from server.cache_scope import salt_of
 from server.choices import check_n_answers, with_seed_of
-from server.completion_options import CompletionOptions
-from server.constraint import compile_constraint
+from server.generation.completion_output import Answer
+from server.generation.constraint import compile_constraint
+from server.generation.options import CompletionOptions
+from server.generation.prompts import Prompt
 from server.http.body import read_body
 from server.http.disconnect import unless_disconnected
 from server.http.event_stream import EventStreamResponse, SendEvent
 from server.http.fields import Fields
 from server.http.json_response import JsonResponse
-from server.openai.errors import error_for
-from server.prompt import Prompt
 from server.running import follow, run_all
 from slots.engine import Engine
 from slots.requests.events import Finished, Token

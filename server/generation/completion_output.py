@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from server.prompt import Prompt
+from server.generation.prompts import Prompt
 from slots.errors import InvalidRequest
 from slots.requests.events import Token, TokenProbabilities
 from slots.requests.request import CompletionRequest

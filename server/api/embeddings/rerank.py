@@ -3,9 +3,9 @@ bodies with `texts`."""
 
 from dataclasses import dataclass
 
-from server.embedding.endpoint import Query
-from server.embedding.rerank_prompt import RerankPrompt
-from server.embedding.texts import check_count, check_length
+from server.api.embeddings.endpoint import Query
+from server.api.embeddings.inputs import check_count, check_length
+from server.api.embeddings.rerank_prompt import RerankPrompt
 from server.http.errors import ApiError
 from server.http.fields import Fields, as_string, expected, read_boolean, read_integer
 from server.settings import Settings

@@ -6,13 +6,13 @@ from starlette.requests import Request
 
 from server.access import engine_of, settings_of
 from server.completion_json import CompletionJson
-from server.completion_options import read_options
+from server.generation.endpoint import Asked
+from server.generation.options import read_options
+from server.generation.prompts import Prompt, mixed_tokens
 from server.http.errors import ApiError
 from server.http.fields import Fields, as_string, expected, read_string
 from server.infill_prompt import FILE, PROJECT, SNIPPET, Gap, Marks, infill_prompt, room_for
 from server.naming import naming
-from server.prompt import Prompt, mixed_tokens
-from server.respond import Asked
 from slots.engine import Engine
 from slots.llama import Vocab
 

@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 
-from server.constraint import Constraint, constraint_json
+from server.generation.constraint import Constraint, constraint_json
 from server.settings import CompletionDefaults
 from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import SamplingParams

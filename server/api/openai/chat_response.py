@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from server.answer import Answer
+from server.api.openai.chat_message import ChatMessage, delta
+from server.api.openai.chat_request import ChatOptions
+from server.api.openai.finish_reason import FinishReason, finish_reason
+from server.api.openai.logprobs import chat_logprobs_json
+from server.api.openai.protocol import Envelope
+from server.api.openai.stream_options import DONE
+from server.api.openai.usage import usage_of
 from server.chat.tools.output_parser import TurnParser
 from server.chat.tools.turn_pieces import CallStart, Piece
 from server.completion_json import timings_json
-from server.openai.chat_message import ChatMessage, delta
-from server.openai.chat_options import ChatOptions
-from server.openai.envelope import Envelope
-from server.openai.finish_reason import FinishReason, finish_reason
-from server.openai.logprobs import chat_logprobs_json
-from server.openai.stream_options import DONE
-from server.openai.usage import usage_of
-from server.respond import FinishedAnswer
+from server.generation.completion_output import Answer
+from server.generation.endpoint import FinishedAnswer
 from slots.llama import Vocab
 from slots.requests.events import Finished, Timings, Token, TokenProbabilities
 

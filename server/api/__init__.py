@@ -1,0 +1,1 @@
+"""The HTTP dialects: a package for each, with its request models, endpoints and error shape."""

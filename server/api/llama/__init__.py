@@ -1,0 +1,1 @@
+"""llama.cpp's dialect: /completion, /infill, /tokenize, /props, /slots."""

@@ -1,0 +1,1 @@
+"""Start, load, listen, stop."""
