@@ -7,7 +7,7 @@ import time
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from benchmarks.prompt_tokens import TEXT
+from benchmarks.harness.prompts import TEXT
 from slots.llama import Batch, Context, Model
 from slots.options import ContextOptions, ModelOptions
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.asking import Answer
+from benchmarks.harness.client import Answer
 
 
 def percentile_ms(seconds: Sequence[float], percent: float) -> float:

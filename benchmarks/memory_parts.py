@@ -4,9 +4,9 @@ import io
 import logging
 from pathlib import Path
 
-from benchmarks.llama_buffers import LlamaBuffers
-from benchmarks.memory_stages import Stages
-from benchmarks.prompt_tokens import TEXT
+from benchmarks.harness.prompts import TEXT
+from benchmarks.memory.llama_buffers import LlamaBuffers
+from benchmarks.memory.stages import Stages
 from grammar.source import GrammarSource
 from slots.engine.grammars import Grammars
 from slots.llama import Batch, Context, Model

@@ -1,6 +1,6 @@
 """Prompts of words, for servers that take no tokens."""
 
-from benchmarks.asking import Prompts
+from benchmarks.harness.client import Prompts
 
 WORDS = """
     the and that with said they then there when what very little big old new good red blue happy friend friends girl

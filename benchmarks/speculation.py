@@ -27,10 +27,10 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks.about import about_this_run, in_words
-from benchmarks.asking import at_once
-from benchmarks.endpoint import Endpoint
-from benchmarks.served import our_program
+from benchmarks.harness.client import at_once
+from benchmarks.harness.llama_client import Endpoint
+from benchmarks.harness.report import about_this_run, in_words
+from benchmarks.harness.server_process import our_program
 from models.source import BUNDLED_MODEL
 
 STORY = (

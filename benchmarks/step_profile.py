@@ -13,7 +13,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from benchmarks.about import about_this_run, in_words
+from benchmarks.harness.report import about_this_run, in_words
 from benchmarks.steps import SECONDS_TO_SETTLE, Stopwatch, load, measure
 from models.source import BUNDLED_MODEL
 from slots.completion.runner import CompletionSteps

@@ -21,7 +21,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmarks.about import about_this_run, in_words
+from benchmarks.harness.report import about_this_run, in_words
 from models.source import BUNDLED_MODEL
 from slots.completion.runner import CompletionSteps
 from slots.engine import Engine

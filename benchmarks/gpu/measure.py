@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.serve_comparison import BARE, SPEED
+from benchmarks.serve.comparison import BARE, SPEED
 
 PEER = "llama-server"
 SAMPLED_ON = {"CPU": "--no-backend-sampling", "GPU": "--backend-sampling"}

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.llama_buffers import LlamaBuffers
-from benchmarks.memory import with_sizes
-from benchmarks.memory_row import MemoryRow, table_head, table_line
-from benchmarks.memory_server import kv_cache_bytes
-from benchmarks.resident import forget_peak, mapped_bytes, peak_bytes, resident_bytes
+from benchmarks.memory.__main__ import with_sizes
+from benchmarks.memory.llama_buffers import LlamaBuffers
+from benchmarks.memory.process import forget_peak, mapped_bytes, peak_bytes, resident_bytes
+from benchmarks.memory.row import MemoryRow, table_head, table_line
+from benchmarks.memory.server import kv_cache_bytes
 from models.source import BUNDLED_MODEL
 from slots.llama import Model
 from slots.options import ModelOptions

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from benchmarks.openai_endpoint import OpenAiEndpoint, usage_of
+from benchmarks.harness.openai_client import OpenAiEndpoint, usage_of
 
 
 class Forgetful(BaseHTTPRequestHandler):

@@ -1,8 +1,8 @@
 """Whether the benchmark of prefixes says that an aim is held."""
 
-from benchmarks.prefix_aims import Aim, aims_table, evaluation_aims, lookup_aims
-from benchmarks.prefix_comparison import Row
-from benchmarks.prefix_lookup import Lookup
+from benchmarks.prefix.comparison import Row
+from benchmarks.prefix.lookup import Lookup
+from benchmarks.prefix.targets import Aim, aims_table, evaluation_aims, lookup_aims
 
 EACH = "for each new one"
 

@@ -4,8 +4,8 @@ from math import inf
 
 import pytest
 
-from benchmarks.asking import Answer
-from benchmarks.prefix_texts import Agreement, Beside, Limits, gap_between
+from benchmarks.harness.client import Answer
+from benchmarks.prefix.texts import Agreement, Beside, Limits, gap_between
 
 PROMPT = [1, 2]
 LIMITS = Limits(gap=0.25, shift=0.5)

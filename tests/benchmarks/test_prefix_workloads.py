@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmarks.prefix_workloads import WORKLOADS
-from benchmarks.workload import Workload
+from benchmarks.harness.workload import Workload
+from benchmarks.prefix.workloads import WORKLOADS
 
 
 @pytest.mark.parametrize("workload", WORKLOADS.values(), ids=WORKLOADS)

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from benchmarks.arrivals import poisson_arrivals, shuffled_kinds
-from benchmarks.asking import Answer, Client, Server, read_events
+from benchmarks.harness.client import Answer, Client, Server, read_events
+from benchmarks.harness.openai_client import text_of
+from benchmarks.harness.prompts import PromptTokens
 from benchmarks.latency import between_tokens_ms, first_token_ms, percentile_ms
-from benchmarks.openai_endpoint import text_of
-from benchmarks.prompt_tokens import PromptTokens
 from benchmarks.prompt_words import PromptWords
 from benchmarks.rounds import largest, median_ratio, medians
-from benchmarks.serve_comparison import BARE, Row, rows_of, table_head, table_line
-from benchmarks.serve_setup import write_results
-from benchmarks.serve_workloads import SAMPLERS, ClosedLoop, OpenLoop
+from benchmarks.serve.comparison import BARE, Row, rows_of, table_head, table_line
+from benchmarks.serve.setup import write_results
+from benchmarks.serve.workloads import SAMPLERS, ClosedLoop, OpenLoop
 
 ROUNDS = [
     {

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.float_copy import write_float_copy
+from benchmarks.prefix.float32_copy import write_float_copy
 from models.source import BUNDLED_MODEL
 from slots.llama import Model
 from slots.options import ContextOptions, EngineOptions, ModelOptions

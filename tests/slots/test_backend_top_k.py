@@ -8,7 +8,7 @@ import llama_cpp.llama_cpp as lib
 import numpy as np
 import pytest
 
-from benchmarks.no_vocab_model import write_model
+from benchmarks.sampling.synthetic_model import write_model
 from slots.errors import ModelLoadError
 from slots.llama import Batch, Context, Model, TopTokens
 from slots.llama.top_k_sampler import TOP_K

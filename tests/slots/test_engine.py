@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 import pytest
 
-from benchmarks.no_vocab_model import write_model
+from benchmarks.sampling.synthetic_model import write_model
 from slots.engine import Engine
 from slots.errors import InvalidRequest, ModelLoadError, PromptTooLong, QueueFull, ShuttingDown, StepFailed
 from slots.llama import Context, DecodeError

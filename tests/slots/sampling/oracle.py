@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.llama_samplers import Handle, LlamaCandidates, LlamaSampler
+from benchmarks.sampling.llama_samplers import Handle, LlamaCandidates, LlamaSampler
 from slots.llama import Logits
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.workspace import Workspace

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from benchmarks.llama_samplers import LlamaSampler, llama_handles
+from benchmarks.sampling.llama_samplers import LlamaSampler, llama_handles
 from slots.llama import Model
 from slots.requests.sampling_params import SamplerName, SamplingParams
 from slots.sampling.chain import build_chain

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.llama_samplers import LlamaSampler, llama_dry
+from benchmarks.sampling.llama_samplers import LlamaSampler, llama_dry
 from slots.llama import Model
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling.samplers.dry import Dry

@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.llama_samplers import LlamaSampler
+from benchmarks.sampling.llama_samplers import LlamaSampler
 from slots.sampling.sampler import quiet
 from slots.sampling.samplers.mirostat import MirostatV1
 from tests.slots.sampling.made_up import examples, make_row, probabilities_of

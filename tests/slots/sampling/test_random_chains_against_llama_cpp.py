@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from benchmarks.llama_samplers import LlamaSampler, llama_handles
+from benchmarks.sampling.llama_samplers import LlamaSampler, llama_handles
 from slots.llama import Model
 from slots.requests.sampling_params import SamplerName, SamplingParams
 from slots.sampling.chain import Chain, build_chain

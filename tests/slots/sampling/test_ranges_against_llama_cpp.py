@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from benchmarks.llama_samplers import LlamaSampler
+from benchmarks.sampling.llama_samplers import LlamaSampler
 from slots.llama import Model
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling.sampler import quiet

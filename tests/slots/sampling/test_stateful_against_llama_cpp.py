@@ -6,7 +6,7 @@ import llama_cpp.llama_cpp as lib
 import numpy as np
 import pytest
 
-from benchmarks.llama_samplers import LlamaSampler
+from benchmarks.sampling.llama_samplers import LlamaSampler
 from slots.llama import Model
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling.logits.candidates import Candidates

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from benchmarks.no_vocab_model import write_model
+from benchmarks.sampling.synthetic_model import write_model
 from models.source import BUNDLED_MODEL
 from slots.engine import Engine
 from slots.errors import ModelLoadError

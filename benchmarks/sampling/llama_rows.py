@@ -7,8 +7,8 @@ from typing import Self
 import llama_cpp.llama_cpp as lib
 import numpy as np
 
-from benchmarks.llama_samplers import LlamaSampler
-from benchmarks.no_vocab_model import write_model
+from benchmarks.sampling.llama_samplers import LlamaSampler
+from benchmarks.sampling.synthetic_model import write_model
 from slots.llama import Batch, Context, Logits, Model
 from slots.options import ContextOptions, ModelOptions
 

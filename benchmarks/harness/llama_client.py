@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from benchmarks.asking import GREEDY, ONE_STREAM, SECONDS, Answer, Client, Server, read_events, timed
+from benchmarks.harness.client import GREEDY, ONE_STREAM, SECONDS, Answer, Client, Server, read_events, timed
 
 
 class CompletionClient(Client[list[int]]):

@@ -1,7 +1,7 @@
 """Draws the plots of docs/samplers.md with the server's own samplers: what each does to one example distribution.
 
     make install EXTRAS=plots
-    .venv/bin/python -m benchmarks.sampler_plots [folder]
+    .venv/bin/python -m benchmarks.sampling.plots [folder]
 
 The same matplotlib gives the same files.
 """
@@ -28,7 +28,7 @@ from slots.sampling.logits.candidates import Candidates
 from slots.sampling.samplers.adaptive_p import AdaptiveP
 from slots.sampling.workspace import Workspace
 
-FOLDER = Path(__file__).parents[1] / "docs" / "samplers"
+FOLDER = Path(__file__).parents[2] / "docs" / "samplers"
 
 END = "<end>"
 WEIGHTS = {

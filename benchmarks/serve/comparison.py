@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
 
-from benchmarks.asking import Prompts, PromptT, Server
 from benchmarks.bare_loop import BareProcess, BareWork
+from benchmarks.harness.client import Prompts, PromptT, Server
+from benchmarks.harness.workload import Workload
 from benchmarks.rounds import Rounds, median_ratio, medians
-from benchmarks.serve_workloads import ClosedLoop
-from benchmarks.workload import Workload
+from benchmarks.serve.workloads import ClosedLoop
 
 SPEED = "tokens/s"
 BARE = "bare loop"

@@ -32,14 +32,14 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.about import about_this_run, in_words
-from benchmarks.endpoint import Endpoint
-from benchmarks.float_copy import write_float_copy
-from benchmarks.prefix_aims import aims_table, evaluation_aims, lookup_aims
-from benchmarks.prefix_comparison import LAYOUTS, Comparison, Flags, Row, Texts
-from benchmarks.prefix_lookup import Lookup, lookups
-from benchmarks.prefix_texts import Limits
-from benchmarks.prefix_workloads import WORKLOADS
+from benchmarks.harness.llama_client import Endpoint
+from benchmarks.harness.report import about_this_run, in_words
+from benchmarks.prefix.comparison import LAYOUTS, Comparison, Flags, Row, Texts
+from benchmarks.prefix.float32_copy import write_float_copy
+from benchmarks.prefix.lookup import Lookup, lookups
+from benchmarks.prefix.targets import aims_table, evaluation_aims, lookup_aims
+from benchmarks.prefix.texts import Limits
+from benchmarks.prefix.workloads import WORKLOADS
 from models.source import BUNDLED_MODEL
 
 OURS: dict[str, Mapping[str, Flags]] = {"burst": {"ours": ()}, "chat": {"ours": ()}, "long": LAYOUTS, "shared": LAYOUTS}
@@ -58,7 +58,7 @@ EXACTLY = {
 }
 """The flags with which a model in 32-bit floats rounds the least."""
 
-RESULTS = Path(__file__).parent / "results" / "prefix.json"
+RESULTS = Path(__file__).parents[1] / "results" / "prefix.json"
 
 
 def table(rows: Sequence[Row]) -> str:

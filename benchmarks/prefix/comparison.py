@@ -5,13 +5,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.asking import Answer
-from benchmarks.endpoint import Endpoint
-from benchmarks.prefix_texts import Agreement, Limits, Uncached, first_tokens
-from benchmarks.prefix_workloads import WORKLOADS, PrefixWorkload
-from benchmarks.prompt_tokens import TEXT, PromptTokens
+from benchmarks.harness.client import Answer
+from benchmarks.harness.llama_client import Endpoint
+from benchmarks.harness.prompts import TEXT, PromptTokens
+from benchmarks.harness.server_process import our_program
+from benchmarks.prefix.texts import Agreement, Limits, Uncached, first_tokens
+from benchmarks.prefix.workloads import WORKLOADS, PrefixWorkload
 from benchmarks.rounds import Rounds, largest, median_ratio, medians
-from benchmarks.served import our_program
 from models.header import read_header
 
 Flags = tuple[str, ...]

@@ -22,16 +22,16 @@ from statistics import median
 import llama_cpp.llama_cpp as lib
 import numpy as np
 
-from benchmarks.about import about_this_run, in_words
-from benchmarks.llama_rows import LlamaRows
-from benchmarks.llama_samplers import Handle, LlamaCandidates, LlamaSampler, llama_handles
+from benchmarks.harness.report import about_this_run, in_words
+from benchmarks.sampling.llama_rows import LlamaRows
+from benchmarks.sampling.llama_samplers import Handle, LlamaCandidates, LlamaSampler, llama_handles
 from models.source import BUNDLED_MODEL
 from slots.llama import Logits, Model
 from slots.options import ModelOptions
 from slots.requests.sampling_params import SamplerName, SamplingParams
 from slots.sampling import RowSampler, Sampler, Surroundings
 
-RESULTS = Path(__file__).parent / "results" / "sampling.json"
+RESULTS = Path(__file__).parents[1] / "results" / "sampling.json"
 VOCABULARIES = (4_096, 32_000, 151_936, 256_000)
 N_ROWS = 16
 SEED = 1

@@ -1,4 +1,4 @@
-"""Draws the speeds that benchmarks.serve found: python -m benchmarks.serve_chart results.json chart.svg
+"""Draws the speeds that benchmarks.serve found: python -m benchmarks.serve.chart results.json chart.svg
 
 Needs matplotlib, which make bench installs; otherwise: make install EXTRAS=plots
 """
@@ -13,7 +13,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.serve_comparison import BARE, SPEED
+from benchmarks.serve.comparison import BARE, SPEED
 
 COLOURS = ("#2f6db5", "#b8620e")
 """Of ours and the peer's bars."""

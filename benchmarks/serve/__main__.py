@@ -14,12 +14,12 @@ The peer's command gets a free port, in place of {port} or as --port at its end.
 cores that there are, and the slots and tokens that ours has: --parallel slots of --ctx tokens.
 """
 
-from benchmarks.about import in_words
-from benchmarks.endpoint import Endpoint
-from benchmarks.prompt_tokens import TEXT, PromptTokens
+from benchmarks.harness.llama_client import Endpoint
+from benchmarks.harness.prompts import TEXT, PromptTokens
+from benchmarks.harness.report import in_words
 from benchmarks.schema import ENDLESS_SCHEMA
-from benchmarks.serve_comparison import Comparison
-from benchmarks.serve_setup import about, arguments_parser, chosen_workloads, running_servers, write_results
+from benchmarks.serve.comparison import Comparison
+from benchmarks.serve.setup import about, arguments_parser, chosen_workloads, running_servers, write_results
 
 
 def main() -> None:

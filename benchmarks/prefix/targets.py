@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.prefix_comparison import Row
-from benchmarks.prefix_lookup import Lookup
+from benchmarks.prefix.comparison import Row
+from benchmarks.prefix.lookup import Lookup
 
 MOST_EVALUATED = {"burst": 1.05, "chat": 1.0}
 """Tokens of prompts for each new one, in any round, by workload."""

@@ -1,4 +1,4 @@
-"""What our program's memory is for: python -m benchmarks.memory_stages MODEL SLOTS TOKENS_OF_A_SLOT
+"""What our program's memory is for: python -m benchmarks.memory.stages MODEL SLOTS TOKENS_OF_A_SLOT
 
 Makes the large things that a server has one after the other, and prints as JSON how many bytes each has added to what
 is resident, without the weights and the KV cache. What is given back to the allocator stays resident, so that a stage
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.resident import mapped_bytes, resident_bytes
+from benchmarks.memory.process import mapped_bytes, resident_bytes
 
 
 class Stages:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from benchmarks.asking import Answer, Prompts, PromptT, Server
+from benchmarks.harness.client import Answer, Prompts, PromptT, Server
 
 
 @dataclass(frozen=True)

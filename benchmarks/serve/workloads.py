@@ -7,9 +7,9 @@ from functools import partial
 from typing import Self
 
 from benchmarks.arrivals import poisson_arrivals, shuffled_kinds
-from benchmarks.asking import Answer, Client, Prompts, PromptT, Server, at_once
+from benchmarks.harness.client import Answer, Client, Prompts, PromptT, Server, at_once
+from benchmarks.harness.workload import Round, Workload
 from benchmarks.latency import between_tokens_ms, first_token_ms
-from benchmarks.workload import Round, Workload
 
 SAMPLERS = {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "min_p": 0.05, "repeat_penalty": 1.0}
 """Spelled out, since servers have other defaults."""

@@ -12,16 +12,16 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.about import about_this_run
-from benchmarks.prefix_workloads import Burst, Chats
-from benchmarks.serve_comparison import SPEED, Row
-from benchmarks.serve_workloads import PENALTY, ClosedLoop, OpenLoop
-from benchmarks.served import Program, our_program
-from benchmarks.workload import Workload
+from benchmarks.harness.report import about_this_run
+from benchmarks.harness.server_process import Program, our_program
+from benchmarks.harness.workload import Workload
+from benchmarks.prefix.workloads import Burst, Chats
+from benchmarks.serve.comparison import SPEED, Row
+from benchmarks.serve.workloads import PENALTY, ClosedLoop, OpenLoop
 from models.header import read_header
 from models.source import BUNDLED_MODEL
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 KINDS = ("closed", "penalty", "streamed", "schema", "burst", "chat", "open")
 MANY = 16
 """Clients of the workloads that are measured with one number of them."""
@@ -123,7 +123,7 @@ def write_results(path: Path, about: Mapping[str, object], rows: Sequence[Row]) 
     if not any(row.measure == SPEED for row in rows):
         print(f"\nThe results are in {path}; a chart shows speeds only, of which there are none")
     elif find_spec("matplotlib"):
-        import_module("benchmarks.serve_chart").draw(result, chart)
+        import_module("benchmarks.serve.chart").draw(result, chart)
         print(f"\nThe results are in {path}, a chart of them in {chart}")
     else:
         print(f"\nThe results are in {path}; there is no chart without matplotlib, which make bench installs")

@@ -6,8 +6,8 @@ from functools import partial
 from statistics import median
 from typing import Any, Self
 
-from benchmarks.asking import Answer, Client, Prompts, PromptT, Server, at_once
-from benchmarks.workload import Round, Workload
+from benchmarks.harness.client import Answer, Client, Prompts, PromptT, Server, at_once
+from benchmarks.harness.workload import Round, Workload
 
 
 @dataclass(frozen=True)

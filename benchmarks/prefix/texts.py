@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Any
 
-from benchmarks.asking import Answer
-from benchmarks.endpoint import Endpoint
+from benchmarks.harness.client import Answer
+from benchmarks.harness.llama_client import Endpoint
 
 _N_PROBS = 10
 

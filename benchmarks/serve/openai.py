@@ -1,4 +1,4 @@
-"""Our server beside another one that speaks OpenAI's dialect: python -m benchmarks.serve_openai [--peer "command"]
+"""Our server beside another one that speaks OpenAI's dialect: python -m benchmarks.serve.openai [--peer "command"]
 
 The workloads are those of benchmarks.serve, but prompts are words and not tokens, so that their lengths are about the
 same only. What they cost is the dialect and the server together: the bare loop is the same as there.
@@ -12,12 +12,12 @@ The peer's command gets a free port, in place of {port} or as --port at its end.
 cores that there are, and the slots and tokens that ours has: --parallel slots of --ctx tokens.
 """
 
-from benchmarks.about import in_words
-from benchmarks.openai_endpoint import OpenAiEndpoint
+from benchmarks.harness.openai_client import OpenAiEndpoint
+from benchmarks.harness.report import in_words
 from benchmarks.prompt_words import PromptWords
 from benchmarks.schema import ENDLESS_SCHEMA
-from benchmarks.serve_comparison import Comparison
-from benchmarks.serve_setup import about, arguments_parser, chosen_workloads, running_servers, write_results
+from benchmarks.serve.comparison import Comparison
+from benchmarks.serve.setup import about, arguments_parser, chosen_workloads, running_servers, write_results
 from models.header import read_header
 
 AS_JSON_SCHEMA = {

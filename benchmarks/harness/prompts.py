@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.asking import Prompts
+from benchmarks.harness.client import Prompts
 
-TEXT = (Path(__file__).parents[1] / "README.md").read_text()
+TEXT = (Path(__file__).parents[2] / "README.md").read_text()
 """Its words are ordinary ones, so their tokens are, too."""
 
 

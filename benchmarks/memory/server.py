@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.endpoint import Endpoint
-from benchmarks.llama_buffers import LlamaBuffers
-from benchmarks.memory_row import MemoryRow
-from benchmarks.prompt_tokens import TEXT, PromptTokens
-from benchmarks.resident import forget_peak, mapped_bytes, peak_bytes, resident_bytes
-from benchmarks.serve_workloads import ClosedLoop
-from benchmarks.served import Program
+from benchmarks.harness.llama_client import Endpoint
+from benchmarks.harness.prompts import TEXT, PromptTokens
+from benchmarks.harness.server_process import Program
+from benchmarks.memory.llama_buffers import LlamaBuffers
+from benchmarks.memory.process import forget_peak, mapped_bytes, peak_bytes, resident_bytes
+from benchmarks.memory.row import MemoryRow
+from benchmarks.serve.workloads import ClosedLoop
 from models.errors import ModelError
 from models.gguf.model_file import read_model_file
 

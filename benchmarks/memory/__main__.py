@@ -28,13 +28,13 @@ from dataclasses import asdict
 from pathlib import Path
 from subprocess import run
 
-from benchmarks.about import about_this_run, in_words
-from benchmarks.memory_row import MemoryRow, table_head, table_line
-from benchmarks.memory_server import Load, measure_server
+from benchmarks.harness.report import about_this_run, in_words
+from benchmarks.memory.row import MemoryRow, table_head, table_line
+from benchmarks.memory.server import Load, measure_server
 from models.header import read_header
 from models.source import BUNDLED_MODEL
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 
 
 def read_arguments() -> argparse.Namespace:
@@ -76,7 +76,7 @@ def with_sizes(command: Sequence[str], n_slots: int, n_ctx: int) -> list[str]:
 
 def measure_stages(model: Path, n_slots: int, n_ctx: int) -> dict[str, float]:
     """Returns what each thing that our program makes adds to its memory, in bytes, in order."""
-    command = [sys.executable, "-m", "benchmarks.memory_stages", str(model), str(n_slots), str(n_ctx)]
+    command = [sys.executable, "-m", "benchmarks.memory.stages", str(model), str(n_slots), str(n_ctx)]
     stages: dict[str, float] = json.loads(run(command, check=True, capture_output=True, text=True).stdout)
     return stages
 

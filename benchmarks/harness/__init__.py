@@ -1,0 +1,1 @@
+"""What the benchmarks share: clients, server processes, prompts, tables."""
