@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-HERE = Path(__file__).parent
+EXAMPLES = Path(__file__).parent / "documented"
 DOCUMENTED_URL = "http://127.0.0.1:8080"
 
 
 def program_for(server: str, name: str, folder: Path) -> Path:
     """Returns a copy of an example that asks this server."""
-    text = (HERE / name).read_text()
+    text = (EXAMPLES / name).read_text()
     assert DOCUMENTED_URL in text
     copy = folder / name
     copy.write_text(text.replace(DOCUMENTED_URL, server))

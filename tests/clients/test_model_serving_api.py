@@ -10,7 +10,7 @@ DOCUMENTED_URL = "http://localhost:8001"
 
 
 def test_example_streams_an_answer(server: str, tmp_path: Path) -> None:
-    text = (Path(__file__).parent / "chat_stream.py").read_text()
+    text = (Path(__file__).parent / "documented" / "chat_stream.py").read_text()
     assert DOCUMENTED_URL in text
     program = tmp_path / "chat_stream.py"
     program.write_text(text.replace(DOCUMENTED_URL, server))

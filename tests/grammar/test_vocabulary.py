@@ -18,7 +18,7 @@ from slots.llama.weights import Weights
 from slots.options import ModelOptions
 
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
-CASES = Path(__file__).parent / "cases"
+CASES = Path(__file__).parent / "gbnf" / "cases"
 VOCABULARIES = ["bundled", "ggml-vocab-llama-spm.gguf", "ggml-vocab-qwen2.gguf", "ggml-vocab-starcoder.gguf"]
 VALUE = {"name": 'Ann "é漢😀" Lee', "age": 36, "tags": ["a", "b/c\\"], "x": {"y": [None, True, -1.5e3]}}
 

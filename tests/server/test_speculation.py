@@ -11,8 +11,8 @@ from slots.options import SpeculationOptions
 from slots.requests.events import Timings
 from tests.conftest import running_server
 from tests.server.asking import complete, get, post, refusal, stream
-from tests.server.configured import configured
-from tests.server.configured import error_of as flags_error_of
+from tests.server.cli.configured import configured
+from tests.server.cli.configured import error_of as flags_error_of
 from tests.server.program import refused
 
 REPEATING = {"prompt": "One day, Tom saw a red ball. " * 8, "n_predict": 48, "ignore_eos": True}

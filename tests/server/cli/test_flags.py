@@ -1,0 +1,273 @@
+from pathlib import Path
+
+import pytest
+
+from models.source import ModelSource
+from server.cli.flags import GROUPS
+from server.settings import Settings
+from slots.options import ContextOptions, EngineOptions, ModelOptions
+from tests.server.cli.configured import configured, error_of, sampling, settings
+from tests.server.headers import HEADER
+
+
+def loading(*flags: str) -> ModelOptions:
+    return configured(*flags).model(HEADER.path)
+
+
+def test_without_flags_everything_is_at_its_default() -> None:
+    assert configured().source == ModelSource()
+    assert configured().context == ContextOptions()
+    assert configured().engine == EngineOptions()
+    assert loading() == ModelOptions(HEADER.path)
+    assert settings() == Settings(HEADER.path, "bundled", HEADER.chat_template)
+
+
+@pytest.mark.parametrize(
+    ("flags", "alias"),
+    [(("-m", "some/a.gguf"), "some/a.gguf"), (("-hf", "u/r:Q8_0"), "u/r:Q8_0"), (("-m", "a.gguf", "-a", "b"), "b")],
+)
+def test_a_model_is_called_by_its_alias_or_as_it_was_asked_for(flags: tuple[str, ...], alias: str) -> None:
+    assert settings(*flags).alias == alias
+
+
+def test_the_repeat_penalty_is_1_1_by_default() -> None:
+    assert sampling().repeat_penalty == 1.1
+
+
+def test_openais_dialect_has_a_repeat_penalty_only_if_a_flag_says_so() -> None:
+    assert settings().openai_defaults.sampling.repeat_penalty == 1.0
+    assert settings("--repeat-penalty", "1.3").openai_defaults.sampling.repeat_penalty == 1.3
+    assert settings("--temp", "0.5").openai_defaults.sampling.temperature == 0.5
+
+
+@pytest.mark.parametrize(
+    ("flags", "source"),
+    [
+        ("-m a.gguf", ModelSource(model_file=Path("a.gguf"))),
+        ("--model a.gguf", ModelSource(model_file=Path("a.gguf"))),
+        ("-hf u/r:Q8_0", ModelSource(repository="u/r:Q8_0")),
+        ("-hfr u/r -hff f.gguf", ModelSource(repository="u/r", hub_file="f.gguf")),
+        ("--hf-repo u/r --hf-file f.gguf", ModelSource(repository="u/r", hub_file="f.gguf")),
+        ("-hf u/r -hft secret --offline", ModelSource(repository="u/r", token="secret", offline=True)),
+    ],
+)
+def test_flags_of_the_source(flags: str, source: ModelSource) -> None:
+    assert configured(*flags.split()).source == source
+
+
+@pytest.mark.parametrize(
+    ("flags", "field", "value"),
+    [
+        ("-ngl 12", "n_gpu_layers", 12),
+        ("--gpu-layers all", "n_gpu_layers", -1),
+        ("--n-gpu-layers auto", "n_gpu_layers", -1),
+        ("-sm row", "split_mode", "row"),
+        ("-ts 3,1", "tensor_split", (3.0, 1.0)),
+        ("--tensor-split 3/1", "tensor_split", (3.0, 1.0)),
+        ("-mg 1", "main_gpu", 1),
+        ("--mlock", "mlock", True),
+        ("--no-mmap", "mmap", False),
+        ("--no-mmap --mmap", "mmap", True),
+    ],
+)
+def test_flags_of_loading(flags: str, field: str, value: object) -> None:
+    assert getattr(loading(*flags.split()), field) == value
+
+
+@pytest.mark.parametrize(
+    ("flags", "field", "value"),
+    [
+        ("-c 4096", "n_ctx", 4096),
+        ("--ctx-size=4096", "n_ctx", 4096),
+        ("-b 64", "n_batch", 64),
+        ("-ub 32", "n_ubatch", 32),
+        ("-np 8", "n_parallel", 8),
+        ("-t 3", "n_threads", 3),
+        ("-t -1", "n_threads", 0),
+        ("-tb 5", "n_threads_batch", 5),
+        ("-fa", "flash_attention", "on"),
+        ("-fa off", "flash_attention", "off"),
+        ("--flash-attn 1", "flash_attention", "on"),
+        ("-ctk q8_0", "cache_type_k", "q8_0"),
+        ("--cache-type-v bf16", "cache_type_v", "bf16"),
+        ("-no-kvu", "kv_unified", False),
+        ("--no-kv-unified -kvu", "kv_unified", True),
+        ("--rope-scaling yarn", "rope_scaling", "yarn"),
+        ("--rope-scale 4", "rope_freq_scale", 0.25),
+        ("--rope-freq-scale 0.5", "rope_freq_scale", 0.5),
+        ("--rope-freq-base 1e6", "rope_freq_base", 1e6),
+        ("--yarn-orig-ctx 2048", "yarn_orig_ctx", 2048),
+        ("--yarn-ext-factor -1.5", "yarn_ext_factor", -1.5),
+        ("--yarn-attn-factor 0.5", "yarn_attn_factor", 0.5),
+        ("--yarn-beta-slow 2", "yarn_beta_slow", 2.0),
+        ("--yarn-beta-fast 16", "yarn_beta_fast", 16.0),
+    ],
+)
+def test_flags_of_the_context(flags: str, field: str, value: object) -> None:
+    assert getattr(configured(*flags.split()).context, field) == value
+
+
+def test_flags_of_the_server() -> None:
+    found = settings("--host", "::1", "--port", "9", "-a", "name", "--no-slots", "--shutdown-timeout", "3")
+    assert (found.host, found.port, found.alias, found.show_slots) == ("::1", 9, "name", False)
+    assert found.shutdown_timeout == 3
+    assert configured("--max-queue", "2").engine == EngineOptions(max_queue=2)
+
+
+@pytest.mark.parametrize("flag", ["-v", "--verbose", "--log-verbose"])
+def test_flags_of_the_log(flag: str) -> None:
+    assert configured(flag).verbose
+    assert not configured().verbose
+
+
+def test_keys_come_with_commas_from_several_flags_and_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("# of the team\nfour\n\nfive\n")
+    assert settings("--api-key", "one,two", "--api-key", "three").api_keys == ("one", "two", "three")
+    assert settings("--api-key", "one", "--api-key-file", str(file)).api_keys == ("one", "four", "five")
+
+
+def test_the_chat_template_is_the_headers() -> None:
+    assert settings().chat_template == HEADER.chat_template
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("-c many", "argument -c/--ctx-size: expected a whole number from 0 to 2147483647, got 'many'"),
+        ("-np 0", "argument -np/--parallel: expected a whole number of 1 or more, got '0'"),
+        ("--port 65536", "argument --port: expected a whole number from 0 to 65535, got '65536'"),
+        (
+            "-ngl most",
+            "argument -ngl/--gpu-layers/--n-gpu-layers: expected a number of layers, 'auto' or 'all', got 'most'",
+        ),
+        ("-fa maybe", "argument -fa/--flash-attn: expected one of on, off, auto, got 'maybe'"),
+        ("-sm half", "argument -sm/--split-mode: expected one of none, layer, row, tensor, got 'half'"),
+        ("-ts 1,x", "argument -ts/--tensor-split: expected numbers of 0 or more with commas between them, such as 3,1"),
+        ("-hf model", "argument -hf/-hfr/--hf-repo: expected USER/REPO or USER/REPO:QUANT, got 'model'"),
+        ("--rope-scale 0", "argument --rope-scale: expected a number above 0, got '0'"),
+        ("--api-key ,", "argument --api-key: expected a key, got ','"),
+        ("--model", "argument -m/--model: expected one argument"),
+        ("-m a.gguf -hf u/r", "-m/--model and -hf/--hf-repo: expected one of them, got a.gguf and u/r"),
+        ("-hff f.gguf", "-hff/--hf-file: expected -hf/--hf-repo with it, got f.gguf alone"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_the_flag(
+    capsys: pytest.CaptureFixture[str], flags: str, message: str
+) -> None:
+    assert error_of(capsys, *flags.split()).startswith(message)
+
+
+def test_a_key_file_that_cannot_be_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    message = error_of(capsys, "--api-key-file", str(tmp_path / "none"))
+    assert message.startswith("argument --api-key-file: expected a file of keys, but")
+    assert message.endswith("cannot be read: No such file or directory")
+
+
+def test_a_key_file_without_keys_does_not_open_the_server(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("# none\n")
+    assert error_of(capsys, "--api-key-file", str(tmp_path / "keys")).endswith("has none")
+
+
+@pytest.mark.parametrize("flag", ["-nkvo", "-ng", "--no-warmup", "--ctx", "-cr", "-c8"])
+def test_a_flag_there_is_not_is_unrecognized(capsys: pytest.CaptureFixture[str], flag: str) -> None:
+    assert error_of(capsys, flag) == f"unrecognized arguments: {flag}"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "field", "value"),
+    [
+        ("LLAMA_ARG_CTX_SIZE", "512", "n_ctx", 512),
+        ("LLAMA_ARG_BATCH", "64", "n_batch", 64),
+        ("LLAMA_ARG_UBATCH", "32", "n_ubatch", 32),
+        ("LLAMA_ARG_N_PARALLEL", "2", "n_parallel", 2),
+        ("LLAMA_ARG_THREADS", "3", "n_threads", 3),
+        ("LLAMA_ARG_FLASH_ATTN", "enabled", "flash_attention", "on"),
+        ("LLAMA_ARG_CACHE_TYPE_K", "q8_0", "cache_type_k", "q8_0"),
+        ("LLAMA_ARG_KV_UNIFIED", "off", "kv_unified", False),
+        ("LLAMA_ARG_NO_KV_UNIFIED", "", "kv_unified", False),
+        ("LLAMA_ARG_ROPE_SCALE", "2", "rope_freq_scale", 0.5),
+        ("LLAMA_ARG_YARN_BETA_FAST", "8", "yarn_beta_fast", 8.0),
+    ],
+)
+def test_a_variable_stands_in_for_its_flag(variable: str, text: str, field: str, value: object) -> None:
+    assert getattr(configured(environ={variable: text}).context, field) == value
+
+
+def test_a_flag_wins_over_its_variable() -> None:
+    assert configured("-c", "1024", environ={"LLAMA_ARG_CTX_SIZE": "512"}).context.n_ctx == 1024
+    assert configured("-kvu", environ={"LLAMA_ARG_NO_KV_UNIFIED": "1"}).context.kv_unified
+    assert settings("--api-key", "a", environ={"LLAMA_API_KEY": "b"}).api_keys == ("a",)
+
+
+def test_a_flag_wins_over_a_variable_that_names_a_model_of_another_kind() -> None:
+    on_the_hub = {"LLAMA_ARG_HF_REPO": "u/r", "LLAMA_ARG_HF_FILE": "b.gguf"}
+    assert configured("-m", "a.gguf", environ=on_the_hub).source == ModelSource(Path("a.gguf"))
+    assert configured("-hf", "u/r", environ={"LLAMA_ARG_MODEL": "a.gguf"}).source == ModelSource(repository="u/r")
+
+
+def test_variables_that_have_names_of_their_own() -> None:
+    assert configured("-hf", "u/r", environ={"HF_TOKEN": "secret"}).source.token == "secret"
+    assert settings(environ={"LLAMA_API_KEY": "a,b"}).api_keys == ("a", "b")
+    assert not settings(environ={"LLAMA_ARG_ENDPOINT_SLOTS": "false"}).show_slots
+
+
+@pytest.mark.parametrize("word", ["on", "enabled", "true", "1"])
+def test_a_variable_turns_a_switch_on(word: str) -> None:
+    assert configured(environ={"LLAMA_ARG_OFFLINE": word}).source.offline
+
+
+@pytest.mark.parametrize("word", ["off", "disabled", "false", "0", ""])
+def test_a_variable_turns_a_switch_off(word: str) -> None:
+    assert not configured(environ={"LLAMA_ARG_OFFLINE": word}).source.offline
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "message"),
+    [
+        ("LLAMA_ARG_PORT", "http", "expected a whole number from 0 to 65535, got 'http'"),
+        ("LLAMA_ARG_TOP_P", "2", "expected a number from 0 to 1, got 2.0"),
+        ("LLAMA_ARG_MMAP", "yes", "expected one of on, enabled, true, 1, off, disabled, false, 0, got 'yes'"),
+    ],
+)
+def test_a_wrong_value_of_a_variable_names_the_variable(
+    capsys: pytest.CaptureFixture[str], variable: str, text: str, message: str
+) -> None:
+    assert error_of(capsys, environ={variable: text}) == f"variable {variable}: {message}"
+
+
+def help_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as caught:
+        configured("--help")
+    assert caught.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_fits_a_terminal_of_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert max(map(len, help_text(capsys, monkeypatch).splitlines())) <= 80
+
+
+def test_help_shows_groups_flags_variables_and_defaults(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = " ".join(help_text(capsys, monkeypatch).split())
+    for group in GROUPS:
+        assert f"{group.title}:" in shown
+        for flag in group.flags:
+            assert flag.spelling in shown
+            assert flag.variable is None or f"env {flag.variable})" in shown
+    assert "-np, --parallel N slots: requests served at the same time (default 4; env LLAMA_ARG_N_PARALLEL)" in shown
+    assert "'auto' or 'all' (default all; env LLAMA_ARG_N_GPU_LAYERS)" in shown
+    assert "(default 1.1; env LLAMA_ARG_REPEAT_PENALTY)" in shown
+
+
+def test_version_names_the_program_and_its_bindings(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        configured("--version")
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("llama-slots ")
+    assert ", llama-cpp-python " in shown

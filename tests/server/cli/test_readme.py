@@ -1,0 +1,31 @@
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from server.app import ROUTES
+from server.cli.flags import GROUPS
+from server.generation.constraint import READERS
+from slots.requests.sampling_params import SamplingParams
+
+README = (Path(__file__).parents[3] / "README.md").read_text()
+
+
+@pytest.mark.parametrize("spelling", [flag.spelling.replace("|", "\\|") for group in GROUPS for flag in group.flags])
+def test_the_readme_has_every_flag(spelling: str) -> None:
+    assert f"`{spelling}`" in README
+
+
+@pytest.mark.parametrize("path", [route.path for route in ROUTES])
+def test_the_readme_has_every_endpoint(path: str) -> None:
+    assert f"{path}`" in README
+
+
+@pytest.mark.parametrize("option", [option.name for option in fields(SamplingParams)])
+def test_the_readme_has_every_sampling_option(option: str) -> None:
+    assert f"`{option}`" in README
+
+
+@pytest.mark.parametrize("option", READERS)
+def test_the_readme_has_every_way_to_constrain_output(option: str) -> None:
+    assert f"`{option}`" in README
