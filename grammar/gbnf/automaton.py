@@ -3,21 +3,66 @@
 Numbers of repetitions above one count as any number. What it tells holds for the lexeme, and for some longer texts.
 """
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from grammar.gbnf.alphabet import Alphabet
+from grammar.gbnf.checks import may_be_empty
+from grammar.gbnf.lexemes import Lexeme
 from grammar.gbnf.syntax_tree import (
     Alternatives,
     Characters,
     Expression,
     Literal,
+    Ranges,
     Reference,
     Repetition,
     Rule,
     Sequence,
+    walk,
 )
+from grammar.limits import Deadline
+
+
+class Alphabet:
+    """Classes of characters that the grammar treats alike. A set of characters is an integer with a bit per class."""
+
+    def __init__(self, rules: Mapping[str, Rule]) -> None:
+        starts = {0}
+        for rule in rules.values():
+            for first, last in _ranges_in(rule):
+                starts |= {first, last + 1}
+        self._starts = sorted(starts)
+        self._known: dict[Ranges, int] = {}
+
+    def set_of(self, ranges: Ranges) -> int:
+        """The set of the characters in some ranges, which have to be of the grammar."""
+        known = self._known.get(ranges)
+        if known is None:
+            known = 0
+            for first, last in ranges:
+                known |= (1 << bisect_left(self._starts, last + 1)) - (1 << bisect_left(self._starts, first))
+            self._known[ranges] = known
+        return known
+
+    def character(self, character: str) -> int:
+        """The set of one character of the grammar."""
+        return 1 << bisect_left(self._starts, ord(character))
+
+    def meeting(self, first: int, last: int) -> int:
+        """The set of the classes that have any character from `first` to `last`, which may be any."""
+        return (1 << bisect_right(self._starts, last)) - (1 << (bisect_right(self._starts, first) - 1))
+
+
+def _ranges_in(rule: Rule) -> Iterable[tuple[int, int]]:
+    for part in walk(rule.body):
+        match part:
+            case Literal(text):
+                yield from ((ord(character), ord(character)) for character in text)
+            case Characters(ranges):
+                yield from ranges
+
 
 START = 0
 """The position before the first character."""
@@ -117,3 +162,39 @@ def _either(spans: list[_Span]) -> _Span:
     first = [position for span in spans for position in span.first]
     last = [position for span in spans for position in span.last]
     return _Span(any(span.may_be_empty for span in spans), first, last)
+
+
+class Regular:
+    """Answers questions about lexemes, each once."""
+
+    def __init__(self, rules: Mapping[str, Rule], empty_rules: Container[str], deadline: Deadline) -> None:
+        """`empty_rules` are those that match the empty text."""
+        self._rules = rules
+        self._empty_rules = empty_rules
+        self._deadline = deadline
+        self.alphabet = Alphabet(rules)
+        self._positions: dict[Lexeme, Positions] = {}
+
+    def may_be_empty(self, expression: Expression) -> bool:
+        """Whether an expression matches the empty text."""
+        return may_be_empty(expression, self._empty_rules)
+
+    def is_repetition(self, expression: Expression) -> bool:
+        """Whether an expression matches any number of something, from zero or one on. Then what it matches twice in a
+        row, it matches at once."""
+        match expression:
+            case Repetition(_, least, None):
+                return least <= 1
+            case Reference(name):
+                return self.is_repetition(self._rules[name].body)
+            case Sequence((only,)) | Alternatives((only,)):
+                return self.is_repetition(only)
+        return False
+
+    def positions(self, lexeme: Lexeme) -> Positions:
+        """The characters of a lexeme."""
+        known = self._positions.get(lexeme)
+        if known is None:
+            self._deadline.check()
+            known = self._positions[lexeme] = Positions(lexeme.expression, self._rules, self.alphabet)
+        return known

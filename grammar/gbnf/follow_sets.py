@@ -6,10 +6,17 @@ A terminal is a number, a set of them an integer with a bit for each.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from grammar.gbnf.bits import bits
+from grammar.gbnf.automaton import Regular
 from grammar.gbnf.lexemes import Call, Chain, Fork, Lexeme, Loop, Piece, Terminal, TokenLexeme
-from grammar.gbnf.regular import Regular
 from grammar.limits import Deadline
+
+
+def bits(numbers: int) -> Iterator[int]:
+    """The numbers in a set, in order."""
+    while numbers:
+        lowest = numbers & -numbers
+        yield lowest.bit_length() - 1
+        numbers ^= lowest
 
 
 @dataclass(frozen=True, slots=True)

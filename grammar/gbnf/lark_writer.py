@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Mapping
 from itertools import count
 
-from grammar.gbnf.characters import ANY_CHARACTER, Ranges
 from grammar.gbnf.checks import ROOT
 from grammar.gbnf.lexemes import Call, Chain, Fork, Lexeme, Loop, Piece, TokenLexeme
 from grammar.gbnf.syntax_tree import (
+    ANY_CHARACTER,
     Alternatives,
     Characters,
     Expression,
     Literal,
+    Ranges,
     Reference,
     Repetition,
     Rule,

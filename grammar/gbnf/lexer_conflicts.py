@@ -9,11 +9,9 @@ character never goes on, so there is always a way.
 
 from collections.abc import Iterable, Mapping
 
-from grammar.gbnf.automaton import START, Positions
-from grammar.gbnf.bits import bits
-from grammar.gbnf.follow_sets import Order
+from grammar.gbnf.automaton import START, Positions, Regular
+from grammar.gbnf.follow_sets import Order, bits
 from grammar.gbnf.lexemes import Lexeme, Terminal, TokenLexeme
-from grammar.gbnf.regular import Regular
 from grammar.limits import Deadline
 
 _MAX_PAIRED = 500

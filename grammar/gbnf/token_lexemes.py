@@ -7,12 +7,10 @@ written as disjoint ones, and a token is refused next to text that may begin lik
 from collections.abc import Iterator
 
 from grammar.errors import GrammarError
-from grammar.gbnf.bits import bits
-from grammar.gbnf.characters import LAST_CHARACTER
-from grammar.gbnf.follow_sets import Order
+from grammar.gbnf.automaton import Regular
+from grammar.gbnf.follow_sets import Order, bits
 from grammar.gbnf.lexemes import Lexeme, TokenLexeme
-from grammar.gbnf.regular import Regular
-from grammar.gbnf.syntax_tree import Grammar, Token, walk
+from grammar.gbnf.syntax_tree import LAST_CHARACTER, Grammar, Token, walk
 from grammar.vocabulary import GrammarVocabulary
 
 _FIRST_BEYOND_ASCII = 0x80

@@ -1,11 +1,11 @@
 """From GBNF to llguidance's form of a grammar."""
 
+from grammar.gbnf.automaton import Regular
 from grammar.gbnf.checks import ROOT, check, may_be_empty, rules_that, without_dead_ends
-from grammar.gbnf.cutting import Cutter
 from grammar.gbnf.follow_sets import Order
 from grammar.gbnf.lark_writer import LarkWriter
+from grammar.gbnf.lexemes import Cutter
 from grammar.gbnf.lexer_conflicts import Clashes
-from grammar.gbnf.regular import Regular
 from grammar.gbnf.right_recursion import unrolled
 from grammar.gbnf.syntax_tree import Grammar
 from grammar.gbnf.token_lexemes import Tokens

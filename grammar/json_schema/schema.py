@@ -5,8 +5,7 @@ import re
 from typing import NoReturn
 
 from grammar.errors import GrammarError
-from grammar.intersections import check_intersections
-from grammar.json_schema.checks import check_completable
+from grammar.json_schema.checks import check_completable, check_intersections
 from grammar.json_schema.subschemas import Schema, subschemas
 from grammar.limits import MAX_DEPTH
 from grammar.regex import expression_error
