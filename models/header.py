@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import ModelFileError
-from models.gguf.model_file import ModelFile, read_model_file
+from models.gguf.model_file import ModelFile, read_model_file, read_other_parts
 from models.gguf.types import FILE_TYPES
-from models.split import read_other_parts
 
 TOKENS = "tokenizer.ggml.tokens"
 

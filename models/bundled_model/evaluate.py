@@ -14,18 +14,16 @@ from random import Random
 
 import numpy as np
 
-from models.bundled_model.arithmetic import arithmetic
 from models.bundled_model.corpus.chat import chat_prompt
 from models.bundled_model.corpus.code import any_recipe, function
 from models.bundled_model.corpus.fim import CUTS, Infill, draw_infill, prompt
 from models.bundled_model.corpus.howto import HELD_OUT_TASKS
 from models.bundled_model.corpus.mixture import documents
-from models.bundled_model.corpus.phrasing import capitalized
-from models.bundled_model.corpus.questions import ANY_FACT, Exchange
+from models.bundled_model.corpus.phrasing import BREAK, capitalized
+from models.bundled_model.corpus.questions import ANY_FACT, Exchange, arithmetic
 from models.bundled_model.corpus.stories import load_stories
 from models.bundled_model.held_out import INFILLS
 from models.bundled_model.llama_runner import CONTEXT_LENGTH, GREEDY, SERVER_DEFAULTS, Runner, Sampling
-from models.bundled_model.prompt_breaks import BREAK
 
 SEED = 4
 LOSS_TOKENS_A_KIND = 4_000

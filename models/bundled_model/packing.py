@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from models.bundled_model.prompt_breaks import BREAK
+from models.bundled_model.corpus.phrasing import BREAK
 
 DOCUMENTS_AT_ONCE = 2000
 SHORTEST_REMAINDER = 48

@@ -17,13 +17,12 @@ from torch import Tensor
 
 from models.bundled_model.checkpoint import save_checkpoint
 from models.bundled_model.corpus.mixture import documents
+from models.bundled_model.corpus.phrasing import BREAK
 from models.bundled_model.corpus.stories import load_stories
 from models.bundled_model.export import export
 from models.bundled_model.network import Network, Shape
-from models.bundled_model.optimizer import Muon
+from models.bundled_model.optimizer import Budget, Muon, learning_rate_factor, wants_long_sequences
 from models.bundled_model.packing import batches, encoded
-from models.bundled_model.prompt_breaks import BREAK
-from models.bundled_model.schedule import Budget, learning_rate_factor, wants_long_sequences
 from models.bundled_model.tokenizer import VOCAB_SIZE, train_tokenizer
 
 CORPUS_SEED, LONG_CORPUS_SEED, HELD_OUT_SEED = 1, 2, 3

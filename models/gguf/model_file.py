@@ -1,6 +1,7 @@
 """One GGUF file of a model: opened, checked to be whole, and asked for single values."""
 
 import mmap
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,3 +103,43 @@ def _check_start(path: Path, start: bytes) -> None:
         raise ModelFileError(f"{path} is a big-endian GGUF file, expected a little-endian one")
     if len(version) == 4 and little not in VERSIONS:
         raise ModelFileError(f"{path} has GGUF version {little}, expected {' or '.join(map(str, VERSIONS))}")
+
+
+PART_NAME = re.compile(r"(?P<name>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
+
+
+def read_other_parts(first: ModelFile) -> list[ModelFile]:
+    """Returns the files of a model after its first one; none if it is not split.
+
+    Raises ModelFileError if `first` is not the first part, or one of the others is missing, damaged or foreign to it.
+    """
+    count = first.integer("split.count") or 1
+    if count == 1:
+        return []
+    name = PART_NAME.fullmatch(first.path.name)
+    number = (first.integer("split.no") or 0) + 1
+    if number != 1:
+        expected = (
+            f"expected the first part, {_part_path(first.path, name, 1, count).name}" if name else "expected part 1"
+        )
+        raise ModelFileError(f"{first.path} is part {number} of {count} of a model, {expected}")
+    if name is None or int(name["number"]) != 1 or int(name["count"]) != count:
+        raise ModelFileError(
+            f"{first.path} is the first of {count} parts of a model, so its name is expected to end in "
+            f"-00001-of-{count:05d}.gguf"
+        )
+    return [_read_part(_part_path(first.path, name, number, count), number, count) for number in range(2, count + 1)]
+
+
+def _part_path(path: Path, name: re.Match[str], number: int, count: int) -> Path:
+    return path.with_name(f"{name['name']}-{number:05d}-of-{count:05d}.gguf")
+
+
+def _read_part(path: Path, number: int, count: int) -> ModelFile:
+    if not path.exists():
+        raise ModelFileError(f"part {number} of {count} of the model is missing: {path}")
+    part = read_model_file(path)
+    found = (part.integer("split.no") or 0) + 1, part.integer("split.count")
+    if found != (number, count):
+        raise ModelFileError(f"{path} is part {found[0]} of {found[1]} of a model, expected part {number} of {count}")
+    return part

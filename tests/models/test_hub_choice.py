@@ -1,7 +1,7 @@
 import pytest
 
-from models.choice import choose_files
 from models.errors import HubError
+from models.hub import choose_files
 
 QUANTIZED = ["README.md", "m-IQ4_XS.gguf", "m-Q4_K_M.gguf", "m-Q8_0.gguf", "m-bf16.gguf"]
 SPLIT = [f"BF16/m-BF16-0000{number}-of-00003.gguf" for number in (1, 2, 3)]

@@ -3,9 +3,9 @@
 from random import Random
 
 from models.bundled_model.corpus.dialogues import StoryTeller, dialogue
+from models.bundled_model.corpus.phrasing import maybe_break
 from models.bundled_model.corpus.questions import ANY_FACT
-from models.bundled_model.prompt_breaks import maybe_break
-from models.bundled_model.special_tokens import IM_END, IM_START
+from models.bundled_model.tokenizer import IM_END, IM_START
 
 SYSTEM_PROMPTS = [
     "You are a helpful assistant.", "You are a helpful assistant.", "You are a friendly assistant.", "Be kind.",

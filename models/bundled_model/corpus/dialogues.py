@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from models.bundled_model.arithmetic import arithmetic
 from models.bundled_model.corpus.code import from_recipe
 from models.bundled_model.corpus.code_recipes import RECIPES
 from models.bundled_model.corpus.howto import draw_task, numbered, steps, words_of
 from models.bundled_model.corpus.phrasing import filled
-from models.bundled_model.corpus.questions import ANY_FACT, Exchange
-from models.bundled_model.corpus.small_talk import ANY_SMALL_TALK, unknown
-from models.bundled_model.tailored import json_object, name_exchanges, repetition
+from models.bundled_model.corpus.questions import ANY_FACT, Exchange, arithmetic
+from models.bundled_model.corpus.small_talk import ANY_SMALL_TALK, json_object, name_exchanges, repetition, unknown
 
 LONGEST_TOLD_STORY = 900
 STORY_ASKED = ["Tell me a story.", "Tell me a short story.", "Can you tell me a story?", "Write a short story.",

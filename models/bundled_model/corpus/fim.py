@@ -8,7 +8,7 @@ from random import Random
 
 from models.bundled_model.corpus.code import module
 from models.bundled_model.corpus.phrasing import listed
-from models.bundled_model.special_tokens import FILE_SEP, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, REPO_NAME
+from models.bundled_model.tokenizer import FILE_SEP, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, REPO_NAME
 
 SUFFIX_FIRST_SHARE = 0.15
 REPOSITORY_SHARE = 0.35

@@ -6,8 +6,7 @@ from string import Template
 from zlib import crc32
 
 from models.bundled_model.corpus.howto_tasks import FAMILIES, Family
-from models.bundled_model.corpus.phrasing import capitalized
-from models.bundled_model.prompt_breaks import maybe_break
+from models.bundled_model.corpus.phrasing import capitalized, maybe_break
 
 HELD_OUT_SHARE = 10
 ARTICLES = ("a ", "an ", "the ", "your ", "to ")

@@ -9,9 +9,9 @@ from models.bundled_model.corpus.code import module
 from models.bundled_model.corpus.dialogues import StoryTeller
 from models.bundled_model.corpus.fim import fim_document
 from models.bundled_model.corpus.howto import howto_document
+from models.bundled_model.corpus.phrasing import with_breaks
 from models.bundled_model.corpus.stories import renamed
-from models.bundled_model.prompt_breaks import with_breaks
-from models.bundled_model.special_tokens import END_OF_TEXT
+from models.bundled_model.tokenizer import END_OF_TEXT
 
 LONG_DIALOGUE = (20, 45)
 

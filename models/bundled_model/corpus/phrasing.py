@@ -1,5 +1,6 @@
 """Small helpers that vary how a generated text is worded."""
 
+import re
 from collections.abc import Sequence
 from random import Random
 from string import Template
@@ -42,3 +43,24 @@ def joined(items: Sequence[str]) -> str:
 def filled(rng: Random, templates: Sequence[str], **words: object) -> str:
     """One of the templates, its $names replaced by the words."""
     return Template(rng.choice(templates)).substitute(words)
+
+
+BREAK = "\x1f"
+BROKEN_SHARE = 0.25
+MOST_BREAKS = 3
+BREAKABLE = re.compile(r"(?<= )(?=\S)|(?=\n)")
+
+
+def with_breaks(text: str, rng: Random) -> str:
+    """The text, in some cases with breaks after some of its spaces or before some of its line ends."""
+    if rng.random() >= BROKEN_SHARE:
+        return text
+    places = [match.start() for match in BREAKABLE.finditer(text)]
+    for place in sorted(rng.sample(places, min(len(places), rng.randint(1, MOST_BREAKS))), reverse=True):
+        text = text[:place] + BREAK + text[place:]
+    return text
+
+
+def maybe_break(rng: Random) -> str:
+    """A break or nothing, for a place where prompts often end."""
+    return BREAK if rng.random() < 0.5 else ""
