@@ -15,7 +15,7 @@ from server.generation.sampling_options import read_sampling
 from slots.llama import Vocab
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, RANGES, SamplerName, SamplingParams
 from slots.sampling import Sampler, Surroundings
-from slots.sampling.workspace import Workspace
+from slots.sampling.logits.workspace import Workspace
 
 FOLDER = Path(__file__).parents[1] / "docs"
 PAGE = (FOLDER / "samplers.md").read_text()

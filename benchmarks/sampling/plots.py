@@ -25,8 +25,8 @@ from matplotlib.path import Path as Outline
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplerName, SamplingParams
 from slots.sampling import Sampler, Surroundings
 from slots.sampling.logits.candidates import Candidates
+from slots.sampling.logits.workspace import Workspace
 from slots.sampling.samplers.adaptive_p import AdaptiveP
-from slots.sampling.workspace import Workspace
 
 FOLDER = Path(__file__).parents[2] / "docs" / "samplers"
 

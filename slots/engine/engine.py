@@ -10,7 +10,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
-from slots.cache.saved_slot import SavedSlot
+from slots.cache.saved_slot import SavedSlot, fingerprint
 from slots.completion.runner import CompletionSteps
 from slots.context_shift import LEAST_MOVABLE, cut_prompt, n_kept
 from slots.embedding.pooling import Embedding
@@ -29,7 +29,6 @@ from slots.errors import (
     ShuttingDown,
     StepFailed,
 )
-from slots.fingerprint import fingerprint
 from slots.llama import Model
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.requests.events import SlotStatus

@@ -2,8 +2,8 @@
 
 import llama_cpp.llama_cpp as lib
 
-from slots.llama.metadata import read_value
 from slots.llama.model import Model
+from slots.llama.weights import read_value
 from slots.options import ContextOptions
 
 _HADAMARD_SIZE = 64

@@ -9,9 +9,8 @@ import llama_cpp.llama_cpp as lib
 
 from slots.errors import ModelLoadError
 from slots.llama.log import forget_errors, last_error
-from slots.llama.metadata import read_architecture, read_value
 from slots.llama.vocab import Vocab
-from slots.llama.weights import Weights
+from slots.llama.weights import Weights, read_architecture, read_value
 from slots.options import ModelOptions, Pooling
 
 _SPLIT_MODES = {"none": 0, "layer": 1, "row": 2, "tensor": 3}

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from slots.requests.sampling_params import SamplerName, SamplingParams
 from slots.sampling.fast_chain import MOST_CANDIDATES, UsualOptions
-from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.logits.candidates import LARGEST_LOGIT
+from slots.sampling.sampler_context import Ingredients, Step
 from slots.sampling.samplers.adaptive_p import make_adaptive_p
 from slots.sampling.samplers.dry import make_dry
 from slots.sampling.samplers.grammar_mask import GrammarMask
@@ -15,10 +15,15 @@ from slots.sampling.samplers.logit_bias import make_logit_bias
 from slots.sampling.samplers.mirostat import make_mirostat
 from slots.sampling.samplers.penalties import make_penalties
 from slots.sampling.samplers.temperature import make_temperature
-from slots.sampling.samplers.truncation import make_min_p, make_top_k, make_top_n_sigma, make_top_p
+from slots.sampling.samplers.truncation import (
+    make_min_p,
+    make_tail_free,
+    make_top_k,
+    make_top_n_sigma,
+    make_top_p,
+    make_typical,
+)
 from slots.sampling.samplers.xtc import make_xtc
-from slots.sampling.tail_free import make_tail_free
-from slots.sampling.typical import make_typical
 
 MAKERS: dict[SamplerName, Callable[[Ingredients], Step | None]] = {
     SamplerName.PENALTIES: make_penalties,

@@ -6,16 +6,14 @@ import numpy as np
 
 from slots.errors import InvalidRequest
 from slots.llama import Logits
-from slots.sampling.candidate_table import MOST_TOKENS, Table
+from slots.sampling.candidate_table import MOST_TOKENS, Table, largest_allowed
 from slots.sampling.fast_chain import UsualChain, draw_from_rows
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.logits.threads import Cores
 from slots.sampling.logits.top_k import find_largest
-from slots.sampling.logits.workspace import Indices
-from slots.sampling.masked_rows import largest_allowed
+from slots.sampling.logits.workspace import Indices, Workspace
 from slots.sampling.sampler import Choice, Sampler, quiet
 from slots.sampling.samplers.penalties import PenaltiesOfRows
-from slots.sampling.workspace import Workspace
 
 _WORTH_THREADS = 100_000
 """Logits of a row from which on several threads compute the probabilities of rows sooner than one."""

@@ -12,17 +12,37 @@ from grammar.matcher import MAX_FORCED, Matcher
 from slots.llama import Logits
 from slots.requests.events import TokenProbabilities, TokenProbability
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling.chain import build_chain
-from slots.sampling.decisive import n_decisive
-from slots.sampling.ingredients import Ingredients, Step
+from slots.sampling.chain import Chain, build_chain
+from slots.sampling.fast_chain import draw_usual
 from slots.sampling.logits.candidates import Candidates, check_possible
 from slots.sampling.logits.draw import draw
+from slots.sampling.logits.workspace import Workspace
 from slots.sampling.logprobs import ModelProbabilities, remaining_probabilities
-from slots.sampling.sampler_context import Surroundings
+from slots.sampling.sampler_context import Ingredients, Step, Surroundings
 from slots.sampling.samplers.grammar_mask import limits_named
 from slots.sampling.samplers.penalties import Penalties
-from slots.sampling.usual_row import draw_usual
-from slots.sampling.workspace import Workspace
+from slots.sampling.samplers.truncation import k_of
+
+
+def n_decisive(chain: Chain) -> int | None:
+    """A number of largest logits with which a chain chooses as it does with the whole row, whatever the row is; None
+    where no number is enough.
+
+    It is enough for a chain that begins with a top-k, or takes the most likely token, and before that only lowers
+    logits: where so many are lowered, the k largest of all are among the k and so many that were largest before. One
+    more tells whether there may be others that are as large as the last of them.
+    """
+    k = 1 if chain.is_greedy and not chain.others else k_of(chain.others[0]) if chain.others else None
+    if k is None or chain.mask is not None:
+        return None
+    n = k + 1
+    for edit in chain.edits:
+        # Which an edit says that may not give a token a higher logit.
+        lowered: int | None = getattr(edit, "most_lowered", None)
+        if lowered is None:
+            return None
+        n += lowered
+    return n
 
 
 def quiet() -> np.errstate:

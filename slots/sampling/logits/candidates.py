@@ -12,8 +12,7 @@ from slots.llama import Logits
 from slots.sampling.logits import bitmask
 from slots.sampling.logits.bitmask import Words
 from slots.sampling.logits.search import LEAST_FOLDED, Floats, at_least, descending, largest
-from slots.sampling.logits.workspace import Columns, Floats32, Indices
-from slots.sampling.workspace import Workspace
+from slots.sampling.logits.workspace import Columns, Floats32, Indices, Workspace
 
 LARGEST_LOGIT = 1e30
 """Keeps extreme penalties and biases from turning into infinities, on which a softmax is undefined."""

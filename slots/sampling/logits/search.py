@@ -4,8 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.sampling.logits.top_k import find_largest
-from slots.sampling.logits.workspace import Columns, Floats32, Indices
-from slots.sampling.workspace import Workspace
+from slots.sampling.logits.workspace import Columns, Floats32, Indices, Workspace
 
 Floats = Floats32 | npt.NDArray[np.float64]
 

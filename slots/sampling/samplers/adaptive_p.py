@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.logits.candidates import Candidates
+from slots.sampling.sampler_context import Ingredients, Step
 
 _WIDTH = 0.3
 _PEAK_LOGIT = 5.0

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.logits.candidates import LARGEST_LOGIT, Candidates
 from slots.sampling.logits.workspace import Indices
+from slots.sampling.sampler_context import Ingredients, Step
 from slots.sampling.sequence_breakers import Breakers
 
 _LOG_OF_LARGEST_FLOAT = 88.7228391

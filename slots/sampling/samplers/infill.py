@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection
 import numpy as np
 import numpy.typing as npt
 
-from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.logits.candidates import Candidates
+from slots.sampling.sampler_context import Ingredients, Step
 
 _MOST = 512
 """Candidates are compared with each other, which takes a while for many; less likely ones are taken away first."""

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.logits.candidates import Candidates
+from slots.sampling.sampler_context import Ingredients, Step
 
 _FEW = 16
 """Tokens up to which numbers one by one are faster than arrays of them."""

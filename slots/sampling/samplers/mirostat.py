@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.logits.search import at_least
+from slots.sampling.sampler_context import Ingredients, Step
 
 _N_ESTIMATE = 100
 """The most likely tokens from which the exponent of Zipf's law is estimated."""

@@ -5,8 +5,8 @@ from functools import partial
 
 import numpy as np
 
-from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.logits.candidates import Candidates
+from slots.sampling.sampler_context import Ingredients, Step
 
 
 def scale(candidates: Candidates, temperature: float) -> None:

@@ -5,9 +5,10 @@ from functools import partial
 
 import numpy as np
 
-from slots.sampling.ingredients import Ingredients, Step
-from slots.sampling.logits.candidates import Candidates
-from slots.sampling.logits.search import Floats, at_least, descending
+from slots.sampling.logits.candidates import Candidates, check_possible
+from slots.sampling.logits.search import Floats, at_least, descending, largest
+from slots.sampling.logits.workspace import Floats64
+from slots.sampling.sampler_context import Ingredients, Step
 
 _FIRST_TRY = 128
 """Tokens that usually have the mass that top-p asks for."""
@@ -99,3 +100,86 @@ def make_min_p(of: Ingredients) -> Step | None:
     """Returns the sampler of a request; None where all tokens stay."""
     params = of.params
     return partial(keep_min_p, p=params.min_p, min_keep=params.min_keep) if params.min_p > 0 else None
+
+
+_TRIES = (256, 4096)
+"""Of a whole row, as many of the most typical tokens are looked at before all of them are sorted."""
+
+
+def keep_typical(candidates: Candidates, p: float, min_keep: int) -> None:
+    """Locally typical sampling (Meister et al., 2022): the tokens whose surprise is nearest to the entropy, as many as
+    it takes for their probabilities to add up to more than p.
+
+    Tokens that are ruled out add nothing to the entropy; llama.cpp's is not a number with one of them.
+    """
+    softmax = candidates.softmax()
+    total = softmax.total()
+    # Surprise and entropy differ by as much as a logit and the mean of the logits do.
+    distances = softmax.distances(softmax.mean_shifted())
+    nearness = np.negative(distances, out=distances)
+    for n_looked_at in (*(n for n in _TRIES if n >= min_keep), nearness.size):
+        places = largest(nearness, n_looked_at, candidates.workspace)
+        reached = softmax.weights[places].cumsum(dtype=np.float64)
+        if reached[-1] > p * total:
+            break
+    n = int(reached.searchsorted(p * total, side="right")) + 1
+    candidates.keep(places[: max(n, min_keep)])
+
+
+def make_typical(of: Ingredients) -> Step | None:
+    """Returns the sampler of a request; None where all tokens stay."""
+    params = of.params
+    return partial(keep_typical, p=params.typical_p, min_keep=params.min_keep) if params.typical_p < 1 else None
+
+
+_NO_CURVATURE = 1e-6
+
+
+def keep_before_tail(candidates: Candidates, z: float, min_keep: int) -> None:
+    """Tail free sampling (Bricken, 2019): the tokens before the tail of the sorted probabilities, which begins where
+    the share of their curvature, the absolute second differences, adds up to more than z.
+
+    Bricken's own code and others' keep one or two tokens more. This one begins the tail where llama.cpp did while it
+    had this sampler, at the first token whose curvature is beyond z, and like it takes a sum of curvatures below 1e-6
+    as a straight line. Unlike it, at least one token stays.
+    """
+    if candidates.n_counted <= 2:
+        return
+    if candidates.ids is None:
+        weights, curvature = _of_whole_row(candidates)
+    else:
+        # Behind two tokens without any probability there is no curvature.
+        zeros = np.zeros(min(candidates.n_ruled_out, 2))
+        weights = np.append(candidates.sort().softmax().weights, zeros)
+        curvature = np.empty_like(weights)
+    weights /= weights.sum()
+    slopes = np.subtract(weights[1:], weights[:-1], out=curvature[1:])
+    curvature = np.subtract(slopes[1:], slopes[:-1], out=weights[2:])
+    np.abs(curvature, out=curvature)
+    total = float(curvature.sum())
+    if total > _NO_CURVATURE:
+        curvature /= total
+    else:
+        curvature.fill(1 / curvature.size)
+    beyond = int(curvature.cumsum(out=curvature).searchsorted(z, side="right"))
+    place = max(beyond, min_keep)
+    if beyond < curvature.size and place < candidates.n_counted - 2:
+        candidates.keep_first(max(place, 1))
+
+
+def _of_whole_row(candidates: Candidates) -> tuple[Floats64, Floats64]:
+    """The weights of all tokens of a row, the largest one first, and a buffer of their size."""
+    peak = np.float32(candidates.peak())
+    check_possible(float(peak))
+    n, workspace = len(candidates), candidates.workspace
+    falling = np.negative(candidates.logits, out=workspace.partitioned[:n])
+    falling.sort()
+    shifted = np.subtract(-peak, falling, out=falling)
+    weights, curvature = workspace.doubles()
+    return np.exp(shifted, dtype=np.float64, out=weights[:n]), curvature[:n]
+
+
+def make_tail_free(of: Ingredients) -> Step | None:
+    """Returns the sampler of a request; None where all tokens stay."""
+    params = of.params
+    return partial(keep_before_tail, z=params.tfs_z, min_keep=params.min_keep) if params.tfs_z < 1 else None

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from slots.sampling.ingredients import Ingredients, Step
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.logits.search import at_least
+from slots.sampling.sampler_context import Ingredients, Step
 
 _LEAST_WEIGHT = 1e-45
 """Of a token that is possible at all."""

@@ -16,8 +16,8 @@ from slots.requests.sampling_params import SamplingParams
 from slots.sampling import Choice, Sampler, Surroundings
 from slots.sampling.logits import threads, top_k
 from slots.sampling.logits.candidates import Candidates
+from slots.sampling.logits.workspace import Workspace
 from slots.sampling.sequence_breakers import Breakers
-from slots.sampling.workspace import Workspace
 
 Doubles = npt.NDArray[np.float64]
 

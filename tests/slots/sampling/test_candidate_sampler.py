@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from slots.llama import Logits, TopTokens
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplerName
 from slots.sampling import CandidateSampler, Choice, Sampler
-from slots.sampling.workspace import Workspace
+from slots.sampling.logits.workspace import Workspace
 from tests.slots.sampling.made_up import breakers_of, examples, make_row, sampler
 
 N_VOCAB = 2000

@@ -9,7 +9,7 @@ import pytest
 from slots.requests.sampling_params import SamplerName, SamplingParams
 from slots.sampling.chain import MAKERS, Chain, build_chain
 from slots.sampling.fast_chain import UsualOptions
-from slots.sampling.ingredients import Ingredients, Step
+from slots.sampling.sampler_context import Ingredients, Step
 from slots.sampling.samplers.adaptive_p import AdaptiveP
 from slots.sampling.samplers.dry import Dry
 from slots.sampling.samplers.infill import Infill
@@ -17,9 +17,14 @@ from slots.sampling.samplers.logit_bias import LogitBias
 from slots.sampling.samplers.mirostat import MirostatV1, MirostatV2
 from slots.sampling.samplers.penalties import Penalties
 from slots.sampling.samplers.temperature import scale, scale_by_entropy
-from slots.sampling.samplers.truncation import keep_min_p, keep_top_k, keep_top_n_sigma, keep_top_p
-from slots.sampling.tail_free import keep_before_tail
-from slots.sampling.typical import keep_typical
+from slots.sampling.samplers.truncation import (
+    keep_before_tail,
+    keep_min_p,
+    keep_top_k,
+    keep_top_n_sigma,
+    keep_top_p,
+    keep_typical,
+)
 from tests.slots.sampling.made_up import surroundings
 
 NEUTRAL: dict[str, Any] = {

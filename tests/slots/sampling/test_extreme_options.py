@@ -13,7 +13,7 @@ from slots.errors import InvalidRequest
 from slots.llama import Logits
 from slots.requests.sampling_params import MAX_N_PROBS, RANGES, SamplerName, SamplingParams
 from slots.sampling import Choice, Sampler
-from slots.sampling.workspace import Workspace
+from slots.sampling.logits.workspace import Workspace
 from tests.slots.sampling.made_up import breakers_of, examples, rows_of, surroundings
 
 LARGEST = float(np.finfo(np.float32).max)

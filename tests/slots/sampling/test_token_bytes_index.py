@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slots.sampling.piece_index import PieceIndex
+from slots.sampling.sequence_breakers import PieceIndex
 from tests.slots.sampling.made_up import examples
 
 strings = st.text("ab\n", max_size=4).map(str.encode)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from benchmarks.sampling.llama_samplers import Handle, LlamaCandidates, LlamaSampler
 from slots.llama import Logits
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.workspace import Workspace
+from slots.sampling.logits.workspace import Workspace
 
 SIZE = 500
 FLAT_SIZE = 512

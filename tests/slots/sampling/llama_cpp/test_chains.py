@@ -9,8 +9,7 @@ from benchmarks.sampling.llama_samplers import LlamaSampler, llama_handles
 from slots.llama import Model
 from slots.requests.sampling_params import SamplerName, SamplingParams
 from slots.sampling.chain import build_chain
-from slots.sampling.ingredients import Ingredients, Step
-from slots.sampling.sampler_context import Surroundings
+from slots.sampling.sampler_context import Ingredients, Step, Surroundings
 from tests.slots.sampling.llama_cpp.oracle import SEED, assert_same, has_ties, of_candidates, of_sampler, rows, whole
 
 PROMPT = [1, 2, 3, 2, 7, 7, 7, 400, 123]

@@ -11,10 +11,9 @@ from benchmarks.sampling.llama_samplers import LlamaSampler, llama_handles
 from slots.llama import Model
 from slots.requests.sampling_params import SamplerName, SamplingParams
 from slots.sampling.chain import Chain, build_chain
-from slots.sampling.ingredients import Ingredients
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.sampler import quiet
-from slots.sampling.sampler_context import Surroundings
+from slots.sampling.sampler_context import Ingredients, Surroundings
 from slots.sampling.sequence_breakers import BreakerFinder
 from tests.slots.sampling.llama_cpp.oracle import SEED, Left, Row, has_ties, of_candidates, of_sampler, whole
 from tests.slots.sampling.made_up import examples, floats32, make_row

@@ -8,9 +8,8 @@ import pytest
 
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.samplers.temperature import scale, scale_by_entropy
-from slots.sampling.samplers.truncation import keep_min_p, keep_top_k, keep_top_n_sigma, keep_top_p
+from slots.sampling.samplers.truncation import keep_min_p, keep_top_k, keep_top_n_sigma, keep_top_p, keep_typical
 from slots.sampling.samplers.xtc import Xtc
-from slots.sampling.typical import keep_typical
 from tests.slots.sampling.llama_cpp.oracle import SEED, Row, assert_same, few, of_candidates, of_llama_cpp, rows, whole
 
 Make = Callable[[Row], Candidates]

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from slots.llama import Logits
 from slots.sampling.logits.search import at_least, descending, largest
-from slots.sampling.workspace import Workspace
+from slots.sampling.logits.workspace import Workspace
 from tests.slots.sampling.made_up import compiled, examples, in_order, rows
 
 counts = st.one_of(st.integers(1, 60), st.sampled_from([128, 500, 600, 2500, 5000, 20_000, 39_999, 40_000, 50_000]))

@@ -12,7 +12,7 @@ from slots.llama import Logits
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling import Sampler
 from slots.sampling.logits.bitmask import Words
-from slots.sampling.workspace import Workspace
+from slots.sampling.logits.workspace import Workspace
 from tests.slots.sampling.logits.test_bitmask import words_of
 from tests.slots.sampling.made_up import examples, make_row, rows_of, surroundings
 

@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slots.sampling.recent_tokens import RecentTokens
+from slots.sampling.samplers.penalties import RecentTokens
 from tests.slots.sampling.made_up import examples
 
 tokens = st.lists(st.integers(0, 4), max_size=30)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from slots.llama import Logits
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.tail_free import keep_before_tail
+from slots.sampling.samplers.truncation import keep_before_tail
 from tests.slots.sampling.llama_cpp.oracle import few, whole
 from tests.slots.sampling.made_up import examples, in_order, logits_of, probabilities_of, rows, tokens_of
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from slots.llama import Logits
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.typical import keep_typical
+from slots.sampling.samplers.truncation import keep_typical
 from tests.slots.sampling.llama_cpp.oracle import few, whole
 from tests.slots.sampling.made_up import Doubles, examples, logits_of, probabilities_of, rows, tokens_of
 
