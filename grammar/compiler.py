@@ -1,16 +1,14 @@
 """From grammars as they were asked for to compiled ones."""
 
-import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Lock
-from typing import TypeVar
 
 from llguidance import LLMatcher
 
 from grammar.chat_turn import turn_schemas, turn_to_rules
 from grammar.choice import choice_to_rules
+from grammar.deep_stack import run_on_deep_stack
 from grammar.errors import GrammarError
 from grammar.gbnf import parse, translate
 from grammar.json_schema.schema import schema_error, schema_to_rules
@@ -20,36 +18,6 @@ from grammar.matcher import CompiledGrammar
 from grammar.regex import regex_error, regex_to_rules
 from grammar.source import GrammarSource
 from grammar.vocabulary import GrammarVocabulary
-
-STACK_BYTES = 2**30
-"""Address space; memory is only taken for as much as is used."""
-MAX_AT_ONCE = 2
-"""Each may use much memory; more wait for their turn."""
-
-Result = TypeVar("Result")
-
-_places = threading.BoundedSemaphore(MAX_AT_ONCE)
-_starting = threading.Lock()
-
-
-def run_on_deep_stack(work: Callable[[], Result]) -> Result:
-    """Returns what `work` returns, and raises what it raises, after it ran in a thread with a stack of STACK_BYTES."""
-    outcome: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(work())
-        except BaseException as error:
-            outcome.set_exception(error)
-
-    with _places:
-        with _starting:
-            usual = threading.stack_size(STACK_BYTES)
-            try:
-                threading.Thread(target=run, name="deep stack", daemon=True).start()
-            finally:
-                threading.stack_size(usual)
-        return outcome.result()
 
 
 class GrammarCompiler:

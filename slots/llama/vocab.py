@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import llama_cpp.llama_cpp as lib
 
-from grammar.compiler import run_on_deep_stack
+from grammar.deep_stack import run_on_deep_stack
 from slots.llama.weights import Weights
 
 MAX_UNBROKEN = 1_000_000
