@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 from slots.cache.saved_slot import SavedSlot, fingerprint
 from slots.completion.runner import CompletionSteps
-from slots.context_shift import LEAST_MOVABLE, cut_prompt, n_kept
+from slots.completion.slot_maintenance import LEAST_MOVABLE, cut_prompt, n_kept
 from slots.embedding.pooling import Embedding
 from slots.embedding.request import MOST_WAITING_TOKENS, EmbeddingJob, EmbeddingRequest
 from slots.embedding.runner import EmbeddingSteps

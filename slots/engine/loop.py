@@ -4,11 +4,11 @@ import asyncio
 import logging
 from queue import Empty, SimpleQueue
 
+from slots.completion.output_processor import Delivery
 from slots.completion.runner import CompletionSteps
 from slots.embedding.runner import EmbeddingSteps
 from slots.engine.commands import Cancel, Command, Drain, Embed, Errand, Submit
 from slots.errors import EngineError, ShuttingDown, internal_error
-from slots.outbox import Delivery
 
 _log = logging.getLogger("slots")
 

@@ -32,3 +32,46 @@ class Drafter(Protocol):
 
     def close(self) -> None:
         """Free what it needs."""
+
+
+class FirstOf:
+    """Takes each slot's draft from the first drafter that has one."""
+
+    is_cheap = False
+
+    def __init__(self, drafters: Sequence[Drafter]) -> None:
+        self._drafters = drafters
+
+    @property
+    def n_max(self) -> int:
+        """Most tokens of a draft."""
+        return max(drafter.n_max for drafter in self._drafters)
+
+    @property
+    def seconds_per_token(self) -> float:
+        """That the slowest takes."""
+        return max(drafter.seconds_per_token for drafter in self._drafters)
+
+    def follow(self, slots: Sequence[Slot]) -> None:
+        """Let all of them follow."""
+        for drafter in self._drafters:
+            drafter.follow(slots)
+
+    def may_draft(self, slot: Slot) -> bool:
+        """Whether one of them may have a guess."""
+        return any(drafter.may_draft(slot) for drafter in self._drafters)
+
+    def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
+        """A draft for each slot, or none."""
+        drafts: dict[int, list[int]] = {slot.slot_id: [] for slot in slots}
+        for drafter in self._drafters:
+            without = [slot for slot in slots if not drafts[slot.slot_id]]
+            n_most = min(n_tokens, drafter.n_max)
+            if without and n_most:
+                drafts.update(zip([s.slot_id for s in without], drafter.draft(without, n_most), strict=True))
+        return list(drafts.values())
+
+    def close(self) -> None:
+        """Free what all of them need."""
+        for drafter in self._drafters:
+            drafter.close()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slots.context_shift import cut_prompt, discarded, n_kept
+from slots.completion.slot_maintenance import cut_prompt, discarded, n_kept
 from slots.options import EngineOptions
 from slots.requests.events import StopReason
 from slots.requests.request import CompletionRequest

@@ -1,5 +1,5 @@
+from slots.completion.output_processor import Delivery, Outbox
 from slots.errors import StepFailed
-from slots.outbox import Delivery, Outbox
 from slots.requests.events import Event, Failed, Token
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import Work

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from slots.context_size import default_n_ctx, total_memory_bytes
+from slots.engine.contexts import default_n_ctx, total_memory_bytes
 from slots.llama import ModelInfo
 
 INFO = ModelInfo(

@@ -396,7 +396,7 @@ def test_a_step_that_fails_ends_its_requests_and_the_next_step_runs(runner: Engi
 
 def test_a_failure_outside_of_a_step_ends_all_requests_and_the_engine_goes_on(runner: EngineRunner) -> None:
     async def test() -> None:
-        with patch("slots.seating.choose_slot", side_effect=MemoryError), pytest.raises(StepFailed):
+        with patch("slots.scheduling.scheduler.choose_slot", side_effect=MemoryError), pytest.raises(StepFailed):
             await runner.complete(PROMPTS[0])
         assert (await runner.complete(PROMPTS[0], n_predict=5)).text
 

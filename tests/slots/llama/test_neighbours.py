@@ -8,8 +8,7 @@ from slots.llama import Batch, Context
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import Work
 from slots.requests.slot import Slot
-from slots.scheduling.scheduler import Share, slots_between
-from slots.seating import choose_slot
+from slots.scheduling.scheduler import Share, choose_slot, slots_between
 from tests.slots.engine_runner import Completion, MakeRunner
 from tests.slots.made_up import NOTHING
 

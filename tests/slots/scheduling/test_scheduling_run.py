@@ -13,15 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slots.cache.radix_tree import common_prefix_length
-from slots.context_shift import discarded, n_kept
+from slots.completion.slot_maintenance import discarded, n_kept
 from slots.errors import InvalidRequest, SnapshotError
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import Work
 from slots.requests.scope import Scope
 from slots.requests.slot import Slot
 from slots.scheduling.kv_cache_manager import KvCache
-from slots.scheduling.scheduler import Limits, Share, plan_step
-from slots.seating import seats
+from slots.scheduling.scheduler import Limits, Share, plan_step, seats
 from tests.slots.scheduling.kv_model import KvModel
 
 N_REQUESTS = 14

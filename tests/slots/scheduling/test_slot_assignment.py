@@ -1,7 +1,7 @@
 from slots.cache.cell_pool import Cells
 from slots.requests.request_state import Work
 from slots.requests.slot import Slot
-from slots.seating import can_get_slot, choose_slot, has_room, seats
+from slots.scheduling.scheduler import can_get_slot, choose_slot, has_room, seats
 from tests.slots.made_up import NOTHING, generating, idle_slots, live, pool, prefilling, work
 
 
