@@ -3,10 +3,10 @@
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from server.access import chat_template_of, settings_of, state_of
 from server.chat.request import read_chat
 from server.http.body import read_body
 from server.http.json_response import JsonResponse
+from server.state import chat_template_of, settings_of, state_of
 
 
 async def post_apply_template(request: Request) -> JsonResponse:

@@ -2,8 +2,8 @@
 
 from starlette.requests import Request
 
-from server.access import settings_of, state_of
 from server.http.json_response import JsonResponse
+from server.state import settings_of, state_of
 
 NOT_STARTED = {"status": "not started", "message": "The model is still loading; try again later."}
 

@@ -2,8 +2,8 @@
 
 from starlette.requests import Request
 
-from server.access import engine_of
 from server.http.json_response import JsonResponse
+from server.state import engine_of
 
 
 async def get_health(request: Request) -> JsonResponse:

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from server.http.fields import as_number, as_token, expected, is_number
-from server.naming import naming
+from server.http.fields import as_number, as_token, expected, is_number, naming
 from slots.llama import Vocab
 
 SHAPES = "a list of [token id or string, number or false] pairs, or an object with token ids or strings as keys"

@@ -5,13 +5,13 @@ import time
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from server.access import engine_of, settings_of, state_of
 from server.http.body import read_body
 from server.http.disconnect import unless_disconnected
 from server.http.errors import ApiError
 from server.http.fields import expected
 from server.http.json_response import JsonResponse
 from server.slot_folder import SlotFolder, as_file_name
+from server.state import engine_of, settings_of, state_of
 
 
 async def post_slot(request: Request) -> JsonResponse:

@@ -5,9 +5,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from starlette.requests import Request
+
 from server.chat.system_prompt import SystemPrompt
 from server.chat.template.template import ChatTemplate
 from server.chat.tools.call_format import ToolFormat
+from server.http.errors import ApiError
+from server.http.session import Sessions
 from server.settings import Settings
 from slots.engine import Engine
 
@@ -26,3 +30,33 @@ class ServerState:
     """Of the requests that come from now on; it is replaced as a whole."""
     slot_locks: Mapping[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     """By slot: of saving it and restoring it."""
+
+
+def settings_of(request: Request) -> Settings:
+    return state_of(request).settings
+
+
+def chat_template_of(request: Request) -> ChatTemplate:
+    """Raises ApiError (503) while the model loads."""
+    template = state_of(request).chat_template
+    if template is None:
+        raise ApiError(503, "Loading model")
+    return template
+
+
+def engine_of(request: Request) -> Engine:
+    """Raises ApiError (503) while the model loads."""
+    engine = state_of(request).engine
+    if engine is None:
+        raise ApiError(503, "Loading model")
+    return engine
+
+
+def sessions_of(request: Request) -> Sessions:
+    sessions: Sessions = request.app.state.sessions
+    return sessions
+
+
+def state_of(request: Request) -> ServerState:
+    state: ServerState = request.app.state.server
+    return state

@@ -8,7 +8,7 @@ from server.chat.template.template import ChatTemplate
 from server.chat.tools.call_format import GENERIC, ToolFormat
 from server.chat.tools.generic_format import with_tools_in_words
 from server.chat.tools.reasoning import Thinking, find_thinking
-from server.naming import naming
+from server.http.fields import naming
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
 

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from server.http.fields import Fields, as_string, expected, read_string, shown
-from server.naming import naming
+from server.http.fields import Fields, as_string, expected, naming, read_string, shown
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 from slots.llama import Vocab

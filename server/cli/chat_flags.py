@@ -4,7 +4,7 @@ import argparse
 
 import orjson
 
-from server.chat.chatml import CHATML
+from server.chat.template.loading import CHATML
 from server.chat.template.template import OWN_VARIABLES, ChatTemplate, ChatTemplateError
 from server.cli.parser import Flag, Group
 from server.cli.values import one_of, text_file, unexpected

@@ -6,16 +6,19 @@ from server.cli.parser import Flag, Group, Switch
 from server.cli.values import (
     MAX_SIZE,
     flash_attention,
+    folder,
     gpu_layers,
     number,
     one_of,
     positive,
     proportions,
     reciprocal,
+    text_file,
     threads,
     whole,
 )
-from slots.options import CacheType, RopeScaling, SplitMode
+from server.settings import CacheIsolation
+from slots.options import CacheType, Pooling, RopeScaling, SplitMode
 
 CACHE_TYPES = get_args(CacheType)
 ROPE_SCALINGS = get_args(RopeScaling)
@@ -133,4 +136,70 @@ ROPE = Group(
     Flag("--yarn-attn-factor N", "yarn_attn_factor", number, "scale of attention", "LLAMA_ARG_YARN_ATTN_FACTOR"),
     Flag("--yarn-beta-slow N", "yarn_beta_slow", number, "high correction dimension", "LLAMA_ARG_YARN_BETA_SLOW"),
     Flag("--yarn-beta-fast N", "yarn_beta_fast", number, "low correction dimension", "LLAMA_ARG_YARN_BETA_FAST"),
+)
+
+ISOLATIONS = get_args(CacheIsolation)
+
+CACHE = Group(
+    "prefixes and long contexts",
+    "",
+    Flag(
+        "-cram, --cache-ram N",
+        "cache_ram_mib",
+        whole(-1, MAX_SIZE),
+        "most MiB of memory for conversations that lost their slot; -1: no limit, 0: none is kept",
+        "LLAMA_ARG_CACHE_RAM",
+    ),
+    Flag(
+        f"--cache-isolation {'|'.join(ISOLATIONS)}",
+        "cache_isolation",
+        one_of(*ISOLATIONS),
+        "who shares what was computed of a prompt: everybody, one session, or one API key",
+    ),
+    Flag(
+        "-spf, --system-prompt-file FILE",
+        "system_prompt",
+        text_file,
+        "text in front of every prompt, until a request brings another system_prompt",
+    ),
+    Switch(
+        "--context-shift, --no-context-shift",
+        "context_shift",
+        "where the context ends, leave out the older half and go on",
+        "LLAMA_ARG_CONTEXT_SHIFT",
+    ),
+    Switch(
+        "--swa-full",
+        "swa_full",
+        "keep all of the KV cache of layers with a sliding window; the slots of one pool can then share prefixes",
+        "LLAMA_ARG_SWA_FULL",
+    ),
+    Flag("--slot-save-path PATH", "slot_save_path", folder, "folder that slots are saved to and restored from"),
+)
+
+POOLINGS = get_args(Pooling)
+
+EMBEDDING = Group(
+    "embeddings and ranking",
+    "A model that generates text computes embeddings as well, without any of these.",
+    Switch(
+        "--embedding, --embeddings",
+        "embeddings_only",
+        "compute embeddings only, and have no slots and KV cache for texts",
+        "LLAMA_ARG_EMBEDDINGS",
+    ),
+    Switch("--reranking, --rerank", "reranking", "only rank documents, as with --pooling rank", "LLAMA_ARG_RERANKING"),
+    Flag(
+        f"--pooling {'|'.join(POOLINGS)}",
+        "pooling",
+        one_of(*POOLINGS),
+        "how the embeddings of a text's tokens become one; rank: a score, from the model's classification head",
+        "LLAMA_ARG_POOLING",
+    ),
+    Flag(
+        "--embd-normalize N",
+        "embd_normalize",
+        whole(-1, MAX_SIZE),
+        "norm that /embedding divides by: 1 taxicab, 2 Euclidean, N the N-norm; 0: largest is 32760; -1: none",
+    ),
 )

@@ -2,16 +2,12 @@
 
 from pathlib import Path
 
-from server.cache_flags import CACHE
 from server.cli.chat_flags import CHAT
-from server.cli.engine_flags import CONTEXT, GPU, ROPE
+from server.cli.engine_flags import CACHE, CONTEXT, EMBEDDING, GPU, ROPE
 from server.cli.parser import Flag, Group, Switch
-from server.cli.sampling_flags import REPETITION, SAMPLING
+from server.cli.sampling_flags import COMPLETION, CONSTRAINT, REPETITION, SAMPLING
 from server.cli.speculation_flags import SPECULATION
 from server.cli.values import hub_repository, key_file, keys, whole
-from server.completion_flags import COMPLETION
-from server.constraint_flags import CONSTRAINT
-from server.embedding_flags import EMBEDDING
 
 MODEL = Group(
     "model",

@@ -1,8 +1,92 @@
 """The flags of the samplers: each default of theirs has one."""
 
+import argparse
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import TypeVar
+
+from grammar.source import GrammarSource, Kind
 from server.cli.parser import Flag, Group, Switch
-from server.generation.sampler_order import LETTERS
-from server.sampling_values import sampler_letters, sampler_names, sampling, sequence_breaker, token_bias
+from server.cli.values import MAX_SIZE, integer, number, text_file, unexpected, whole
+from server.generation.constraint import Constraint
+from server.generation.sampler_order import LETTERS, samplers_of_letters, samplers_of_names
+from server.http.fields import as_integer, as_number
+from slots.errors import InvalidRequest
+from slots.requests.sampling_params import SamplerName, SamplingParams
+
+ESCAPE = re.compile(r"""\\([nrt'"\\])""")
+ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
+TOKEN_AND_BIAS = re.compile(r"([0-9]{1,9})([+-].+)")
+
+Value = TypeVar("Value")
+Reader = Callable[[str], Value]
+
+
+def _for_flag(read: Reader[Value]) -> Reader[Value]:
+    """Returns a reader whose errors leave the name of the option to the flag."""
+
+    @wraps(read)
+    def read_for_flag(text: str) -> Value:
+        try:
+            return read(text)
+        except InvalidRequest as error:
+            raise argparse.ArgumentTypeError(str(error).removeprefix(f"{error.field}: ")) from None
+
+    return read_for_flag
+
+
+def _checked(name: str, value: Value) -> Value:
+    """Returns the value. Raises InvalidRequest if the field `name` of SamplingParams does not take it."""
+    SamplingParams(**{name: value})  # type: ignore[arg-type]
+    return value
+
+
+def sampling(name: str) -> Reader[float]:
+    """Returns a reader of what the field `name` of SamplingParams, which is a number, takes."""
+    is_integer = isinstance(getattr(SamplingParams(), name), int)
+
+    @_for_flag
+    def read(text: str) -> float:
+        if is_integer:
+            return as_integer(name, _checked(name, integer(text)))
+        return as_number(name, _checked(name, number(text)))
+
+    return read
+
+
+@_for_flag
+def sampler_names(text: str) -> tuple[SamplerName, ...]:
+    """Returns the samplers of names with semicolons between them."""
+    names = [name for part in text.split(";") if (name := part.strip())]
+    return _checked("samplers", samplers_of_names("samplers", names))
+
+
+@_for_flag
+def sampler_letters(text: str) -> tuple[SamplerName, ...]:
+    """Returns the samplers of letters."""
+    return _checked("samplers", samplers_of_letters("samplers", text))
+
+
+@_for_flag
+def sequence_breaker(text: str) -> tuple[str, ...]:
+    """Returns the breaker that a text with escapes such as \\n stands for; none for "none"."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError("expected text in UTF-8") from None
+    breakers = () if text == "none" else (ESCAPE.sub(lambda found: ESCAPED.get(found[1], found[1]), text),)
+    return _checked("dry_sequence_breakers", breakers)
+
+
+@_for_flag
+def token_bias(text: str) -> tuple[tuple[int, float], ...]:
+    """Returns a token and what is added to its logit, -inf for one that is ruled out."""
+    found = TOKEN_AND_BIAS.fullmatch(text)
+    if found is None:
+        raise unexpected("a token id and a bias with its sign, such as 15043+1, 15043-1 or 15043-inf", text)
+    token, bias = found.groups()
+    return ((int(token), -float("inf") if bias == "-inf" else as_number("logit_bias", number(bias))),)
 
 
 def _number(spelling: str, option: str, text: str, variable: str | None = None) -> Flag:
@@ -102,4 +186,57 @@ REPETITION = Group(
         "where sequences end, with escapes such as \\n, instead of the defaults; may be given again; none: nowhere",
         repeatable=True,
     ),
+)
+
+COMPLETION = Group(
+    "completion defaults",
+    "For what a request leaves out.",
+    Flag(
+        "-n, --predict, --n-predict N",
+        "n_predict",
+        whole(-1),
+        "most tokens to generate; -1: until the context is full",
+        "LLAMA_ARG_N_PREDICT",
+    ),
+    Flag("--keep N", "n_keep", whole(-1), "tokens of the prompt that stay when the context is full; -1: all"),
+    Switch(
+        "--cache-prompt, --no-cache-prompt",
+        "cache_prompt",
+        "reuse what was computed of a prompt before",
+        "LLAMA_ARG_CACHE_PROMPT",
+    ),
+    Flag(
+        "--cache-reuse N",
+        "n_cache_reuse",
+        whole(0, MAX_SIZE),
+        "fewest tokens of a chunk behind a changed part that is moved instead of computed; 0: none is",
+        "LLAMA_ARG_CACHE_REUSE",
+    ),
+    Switch("--ignore-eos", "ignore_eos", "go on where the model would end"),
+    Flag("--n-indent N", "n_indent", whole(0, MAX_SIZE), "end at a line that is indented less than this; 0: off"),
+    Flag(
+        "--t-max-predict-ms N",
+        "t_max_predict_ms",
+        whole(-1, MAX_SIZE),
+        "milliseconds after which the next line end ends the text; 0: off",
+    ),
+    Flag("--n-probs N", "n_probs", sampling("n_probs"), "tell the N most likely tokens of each position; 0: off"),
+    Switch("--post-sampling-probs", "post_sampling_probs", "tell them as the samplers leave them"),
+    Switch("--return-tokens", "return_tokens", "tell the ids of the tokens"),
+    Switch("--timings-per-token", "timings_per_token", "tell counts and durations with each streamed token"),
+)
+
+
+def _flag(spelling: str, kind: Kind, text: str, read: Callable[[str], str] = str) -> Flag:
+    name = f"argument {spelling.rsplit(' ', 1)[0].replace(', ', '/')}"
+    return Flag(spelling, "constraint", lambda value: Constraint(name, GrammarSource(kind, read(value))), text)
+
+
+CONSTRAINT = Group(
+    "constrained output",
+    "For requests that do not say what their texts have to match.",
+    _flag("--grammar GRAMMAR", "gbnf", "a grammar in GBNF"),
+    _flag("--grammar-file FILE", "gbnf", "the same, from a file", text_file),
+    _flag("-j, --json-schema SCHEMA", "json_schema", "a JSON schema instead; {}: any JSON value"),
+    _flag("-jf, --json-schema-file FILE", "json_schema", "the same, from a file", text_file),
 )

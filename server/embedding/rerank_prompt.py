@@ -2,7 +2,7 @@
 
 import re
 
-from server.naming import naming
+from server.http.fields import naming
 from slots.llama import Vocab
 
 PLACES = re.compile(r"\{(query|document)\}")

@@ -8,7 +8,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.access import engine_of, sessions_of, settings_of, state_of
 from server.api.openai.errors import error_for
 from server.cache_scope import salt_of
 from server.choices import check_n_answers, with_seed_of
@@ -22,6 +21,7 @@ from server.http.event_stream import EventStreamResponse, SendEvent
 from server.http.fields import Fields
 from server.http.json_response import JsonResponse
 from server.running import follow, run_all
+from server.state import engine_of, sessions_of, settings_of, state_of
 from slots.engine import Engine
 from slots.requests.events import Finished, Token
 from slots.requests.scope import Scope

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from server.http.fields import as_token, expected, is_list_of_several, is_number
-from server.naming import naming
+from server.http.fields import as_token, expected, is_list_of_several, is_number, naming
 from slots.engine import Engine
 from slots.errors import InvalidRequest, PromptTooLong
 from slots.llama import Vocab

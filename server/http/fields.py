@@ -3,12 +3,14 @@
 Every reader raises InvalidRequest, which names the field, for a value of another type.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeGuard
 
 import orjson
 
 from slots.errors import InvalidRequest
+from slots.llama import UnbrokenTextError
 
 Fields = Mapping[str, object]
 
@@ -118,3 +120,12 @@ def read_boolean(fields: Fields, name: str, default: bool) -> bool:
     """Returns a request's true or false, or the default."""
     value = fields.get(name)
     return default if value is None else as_boolean(name, value)
+
+
+@contextmanager
+def naming(field: str) -> Iterator[None]:
+    """Raises InvalidRequest, which names `field`, for a text that cannot be tokenized."""
+    try:
+        yield
+    except UnbrokenTextError as error:
+        raise InvalidRequest(field, str(error)) from None

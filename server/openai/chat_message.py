@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
-from server.chat.tools.turn_pieces import CallArguments, CallStart, Content, Piece, Reasoning
+from server.chat.tools.output_parser import CallArguments, CallStart, Content, Piece, Reasoning
 
 
 def delta(piece: Piece) -> dict[str, object]:

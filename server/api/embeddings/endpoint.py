@@ -8,12 +8,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.access import engine_of, settings_of
 from server.http.body import read_body
 from server.http.disconnect import unless_disconnected
 from server.http.errors import ApiError
 from server.http.fields import Fields
 from server.settings import Settings
+from server.state import engine_of, settings_of
 from slots.embedding.pooling import Embedding
 from slots.embedding.request import EmbeddingRequest
 from slots.engine import Engine

@@ -1,7 +1,6 @@
 """The texts of a request for embeddings, in all their shapes."""
 
-from server.http.fields import as_token, expected, is_list_of_several
-from server.naming import naming
+from server.http.fields import as_token, expected, is_list_of_several, naming
 from slots.embedding.request import EmbeddingRequest, text_too_long
 from slots.engine import Engine
 from slots.errors import InvalidRequest

@@ -2,12 +2,12 @@
 
 from starlette.requests import Request
 
-from server.access import engine_of, settings_of, state_of
 from server.completion_json import CompletionJson
 from server.generation.endpoint import Asked
 from server.generation.options import read_options
 from server.generation.prompts import read_prompts
 from server.http.fields import Fields
+from server.state import engine_of, settings_of, state_of
 
 
 def read_completion(request: Request, fields: Fields) -> Asked:

@@ -4,15 +4,14 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from server.access import engine_of, settings_of
 from server.completion_json import CompletionJson
 from server.generation.endpoint import Asked
 from server.generation.options import read_options
 from server.generation.prompts import Prompt, mixed_tokens
 from server.http.errors import ApiError
-from server.http.fields import Fields, as_string, expected, read_string
+from server.http.fields import Fields, as_string, expected, naming, read_string
 from server.infill_prompt import FILE, PROJECT, SNIPPET, Gap, Marks, infill_prompt, room_for
-from server.naming import naming
+from server.state import engine_of, settings_of
 from slots.engine import Engine
 from slots.llama import Vocab
 

@@ -4,11 +4,11 @@ from importlib.metadata import version
 
 from starlette.requests import Request
 
-from server.access import chat_template_of, engine_of, settings_of, state_of
 from server.api.llama.generation_settings import all_options_json
 from server.chat.template.capabilities import Capabilities
 from server.http.json_response import JsonResponse
 from server.settings import CompletionDefaults
+from server.state import chat_template_of, engine_of, settings_of, state_of
 from slots.llama import Vocab
 
 

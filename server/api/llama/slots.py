@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from server.access import engine_of, sessions_of, settings_of
 from server.api.llama.generation_settings import options_json
 from server.http.errors import ApiError
 from server.http.json_response import JsonResponse
+from server.state import engine_of, sessions_of, settings_of
 from slots.llama import Vocab
 from slots.requests.events import SlotStatus
 from slots.requests.request import CompletionRequest

@@ -2,11 +2,10 @@
 
 from starlette.requests import Request
 
-from server.access import engine_of
 from server.http.body import read_body
-from server.http.fields import Fields, as_string, as_token, expected, read_boolean
+from server.http.fields import Fields, as_string, as_token, expected, naming, read_boolean
 from server.http.json_response import JsonResponse
-from server.naming import naming
+from server.state import engine_of
 from slots.llama import Vocab
 
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from starlette.requests import Request
 
-from server.access import chat_template_of, engine_of, settings_of, state_of
 from server.api.openai.chat_request import read_chat_options
 from server.api.openai.chat_response import ChatJson
 from server.api.openai.protocol import Envelope
@@ -15,6 +14,7 @@ from server.chat.system_prompt import read_system_prompt
 from server.generation.endpoint import Asked
 from server.generation.prompts import Prompt
 from server.http.fields import Fields
+from server.state import chat_template_of, engine_of, settings_of, state_of
 from slots.errors import PromptTooLong
 
 

@@ -6,9 +6,8 @@ from server.api.openai.logprobs import Logprobs, read_chat_logprobs
 from server.api.openai.stream_options import wants_usage
 from server.chat.prompt import ChatPrompt
 from server.chat.tools.call_format import ToolFormat
-from server.chat.tools.grammar import call_source, json_source
+from server.chat.tools.grammar import call_source, json_source, preserved_tokens
 from server.chat.tools.output_parser import TurnParser
-from server.chat.tools.preserved import preserved_tokens
 from server.chat.tools.reasoning import Thinking
 from server.chat.tools.request import ToolRequest
 from server.generation.constraint import Constraint

@@ -11,8 +11,7 @@ from server.api.openai.logprobs import chat_logprobs_json
 from server.api.openai.protocol import Envelope
 from server.api.openai.stream_options import DONE
 from server.api.openai.usage import usage_of
-from server.chat.tools.output_parser import TurnParser
-from server.chat.tools.turn_pieces import CallStart, Piece
+from server.chat.tools.output_parser import CallStart, Piece, TurnParser
 from server.completion_json import timings_json
 from server.generation.completion_output import Answer
 from server.generation.endpoint import FinishedAnswer

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from starlette.requests import Request
 
-from server.access import engine_of, settings_of, state_of
 from server.api.llama.completion import read_completion
 from server.api.llama.infill import make_prompt, marks_of, read_mixed
 from server.api.openai.completions_json import OpenAiCompletionJson
@@ -16,6 +15,7 @@ from server.generation.options import CompletionOptions
 from server.generation.prompts import Prompt, each_prompt, read_prompts
 from server.http.fields import Fields, read_string
 from server.infill_prompt import Gap
+from server.state import engine_of, settings_of, state_of
 
 
 def read_openai_completion(request: Request, fields: Fields) -> Asked:

@@ -2,10 +2,10 @@
 
 from starlette.requests import Request
 
-from server.access import engine_of, settings_of
 from server.http.errors import ApiError
 from server.http.json_response import JsonResponse
 from server.settings import Settings
+from server.state import engine_of, settings_of
 
 
 async def get_models(request: Request) -> JsonResponse:

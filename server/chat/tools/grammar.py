@@ -9,6 +9,7 @@ from server.chat.tools.call_format import Mark, Pieces, ToolFormat
 from server.chat.tools.reasoning import Thinking
 from server.chat.tools.request import Json, ToolRequest, name_of, parameters_of
 from slots.errors import InvalidRequest
+from slots.llama import Vocab
 
 _ID = {"pattern": "[a-zA-Z0-9]{9}"}
 _NAMES_ELSEWHERE = frozenset({"additionalProperties", "patternProperties", "$ref", "allOf", "anyOf", "oneOf"})
@@ -73,3 +74,11 @@ def _schema_text(tool: Json) -> str:
         return orjson.dumps(schema).decode()
     except orjson.JSONEncodeError:
         raise InvalidRequest("tools", f"expected a less deep schema for {name_of(tool)}") from None
+
+
+def preserved_tokens(vocab: Vocab, tool_format: ToolFormat | None, thinking: Thinking | None) -> frozenset[int]:
+    """Returns the control tokens, which usually add nothing to a text, that spell tags of calls or thoughts. Tokens
+    that end a generation are never among them."""
+    texts = [*(tool_format.literals if tool_format else ()), *((thinking.start, thinking.end) if thinking else ())]
+    tokens = {token for text in texts for token in vocab.tokenize(text, add_special=False, parse_special=True)}
+    return frozenset(token for token in tokens - vocab.end_of_generation if vocab.is_control(token))

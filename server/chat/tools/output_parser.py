@@ -7,10 +7,43 @@ from string import ascii_letters, digits
 from typing import Self
 
 from server.chat.tools.call_format import Mark, Pieces, ToolFormat
-from server.chat.tools.json_end import JsonEnd
-from server.chat.tools.matching import PieceMatch, Unmatched, match_pieces
+from server.chat.tools.matching import JsonEnd, PieceMatch, Unmatched, match_pieces
 from server.chat.tools.reasoning import Thinking
-from server.chat.tools.turn_pieces import CallArguments, CallStart, Content, Piece, Reasoning
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Some more of what is said to the user."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """Some more of the thoughts."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallStart:
+    """A tool is called."""
+
+    index: int
+    """Counts the calls of the turn from 0."""
+    call_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallArguments:
+    """Some more of the JSON text of a call's arguments."""
+
+    index: int
+    text: str
+
+
+Piece = Content | Reasoning | CallStart | CallArguments
 
 _ID_CHARACTERS = ascii_letters + digits
 _ID_LENGTH = 9

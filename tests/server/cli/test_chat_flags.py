@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from server.chat.chatml import CHATML
+from server.chat.template.loading import CHATML
 from tests.server.chat.templates import BRACKETS
 from tests.server.cli.configured import error_of, settings
 from tests.server.headers import HEADER

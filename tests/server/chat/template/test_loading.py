@@ -3,9 +3,8 @@ import logging
 import pytest
 
 from models.source import BUNDLED_MODEL
-from server.chat.chatml import CHATML
 from server.chat.prompt import prompt_tokens
-from server.chat.template.loading import load_chat_template, load_tool_format
+from server.chat.template.loading import CHATML, load_chat_template, load_tool_format
 from slots.errors import InvalidRequest
 from slots.llama import Model, Vocab
 from slots.options import ModelOptions

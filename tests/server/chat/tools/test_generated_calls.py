@@ -6,13 +6,11 @@ from typing import Any
 
 import jsonschema
 import pytest
-from server.chat.tools.preserved import preserved_tokens
-from server.chat.tools.turn_pieces import CallArguments, CallStart, Content, Piece, Reasoning
 
 from grammar.errors import GrammarError
 from server.chat.tools.call_format import GENERIC, Mark, ToolFormat
-from server.chat.tools.grammar import call_source, json_source
-from server.chat.tools.output_parser import TurnParser
+from server.chat.tools.grammar import call_source, json_source, preserved_tokens
+from server.chat.tools.output_parser import CallArguments, CallStart, Content, Piece, Reasoning, TurnParser
 from server.chat.tools.reasoning import Thinking
 from slots.requests.events import StopReason
 from slots.requests.sampling_params import SamplingParams

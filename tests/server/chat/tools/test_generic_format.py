@@ -3,12 +3,10 @@
 import json
 from typing import Any
 
-from server.chat.tools.turn_pieces import CallArguments, CallStart
-
 from server.chat.template.template import ChatTemplate
 from server.chat.tools.call_format import GENERIC
 from server.chat.tools.generic_format import with_tools_in_words
-from server.chat.tools.output_parser import TurnParser
+from server.chat.tools.output_parser import CallArguments, CallStart, TurnParser
 from tests.server.chat.tools.templates import NO_CALLS
 
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}

@@ -7,10 +7,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from server.chat.tools.turn_pieces import CallArguments, CallStart, Content, Piece, Reasoning
 
 from server.chat.tools.call_format import GENERIC, Mark, ToolFormat
-from server.chat.tools.output_parser import TurnParser
+from server.chat.tools.output_parser import CallArguments, CallStart, Content, Piece, Reasoning, TurnParser
 from server.chat.tools.reasoning import Thinking
 from tests.server.chat.tools.templates import ARGUMENTS_FIRST, BARE, BARE_LIST, ID_FIRST, LISTED, STYLES, TOKENS
 
