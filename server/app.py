@@ -13,20 +13,16 @@ from server.api.embeddings.openai import read_openai_embeddings
 from server.api.embeddings.rerank import read_rerank
 from server.api.llama.completion import read_completion
 from server.api.llama.infill import read_infill
-from server.api.llama.props import get_props
-from server.api.llama.slots import get_slots
-from server.api.llama.tokenize import post_detokenize, post_tokenize
+from server.api.llama.props import get_chat_status, get_health, get_props
+from server.api.llama.slots import get_slots, post_slot
+from server.api.llama.tokenize import post_apply_template, post_detokenize, post_tokenize
 from server.api.openai.chat import read_openai_chat
 from server.api.openai.completions import read_either_completion, read_openai_completion
 from server.api.openai.models import get_model, get_models
-from server.apply_template import post_apply_template
-from server.chat_status import get_chat_status
 from server.generation.endpoint import generating
-from server.health import get_health
 from server.http.auth import RequireApiKey
 from server.http.exception_handlers import EXCEPTION_HANDLERS, UnexpectedErrors
 from server.http.session import Sessions
-from server.slot_actions import post_slot
 from server.state import ServerState
 
 ROUTES = [

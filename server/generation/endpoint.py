@@ -1,31 +1,99 @@
 """From prompts and options to the response, streamed or whole: what all endpoints that generate text share."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
+import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from server.api.openai.errors import error_for
-from server.cache_scope import salt_of
-from server.choices import check_n_answers, with_seed_of
 from server.generation.completion_output import Answer
 from server.generation.constraint import compile_constraint
-from server.generation.options import CompletionOptions
+from server.generation.options import CompletionOptions, check_n_answers, with_seed_of
 from server.generation.prompts import Prompt
+from server.generation.request_log import log_finished
+from server.http.auth import key_of
 from server.http.body import read_body
 from server.http.disconnect import unless_disconnected
 from server.http.event_stream import EventStreamResponse, SendEvent
 from server.http.fields import Fields
 from server.http.json_response import JsonResponse
-from server.running import follow, run_all
+from server.settings import CacheIsolation
 from server.state import engine_of, sessions_of, settings_of, state_of
 from slots.engine import Engine
-from slots.requests.events import Finished, Token
+from slots.requests.events import Failed, Finished, Token
 from slots.requests.scope import Scope
 from slots.requests.stream import CompletionStream
+
+
+def salt_of(request: Request, session_id: str, isolation: CacheIsolation, cache_salt: str) -> str:
+    """Returns a text that only those requests have that may share their prefixes: those of the same session or API
+    key, as far as that is asked for, and with the same `cache_salt`. It is empty for those that share with everybody,
+    and tells nobody what it was made of."""
+    match isolation:
+        case "session":
+            tenant = session_id
+        case "key":
+            tenant = key_of(request.headers).decode("latin-1")
+        case "none":
+            tenant = ""
+    if not tenant and not cache_salt:
+        return ""
+    # A list as JSON keeps the two apart, whatever they hold.
+    return hashlib.blake2b(orjson.dumps([tenant, cache_salt]), digest_size=32).hexdigest()
+
+
+Result = TypeVar("Result")
+
+
+async def run_all(
+    engine: Engine,
+    answers: Iterable[Answer],
+    run: Callable[[Answer, CompletionStream], Coroutine[Any, Any, Result]],
+    on_accepted: Callable[[], None],
+) -> list[Result]:
+    """Returns what `run` makes of each request, in order. They run side by side, and none goes on without the others:
+    when one fails, or when this is cancelled, all of them free their slots. `on_accepted` is called when the engine
+    has taken them all.
+
+    Raises what the engine raises when it refuses a request, and what `run` raises.
+    """
+    streams: list[CompletionStream] = []
+    runs: list[asyncio.Task[Result]] = []
+    try:
+        for answer in answers:
+            stream = engine.submit(answer.request)
+            answer.n_prompt_tokens = stream.n_prompt_tokens
+            streams.append(stream)
+            runs.append(asyncio.create_task(run(answer, stream)))
+        on_accepted()
+        return await asyncio.gather(*runs)
+    finally:
+        for stream, running in zip(streams, runs, strict=True):
+            running.cancel()
+            stream.cancel()
+
+
+async def follow(
+    answer: Answer, stream: CompletionStream, on_token: Callable[[Token], Awaitable[None]] | None = None
+) -> Finished:
+    """Returns how the generation ended, when `answer` has all of it. Raises EngineError when it failed."""
+    async for event in stream:
+        if isinstance(event, Finished):
+            log_finished(event, answer.request.n_predict)
+            return event
+        if isinstance(event, Failed):
+            raise event.error
+        answer.add(event)
+        if on_token is not None:
+            await on_token(event)
+    raise RuntimeError("a stream ended without saying how")
+
 
 FinishedAnswer = tuple[Answer, Finished]
 

@@ -1,20 +1,90 @@
 """The options of a completion: JSON to the engine's terms."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from grammar.matcher import CompiledGrammar
 from server.chat.system_prompt import SystemPrompt, read_system_prompt
-from server.choices import read_n_choices
 from server.generation.constraint import Constraint, read_constraint
 from server.generation.sampling_options import read_sampling
-from server.http.fields import Fields, expected, first_given, read_boolean, read_integer, read_string, read_strings
+from server.http.errors import ApiError
+from server.http.fields import (
+    Fields,
+    expected,
+    first_given,
+    read_boolean,
+    read_integer,
+    read_string,
+    read_strings,
+    shown,
+)
 from server.settings import CompletionDefaults
-from server.unsupported import refuse_unsupported
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 from slots.requests.request import CompletionRequest
-from slots.requests.sampling_params import SamplingParams
+from slots.requests.sampling_params import MAX_SEED, SamplingParams
 from slots.requests.scope import Scope
+
+MAX_CHOICES = 128
+
+
+def read_n_choices(fields: Fields, name: str, default: int = 1) -> int:
+    """Returns how many choices a request wants for each of its prompts. Raises InvalidRequest, which names the field,
+    for none or too many."""
+    n_choices = read_integer(fields, name, default)
+    if not 1 <= n_choices <= MAX_CHOICES:
+        raise expected(name, f"a number from 1 to {MAX_CHOICES}", n_choices)
+    return n_choices
+
+
+def check_n_answers(n_prompts: int, n_choices: int, engine: Engine) -> None:
+    """Raises InvalidRequest for more answers than there are slots and places in the queue: they could never all be
+    taken."""
+    n_answers, n_places = n_prompts * n_choices, engine.max_unfinished
+    if n_answers > n_places:
+        message = f"expected at most {n_places} answers, the slots and places in the queue, got {n_answers}"
+        raise InvalidRequest("n", message)
+
+
+def with_seed_of(request: CompletionRequest, index: int) -> CompletionRequest:
+    """Returns the request for one of several choices: a seed that was asked for is the first one's, and the others
+    count up from it, so that they differ and come out the same again."""
+    seed = request.sampling.seed
+    if seed < 0 or index == 0:
+        return request
+    return replace(request, sampling=replace(request.sampling, seed=(seed + index) % (MAX_SEED + 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Neutral:
+    """The values at which an option asks for nothing; null is always one of them."""
+
+    described: str
+    includes: Callable[[object], bool]
+
+
+def only(value: object) -> Neutral:
+    return Neutral(shown(value), lambda given: given is None or given == value)
+
+
+NEUTRAL_VALUES = {
+    "grammar_lazy": only(False),
+    "grammar_triggers": only([]),
+    "image_data": only([]),
+    "lora": only([]),
+    "modalities": only(["text"]),
+    "return_progress": only(False),
+}
+
+
+def refuse_unsupported(fields: Fields) -> None:
+    """Raises ApiError (501), which names the option, when one that is not supported asks for something."""
+    for name, neutral in NEUTRAL_VALUES.items():
+        value = fields.get(name)
+        if not neutral.includes(value):
+            message = f"{name}: not supported, expected {neutral.described} or no such option, got {shown(value)}"
+            raise ApiError(501, message)
+
 
 MAX_SALT = 256
 """Characters."""

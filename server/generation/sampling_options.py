@@ -1,16 +1,77 @@
 """The options that say how the next token is chosen: JSON to the engine's terms."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import fields as fields_of
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from server.generation.sampler_order import as_samplers
-from server.http.fields import Fields, as_boolean, as_integer, as_number, as_strings, expected, first_given
-from server.logit_bias import as_logit_bias
+from server.http.fields import (
+    Fields,
+    as_boolean,
+    as_integer,
+    as_number,
+    as_strings,
+    as_token,
+    expected,
+    first_given,
+    is_number,
+    naming,
+)
 from slots.llama import Vocab
 from slots.requests.sampling_params import SamplingParams
+
+SHAPES = "a list of [token id or string, number or false] pairs, or an object with token ids or strings as keys"
+TOKEN_ID = re.compile(r"-?[0-9]+")
+_LONGEST_ID = 11
+"""Characters."""
+
+LogitBias = tuple[tuple[int, float], ...]
+
+
+def as_logit_bias(name: str, value: object, vocab: Vocab) -> LogitBias:
+    """Returns what is added to the logit of each token; -inf for one that is ruled out. A string stands for each of its
+    tokens, and what several entries say about one token adds up.
+
+    Raises InvalidRequest for any other shape and for tokens that the vocabulary does not have.
+    """
+    biases: dict[int, float] = {}
+    for target, spelled_bias in _entries(name, value):
+        bias = -float("inf") if spelled_bias is False else as_number(name, spelled_bias)
+        for token in _tokens(name, target, vocab):
+            biases[token] = biases.get(token, 0.0) + bias
+    return tuple(biases.items())
+
+
+def _entries(name: str, value: object) -> Iterator[tuple[object, object]]:
+    if isinstance(value, dict):
+        for key, bias in value.items():
+            is_id = TOKEN_ID.fullmatch(key)
+            if is_id and len(key) > _LONGEST_ID:
+                raise expected(name, "keys that are ids of tokens or strings", key)
+            yield int(key) if is_id else key, bias
+    elif isinstance(value, list):
+        for entry in value:
+            if isinstance(entry, dict) and entry.keys() == {"token", "bias"}:  # as answers spell it
+                yield entry["token"], entry["bias"]
+            elif isinstance(entry, list) and len(entry) == 2:
+                yield entry[0], entry[1]
+            else:
+                raise expected(name, SHAPES, value)
+    else:
+        raise expected(name, SHAPES, value)
+
+
+def _tokens(name: str, target: object, vocab: Vocab) -> list[int]:
+    if isinstance(target, str):
+        with naming(name):
+            return vocab.tokenize(target, add_special=False, parse_special=False)
+    if is_number(target):
+        return [as_token(name, target, vocab.n_tokens)]
+    raise expected(name, SHAPES, target)
+
 
 Reader = Callable[[str, object], Any]
 

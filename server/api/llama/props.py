@@ -58,3 +58,29 @@ def _capabilities_json(capabilities: Capabilities) -> dict[str, bool]:
 
 def _text(token: int | None, vocab: Vocab) -> str:
     return "" if token is None else vocab.piece(token).decode(errors="replace")
+
+
+async def get_health(request: Request) -> JsonResponse:
+    engine_of(request)
+    return JsonResponse({"status": "ok"})
+
+
+NOT_STARTED = {"status": "not started", "message": "The model is still loading; try again later."}
+
+
+async def get_chat_status(request: Request) -> JsonResponse:
+    state, settings = state_of(request), settings_of(request)
+    engine, defaults = state.engine, settings.defaults
+    if engine is None:
+        return JsonResponse(NOT_STARTED)
+    return JsonResponse(
+        {
+            "status": "running",
+            "llm_serving_url": str(request.base_url).rstrip("/"),
+            "model_name": settings.alias,
+            "max_new_tokens": defaults.n_predict if defaults.n_predict >= 0 else engine.n_ctx_slot,
+            "device": engine.model.device,
+            "do_sample": defaults.sampling.temperature > 0,
+            "system_prompt": state.system_prompt.text,
+        }
+    )

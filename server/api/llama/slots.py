@@ -1,14 +1,19 @@
 """GET /slots: what each slot is doing, and of the text of its user what the one who asks may see."""
 
+import time
 from collections.abc import Callable, Sequence
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from server.api.llama.generation_settings import options_json
+from server.api.llama.slot_files import SlotFolder, as_file_name
+from server.http.body import read_body
+from server.http.disconnect import unless_disconnected
 from server.http.errors import ApiError
+from server.http.fields import expected
 from server.http.json_response import JsonResponse
-from server.state import engine_of, sessions_of, settings_of
+from server.state import engine_of, sessions_of, settings_of, state_of
 from slots.llama import Vocab
 from slots.requests.events import SlotStatus
 from slots.requests.request import CompletionRequest
@@ -71,3 +76,70 @@ def _texts_json(status: SlotStatus, vocab: Vocab, may_read: Callable[[Completion
 
 def _text(tokens: Sequence[int], vocab: Vocab) -> str:
     return vocab.detokenize(tokens).decode(errors="replace")
+
+
+async def post_slot(request: Request) -> JsonResponse:
+    engine, path = engine_of(request), settings_of(request).slot_save_path
+    if path is None:
+        raise ApiError(501, "This server does not support slots action. Start it with `--slot-save-path`")
+    engine.check_can_generate()
+    slot_id = _as_slot_id(request.path_params["id_slot"], engine.n_slots)
+    folder = SlotFolder(path)
+    match action := request.query_params.get("action"):
+        case "save":
+            return JsonResponse(await _save(request, slot_id, folder))
+        case "restore":
+            return JsonResponse(await _restore(request, slot_id, folder))
+        case "erase":
+            return JsonResponse(await _erase(request, slot_id))
+    raise expected("action", "save, restore or erase", action)
+
+
+def _as_slot_id(text: str, n_slots: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) < n_slots):
+        raise expected("id_slot", f"a slot from 0 to {n_slots - 1}", text)
+    return int(text)
+
+
+async def _save(request: Request, slot_id: int, folder: SlotFolder) -> dict[str, object]:
+    engine, name = engine_of(request), await _read_file_name(request)
+    # One at a time for each slot: a state waits in memory for its file.
+    async with state_of(request).slot_locks[slot_id]:
+        started = time.perf_counter()
+        saved = await unless_disconnected(request.receive, engine.save_slot(slot_id))
+        n_written = await run_in_threadpool(folder.write, name, saved, engine.fingerprint)
+    return {
+        "id_slot": slot_id,
+        "filename": name,
+        "n_saved": len(saved.tokens),
+        "n_written": n_written,
+        "timings": {"save_ms": _milliseconds_since(started)},
+    }
+
+
+async def _restore(request: Request, slot_id: int, folder: SlotFolder) -> dict[str, object]:
+    engine, name = engine_of(request), await _read_file_name(request)
+    async with state_of(request).slot_locks[slot_id]:
+        started = time.perf_counter()
+        saved, n_read = await run_in_threadpool(folder.read, name, engine.fingerprint)
+        await unless_disconnected(request.receive, engine.restore_slot(slot_id, saved))
+    return {
+        "id_slot": slot_id,
+        "filename": name,
+        "n_restored": len(saved.tokens),
+        "n_read": n_read,
+        "timings": {"restore_ms": _milliseconds_since(started)},
+    }
+
+
+async def _erase(request: Request, slot_id: int) -> dict[str, object]:
+    n_erased = await unless_disconnected(request.receive, engine_of(request).erase_slot(slot_id))
+    return {"id_slot": slot_id, "n_erased": n_erased}
+
+
+async def _read_file_name(request: Request) -> str:
+    return await read_body(request, lambda fields: as_file_name("filename", fields.get("filename")))
+
+
+def _milliseconds_since(started: float) -> float:
+    return 1000 * (time.perf_counter() - started)

@@ -1,11 +1,13 @@
 """POST /tokenize and POST /detokenize. One gives back what the other was given, for any text."""
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from server.chat.request import read_chat
 from server.http.body import read_body
 from server.http.fields import Fields, as_string, as_token, expected, naming, read_boolean
 from server.http.json_response import JsonResponse
-from server.state import engine_of
+from server.state import chat_template_of, engine_of, settings_of, state_of
 from slots.llama import Vocab
 
 
@@ -46,3 +48,10 @@ def _detokenize(fields: Fields, vocab: Vocab) -> dict[str, object]:
         raise expected("tokens", "a list of token ids", value)
     tokens = [as_token(f"tokens[{index}]", token, vocab.n_tokens) for index, token in enumerate(value)]
     return {"content": vocab.detokenize(tokens).decode(errors="replace")}
+
+
+async def post_apply_template(request: Request) -> JsonResponse:
+    template, defaults = chat_template_of(request), settings_of(request).chat_template_kwargs
+    chat = await read_body(request, lambda fields: read_chat(fields, defaults))
+    prompt = await run_in_threadpool(chat.prompt, template, state_of(request).tool_format)
+    return JsonResponse({"prompt": prompt.text})

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from server.api.openai.logprobs import Logprobs, read_chat_logprobs
-from server.api.openai.stream_options import wants_usage
+from server.api.openai.protocol import wants_usage
 from server.chat.prompt import ChatPrompt
 from server.chat.tools.call_format import ToolFormat
 from server.chat.tools.grammar import call_source, json_source, preserved_tokens

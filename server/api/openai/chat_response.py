@@ -1,22 +1,76 @@
 """The JSON of OpenAI's chats: the chunks of a stream and the whole."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from server.api.openai.chat_message import ChatMessage, delta
+from server.api.llama.completion import timings_json
 from server.api.openai.chat_request import ChatOptions
-from server.api.openai.finish_reason import FinishReason, finish_reason
 from server.api.openai.logprobs import chat_logprobs_json
-from server.api.openai.protocol import Envelope
-from server.api.openai.stream_options import DONE
-from server.api.openai.usage import usage_of
-from server.chat.tools.output_parser import CallStart, Piece, TurnParser
-from server.completion_json import timings_json
+from server.api.openai.protocol import DONE, Envelope, FinishReason, finish_reason, usage_of
+from server.chat.tools.output_parser import CallArguments, CallStart, Content, Piece, Reasoning, TurnParser
 from server.generation.completion_output import Answer
 from server.generation.endpoint import FinishedAnswer
 from slots.llama import Vocab
 from slots.requests.events import Finished, Timings, Token, TokenProbabilities
+
+
+def delta(piece: Piece) -> dict[str, object]:
+    """Returns what a chunk adds to the message."""
+    match piece:
+        case Content(text):
+            return {"content": text}
+        case Reasoning(text):
+            return {"reasoning_content": text}
+        case CallStart(index, call_id, name):
+            function = {"name": name, "arguments": ""}
+            return {"tool_calls": [{"index": index, "id": call_id, "type": "function", "function": function}]}
+        case CallArguments(index, text):
+            return {"tool_calls": [{"index": index, "function": {"arguments": text}}]}
+
+
+@dataclass(slots=True)
+class _Call:
+    call_id: str
+    name: str
+    arguments: str = ""
+
+
+@dataclass(slots=True)
+class ChatMessage:
+    content: str = ""
+    reasoning: str = ""
+    calls: list[_Call] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, pieces: Iterable[Piece]) -> Self:
+        """Returns the message that the pieces are of."""
+        message = cls()
+        for piece in pieces:
+            match piece:
+                case Content(text):
+                    message.content += text
+                case Reasoning(text):
+                    message.reasoning += text
+                case CallStart(_, call_id, name):
+                    message.calls.append(_Call(call_id, name))
+                case CallArguments(index, text):
+                    message.calls[index].arguments += text
+        return message
+
+    def json(self) -> dict[str, object]:
+        """Returns it as OpenAI spells it. Content is null only beside calls."""
+        message: dict[str, object] = {"role": "assistant", "content": self.content}
+        if self.calls:
+            message["content"] = self.content or None
+            message["tool_calls"] = [
+                {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+                for call in self.calls
+            ]
+        if self.reasoning:
+            message["reasoning_content"] = self.reasoning
+        return {**message, "refusal": None}
+
 
 WHOLE = "chat.completion"
 CHUNK = "chat.completion.chunk"

@@ -2,8 +2,12 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
+
+from server.http.fields import Fields, expected, read_boolean
+from slots.requests.events import Finished, StopReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +35,63 @@ class Envelope:
             "system_fingerprint": self.fingerprint,
             "choices": choices,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the prompt, taken from what had been computed before."""
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+        )
+
+    def json(self) -> dict[str, object]:
+        """Returns it as OpenAI spells it."""
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.prompt_tokens + self.completion_tokens,
+            "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
+        }
+
+
+def usage_of(choices: Sequence[Finished]) -> Usage:
+    """Returns what several choices for one prompt took together. They share the prompt: it counts once, and as cached
+    only as far as the first of them found it."""
+    return Usage(
+        prompt_tokens=max(choice.n_prompt_tokens for choice in choices),
+        completion_tokens=sum(choice.timings.predicted_n for choice in choices),
+        cached_tokens=min(choice.timings.cached_n for choice in choices),
+    )
+
+
+FinishReason = Literal["stop", "length", "tool_calls"]
+
+
+def finish_reason(finished: Finished, *, calls_tools: bool = False) -> FinishReason:
+    """Returns the reason; a text that was cut off is too long whatever it was about to say."""
+    if finished.reason is StopReason.LIMIT:
+        return "length"
+    return "tool_calls" if calls_tools else "stop"
+
+
+DONE = b"data: [DONE]\n\n"
+"""The last event."""
+
+
+def wants_usage(fields: Fields) -> bool:
+    """Returns whether a stream is to end with what it took. Raises InvalidRequest, which names the field."""
+    options = fields.get("stream_options")
+    if options is None:
+        return False
+    if not isinstance(options, dict):
+        raise expected("stream_options", "an object with include_usage", options)
+    return read_boolean(
+        {"stream_options.include_usage": options.get("include_usage")}, "stream_options.include_usage", False
+    )

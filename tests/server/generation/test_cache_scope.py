@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from server.cache_scope import salt_of
+from server.generation.endpoint import salt_of
 from tests.conftest import running_server
 from tests.server.asking import SECONDS, Json, complete, get, refusal
 

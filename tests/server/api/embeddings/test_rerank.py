@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server.api.embeddings.rerank_prompt import RerankPrompt
 
 from models.source import BUNDLED_MODEL
+from server.api.embeddings.rerank import RerankPrompt
 from slots.llama import Model, Vocab
 from slots.options import ModelOptions
 from tests.server.api.embeddings.asking import answered, refused

@@ -1,6 +1,6 @@
 import pytest
 
-from server.infill_prompt import Gap, Marks, Room, infill_prompt, room_for
+from server.api.llama.infill import Gap, Marks, Room, infill_prompt, room_for
 
 PRE, SUF, MID, BOS = 1001, 1002, 1003, 1004
 MARKS = Marks(PRE, SUF, MID)

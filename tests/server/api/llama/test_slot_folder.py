@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.api.llama.slot_files import SlotFolder, as_file_name
 from server.http.errors import ApiError
-from server.slot_folder import SlotFolder, as_file_name
 from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest
 from slots.requests.scope import Scope
@@ -74,7 +74,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(
     def fail(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("server.slot_folder.write_slot", fail)
+    monkeypatch.setattr("server.api.llama.slot_files.write_slot", fail)
     with pytest.raises(ApiError, match=r"^filename: slot cannot be written: No space left on device$") as caught:
         folder.write("slot", SAVED, "f")
     assert caught.value.status == 500
