@@ -22,9 +22,9 @@ from statistics import median
 
 from benchmarks.harness.client import at_once
 from benchmarks.harness.llama_client import Endpoint
+from benchmarks.harness.prompts import ENDLESS_SCHEMA
 from benchmarks.harness.report import about_this_run, in_words
 from benchmarks.harness.server_process import our_program
-from benchmarks.schema import ENDLESS_SCHEMA
 from models.source import BUNDLED_MODEL
 
 PROMPT = "A list of all people in the village, with what they like to do:\n"

@@ -21,3 +21,36 @@ class PromptTokens(Prompts[list[int]]):
     def take(self, n_tokens: int) -> list[int]:
         tokens: list[int] = self.random.choice(self._ordinary, n_tokens).tolist()
         return tokens
+
+
+WORDS = """
+    the and that with said they then there when what very little big old new good red blue happy friend friends girl
+    boy dog cat bird tree house home day sun water ball play run walk see look find help love like time mom dad park
+"""
+"""Each is one token in most vocabularies."""
+
+
+class PromptWords(Prompts[str]):
+    """Words in random order, the same ones for the same seed."""
+
+    def take(self, n_tokens: int) -> str:
+        return "".join(f" {word}" for word in self.random.choice(WORDS.split(), n_tokens))
+
+
+ENDLESS_SCHEMA = {
+    "type": "array",
+    "minItems": 1000,
+    "items": {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "minLength": 1, "maxLength": 24},
+            "age": {"type": "integer", "minimum": 0, "maximum": 120},
+            "email": {"type": "string", "pattern": "^[a-z]{1,12}@[a-z]{1,12}[.](com|org|net)$"},
+            "likes": {"type": "array", "items": {"type": "string", "maxLength": 16}, "minItems": 1, "maxItems": 3},
+            "role": {"enum": ["farmer", "teacher", "doctor", None]},
+            "is_member": {"type": "boolean"},
+        },
+        "required": ["name", "age", "email", "likes", "role", "is_member"],
+        "additionalProperties": False,
+    },
+}

@@ -8,10 +8,10 @@ from pathlib import Path
 from benchmarks.harness.client import Answer
 from benchmarks.harness.llama_client import Endpoint
 from benchmarks.harness.prompts import TEXT, PromptTokens
+from benchmarks.harness.report import Rounds, largest, median_ratio, medians
 from benchmarks.harness.server_process import our_program
 from benchmarks.prefix.texts import Agreement, Limits, Uncached, first_tokens
 from benchmarks.prefix.workloads import WORKLOADS, PrefixWorkload
-from benchmarks.rounds import Rounds, largest, median_ratio, medians
 from models.header import read_header
 
 Flags = tuple[str, ...]

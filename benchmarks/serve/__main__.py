@@ -15,9 +15,8 @@ cores that there are, and the slots and tokens that ours has: --parallel slots o
 """
 
 from benchmarks.harness.llama_client import Endpoint
-from benchmarks.harness.prompts import TEXT, PromptTokens
+from benchmarks.harness.prompts import ENDLESS_SCHEMA, TEXT, PromptTokens
 from benchmarks.harness.report import in_words
-from benchmarks.schema import ENDLESS_SCHEMA
 from benchmarks.serve.comparison import Comparison
 from benchmarks.serve.setup import about, arguments_parser, chosen_workloads, running_servers, write_results
 

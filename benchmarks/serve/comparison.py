@@ -8,8 +8,8 @@ from typing import Generic
 
 from benchmarks.bare_loop import BareProcess, BareWork
 from benchmarks.harness.client import Prompts, PromptT, Server
+from benchmarks.harness.report import Rounds, median_ratio, medians
 from benchmarks.harness.workload import Workload
-from benchmarks.rounds import Rounds, median_ratio, medians
 from benchmarks.serve.workloads import ClosedLoop
 
 SPEED = "tokens/s"

@@ -13,9 +13,8 @@ cores that there are, and the slots and tokens that ours has: --parallel slots o
 """
 
 from benchmarks.harness.openai_client import OpenAiEndpoint
+from benchmarks.harness.prompts import ENDLESS_SCHEMA, PromptWords
 from benchmarks.harness.report import in_words
-from benchmarks.prompt_words import PromptWords
-from benchmarks.schema import ENDLESS_SCHEMA
 from benchmarks.serve.comparison import Comparison
 from benchmarks.serve.setup import about, arguments_parser, chosen_workloads, running_servers, write_results
 from models.header import read_header

@@ -6,10 +6,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Self
 
-from benchmarks.arrivals import poisson_arrivals, shuffled_kinds
 from benchmarks.harness.client import Answer, Client, Prompts, PromptT, Server, at_once
-from benchmarks.harness.workload import Round, Workload
-from benchmarks.latency import between_tokens_ms, first_token_ms
+from benchmarks.harness.workload import (
+    Round,
+    Workload,
+    between_tokens_ms,
+    first_token_ms,
+    poisson_arrivals,
+    shuffled_kinds,
+)
 
 SAMPLERS = {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "min_p": 0.05, "repeat_penalty": 1.0}
 """Spelled out, since servers have other defaults."""

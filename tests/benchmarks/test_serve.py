@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.arrivals import poisson_arrivals, shuffled_kinds
 from benchmarks.harness.client import Answer, Client, Server, read_events
 from benchmarks.harness.openai_client import text_of
-from benchmarks.harness.prompts import PromptTokens
-from benchmarks.latency import between_tokens_ms, first_token_ms, percentile_ms
-from benchmarks.prompt_words import PromptWords
-from benchmarks.rounds import largest, median_ratio, medians
+from benchmarks.harness.prompts import PromptTokens, PromptWords
+from benchmarks.harness.report import largest, median_ratio, medians
+from benchmarks.harness.workload import (
+    between_tokens_ms,
+    first_token_ms,
+    percentile_ms,
+    poisson_arrivals,
+    shuffled_kinds,
+)
 from benchmarks.serve.comparison import BARE, Row, rows_of, table_head, table_line
 from benchmarks.serve.setup import write_results
 from benchmarks.serve.workloads import SAMPLERS, ClosedLoop, OpenLoop
