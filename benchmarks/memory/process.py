@@ -1,5 +1,7 @@
 """What a process has in memory, as Linux tells it under /proc."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 _FORGET_PEAK = "5"
@@ -44,3 +46,25 @@ def _status_bytes(pid: int, name: str) -> int:
         if key == name:
             return 1024 * int(value.split()[0])
     raise RuntimeError(f"/proc/{pid}/status has no {name}")
+
+
+class Stages:
+    """Takes down what is resident after each stage."""
+
+    def __init__(self, model: Path) -> None:
+        self._model = model
+        self._before = 0
+        self._found: dict[str, int] = {}
+
+    def note(self, name: str, n_not_counted: int = 0) -> None:
+        """Takes down what has been added since the last stage, but for so many bytes of it and pages of the model's
+        file."""
+        pid = os.getpid()
+        now = resident_bytes(pid) - mapped_bytes(pid, self._model) - n_not_counted
+        self._found[name] = now - self._before
+        self._before = now + n_not_counted
+
+    @property
+    def found(self) -> Mapping[str, int]:
+        """Bytes by stage, in order."""
+        return self._found

@@ -11,8 +11,19 @@ from tokenizers import Tokenizer
 
 from models.bundled_model.checkpoint import load_checkpoint
 from models.bundled_model.network import Network, Shape
-from models.bundled_model.tokenizer import LLAMA_CPP_PRE_TOKENIZER
-from models.training import special_tokens
+from models.bundled_model.tokenizer import (
+    CHAT_TEMPLATE,
+    END_OF_TEXT,
+    FILE_SEP,
+    FIM_MIDDLE,
+    FIM_PAD,
+    FIM_PREFIX,
+    FIM_SUFFIX,
+    IM_END,
+    LLAMA_CPP_PRE_TOKENIZER,
+    REPO_NAME,
+    SPECIAL_TOKENS,
+)
 
 NAME = "llama-slots bundled"
 LICENCE = "MIT"
@@ -64,28 +75,28 @@ def add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
     """Adds the vocabulary, the merges, the special tokens and the chat template."""
     ids = tokenizer.get_vocab()
     tokens = sorted(ids, key=ids.__getitem__)
-    control = set(special_tokens.SPECIAL_TOKENS)
+    control = set(SPECIAL_TOKENS)
     merges = json.loads(tokenizer.to_str())["model"]["merges"]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(LLAMA_CPP_PRE_TOKENIZER)
     writer.add_token_list(tokens)
     writer.add_token_types([gguf.TokenType.CONTROL if t in control else gguf.TokenType.NORMAL for t in tokens])
     writer.add_token_merges([" ".join(pair) for pair in merges])
-    writer.add_bos_token_id(ids[special_tokens.END_OF_TEXT])
-    writer.add_eos_token_id(ids[special_tokens.END_OF_TEXT])
-    writer.add_eot_token_id(ids[special_tokens.IM_END])
-    writer.add_pad_token_id(ids[special_tokens.END_OF_TEXT])
+    writer.add_bos_token_id(ids[END_OF_TEXT])
+    writer.add_eos_token_id(ids[END_OF_TEXT])
+    writer.add_eot_token_id(ids[IM_END])
+    writer.add_pad_token_id(ids[END_OF_TEXT])
     writer.add_add_bos_token(False)
     for kind, token in {
-        "pre": special_tokens.FIM_PREFIX,
-        "suf": special_tokens.FIM_SUFFIX,
-        "mid": special_tokens.FIM_MIDDLE,
-        "pad": special_tokens.FIM_PAD,
-        "rep": special_tokens.REPO_NAME,
-        "sep": special_tokens.FILE_SEP,
+        "pre": FIM_PREFIX,
+        "suf": FIM_SUFFIX,
+        "mid": FIM_MIDDLE,
+        "pad": FIM_PAD,
+        "rep": REPO_NAME,
+        "sep": FILE_SEP,
     }.items():
         writer.add_uint32(f"tokenizer.ggml.fim_{kind}_token_id", ids[token])
-    writer.add_chat_template(special_tokens.CHAT_TEMPLATE)
+    writer.add_chat_template(CHAT_TEMPLATE)
 
 
 def add_tensor(writer: gguf.GGUFWriter, name: str, weights: NDArray[np.float32]) -> None:

@@ -1,5 +1,5 @@
 """The engine: its API for the event loop, and the thread behind it."""
 
-from slots.engine import Engine
+from slots.engine.engine import Engine
 
 __all__ = ["Engine"]

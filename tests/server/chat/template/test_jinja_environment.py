@@ -2,7 +2,7 @@ from datetime import datetime
 
 import pytest
 
-from server.chat import environment
+from server.chat.template import jinja_environment
 from server.chat.template.template import ChatTemplate, ChatTemplateError
 from slots.errors import InvalidRequest
 from tests.server.chat.chats import render, template, user
@@ -118,7 +118,7 @@ def test_macros_that_call_each_other_too_often_are_broken_off(monkeypatch: pytes
 
 
 def test_text_that_grows_too_long_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "MAX_CHARACTERS", 10_000)
+    monkeypatch.setattr(jinja_environment, "MAX_CHARACTERS", 10_000)
     assert "it writes more than 10,000 characters" in error_of("{% for a in range(2000) %}123456{% endfor %}")
 
 
