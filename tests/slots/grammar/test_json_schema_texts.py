@@ -19,13 +19,13 @@ from tests.slots.grammar.json_schemas import REFUSED, SCHEMAS
 
 N_SEEDS = 10
 FEWEST_FINISHED = 8
-N_PREDICT = 240
+N_PREDICT = 480
 PROMPT = "Some JSON: "
 
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[EngineRunner]:
-    runner = EngineRunner(load_engine(ContextOptions(n_threads=1, n_ctx=N_SEEDS * 256, n_parallel=N_SEEDS)))
+    runner = EngineRunner(load_engine(ContextOptions(n_threads=1, n_ctx=N_SEEDS * 512, n_parallel=N_SEEDS)))
     yield runner
     runner.close()
 
