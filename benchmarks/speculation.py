@@ -68,7 +68,7 @@ class Row:
     accepted: float
 
 
-def options_of(endpoint: Endpoint) -> dict[str, dict[str, object]]:
+def workload_options(endpoint: Endpoint) -> dict[str, dict[str, object]]:
     """Returns how each workload samples, by its name."""
     tokens = sorted(set(endpoint.tokenize(STORY)))
     return {
@@ -79,7 +79,9 @@ def options_of(endpoint: Endpoint) -> dict[str, dict[str, object]]:
     }
 
 
-def speed(endpoint: Endpoint, n_clients: int, n_predict: int, seed: int, options: Mapping[str, object]) -> Speed:
+def measure_speed(
+    endpoint: Endpoint, n_clients: int, n_predict: int, seed: int, options: Mapping[str, object]
+) -> Speed:
     """Returns the tokens of all clients by the seconds until the last of them has its own."""
     prompt = endpoint.tokenize(STORY * 3 + BEGINNING)
     clients = enumerate(endpoint.clients(n_clients))
@@ -96,12 +98,12 @@ def speed(endpoint: Endpoint, n_clients: int, n_predict: int, seed: int, options
 def measure(endpoints: Sequence[Endpoint], n_clients: int, n_predict: int, n_rounds: int) -> list[Row]:
     """Returns the medians for one number of clients; the first of the servers drafts nothing."""
     rows = []
-    for workload, options in options_of(endpoints[0]).items():
+    for workload, options in workload_options(endpoints[0]).items():
         rounds = []
         for number in range(n_rounds + 1):
             first = number % len(endpoints)
             in_turn = [*endpoints[first:], *endpoints[:first]]
-            rounds.append({e.name: speed(e, n_clients, n_predict, 1000 * number, options) for e in in_turn})
+            rounds.append({e.name: measure_speed(e, n_clients, n_predict, 1000 * number, options) for e in in_turn})
         rows += [_row(workload, n_clients, each.name, rounds[1:]) for each in endpoints]
     return rows
 

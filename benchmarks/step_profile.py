@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.harness.report import about_this_run, in_words
 from benchmarks.steps import SECONDS_TO_SETTLE, Stopwatch, load, measure
 from models.source import BUNDLED_MODEL
-from slots.completion.runner import CompletionSteps
+from slots.completion.runner import CompletionRunner
 
 
 class StepProfiler:
@@ -27,12 +27,12 @@ class StepProfiler:
 
     def watch(self) -> None:
         """Profile all steps from now on."""
-        step: Callable[..., Any] = CompletionSteps.step
+        step: Callable[..., Any] = CompletionRunner.step
 
         def profiled(*arguments: object) -> object:
             return self._profile.runcall(step, *arguments)
 
-        setattr(CompletionSteps, "step", profiled)  # noqa: B010 - mypy does not let methods be assigned
+        setattr(CompletionRunner, "step", profiled)  # noqa: B010 - mypy does not let methods be assigned
 
     def clear(self) -> None:
         """Forget all of it."""
@@ -81,7 +81,7 @@ def main() -> None:
     arguments = parser.parse_args()
     profiler, watch = StepProfiler(), Stopwatch()
     profiler.watch()
-    watch.watch(CompletionSteps, "step", "step")
+    watch.watch(CompletionRunner, "step", "step")
     print(in_words(about_this_run(model=arguments.model.name, tokens=arguments.tokens)))
     asyncio.run(run(arguments, profiler, watch))
 

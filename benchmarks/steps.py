@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.harness.report import about_this_run, in_words
 from models.source import BUNDLED_MODEL
-from slots.completion.runner import CompletionSteps
+from slots.completion.runner import CompletionRunner
 from slots.engine import Engine
 from slots.llama import Context
 from slots.options import ContextOptions, EngineOptions, ModelOptions
@@ -142,7 +142,7 @@ def main() -> None:
     watch = Stopwatch()
     watch.watch(Context, "decode", "decode")
     watch.watch(BackendSampling, "choose", "choosing")
-    watch.watch(CompletionSteps, "step", "step")
+    watch.watch(CompletionRunner, "step", "step")
     print(f"microseconds; {in_words(about_this_run(model=arguments.model.name, tokens=arguments.tokens))}\n")
     asyncio.run(run(arguments, watch))
 

@@ -45,7 +45,7 @@ def turn_to_rules(text: str, vocabulary: GrammarVocabulary) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Special:
+class _SpecialToken:
     text: str
     token: int
 
@@ -53,7 +53,7 @@ class _Special:
 class _Rules:
     def __init__(self, vocabulary: GrammarVocabulary) -> None:
         self.lines = [f"TEXT: /{_ANYTHING}/"]
-        self._pieces_of = cache(vocabulary.cut_at_special)  # the calls of all tools are made of the same texts
+        self._split_special = cache(vocabulary.split_at_special)  # the calls of all tools are made of the same texts
 
     def add_schema(self, number: int, name: str, schema: str) -> None:
         try:
@@ -107,47 +107,47 @@ class _Rules:
         self.lines.append(f"{name}: {name}_spelled" + (f" | {' '.join(by_token)}" if by_token else ""))
 
     def _has_special(self, parts: Sequence[Part]) -> bool:
-        return any(isinstance(part, _Special) for part in self._cut(parts))
+        return any(isinstance(part, _SpecialToken) for part in self._split(parts))
 
-    def _cut(self, parts: Sequence[Part]) -> Iterator[Part | _Special]:
+    def _split(self, parts: Sequence[Part]) -> Iterator[Part | _SpecialToken]:
         for part in parts:
             if isinstance(part, str):
-                pieces = self._pieces_of(part)
-                yield from (text if token is None else _Special(text, token) for text, token in pieces)
+                pieces = self._split_special(part)
+                yield from (text if token is None else _SpecialToken(text, token) for text, token in pieces)
             else:
                 yield part
 
     def _sequence(self, parts: Sequence[Part]) -> str:
         """What stands in a rule for parts in a row. Special tokens may come as themselves or spelled out."""
-        found: list[str] = []
-        for is_text, group in groupby(self._cut(parts), key=_is_text):
+        symbols: list[str] = []
+        for is_text, group in groupby(self._split(parts), key=_is_text):
             run = list(group)
             if is_text:
-                found.append(f"/{_pattern(run)}/" if any(run) else _SOME_SPACE)
+                symbols.append(f"/{_pattern(run)}/" if any(run) else _SOME_SPACE)
             else:
-                found += map(_symbol, run)
-        return " ".join(found)
+                symbols += map(_symbol, run)
+        return " ".join(symbols)
 
 
-def _is_text(part: Part | _Special) -> bool:
+def _is_text(part: Part | _SpecialToken) -> bool:
     return part is None or isinstance(part, str) or (isinstance(part, Mapping) and "pattern" in part)
 
 
-def _symbol(part: Part | _Special) -> str:
+def _symbol(part: Part | _SpecialToken) -> str:
     match part:
-        case _Special():
+        case _SpecialToken():
             return f"(<[{part.token}]> | /{_pattern([part.text])}/)"
         case {"schema": number}:
             return f"schema_{number}"
     raise ValueError(f"{part} is text")
 
 
-def _pattern(parts: Sequence[Part | _Special]) -> str:
+def _pattern(parts: Sequence[Part | _SpecialToken]) -> str:
     """A regular expression for parts that are text."""
     return "".join(map(_part_pattern, parts))
 
 
-def _part_pattern(part: Part | _Special) -> str:
+def _part_pattern(part: Part | _SpecialToken) -> str:
     match part:
         case None:
             return _SPACE

@@ -23,10 +23,10 @@ from grammar.vocabulary import GrammarVocabulary
 class GrammarCompiler:
     """Compiles grammars for a vocabulary, and keeps those that were used last. May be called from any thread."""
 
-    def __init__(self, vocabulary: GrammarVocabulary, n_cached: int = 64) -> None:
+    def __init__(self, vocabulary: GrammarVocabulary, max_cached: int = 64) -> None:
         self._vocabulary = vocabulary
-        self._n_cached = n_cached
-        self._cached: OrderedDict[GrammarSource, Future[CompiledGrammar]] = OrderedDict()
+        self._max_cached = max_cached
+        self._cache: OrderedDict[GrammarSource, Future[CompiledGrammar]] = OrderedDict()
         self._lock = Lock()
 
     def compile(self, source: GrammarSource) -> CompiledGrammar:
@@ -35,32 +35,32 @@ class GrammarCompiler:
         Raises GrammarError for a grammar that is wrong, that exceeds a limit, or that no text can match.
         """
         with self._lock:
-            known = self._cached.get(source)
+            known = self._cache.get(source)
             mine: Future[CompiledGrammar] = Future()
             if known is None:
-                self._cached[source] = mine
+                self._cache[source] = mine
             else:
-                self._cached.move_to_end(source)
+                self._cache.move_to_end(source)
         if known is not None:
             return known.result()
-        return self._fill(source, mine)
+        return self._compile_into(source, mine)
 
-    def _fill(self, source: GrammarSource, entry: Future[CompiledGrammar]) -> CompiledGrammar:
+    def _compile_into(self, source: GrammarSource, entry: Future[CompiledGrammar]) -> CompiledGrammar:
         try:
             # llguidance recurses for each rule and each level of it; an ordinary stack ends at some thousands of them.
-            compiled = run_on_deep_stack(lambda: self._compiled(source))
+            compiled = run_on_deep_stack(lambda: self._compile(source))
         except BaseException as error:
             with self._lock:
-                self._cached.pop(source, None)
+                self._cache.pop(source, None)
             entry.set_exception(error)
             raise
         entry.set_result(compiled)
         with self._lock:
-            while len(self._cached) > self._n_cached:
-                self._cached.popitem(last=False)
+            while len(self._cache) > self._max_cached:
+                self._cache.popitem(last=False)
         return compiled
 
-    def _compiled(self, source: GrammarSource) -> CompiledGrammar:
+    def _compile(self, source: GrammarSource) -> CompiledGrammar:
         _check_text(source.text)
         try:
             lark = lark_grammar(self._rules(source))
@@ -69,7 +69,7 @@ class GrammarCompiler:
         matcher = LLMatcher(self._vocabulary.tokenizer, lark, log_level=0, limits=PARSER_LIMITS)
         if matcher.is_error():
             self._check_schemas(source)
-            raise _explained(source, matcher.get_error())
+            raise _to_grammar_error(source, matcher.get_error())
         compiled = CompiledGrammar(matcher, self._vocabulary)
         compiled.check_start()
         return compiled
@@ -77,7 +77,7 @@ class GrammarCompiler:
     def _rules(self, source: GrammarSource) -> str:
         match source.kind:
             case "gbnf":
-                return translate(parse(source.text, self._vocabulary.token_of), self._vocabulary)
+                return translate(parse(source.text, self._vocabulary.find_token), self._vocabulary)
             case "json_schema":
                 return schema_to_rules(source.text)
             case "regex":
@@ -91,7 +91,7 @@ class GrammarCompiler:
         """Raises the error of a schema that is to blame, if it is one of several in a grammar."""
         for name, schema in turn_schemas(source.text) if source.kind == "turn" else ():
             try:
-                self._compiled(GrammarSource("json_schema", schema))
+                self._compile(GrammarSource("json_schema", schema))
             except GrammarError as error:
                 raise GrammarError(f"{name}: {error}") from None
 
@@ -105,7 +105,7 @@ def _check_text(text: str) -> None:
         raise GrammarError(f"character {error.start + 1} of the grammar is half of a surrogate pair") from None
 
 
-def _explained(source: GrammarSource, message: str) -> GrammarError:
+def _to_grammar_error(source: GrammarSource, message: str) -> GrammarError:
     match source.kind:
         case "json_schema":
             return schema_error(message)

@@ -18,7 +18,7 @@ def lark_grammar(rules: str) -> str:
 
 def lark_text(text: str) -> str:
     """What matches a text, and nothing else."""
-    return f"/{''.join(map(_escaped, text))}/" if text else EMPTY
+    return f"/{''.join(map(_escape, text))}/" if text else EMPTY
 
 
 def lark_code(code_point: int) -> str:
@@ -26,7 +26,7 @@ def lark_code(code_point: int) -> str:
     return f"\\u{{{code_point:X}}}"
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     return character if character.isascii() and character.isalnum() else lark_code(ord(character))
 
 

@@ -7,7 +7,7 @@ from llguidance import regex_to_lark
 from grammar.errors import GrammarError
 from grammar.lark import EMPTY, lark_error
 
-_LOOKS_AROUND = re.compile(r"lookarounds not supported yet; (\w+)")
+_LOOKAROUND = re.compile(r"lookarounds not supported yet; (\w+)")
 _ANCHORS = {"Start": "^", "End": "$", "StartLF": "^", "EndLF": "$"}
 
 
@@ -26,7 +26,7 @@ def regex_error(message: str) -> GrammarError:
 
 def expression_error(message: str) -> str:
     """What is wrong with a regular expression, in an error of llguidance's."""
-    found = _LOOKS_AROUND.search(message)
+    found = _LOOKAROUND.search(message)
     if found is None:
         return lark_error(message)
     if found[1] in _ANCHORS:

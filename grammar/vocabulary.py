@@ -9,7 +9,7 @@ _NOT_TEXT = 0xFF
 """No UTF-8 text has this byte. In llguidance it marks a special token."""
 
 
-class _Pieces(TokenizerWrapper):
+class _TokenTable(TokenizerWrapper):
     """Tokens in the form that llguidance takes them."""
 
     def __init__(self, tokens: Sequence[bytes], special: Sequence[int], end: int) -> None:
@@ -68,7 +68,7 @@ class GrammarVocabulary:
         """The bytes of a token in a text; none for a special token."""
         return b"" if token in self.special else self._pieces[token]
 
-    def token_of(self, text: str) -> int | None:
+    def find_token(self, text: str) -> int | None:
         """The token that a grammar names by its text: a special token, or one that prints exactly this text; None if
         there is none."""
         named = self._special_texts.get(text)
@@ -77,7 +77,7 @@ class GrammarVocabulary:
         piece = text.encode(errors="surrogatepass")
         return next((t for t, p in enumerate(self._pieces) if p == piece and t not in self.special), None)
 
-    def cut_at_special(self, text: str) -> list[tuple[str, int | None]]:
+    def split_at_special(self, text: str) -> list[tuple[str, int | None]]:
         """A text cut around what special tokens are called: the pieces, each with its token if it is one. Tokens that
         end a generation are left out."""
         known = (name for name, token in self._special_texts.items() if name and token not in self.end_of_generation)
@@ -94,6 +94,6 @@ class GrammarVocabulary:
         if not ends:
             ends = [len(tokens)]
             tokens.append(b"<end>")
-        tables = LLTokenizer(_Pieces(tokens, sorted({*self.special, *ends}), ends[0]), eos_token=ends, slices=[])
+        tables = LLTokenizer(_TokenTable(tokens, sorted({*self.special, *ends}), ends[0]), eos_token=ends, slices=[])
         # A step of its own, for it does not release the interpreter either.
         return tables.with_slices(_SLICES)

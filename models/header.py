@@ -81,7 +81,7 @@ def read_header(path: Path) -> Header:
     """
     first = read_model_file(path)
     parts = [first, *read_other_parts(first)]
-    architecture = _checked_architecture(first, parts)
+    architecture = _read_architecture(first, parts)
     file_type = first.integer("general.file_type")
     return Header(
         path=path,
@@ -105,7 +105,7 @@ def read_header(path: Path) -> Header:
     )
 
 
-def _checked_architecture(first: ModelFile, parts: list[ModelFile]) -> str:
+def _read_architecture(first: ModelFile, parts: list[ModelFile]) -> str:
     """Returns the architecture of a whole model; raises ModelFileError for what is none."""
     kind = first.text("general.type") or "model"
     if kind != "model":

@@ -21,8 +21,8 @@ from models.gguf.model_file import PART_NAME
 
 logger = logging.getLogger("models")
 
-PREFERRED = ("Q4_K_M", "Q8_0")
-COMPANIONS = ("mmproj", "imatrix", "mtp-", "eagle3-", "dflash-", "dspark-")
+PREFERRED_QUANTIZATIONS = ("Q4_K_M", "Q8_0")
+COMPANION_MARKS = ("mmproj", "imatrix", "mtp-", "eagle3-", "dflash-", "dspark-")
 """Marks of GGUF files that accompany a model and are none."""
 QUANTIZATION = re.compile(r"[-.]([A-Z0-9_]+)$", re.IGNORECASE)
 
@@ -35,17 +35,17 @@ def choose_files(names: Sequence[str], quantization: str, file: str | None) -> l
     """
     if file is not None:
         if file not in names:
-            raise HubError(f"no file {file}, only {_listed(_gguf(names))}")
+            raise HubError(f"no file {file}, only {_join_names(_gguf(names))}")
         return _all_parts(file, names)
     models = [name for name in _gguf(names) if _is_first_file(name)]
     if not models:
-        raise HubError(f"no GGUF model, only {_listed(names)}")
-    for wanted in (quantization,) if quantization else PREFERRED:
+        raise HubError(f"no GGUF model, only {_join_names(names)}")
+    for wanted in (quantization,) if quantization else PREFERRED_QUANTIZATIONS:
         for name in models:
-            if _is_packed_as(wanted, name):
+            if _has_quantization(wanted, name):
                 return _all_parts(name, names)
     if quantization:
-        raise HubError(f"no model packed as {quantization}, only {_listed(_quantizations(models))}")
+        raise HubError(f"no model packed as {quantization}, only {_join_names(_quantizations(models))}")
     return _all_parts(models[0], names)
 
 
@@ -56,10 +56,10 @@ def _gguf(names: Iterable[str]) -> list[str]:
 def _is_first_file(name: str) -> bool:
     file_name = name.rsplit("/", 1)[-1]
     part = PART_NAME.fullmatch(file_name)
-    return not any(mark in file_name for mark in COMPANIONS) and (part is None or int(part["number"]) == 1)
+    return not any(mark in file_name for mark in COMPANION_MARKS) and (part is None or int(part["number"]) == 1)
 
 
-def _is_packed_as(quantization: str, name: str) -> bool:
+def _has_quantization(quantization: str, name: str) -> bool:
     pattern = rf"(?<![A-Za-z0-9]){re.escape(quantization)}[-./]"
     return re.search(pattern, name, re.IGNORECASE) is not None
 
@@ -81,7 +81,7 @@ def _quantizations(names: Iterable[str]) -> list[str]:
     return sorted({found[1].upper() if (found := QUANTIZATION.search(stem)) else stem for stem in stems})
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     shown = ", ".join(names[:20]) or "nothing"
     return shown if len(names) <= 20 else f"{shown} and {len(names) - 20} more"
 
@@ -89,7 +89,7 @@ def _listed(names: Sequence[str]) -> str:
 TOKEN_HINT = "a token with access to it (--hf-token or HF_TOKEN)"
 
 
-class Unreachable(HubError):
+class HubUnreachable(HubError):
     """The hub does not answer."""
 
 
@@ -107,7 +107,7 @@ def fetch(repository: str, file: str | None, token: str | None, offline: bool) -
     from_cache = offline or is_offline_mode()
     try:
         names = _cached_files(name) if from_cache else _files(api, name)
-    except Unreachable as error:
+    except HubUnreachable as error:
         from_cache, names = True, _cached_files(name)
         if not names:
             raise
@@ -128,7 +128,7 @@ def _files(api: HfApi, repository: str) -> list[str]:
         # Not list_repo_files, which tries again for half a minute before it says that there is no network.
         return [file.rfilename for file in api.model_info(repository).siblings or []]
     except (httpx2.HTTPError, OSError, HFValidationError) as error:
-        raise _explained(error, repository) from error
+        raise _to_hub_error(error, repository) from error
 
 
 def _cached_files(repository: str) -> list[str]:
@@ -139,7 +139,7 @@ def _cached_files(repository: str) -> list[str]:
     except LocalEntryNotFoundError:
         return []
     except HFValidationError as error:
-        raise _explained(error, repository) from error
+        raise _to_hub_error(error, repository) from error
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
@@ -149,10 +149,10 @@ def _path(api: HfApi, repository: str, file: str, from_cache: bool) -> Path:
     try:
         return Path(api.hf_hub_download(repository, file, local_files_only=from_cache))
     except (httpx2.HTTPError, OSError) as error:
-        raise _explained(error, f"{repository}/{file}") from error
+        raise _to_hub_error(error, f"{repository}/{file}") from error
 
 
-def _explained(error: Exception, what: str) -> HubError:
+def _to_hub_error(error: Exception, what: str) -> HubError:
     match error:
         case GatedRepoError():
             return HubError(f"{what} is gated on the hub: it needs its conditions accepted there, and {TOKEN_HINT}")
@@ -165,8 +165,8 @@ def _explained(error: Exception, what: str) -> HubError:
         case HfHubHTTPError():
             return HubError(f"the hub answers {error.response.status_code} for {what}")
         case LocalEntryNotFoundError():
-            return Unreachable(f"the hub cannot be reached, and {what} is not in the local cache")
+            return HubUnreachable(f"the hub cannot be reached, and {what} is not in the local cache")
         case httpx2.HTTPError():
-            return Unreachable(f"the hub cannot be reached for {what} ({type(error).__name__})")
+            return HubUnreachable(f"the hub cannot be reached for {what} ({type(error).__name__})")
         case _:
             return HubError(f"{what} cannot be stored: {error}")

@@ -28,7 +28,7 @@ TEMPLATE_FAMILIES = (
 """A text that only templates of one family write, and the family; the first one found counts."""
 
 
-def report(header: Header) -> str:
+def format_report(header: Header) -> str:
     """Returns lines of at most 80 characters, the labels in one column, without a line break at the end."""
     rows = (
         ("model", _model(header)),

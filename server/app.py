@@ -7,7 +7,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
-from server.api.embeddings.endpoint import embedding
+from server.api.embeddings.endpoint import embedding_endpoint
 from server.api.embeddings.llama import read_either_embedding, read_embedding
 from server.api.embeddings.openai import read_openai_embeddings
 from server.api.embeddings.rerank import read_rerank
@@ -19,27 +19,27 @@ from server.api.llama.tokenize import post_apply_template, post_detokenize, post
 from server.api.openai.chat import read_openai_chat
 from server.api.openai.completions import read_either_completion, read_openai_completion
 from server.api.openai.models import get_model, get_models
-from server.generation.endpoint import generating
+from server.generation.endpoint import generation_endpoint
 from server.http.auth import RequireApiKey
-from server.http.exception_handlers import EXCEPTION_HANDLERS, UnexpectedErrors
+from server.http.exception_handlers import EXCEPTION_HANDLERS, CatchUnexpectedErrors
 from server.http.session import Sessions
 from server.state import ServerState
 
 ROUTES = [
-    Route("/completion", generating(read_completion), methods=["POST"]),
-    Route("/completions", generating(read_either_completion), methods=["POST"]),
-    Route("/v1/completions", generating(read_openai_completion), methods=["POST"]),
-    Route("/chat/completions", generating(read_openai_chat, is_slow=True), methods=["POST"]),
-    Route("/v1/chat/completions", generating(read_openai_chat, is_slow=True), methods=["POST"]),
-    Route("/infill", generating(read_infill), methods=["POST"]),
+    Route("/completion", generation_endpoint(read_completion), methods=["POST"]),
+    Route("/completions", generation_endpoint(read_either_completion), methods=["POST"]),
+    Route("/v1/completions", generation_endpoint(read_openai_completion), methods=["POST"]),
+    Route("/chat/completions", generation_endpoint(read_openai_chat, is_slow=True), methods=["POST"]),
+    Route("/v1/chat/completions", generation_endpoint(read_openai_chat, is_slow=True), methods=["POST"]),
+    Route("/infill", generation_endpoint(read_infill), methods=["POST"]),
     Route("/apply-template", post_apply_template, methods=["POST"]),
-    Route("/embedding", embedding(read_embedding), methods=["POST"]),
-    Route("/embeddings", embedding(read_either_embedding), methods=["POST"]),
-    Route("/v1/embeddings", embedding(read_openai_embeddings), methods=["POST"]),
-    Route("/rerank", embedding(read_rerank), methods=["POST"]),
-    Route("/reranking", embedding(read_rerank), methods=["POST"]),
-    Route("/v1/rerank", embedding(read_rerank), methods=["POST"]),
-    Route("/v1/reranking", embedding(read_rerank), methods=["POST"]),
+    Route("/embedding", embedding_endpoint(read_embedding), methods=["POST"]),
+    Route("/embeddings", embedding_endpoint(read_either_embedding), methods=["POST"]),
+    Route("/v1/embeddings", embedding_endpoint(read_openai_embeddings), methods=["POST"]),
+    Route("/rerank", embedding_endpoint(read_rerank), methods=["POST"]),
+    Route("/reranking", embedding_endpoint(read_rerank), methods=["POST"]),
+    Route("/v1/rerank", embedding_endpoint(read_rerank), methods=["POST"]),
+    Route("/v1/reranking", embedding_endpoint(read_rerank), methods=["POST"]),
     Route("/tokenize", post_tokenize, methods=["POST"]),
     Route("/detokenize", post_detokenize, methods=["POST"]),
     Route("/health", get_health),
@@ -66,7 +66,7 @@ def create_app(state: ServerState) -> Starlette:
             allow_credentials=True,
             allow_private_network=True,
         ),
-        Middleware(UnexpectedErrors),
+        Middleware(CatchUnexpectedErrors),
     ]
     if state.settings.api_keys:
         middleware.append(Middleware(RequireApiKey, keys=state.settings.api_keys))

@@ -32,31 +32,31 @@ class ServerState:
     """By slot: of saving it and restoring it."""
 
 
-def settings_of(request: Request) -> Settings:
-    return state_of(request).settings
+def get_settings(request: Request) -> Settings:
+    return get_state(request).settings
 
 
-def chat_template_of(request: Request) -> ChatTemplate:
+def get_chat_template(request: Request) -> ChatTemplate:
     """Raises ApiError (503) while the model loads."""
-    template = state_of(request).chat_template
+    template = get_state(request).chat_template
     if template is None:
         raise ApiError(503, "Loading model")
     return template
 
 
-def engine_of(request: Request) -> Engine:
+def get_engine(request: Request) -> Engine:
     """Raises ApiError (503) while the model loads."""
-    engine = state_of(request).engine
+    engine = get_state(request).engine
     if engine is None:
         raise ApiError(503, "Loading model")
     return engine
 
 
-def sessions_of(request: Request) -> Sessions:
+def get_sessions(request: Request) -> Sessions:
     sessions: Sessions = request.app.state.sessions
     return sessions
 
 
-def state_of(request: Request) -> ServerState:
+def get_state(request: Request) -> ServerState:
     state: ServerState = request.app.state.server
     return state

@@ -23,7 +23,7 @@ def make_parts(stages: Stages, path: Path, n_slots: int, n_ctx: int) -> None:
     context = Context(model, ContextOptions(n_ctx=n_ctx * n_slots, n_parallel=n_slots))
     stages.note("llama.cpp's context", _buffers(log).kv_cache)
     vocab = model.vocab
-    texts = [vocab.text_of(token) for token in range(vocab.n_tokens)]
+    texts = [vocab.output_bytes(token) for token in range(vocab.n_tokens)]
     stages.note(f"texts of {len(texts):,} tokens in Python")
     Grammars(vocab).compile(GrammarSource("regex", "a"))
     stages.note("llguidance's tables")

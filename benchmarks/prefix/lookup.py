@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 
 from slots.cache.prefix_cache import PrefixCache
-from slots.requests.scope import Scope
+from slots.requests.scope import CacheScope
 
 N_ENTRIES = 10_000
 N_TOKENS = 1000
@@ -25,7 +25,7 @@ N_REPLACED = 20
 """Tokens of an answer that was then generated again."""
 
 _SNAPSHOT = np.zeros(1, np.uint8)
-_SCOPE = Scope()
+_SCOPE = CacheScope()
 
 Tokens = tuple[int, ...]
 
@@ -48,7 +48,7 @@ class ParkedPrefixes:
 
     def __init__(self, entries: Sequence[Tokens]) -> None:
         tracemalloc.start()
-        self._cache = PrefixCache(None, can_cut=True)
+        self._cache = PrefixCache(None, can_truncate=True)
         for entry in entries:
             self._cache.park(entry, _SCOPE, _SNAPSHOT)
         self._bytes_per_token = tracemalloc.get_traced_memory()[0] / sum(map(len, entries))
@@ -61,7 +61,7 @@ class ParkedPrefixes:
         microseconds, n_found = [], set()
         for prompt in prompts:
             started = time.perf_counter()
-            match = self._cache.find(prompt, _SCOPE, N_TOKENS - 1)
+            match = self._cache.match(prompt, _SCOPE, N_TOKENS - 1)
             microseconds.append(1e6 * (time.perf_counter() - started))
             n_found.add(match.n_parked)
         p99_us = float(np.percentile(microseconds, 99))

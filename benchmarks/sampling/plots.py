@@ -139,7 +139,7 @@ def choose(sampler: Sampler, logits: Logits) -> tuple[float, Floats]:
     left = np.zeros(len(WORDS))
     for top in probabilities.top:
         left[top.token] = np.exp(top.logprob)
-    return float(np.exp(probabilities.chosen.logprob)), left
+    return float(np.exp(probabilities.sampled.logprob)), left
 
 
 def sampled(params: SamplingParams, text: Sequence[int] = (), logits: Logits | None = None) -> Floats:

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from grammar.gbnf.checks import may_be_empty
+from grammar.gbnf.checks import is_nullable
 from grammar.gbnf.lexemes import Lexeme
 from grammar.gbnf.syntax_tree import (
     Alternatives,
@@ -36,7 +36,7 @@ class Alphabet:
         self._starts = sorted(starts)
         self._known: dict[Ranges, int] = {}
 
-    def set_of(self, ranges: Ranges) -> int:
+    def ranges_to_set(self, ranges: Ranges) -> int:
         """The set of the characters in some ranges, which have to be of the grammar."""
         known = self._known.get(ranges)
         if known is None:
@@ -46,11 +46,11 @@ class Alphabet:
             self._known[ranges] = known
         return known
 
-    def character(self, character: str) -> int:
+    def character_to_set(self, character: str) -> int:
         """The set of one character of the grammar."""
         return 1 << bisect_left(self._starts, ord(character))
 
-    def meeting(self, first: int, last: int) -> int:
+    def overlapping(self, first: int, last: int) -> int:
         """The set of the classes that have any character from `first` to `last`, which may be any."""
         return (1 << bisect_right(self._starts, last)) - (1 << (bisect_right(self._starts, first) - 1))
 
@@ -69,15 +69,15 @@ START = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
+class _Fragment:
     """The part of an automaton that an expression is."""
 
-    may_be_empty: bool
+    is_nullable: bool
     first: list[int]
     last: list[int]
 
 
-class Positions:
+class PositionAutomaton:
     """The places of characters in a lexeme, and which can come after which."""
 
     def __init__(self, expression: Expression, rules: Mapping[str, Rule], alphabet: Alphabet) -> None:
@@ -88,16 +88,16 @@ class Positions:
         self._moves: dict[frozenset[int], dict[int, set[int]]] = {}
         whole = self._span(expression)
         self._connect([START], whole.first)
-        self.ends = frozenset(whole.last)
+        self.accepting = frozenset(whole.last)
         """The positions that the lexeme can end at."""
-        self.starts = self.after(frozenset([START]))
+        self.first_characters = self.next_characters(frozenset([START]))
         """The characters that it can begin with."""
-        self.goes_on = self.after(self.ends)
+        self.continuation_characters = self.next_characters(self.accepting)
         """The characters that can come where it could end."""
-        self.is_long = any(self._follow[1:])
+        self.is_multi_character = any(self._follow[1:])
         """Whether it has more than one character."""
 
-    def moves(self, positions: frozenset[int]) -> Mapping[int, set[int]]:
+    def transitions(self, positions: frozenset[int]) -> Mapping[int, set[int]]:
         """The positions that can come after any of some, by the set of characters that leads there."""
         known = self._moves.get(positions)
         if known is None:
@@ -106,22 +106,22 @@ class Positions:
                 known.setdefault(self._characters[position], set()).add(position)
         return known
 
-    def after(self, positions: frozenset[int]) -> int:
+    def next_characters(self, positions: frozenset[int]) -> int:
         """The characters that can come after any of some positions."""
         characters = 0
-        for some in self.moves(positions):
+        for some in self.transitions(positions):
             characters |= some
         return characters
 
     def _after(self, position: int) -> Iterator[int]:
         return chain.from_iterable(self._follow[position])
 
-    def _span(self, expression: Expression) -> _Span:
+    def _span(self, expression: Expression) -> _Fragment:
         match expression:
             case Literal(text):
-                return self._chain([self._position(self._alphabet.character(character)) for character in text])
+                return self._chain([self._position(self._alphabet.character_to_set(character)) for character in text])
             case Characters(ranges):
-                return self._position(self._alphabet.set_of(ranges))
+                return self._position(self._alphabet.ranges_to_set(ranges))
             case Reference(name):
                 return self._span(self._rules[name].body)
             case Sequence(items):
@@ -132,25 +132,25 @@ class Positions:
                 return self._repeated(self._span(item), least, most)
         raise AssertionError("a token is not part of a lexeme")
 
-    def _position(self, characters: int) -> _Span:
+    def _position(self, characters: int) -> _Fragment:
         self._characters.append(characters)
         self._follow.append([])
         position = [len(self._characters) - 1]
-        return _Span(False, position, position)
+        return _Fragment(False, position, position)
 
-    def _chain(self, spans: list[_Span]) -> _Span:
-        whole = _Span(True, [], [])
+    def _chain(self, spans: list[_Fragment]) -> _Fragment:
+        whole = _Fragment(True, [], [])
         for span in spans:
             self._connect(whole.last, span.first)
-            first = whole.first + span.first if whole.may_be_empty else whole.first
-            last = whole.last + span.last if span.may_be_empty else span.last
-            whole = _Span(whole.may_be_empty and span.may_be_empty, first, last)
+            first = whole.first + span.first if whole.is_nullable else whole.first
+            last = whole.last + span.last if span.is_nullable else span.last
+            whole = _Fragment(whole.is_nullable and span.is_nullable, first, last)
         return whole
 
-    def _repeated(self, span: _Span, least: int, most: int | None) -> _Span:
+    def _repeated(self, span: _Fragment, least: int, most: int | None) -> _Fragment:
         if most != 1:
             self._connect(span.last, span.first)
-        return _Span(least == 0 or span.may_be_empty, span.first, span.last)
+        return _Fragment(least == 0 or span.is_nullable, span.first, span.last)
 
     def _connect(self, before: list[int], after: list[int]) -> None:
         if after:
@@ -158,26 +158,26 @@ class Positions:
                 self._follow[position].append(after)
 
 
-def _either(spans: list[_Span]) -> _Span:
+def _either(spans: list[_Fragment]) -> _Fragment:
     first = [position for span in spans for position in span.first]
     last = [position for span in spans for position in span.last]
-    return _Span(any(span.may_be_empty for span in spans), first, last)
+    return _Fragment(any(span.is_nullable for span in spans), first, last)
 
 
-class Regular:
+class LexemeFacts:
     """Answers questions about lexemes, each once."""
 
-    def __init__(self, rules: Mapping[str, Rule], empty_rules: Container[str], deadline: Deadline) -> None:
+    def __init__(self, rules: Mapping[str, Rule], nullable_rules: Container[str], deadline: Deadline) -> None:
         """`empty_rules` are those that match the empty text."""
         self._rules = rules
-        self._empty_rules = empty_rules
+        self._nullable_rules = nullable_rules
         self._deadline = deadline
         self.alphabet = Alphabet(rules)
-        self._positions: dict[Lexeme, Positions] = {}
+        self._positions: dict[Lexeme, PositionAutomaton] = {}
 
-    def may_be_empty(self, expression: Expression) -> bool:
+    def is_nullable(self, expression: Expression) -> bool:
         """Whether an expression matches the empty text."""
-        return may_be_empty(expression, self._empty_rules)
+        return is_nullable(expression, self._nullable_rules)
 
     def is_repetition(self, expression: Expression) -> bool:
         """Whether an expression matches any number of something, from zero or one on. Then what it matches twice in a
@@ -191,10 +191,10 @@ class Regular:
                 return self.is_repetition(only)
         return False
 
-    def positions(self, lexeme: Lexeme) -> Positions:
+    def automaton(self, lexeme: Lexeme) -> PositionAutomaton:
         """The characters of a lexeme."""
         known = self._positions.get(lexeme)
         if known is None:
             self._deadline.check()
-            known = self._positions[lexeme] = Positions(lexeme.expression, self._rules, self.alphabet)
+            known = self._positions[lexeme] = PositionAutomaton(lexeme.expression, self._rules, self.alphabet)
         return known

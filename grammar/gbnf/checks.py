@@ -26,30 +26,30 @@ def check(grammar: Grammar, deadline: Deadline) -> None:
     for rule in grammar.rules.values():
         for reference in references(rule.body):
             if reference.name not in grammar.rules:
-                raise GrammarError(f"{grammar.place(reference.at)}: the rule {reference.name!r} is not defined")
+                raise GrammarError(f"{grammar.location(reference.offset)}: the rule {reference.name!r} is not defined")
     if ROOT not in grammar.rules:
         raise GrammarError(f"the grammar has no rule {ROOT!r}, which is where it starts")
     _check_left_recursion(grammar, deadline)
 
 
-def without_dead_ends(grammar: Grammar, deadline: Deadline) -> Grammar:
+def prune_dead_ends(grammar: Grammar, deadline: Deadline) -> Grammar:
     """The grammar without alternatives that can never be completed: output would go on in them for ever.
 
     Raises GrammarError if nothing is left of the root.
     """
-    live = rules_that(_can_match, grammar.rules, deadline)
+    live = rules_satisfying(_can_match, grammar.rules, deadline)
     if ROOT not in live:
         raise GrammarError(
-            f"{grammar.place(grammar.rules[ROOT].at)}: no text can ever match {ROOT!r}, "
+            f"{grammar.location(grammar.rules[ROOT].offset)}: no text can ever match {ROOT!r}, "
             "since every way through it needs a rule, or a character, that nothing matches"
         )
     rules = {
-        name: Rule(name, _pruned(rule.body, live), rule.at) for name, rule in grammar.rules.items() if name in live
+        name: Rule(name, _prune(rule.body, live), rule.offset) for name, rule in grammar.rules.items() if name in live
     }
     return Grammar(rules, grammar.text)
 
 
-def rules_that(
+def rules_satisfying(
     has: Callable[[Expression, Container[str]], bool], rules: Mapping[str, Rule], deadline: Deadline
 ) -> set[str]:
     """The rules with a property that an expression has by those rules within it that have it."""
@@ -66,24 +66,24 @@ def rules_that(
     return found
 
 
-def may_be_empty(expression: Expression, empty_rules: Container[str]) -> bool:
+def is_nullable(expression: Expression, nullable_rules: Container[str]) -> bool:
     """Whether an expression matches the empty text, where these rules do."""
     match expression:
         case Literal(text):
             return not text
         case Reference(name):
-            return name in empty_rules
+            return name in nullable_rules
         case Sequence(items):
-            return all(may_be_empty(item, empty_rules) for item in items)
+            return all(is_nullable(item, nullable_rules) for item in items)
         case Alternatives(options):
-            return any(may_be_empty(option, empty_rules) for option in options)
+            return any(is_nullable(option, nullable_rules) for option in options)
         case Repetition(item, least, _):
-            return least == 0 or may_be_empty(item, empty_rules)
+            return least == 0 or is_nullable(item, nullable_rules)
     return False
 
 
 def _check_left_recursion(grammar: Grammar, deadline: Deadline) -> None:
-    empty = rules_that(may_be_empty, grammar.rules, deadline)
+    empty = rules_satisfying(is_nullable, grammar.rules, deadline)
     first = {rule.name: list(_first_references(rule.body, empty)) for rule in grammar.rules.values()}
     done: set[str] = set()
     for name in grammar.rules:
@@ -97,7 +97,7 @@ def _check_left_recursion(grammar: Grammar, deadline: Deadline) -> None:
             elif reference.name in stack:
                 cycle = [*stack[stack.index(reference.name) :], reference.name]
                 raise GrammarError(
-                    f"{grammar.place(reference.at)}: left recursion, {' -> '.join(cycle)}: "
+                    f"{grammar.location(reference.offset)}: left recursion, {' -> '.join(cycle)}: "
                     "a rule must not begin with itself; write it as a repetition instead"
                 )
             elif reference.name not in done:
@@ -112,7 +112,7 @@ def _first_references(expression: Expression, empty: Container[str]) -> Iterator
         case Sequence(items):
             for item in items:
                 yield from _first_references(item, empty)
-                if not may_be_empty(item, empty):
+                if not is_nullable(item, empty):
                     return
         case Alternatives(options):
             for option in options:
@@ -136,15 +136,15 @@ def _can_match(expression: Expression, live: Container[str]) -> bool:
     return isinstance(expression, Literal | Token)
 
 
-def _pruned(expression: Expression, live: Container[str]) -> Expression:
+def _prune(expression: Expression, live: Container[str]) -> Expression:
     """An expression that can match, without the parts that cannot."""
     match expression:
         case Sequence(items):
-            return Sequence(tuple(_pruned(item, live) for item in items))
+            return Sequence(tuple(_prune(item, live) for item in items))
         case Alternatives(options):
-            return Alternatives(tuple(_pruned(option, live) for option in options if _can_match(option, live)))
+            return Alternatives(tuple(_prune(option, live) for option in options if _can_match(option, live)))
         case Repetition(item, least, most):
             if most == 0 or not _can_match(item, live):
                 return Literal("")
-            return Repetition(_pruned(item, live), least, most)
+            return Repetition(_prune(item, live), least, most)
     return expression

@@ -6,8 +6,8 @@ A terminal is a number, a set of them an integer with a bit for each.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from grammar.gbnf.automaton import Regular
-from grammar.gbnf.lexemes import Call, Chain, Fork, Lexeme, Loop, Piece, Terminal, TokenLexeme
+from grammar.gbnf.automaton import LexemeFacts
+from grammar.gbnf.lexemes import Choice, Concat, Lexeme, Nonterminal, ParserExpression, Repeat, Terminal, TokenLexeme
 from grammar.limits import Deadline
 
 
@@ -20,22 +20,24 @@ def bits(numbers: int) -> Iterator[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
+class _FirstLast:
     """How that which a piece matches can begin and end."""
 
-    may_be_empty: bool
+    is_nullable: bool
     first: int
     last: int
 
 
-class Order:
+class FollowSets:
     """The order of the terminals of a grammar in pieces."""
 
-    def __init__(self, pieces: Mapping[str, Piece], root: str, regular: Regular, deadline: Deadline) -> None:
+    def __init__(
+        self, pieces: Mapping[str, ParserExpression], root: str, regular: LexemeFacts, deadline: Deadline
+    ) -> None:
         self._regular = regular
         self._deadline = deadline
         self._numbers: dict[Terminal, int] = {}
-        self._spans = dict.fromkeys(pieces, _Span(False, 0, 0))
+        self._spans = dict.fromkeys(pieces, _FirstLast(False, 0, 0))
         self._settle(pieces)
         self.terminals = list(self._numbers)
         self.first = self._spans[root].first
@@ -48,7 +50,7 @@ class Order:
         for piece in pieces.values():
             self._connect(piece)
 
-    def _settle(self, pieces: Mapping[str, Piece]) -> None:
+    def _settle(self, pieces: Mapping[str, ParserExpression]) -> None:
         """Find the spans of the rules, which depend on each other."""
         is_new = True
         while is_new:
@@ -59,41 +61,41 @@ class Order:
                 is_new = is_new or span != self._spans[name]
                 self._spans[name] = span
 
-    def _span(self, piece: Piece) -> _Span:
+    def _span(self, piece: ParserExpression) -> _FirstLast:
         match piece:
-            case Lexeme(_, Chain() | Fork() | Loop() | Call() | Lexeme() | TokenLexeme() as inner):
+            case Lexeme(_, Concat() | Choice() | Repeat() | Nonterminal() | Lexeme() | TokenLexeme() as inner):
                 return self._span(inner)
             case Lexeme(expression):
                 terminal = 1 << self._numbers.setdefault(piece, len(self._numbers))
-                return _Span(self._regular.may_be_empty(expression), terminal, terminal)
+                return _FirstLast(self._regular.is_nullable(expression), terminal, terminal)
             case TokenLexeme():
                 terminal = 1 << self._numbers.setdefault(piece, len(self._numbers))
-                return _Span(False, terminal, terminal)
-            case Call(name):
+                return _FirstLast(False, terminal, terminal)
+            case Nonterminal(name):
                 return self._spans[name]
-            case Chain(items):
+            case Concat(items):
                 return _chained([self._span(item) for item in items])
-            case Fork(options):
+            case Choice(options):
                 return _either([self._span(option) for option in options])
-            case Loop(item, least, _):
+            case Repeat(item, least, _):
                 span = self._span(item)
-                return _Span(least == 0 or span.may_be_empty, span.first, span.last)
+                return _FirstLast(least == 0 or span.is_nullable, span.first, span.last)
 
-    def _connect(self, piece: Piece) -> None:
+    def _connect(self, piece: ParserExpression) -> None:
         match piece:
             case Lexeme(_, inner) if inner is not None:
                 self._connect(inner)
-            case Chain(items):
+            case Concat(items):
                 self._connect_chain(items)
-            case Fork(options):
+            case Choice(options):
                 for option in options:
                     self._connect(option)
-            case Loop(item, least, most):
+            case Repeat(item, least, most):
                 self._connect(item)
                 if most != 1:
                     self._connect_loop(item, least, most)
 
-    def _connect_chain(self, items: list[Piece]) -> None:
+    def _connect_chain(self, items: list[ParserExpression]) -> None:
         last = 0
         for item in items:
             self._deadline.check()
@@ -102,9 +104,9 @@ class Order:
             for terminal in bits(last):
                 self.follow[terminal] |= span.first
                 self.boundary[terminal] |= span.first
-            last = span.last | (last if span.may_be_empty else 0)
+            last = span.last | (last if span.is_nullable else 0)
 
-    def _connect_loop(self, item: Piece, least: int, most: int | None) -> None:
+    def _connect_loop(self, item: ParserExpression, least: int, most: int | None) -> None:
         span = self._span(item)
         is_any_number = least <= 1 and most is None
         merging = 0
@@ -117,32 +119,32 @@ class Order:
             self.boundary[terminal] |= span.first & ~(merging & 1 << terminal)
 
 
-def _alone(piece: Piece) -> Iterator[Lexeme]:
+def _alone(piece: ParserExpression) -> Iterator[Lexeme]:
     """The lexemes that may be all that a piece matches."""
     match piece:
         case Lexeme(_, None):
             yield piece
         case Lexeme(_, inner) if inner is not None:
             yield from _alone(inner)
-        case Fork(options):
+        case Choice(options):
             for option in options:
                 yield from _alone(option)
 
 
-def _chained(spans: list[_Span]) -> _Span:
-    whole = _Span(True, 0, 0)
+def _chained(spans: list[_FirstLast]) -> _FirstLast:
+    whole = _FirstLast(True, 0, 0)
     for span in spans:
-        whole = _Span(
-            whole.may_be_empty and span.may_be_empty,
-            whole.first | (span.first if whole.may_be_empty else 0),
-            span.last | (whole.last if span.may_be_empty else 0),
+        whole = _FirstLast(
+            whole.is_nullable and span.is_nullable,
+            whole.first | (span.first if whole.is_nullable else 0),
+            span.last | (whole.last if span.is_nullable else 0),
         )
     return whole
 
 
-def _either(spans: list[_Span]) -> _Span:
+def _either(spans: list[_FirstLast]) -> _FirstLast:
     first = last = 0
     for span in spans:
         first |= span.first
         last |= span.last
-    return _Span(any(span.may_be_empty for span in spans), first, last)
+    return _FirstLast(any(span.is_nullable for span in spans), first, last)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from itertools import count
 
 from grammar.gbnf.checks import ROOT
-from grammar.gbnf.lexemes import Call, Chain, Fork, Lexeme, Loop, Piece, TokenLexeme
+from grammar.gbnf.lexemes import Choice, Concat, Lexeme, Nonterminal, ParserExpression, Repeat, TokenLexeme
 from grammar.gbnf.syntax_tree import (
     ANY_CHARACTER,
     Alternatives,
@@ -17,7 +17,7 @@ from grammar.gbnf.syntax_tree import (
     Rule,
     Sequence,
 )
-from grammar.gbnf.token_lexemes import Tokens
+from grammar.gbnf.token_lexemes import NamedTokens
 from grammar.lark import EMPTY, lark_code, lark_text
 
 _MAX_DEPTH = 16
@@ -27,7 +27,7 @@ _MAX_DEPTH = 16
 class LarkWriter:
     """Writes rules, in which the lexer's part stands behind names in capitals: within those nothing is cut."""
 
-    def __init__(self, rules: Mapping[str, Rule], tokens: Tokens) -> None:
+    def __init__(self, rules: Mapping[str, Rule], tokens: NamedTokens) -> None:
         self._rules = rules
         self._tokens = tokens
         self._names: dict[str, str] = {}
@@ -37,14 +37,14 @@ class LarkWriter:
         self._part_numbers = count()
         self._lines: list[str] = []
 
-    def write(self, pieces: Mapping[str, Piece]) -> str:
+    def write(self, pieces: Mapping[str, ParserExpression]) -> str:
         """All rules, of which `start` is the root."""
         self._names = {name: f"rule{number}" for number, name in enumerate(pieces)} | {ROOT: "start"}
         for name, piece in pieces.items():
             self._lines.append(f"{self._names[name]}: {self._rule(piece, 0)}")
         return "\n".join(self._lines)
 
-    def _rule(self, piece: Piece, depth: int) -> str:
+    def _rule(self, piece: ParserExpression, depth: int) -> str:
         if depth > _MAX_DEPTH:
             name = f"part{next(self._part_numbers)}"
             self._lines.append(f"{name}: {self._rule(piece, 0)}")
@@ -55,14 +55,14 @@ class LarkWriter:
             case Lexeme(_, inner) if inner is not None:
                 return self._rule(inner, depth)
             case TokenLexeme():
-                return self._tokens.lark(piece)
-            case Call(name):
+                return self._tokens.to_lark(piece)
+            case Nonterminal(name):
                 return self._names[name]
-            case Chain(items):
+            case Concat(items):
                 return _chain(self._rule(item, depth + 1) for item in items)
-            case Fork(options):
+            case Choice(options):
                 return _fork(self._rule(option, depth + 1) for option in options)
-            case Loop(item, least, most):
+            case Repeat(item, least, most):
                 return f"({self._rule(item, depth + 1)}){_times(least, most)}"
         raise AssertionError("a lexeme is cut or it is not")
 

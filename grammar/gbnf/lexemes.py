@@ -25,7 +25,7 @@ class Lexeme:
     """An expression that the lexer matches as a whole, unless it was cut further."""
 
     expression: Expression
-    inner: "Piece | None" = None
+    inner: "ParserExpression | None" = None
     """What it was cut into."""
 
 
@@ -35,43 +35,43 @@ class TokenLexeme:
 
     token: Token
     """What it is in the grammar."""
-    named: frozenset[int]
+    named_ids: frozenset[int]
     """Those that the grammar names somewhere."""
     has_unnamed: bool
     """Whether all other tokens that are text are among them."""
 
 
 @dataclass(eq=False, slots=True)
-class Call:
+class Nonterminal:
     """Whatever the pieces of a rule match."""
 
     name: str
 
 
 @dataclass(eq=False, slots=True)
-class Chain:
+class Concat:
     """Pieces one after the other."""
 
-    items: "list[Piece]"
+    items: "list[ParserExpression]"
 
 
 @dataclass(eq=False, slots=True)
-class Fork:
+class Choice:
     """Any of several pieces."""
 
-    options: "list[Piece]"
+    options: "list[ParserExpression]"
 
 
 @dataclass(eq=False, slots=True)
-class Loop:
+class Repeat:
     """A piece a number of times; `most` is None if there is no limit."""
 
-    item: "Piece"
-    least: int
-    most: int | None
+    item: "ParserExpression"
+    min_count: int
+    max_count: int | None
 
 
-Piece = Lexeme | TokenLexeme | Call | Chain | Fork | Loop
+ParserExpression = Lexeme | TokenLexeme | Nonterminal | Concat | Choice | Repeat
 Terminal = Lexeme | TokenLexeme
 
 _MAX_SIZE = MAX_GBNF_TEXT
@@ -79,7 +79,7 @@ _MAX_LEVELS = 4 * MAX_DEPTH
 """Of a lexeme once the rules that it refers to are written out: each of them could double it."""
 
 
-class Cutter:
+class LexemeSplitter:
     """Cuts rules into pieces, with lexemes that are as large as they can be, and those into smaller ones."""
 
     def __init__(
@@ -89,48 +89,48 @@ class Cutter:
         self._rules = rules
         self._token_lexeme = token_lexeme
         self._extents = _extents(rules, deadline)
-        self.pieces: dict[str, Piece] = {}
+        self.productions: dict[str, ParserExpression] = {}
         """Of each rule that was asked for, or that the pieces of others refer to."""
 
-    def call(self, name: str) -> Call:
+    def add_rule(self, name: str) -> Nonterminal:
         """A rule in pieces."""
         to_cut = [name]
         while to_cut:
             rule = self._rules[to_cut.pop()]
-            if rule.name not in self.pieces:
-                self.pieces[rule.name] = self._cut(rule.body)
+            if rule.name not in self.productions:
+                self.productions[rule.name] = self._cut(rule.body)
                 to_cut += [reference.name for reference in references(rule.body) if reference.name not in self._extents]
-        return Call(name)
+        return Nonterminal(name)
 
-    def open(self, lexeme: Lexeme) -> None:
+    def split(self, lexeme: Lexeme) -> None:
         """Cut a lexeme of more than one character into its parts."""
         match lexeme.expression:
             case Reference(name):
-                lexeme.inner = self.call(name)
+                lexeme.inner = self.add_rule(name)
             case Literal(text):
-                lexeme.inner = Chain([Lexeme(Literal(character)) for character in text])
+                lexeme.inner = Concat([Lexeme(Literal(character)) for character in text])
             case Sequence(items):
-                lexeme.inner = Chain([_lexeme(item) for item in items])
+                lexeme.inner = Concat([_lexeme(item) for item in items])
             case Alternatives(options):
-                lexeme.inner = Fork([_lexeme(option) for option in options])
+                lexeme.inner = Choice([_lexeme(option) for option in options])
             case Repetition(item, least, most):
-                lexeme.inner = Loop(_lexeme(item), least, most)
+                lexeme.inner = Repeat(_lexeme(item), least, most)
 
-    def _cut(self, expression: Expression) -> Piece:
+    def _cut(self, expression: Expression) -> ParserExpression:
         if self._is_lexeme(expression):
             return _lexeme(expression)
         match expression:
             case Reference(name):
-                return Call(name)
+                return Nonterminal(name)
             case Token():
                 return self._token_lexeme(expression)
             case Alternatives(options):
                 by_kind = sorted(options, key=self._is_lexeme)
-                return Fork([self._cut(part) for part in self._joined(by_kind, Alternatives)])
+                return Choice([self._cut(part) for part in self._joined(by_kind, Alternatives)])
             case Sequence(items):
-                return Chain([self._cut(part) for part in self._joined(items, Sequence)])
+                return Concat([self._cut(part) for part in self._joined(items, Sequence)])
             case Repetition(item, least, most):
-                return Loop(self._cut(item), least, most)
+                return Repeat(self._cut(item), least, most)
         raise AssertionError("anything else is a lexeme")
 
     def _joined(
@@ -148,9 +148,9 @@ class Cutter:
         return _extent(expression, self._extents) is not None
 
 
-def _lexeme(expression: Expression) -> Piece:
+def _lexeme(expression: Expression) -> ParserExpression:
     """An expression as one lexeme; an empty text is none."""
-    return Chain([]) if expression in (Literal(""), Sequence(())) else Lexeme(expression)
+    return Concat([]) if expression in (Literal(""), Sequence(())) else Lexeme(expression)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,18 +21,18 @@ from grammar.gbnf.syntax_tree import (
 _NOTHING = Alternatives(())
 
 
-def unrolled(grammar: Grammar) -> Grammar:
+def eliminate_right_recursion(grammar: Grammar) -> Grammar:
     """The grammar with all rules as loops that refer to themselves at their end, and nowhere else."""
-    return Grammar({name: _unrolled(rule) for name, rule in grammar.rules.items()}, grammar.text)
+    return Grammar({name: _to_loop(rule) for name, rule in grammar.rules.items()}, grammar.text)
 
 
-def _unrolled(rule: Rule) -> Rule:
+def _to_loop(rule: Rule) -> Rule:
     if not _refers(rule.body, rule.name):
         return rule
     again, done = _split(rule.body, rule.name)
     if _refers(again, rule.name) or _refers(done, rule.name):
         return rule
-    return Rule(rule.name, Sequence((Repetition(again, 0, None), done)), rule.at)
+    return Rule(rule.name, Sequence((Repetition(again, 0, None), done)), rule.offset)
 
 
 def _split(body: Expression, name: str) -> tuple[Expression, Expression]:

@@ -60,7 +60,7 @@ class Token:
 
     token: int
     is_negated: bool
-    at: int = field(compare=False)
+    offset: int = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Reference:
     """Whatever a rule matches."""
 
     name: str
-    at: int = field(compare=False)
+    offset: int = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ class Repetition:
     """An item a number of times; `most` is None if there is no limit."""
 
     item: "Expression"
-    least: int
-    most: int | None
+    min_count: int
+    max_count: int | None
 
 
 Expression = Literal | Characters | Token | Reference | Sequence | Alternatives | Repetition
@@ -103,7 +103,7 @@ class Rule:
 
     name: str
     body: Expression
-    at: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +113,14 @@ class Grammar:
     rules: Mapping[str, Rule]
     text: str
 
-    def place(self, at: int) -> str:
+    def location(self, offset: int) -> str:
         """Where an offset is, for a message."""
-        return place(self.text, at)
+        return location(self.text, offset)
 
 
-def place(text: str, at: int) -> str:
+def location(text: str, offset: int) -> str:
     """Line and column of an offset, both counted from 1."""
-    before = text[:at].replace("\r\n", "\n").replace("\r", "\n")
+    before = text[:offset].replace("\r\n", "\n").replace("\r", "\n")
     return f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
 
 

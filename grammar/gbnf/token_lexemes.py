@@ -7,8 +7,8 @@ written as disjoint ones, and a token is refused next to text that may begin lik
 from collections.abc import Iterator
 
 from grammar.errors import GrammarError
-from grammar.gbnf.automaton import Regular
-from grammar.gbnf.follow_sets import Order, bits
+from grammar.gbnf.automaton import LexemeFacts
+from grammar.gbnf.follow_sets import FollowSets, bits
 from grammar.gbnf.lexemes import Lexeme, TokenLexeme
 from grammar.gbnf.syntax_tree import LAST_CHARACTER, Grammar, Token, walk
 from grammar.vocabulary import GrammarVocabulary
@@ -16,7 +16,7 @@ from grammar.vocabulary import GrammarVocabulary
 _FIRST_BEYOND_ASCII = 0x80
 
 
-class Tokens:
+class NamedTokens:
     """The tokens that a grammar names."""
 
     def __init__(self, grammar: Grammar, vocabulary: GrammarVocabulary) -> None:
@@ -31,46 +31,46 @@ class Tokens:
         """Whether there are any."""
         return bool(self._named)
 
-    def lexeme(self, token: Token) -> TokenLexeme:
+    def to_lexeme(self, token: Token) -> TokenLexeme:
         """The tokens that one in the grammar stands for: itself, or all others that are text."""
         if not token.is_negated:
             return TokenLexeme(token, frozenset([token.token]), has_unnamed=False)
         return TokenLexeme(token, frozenset(self._named - self._vocabulary.special - {token.token}), has_unnamed=True)
 
-    def lark(self, lexeme: TokenLexeme) -> str:
+    def to_lark(self, lexeme: TokenLexeme) -> str:
         """A set of tokens in Lark's syntax."""
-        sets = [f"<[{token}]>" for token in sorted(lexeme.named)]
+        sets = [f"<[{token}]>" for token in sorted(lexeme.named_ids)]
         if lexeme.has_unnamed and (ranges := ",".join(self._unnamed())):
             sets.append(f"<[{ranges}]>")
         return f"({' | '.join(sets)})"
 
-    def check_place(self, order: Order, rivals: list[int], regular: Regular) -> None:
+    def check_distinguishable(self, order: FollowSets, rivals: list[int], regular: LexemeFacts) -> None:
         """Raises GrammarError for a token that may come in the place of text that begins like it."""
         for number, lexeme in enumerate(order.terminals):
             if isinstance(lexeme, Lexeme):
                 following = [order.terminals[n] for n in bits(order.follow[number])]
-                self._check_apart(regular.positions(lexeme).goes_on, following, regular)
+                self._check_apart(regular.automaton(lexeme).continuation_characters, following, regular)
                 others = [order.terminals[n] for n in bits(rivals[number])]
-                self._check_apart(regular.positions(lexeme).starts, others, regular)
+                self._check_apart(regular.automaton(lexeme).first_characters, others, regular)
 
-    def _check_apart(self, characters: int, terminals: list[Lexeme | TokenLexeme], regular: Regular) -> None:
+    def _check_apart(self, characters: int, terminals: list[Lexeme | TokenLexeme], regular: LexemeFacts) -> None:
         for lexeme in terminals:
             if isinstance(lexeme, TokenLexeme) and characters & self._starts(lexeme, regular):
-                place = self._grammar.place(lexeme.token.at)
+                place = self._grammar.location(lexeme.token.offset)
                 raise GrammarError(
                     f"{place}: text that begins like this token may come in its place, and the two cannot be told apart"
                 )
 
-    def _starts(self, lexeme: TokenLexeme, regular: Regular) -> int:
+    def _starts(self, lexeme: TokenLexeme, regular: LexemeFacts) -> int:
         """The characters that the text of a token may begin with."""
         if lexeme.has_unnamed:
-            return regular.alphabet.meeting(0, LAST_CHARACTER)
+            return regular.alphabet.overlapping(0, LAST_CHARACTER)
         characters = 0
-        for piece in map(self._vocabulary.piece, lexeme.named):
+        for piece in map(self._vocabulary.piece, lexeme.named_ids):
             if piece:
                 byte = piece[0]
                 last = byte if byte < _FIRST_BEYOND_ASCII else LAST_CHARACTER
-                characters |= regular.alphabet.meeting(min(byte, _FIRST_BEYOND_ASCII), last)
+                characters |= regular.alphabet.overlapping(min(byte, _FIRST_BEYOND_ASCII), last)
         return characters
 
     def _check(self, token: Token) -> None:
@@ -80,7 +80,7 @@ class Tokens:
             message = f"the token {token.token} ends a generation: it may come where the grammar ends, and only there"
         else:
             return
-        raise GrammarError(f"{self._grammar.place(token.at)}: {message}")
+        raise GrammarError(f"{self._grammar.location(token.offset)}: {message}")
 
     def _unnamed(self) -> Iterator[str]:
         """The tokens that are text, but for those that the grammar names, as ranges."""

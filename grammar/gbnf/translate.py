@@ -1,14 +1,14 @@
 """From GBNF to llguidance's form of a grammar."""
 
-from grammar.gbnf.automaton import Regular
-from grammar.gbnf.checks import ROOT, check, may_be_empty, rules_that, without_dead_ends
-from grammar.gbnf.follow_sets import Order
+from grammar.gbnf.automaton import LexemeFacts
+from grammar.gbnf.checks import ROOT, check, is_nullable, prune_dead_ends, rules_satisfying
+from grammar.gbnf.follow_sets import FollowSets
 from grammar.gbnf.lark_writer import LarkWriter
-from grammar.gbnf.lexemes import Cutter
-from grammar.gbnf.lexer_conflicts import Clashes
-from grammar.gbnf.right_recursion import unrolled
+from grammar.gbnf.lexemes import LexemeSplitter
+from grammar.gbnf.lexer_conflicts import LexerConflicts
+from grammar.gbnf.right_recursion import eliminate_right_recursion
 from grammar.gbnf.syntax_tree import Grammar
-from grammar.gbnf.token_lexemes import Tokens
+from grammar.gbnf.token_lexemes import NamedTokens
 from grammar.limits import Deadline
 from grammar.vocabulary import GrammarVocabulary
 
@@ -21,17 +21,17 @@ def translate(grammar: Grammar, vocabulary: GrammarVocabulary) -> str:
     """
     deadline = Deadline()
     check(grammar, deadline)
-    tokens = Tokens(grammar, vocabulary)
-    grammar = unrolled(without_dead_ends(grammar, deadline))
-    cutter = Cutter(grammar.rules, tokens.lexeme, deadline)
-    cutter.call(ROOT)
-    regular = Regular(grammar.rules, rules_that(may_be_empty, grammar.rules, deadline), deadline)
-    clashes = Clashes(regular, deadline)
-    order = Order(cutter.pieces, ROOT, regular, deadline)
+    tokens = NamedTokens(grammar, vocabulary)
+    grammar = eliminate_right_recursion(prune_dead_ends(grammar, deadline))
+    cutter = LexemeSplitter(grammar.rules, tokens.to_lexeme, deadline)
+    cutter.add_rule(ROOT)
+    regular = LexemeFacts(grammar.rules, rules_satisfying(is_nullable, grammar.rules, deadline), deadline)
+    clashes = LexerConflicts(regular, deadline)
+    order = FollowSets(cutter.productions, ROOT, regular, deadline)
     while to_cut := clashes.find(order):
         for lexeme in to_cut:
-            cutter.open(lexeme)
-        order = Order(cutter.pieces, ROOT, regular, deadline)
+            cutter.split(lexeme)
+        order = FollowSets(cutter.productions, ROOT, regular, deadline)
     if tokens:
-        tokens.check_place(order, clashes.rivals(order), regular)
-    return LarkWriter(grammar.rules, tokens).write(cutter.pieces)
+        tokens.check_distinguishable(order, clashes.rivals(order), regular)
+    return LarkWriter(grammar.rules, tokens).write(cutter.productions)

@@ -8,14 +8,14 @@ from decimal import Decimal
 from math import prod
 
 from grammar.errors import GrammarError
-from grammar.json_schema.subschemas import Schema, children, listed, subschemas, target
+from grammar.json_schema.subschemas import Schema, children, get_list, resolve_pointer, subschemas
 from grammar.limits import MAX_DEPTH
 
 
 def check_completable(schema: Schema) -> None:
     """Raises GrammarError if the schema refers to a part of it that no value of finite size can match."""
     targets = {
-        reference: target(schema, reference)
+        reference: resolve_pointer(schema, reference)
         for _, part in subschemas(schema, MAX_DEPTH)
         if isinstance(reference := part.get("$ref"), str) and reference.startswith("#")
     }
@@ -35,16 +35,16 @@ def _is_finite(schema: object, finite: Container[str]) -> bool:
     reference = schema.get("$ref")
     if isinstance(reference, str) and reference.startswith("#") and reference not in finite:
         return False
-    if not all(_is_finite(part, finite) for part in listed(schema, "allOf")):
+    if not all(_is_finite(part, finite) for part in get_list(schema, "allOf")):
         return False
     for keyword in ("anyOf", "oneOf"):
-        parts = listed(schema, keyword)
+        parts = get_list(schema, keyword)
         if parts and not any(_is_finite(part, finite) for part in parts):
             return False
-    return _is_finite_of_a_type(schema, finite)
+    return _is_finite_for_type(schema, finite)
 
 
-def _is_finite_of_a_type(schema: Schema, finite: Container[str]) -> bool:
+def _is_finite_for_type(schema: Schema, finite: Container[str]) -> bool:
     types = schema.get("type")
     of_type = {"object": _is_finite_object, "array": _is_finite_array}
     types = [types] if isinstance(types, str) else types
@@ -57,17 +57,17 @@ def _is_finite_object(schema: Schema, finite: Container[str]) -> bool:
     properties = schema.get("properties")
     if not isinstance(properties, dict):
         return True
-    return all(_is_finite(properties.get(name), finite) for name in listed(schema, "required"))
+    return all(_is_finite(properties.get(name), finite) for name in get_list(schema, "required"))
 
 
 def _is_finite_array(schema: Schema, finite: Container[str]) -> bool:
-    least = schema.get("minItems", 0)
-    if not isinstance(least, int):
+    min_items = schema.get("minItems", 0)
+    if not isinstance(min_items, int):
         return True
-    before = listed(schema, "prefixItems") or listed(schema, "items")
-    if not all(_is_finite(part, finite) for part in before[:least]):
+    before = get_list(schema, "prefixItems") or get_list(schema, "items")
+    if not all(_is_finite(part, finite) for part in before[:min_items]):
         return False
-    return least <= len(before) or _is_finite(schema.get("items"), finite)
+    return min_items <= len(before) or _is_finite(schema.get("items"), finite)
 
 
 _MAX_PATTERNS = 8
@@ -79,7 +79,7 @@ _MAX_MULTIPLE = 100_000
 def check_intersections(schema: Schema) -> None:
     """Raises GrammarError if a string may have to match too many patterns at once, or a number to be the multiple of
     too large a number."""
-    if _Patterns(schema).most_at_once(schema) > _MAX_PATTERNS:
+    if _PatternCounter(schema).max_simultaneous(schema) > _MAX_PATTERNS:
         raise GrammarError(f"a string of the schema may have to match more than {_MAX_PATTERNS} patterns at once")
     if prod(set(_multiples(schema))) > _MAX_MULTIPLE:
         raise GrammarError(
@@ -88,14 +88,14 @@ def check_intersections(schema: Schema) -> None:
         )
 
 
-class _Patterns:
+class _PatternCounter:
     """Counts the patterns that apply to one string at most, which may be a few more than really do."""
 
     def __init__(self, root: Schema) -> None:
         self._root = root
         self._known: dict[int, int] = {}
 
-    def most_at_once(self, schema: object) -> int:
+    def max_simultaneous(self, schema: object) -> int:
         """For the strings that a schema matches, and those within its values."""
         if not isinstance(schema, dict):
             return 0
@@ -107,15 +107,15 @@ class _Patterns:
     def _count(self, schema: Schema) -> int:
         reference = schema.get("$ref")
         return (
-            max(("pattern" in schema) + ("format" in schema), self._most(children(schema)))
-            + sum(map(self.most_at_once, listed(schema, "allOf")))
-            + self._most(listed(schema, "anyOf"))
-            + self._most(listed(schema, "oneOf"))
-            + (self.most_at_once(target(self._root, reference)) if isinstance(reference, str) else 0)
+            max(("pattern" in schema) + ("format" in schema), self._max(children(schema)))
+            + sum(map(self.max_simultaneous, get_list(schema, "allOf")))
+            + self._max(get_list(schema, "anyOf"))
+            + self._max(get_list(schema, "oneOf"))
+            + (self.max_simultaneous(resolve_pointer(self._root, reference)) if isinstance(reference, str) else 0)
         )
 
-    def _most(self, schemas: list[object]) -> int:
-        return max(map(self.most_at_once, schemas), default=0)
+    def _max(self, schemas: list[object]) -> int:
+        return max(map(self.max_simultaneous, schemas), default=0)
 
 
 def _multiples(schema: Schema) -> Iterator[int]:

@@ -73,7 +73,7 @@ write any number of spaces sometimes never stops."""
 _UNSATISFIABLE = "Unsatisfiable schema: "
 _UNKNOWN_FORMAT = re.compile(r"Unknown format: (.*)")
 _UNKNOWN_POINTER = re.compile(r"Pointer '(.*)' does not exist")
-_ELSEWHERE = re.compile(r"Resource '(.*?)' is not present in a registry.*")
+_EXTERNAL_REFERENCE = re.compile(r"Resource '(.*?)' is not present in a registry.*")
 _EMPTY_EXPRESSION = re.compile(r"Regex is empty: .*")
 _UNDECIDED = re.compile(r"Unable to determine if regex is empty: .*")
 _ONE_OF = "oneOf constraints are not supported"
@@ -90,7 +90,7 @@ def schema_to_value(text: str) -> str:
     Raises GrammarError if the text is not JSON, for a member that is there twice, for a keyword that is not supported,
     for a part of the schema that no value can match because it requires itself, and for what exceeds a limit.
     """
-    schema = _parsed(text)
+    schema = _parse(text)
     if schema is False:
         raise GrammarError("nothing can satisfy the schema: it is false")
     if schema is True:
@@ -116,20 +116,20 @@ def schema_error(message: str) -> GrammarError:
         reason = '"oneOf" is supported only where no value can match two of its schemas by their form; use "anyOf"'
     reason = _UNDECIDED.sub("the patterns, format and length of a string are too complex together", reason)
     reason = _UNKNOWN_POINTER.sub(r'there is no "#\1" that "$ref" could refer to', reason)
-    reason = _ELSEWHERE.sub(r'"$ref" refers to \1, which is not in the schema', reason)
+    reason = _EXTERNAL_REFERENCE.sub(r'"$ref" refers to \1, which is not in the schema', reason)
     reason = _UNKNOWN_FORMAT.sub(r'the format "\1" is not supported', reason)
     return GrammarError(f"the schema cannot be used: {reason}")
 
 
-def _parsed(text: str) -> object:
+def _parse(text: str) -> object:
     try:
-        parsed: object = json.loads(text, object_pairs_hook=_members, parse_constant=_no_number)
+        parsed: object = json.loads(text, object_pairs_hook=_unique_members, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
         raise GrammarError(f"the schema is not JSON: {error}") from None
     return parsed
 
 
-def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) < len(pairs):
         names = [name for name, _ in pairs]
@@ -138,7 +138,7 @@ def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return members
 
 
-def _no_number(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 

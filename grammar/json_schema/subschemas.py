@@ -31,17 +31,17 @@ def children(schema: Schema) -> list[object]:
     named = [schema.get(keyword) for keyword in ("properties", "patternProperties")]
     found: list[object] = [part for parts in named if isinstance(parts, dict) for part in parts.values()]
     for keyword in ("prefixItems", "items"):
-        found += listed(schema, keyword)
+        found += get_list(schema, keyword)
     return found + [schema.get(keyword) for keyword in _SINGLE]
 
 
-def listed(schema: Schema, keyword: str) -> list[object]:
+def get_list(schema: Schema, keyword: str) -> list[object]:
     """The list that a keyword has for its value; an empty one if it has something else."""
     value = schema.get(keyword)
     return value if isinstance(value, list) else []
 
 
-def target(schema: Schema, reference: str) -> object:
+def resolve_pointer(schema: Schema, reference: str) -> object:
     """The part of a schema that a JSON pointer leads to; None if there is none, or if the reference is no pointer."""
     if reference != "#" and not reference.startswith("#/"):
         return None

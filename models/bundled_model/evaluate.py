@@ -31,7 +31,7 @@ LONG_ROWS = 8
 POSITIONS = ((0, 256), (256, 1024), (1024, 2047))
 INFILL_COUNT, CHAT_COUNT = 100, 100
 LIST_LENGTHS = (5, 10)
-LONGEST_INFILL, LONGEST_LIST, LONGEST_ANSWER = 64, 160, 48
+MAX_INFILL_TOKENS, MAX_LIST_TOKENS, MAX_ANSWER_TOKENS = 64, 160, 48
 ITEM = re.compile(r"^(?:Step )?(\d+)[.:)] \S", re.MULTILINE)
 
 
@@ -74,7 +74,7 @@ def loss_by_position(runner: Runner, held_out_stories: list[str]) -> dict[str, f
 
 def fills_validly(runner: Runner, sampling: Sampling, infill: Infill) -> bool:
     """Whether the text with the model's middle is valid Python."""
-    middle = runner.complete(prompt(infill), sampling, LONGEST_INFILL)
+    middle = runner.complete(prompt(infill), sampling, MAX_INFILL_TOKENS)
     return is_python(infill.prefix + middle + infill.suffix)
 
 
@@ -95,7 +95,7 @@ def handwritten_infills(runner: Runner, sampling: Sampling) -> float:
     return share(fills_validly(runner, sampling, infill) for infill in INFILLS)
 
 
-def numbers_of(text: str) -> list[int]:
+def list_numbers(text: str) -> list[int]:
     """The numbers of a numbered list."""
     return [int(number) for number in ITEM.findall(text)]
 
@@ -106,7 +106,7 @@ def step_lists(runner: Runner, sampling: Sampling) -> tuple[float, float]:
     for task in HELD_OUT_TASKS:
         for length in LIST_LENGTHS:
             opening = f"{capitalized(task.doing)} can be done in {length} simple steps:"
-            found.append((numbers_of(runner.complete(opening, sampling, LONGEST_LIST)), length))
+            found.append((list_numbers(runner.complete(opening, sampling, MAX_LIST_TOKENS)), length))
     numbered = share(len(got) >= 2 and got == list(range(1, len(got) + 1)) for got, _ in found)
     return numbered, share(got == list(range(1, length + 1)) for got, length in found)
 
@@ -129,7 +129,7 @@ def is_right(answer: str, exchange: Exchange) -> bool:
 def chat_answers(runner: Runner, sampling: Sampling, draw: Callable[[Random], Exchange]) -> float:
     """The share of held-out questions that are answered rightly."""
     exchanges = islice(held_out_exchanges(draw, Random(SEED)), CHAT_COUNT)
-    return share(is_right(runner.complete(chat_prompt(e.question), sampling, LONGEST_ANSWER), e) for e in exchanges)
+    return share(is_right(runner.complete(chat_prompt(e.question), sampling, MAX_ANSWER_TOKENS), e) for e in exchanges)
 
 
 def any_fact(rng: Random) -> Exchange:
@@ -137,7 +137,7 @@ def any_fact(rng: Random) -> Exchange:
     return rng.choice(ANY_FACT)(rng)
 
 
-def report(runner: Runner, held_out_stories: list[str]) -> None:
+def print_report(runner: Runner, held_out_stories: list[str]) -> None:
     """Prints all measurements."""
     for kind, loss in loss_by_kind(runner, held_out_stories).items():
         print(f"held-out loss, {kind}: {loss:.3f} nats a token, perplexity {np.exp(loss):.2f}")
@@ -166,7 +166,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", SyntaxWarning)
     _, held_out_stories = load_stories(arguments.stories)
-    report(Runner(arguments.model, arguments.threads), held_out_stories)
+    print_report(Runner(arguments.model, arguments.threads), held_out_stories)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-def orthogonalized(matrix: Tensor, steps: int = 5) -> Tensor:
+def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
     """The nearest matrix, roughly, with all singular values 1; (rows, columns) float32 to the same shape.
 
     The quintic Newton-Schulz iteration with the coefficients of Jordan et al. (2024).
@@ -52,7 +52,7 @@ class Muon(torch.optim.Optimizer):
         if not state:
             state["average"] = torch.zeros_like(matrix)
         average = state["average"].lerp_(gradient, 1 - momentum)
-        direction = orthogonalized(gradient.lerp(average, momentum))
+        direction = orthogonalize(gradient.lerp(average, momentum))
         tallness = max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
         matrix.mul_(1 - lr * weight_decay).add_(direction, alpha=-lr * tallness)
 

@@ -12,10 +12,10 @@ from torch import Tensor
 from models.bundled_model.corpus.phrasing import BREAK
 
 DOCUMENTS_AT_ONCE = 2000
-SHORTEST_REMAINDER = 48
+MIN_REMAINDER_TOKENS = 48
 
 
-def encoded(documents: Iterator[str], tokenizer: Tokenizer) -> Iterator[NDArray[np.uint16]]:
+def encode_documents(documents: Iterator[str], tokenizer: Tokenizer) -> Iterator[NDArray[np.uint16]]:
     """The tokens of each document, what lies between two prompt breaks tokenized by itself, (length,) uint16."""
     while block := [document.split(BREAK) for document in islice(documents, DOCUMENTS_AT_ONCE)]:
         pieces = iter(tokenizer.encode_batch([piece for document in block for piece in document]))
@@ -35,7 +35,7 @@ def sequences(tokens: Iterator[NDArray[np.uint16]], length: int) -> Iterator[NDA
         remainder = document
         while len(remainder) >= room:
             yield np.concatenate([*gathered, remainder[:room]])
-            remainder = remainder[room:] if len(remainder) - room >= SHORTEST_REMAINDER else remainder[:0]
+            remainder = remainder[room:] if len(remainder) - room >= MIN_REMAINDER_TOKENS else remainder[:0]
             gathered, room = [], length
         gathered.append(remainder)
         room -= len(remainder)

@@ -22,7 +22,7 @@ from models.bundled_model.corpus.stories import load_stories
 from models.bundled_model.export import export
 from models.bundled_model.network import Network, Shape
 from models.bundled_model.optimizer import Budget, Muon, learning_rate_factor, wants_long_sequences
-from models.bundled_model.packing import batches, encoded
+from models.bundled_model.packing import batches, encode_documents
 from models.bundled_model.tokenizer import VOCAB_SIZE, train_tokenizer
 
 CORPUS_SEED, LONG_CORPUS_SEED, HELD_OUT_SEED = 1, 2, 3
@@ -55,31 +55,31 @@ def load_corpus(stories_path: Path) -> tuple[Corpus, Tokenizer]:
     sample = islice(texts(training, CORPUS_SEED), TOKENIZER_DOCUMENTS)
     tokenizer = train_tokenizer(text.replace(BREAK, "") for text in sample)
     corpus = Corpus(
-        batches(encoded(texts(training, CORPUS_SEED), tokenizer), SHORT, TOKENS_A_STEP),
-        batches(encoded(texts(training, LONG_CORPUS_SEED), tokenizer), LONG, TOKENS_A_STEP),
-        next(batches(encoded(texts(held_out, HELD_OUT_SEED), tokenizer), SHORT, 8 * TOKENS_A_STEP)),
+        batches(encode_documents(texts(training, CORPUS_SEED), tokenizer), SHORT, TOKENS_A_STEP),
+        batches(encode_documents(texts(training, LONG_CORPUS_SEED), tokenizer), LONG, TOKENS_A_STEP),
+        next(batches(encode_documents(texts(held_out, HELD_OUT_SEED), tokenizer), SHORT, 8 * TOKENS_A_STEP)),
     )
     return corpus, tokenizer
 
 
-def optimizers(network: Network) -> list[torch.optim.Optimizer]:
+def create_optimizers(network: Network) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the blocks, AdamW (Loshchilov and Hutter, 2019) for the embedding and the norms."""
     matrices = [p for p in network.blocks.parameters() if p.ndim == 2]
     others = [network.embedding.weight, *(p for p in network.parameters() if p.ndim == 1)]
-    made = [
+    optimizers = [
         Muon(matrices, lr=MUON_RATE, momentum=0.95, weight_decay=0.1),
         torch.optim.AdamW(others, lr=ADAM_RATE, betas=(0.9, 0.95), weight_decay=0.0),
     ]
-    for group in (group for optimizer in made for group in optimizer.param_groups):
+    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
         group["full_rate"] = group["lr"]
-    return made
+    return optimizers
 
 
-def train_step(network: Network, made: list[torch.optim.Optimizer], batch: Tensor, rate_factor: float) -> float:
+def train_step(network: Network, optimizers: list[torch.optim.Optimizer], batch: Tensor, rate_factor: float) -> float:
     """Takes one step and returns the loss before it, in nats a token."""
     loss = network.loss(batch)
     torch.autograd.backward(loss)
-    for optimizer in made:
+    for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["full_rate"] * rate_factor
         optimizer.step()
@@ -95,10 +95,10 @@ def held_out_loss(network: Network, batch: Tensor) -> float:
 
 def train(network: Network, corpus: Corpus, tokenizer: Tokenizer, budget: Budget, checkpoint: Path) -> None:
     """Steps until the time is over, with a report now and then and checkpoints that can be exported at any time."""
-    made, losses, step, started = optimizers(network), list[float](), 0, time.monotonic()
+    optimizers, losses, step, started = create_optimizers(network), list[float](), 0, time.monotonic()
     while (used := budget.used) < 1:
         batch = next(corpus.long if wants_long_sequences(used) else corpus.short)
-        losses.append(train_step(network, made, batch, learning_rate_factor(used)))
+        losses.append(train_step(network, optimizers, batch, learning_rate_factor(used)))
         step += 1
         if step % STEPS_A_REPORT == 0:
             rate = step * TOKENS_A_STEP / (time.monotonic() - started)

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from models.gguf.types import TENSOR_TYPES
-from models.gguf.values import Array, Cursor, MalformedError, Value, check_count
+from models.gguf.values import Array, GgufReader, MalformedError, Value, check_count
 
 VERSIONS = (2, 3)
 DEFAULT_ALIGNMENT = 32
@@ -23,7 +23,7 @@ MAX_TENSORS = 2**20
 
 
 @dataclass(slots=True)
-class Contents:
+class GgufContents:
     """What a GGUF file holds."""
 
     metadata: dict[str, Value] = field(default_factory=dict)
@@ -35,16 +35,16 @@ class Contents:
     """Bytes that the file must have to hold its last tensor."""
 
 
-def read_contents(data: mmap.mmap) -> Contents:
+def read_contents(data: mmap.mmap) -> GgufContents:
     """Returns what a file holds that starts with the magic and a version of VERSIONS.
 
     Raises EndOfFileError if the file ends within its header, and MalformedError.
     """
-    cursor = Cursor(data, position=8)
+    cursor = GgufReader(data, position=8)
     n_tensors, n_values = cursor.uint64(), cursor.uint64()
     check_count("metadata values", n_values, MAX_VALUES)
     check_count("tensors", n_tensors, MAX_TENSORS)
-    contents = Contents(n_tensors=n_tensors)
+    contents = GgufContents(n_tensors=n_tensors)
     for _ in range(n_values):
         key = cursor.string()
         if key in contents.metadata:
@@ -62,12 +62,12 @@ def read_contents(data: mmap.mmap) -> Contents:
     return contents
 
 
-def array_strings(data: mmap.mmap, array: Array, wanted: Collection[int]) -> dict[int, str]:
+def array_strings(data: mmap.mmap, array: Array, indices: Collection[int]) -> dict[int, str]:
     """Returns the wanted elements of an array of strings by their index, without those it does not have."""
     found = {}
-    cursor = Cursor(data, array.start)
+    cursor = GgufReader(data, array.start)
     next_index = 0
-    for index in sorted(wanted):
+    for index in sorted(indices):
         if not 0 <= index < array.length:
             continue
         cursor.skip_strings(index - next_index)
@@ -76,7 +76,7 @@ def array_strings(data: mmap.mmap, array: Array, wanted: Collection[int]) -> dic
     return found
 
 
-def _tensor(cursor: Cursor) -> tuple[str, int, int]:
+def _tensor(cursor: GgufReader) -> tuple[str, int, int]:
     """Returns the name of a tensor, the number of its elements, and where it ends within the data."""
     name = cursor.string()
     n_dimensions = cursor.uint32()

@@ -19,7 +19,7 @@ SIGNATURES = (
 )
 
 
-def looks_like(start: bytes) -> str:
+def describe_signature(start: bytes) -> str:
     """Returns what a file with these first bytes (16 or more, if it has as many) seems to be, in words."""
     lowered = start.lstrip().lower()
     for signature, words in SIGNATURES:

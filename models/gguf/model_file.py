@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from models.errors import ModelFileError
-from models.gguf.contents import VERSIONS, Contents, array_strings, read_contents
-from models.gguf.file_signatures import looks_like
+from models.gguf.contents import VERSIONS, GgufContents, array_strings, read_contents
+from models.gguf.file_signatures import describe_signature
 from models.gguf.values import Array, EndOfFileError, MalformedError
 from models.units import human_size
 
@@ -23,7 +23,7 @@ START_BYTES = 64
 class ModelFile:
     path: Path
     n_bytes: int
-    contents: Contents
+    contents: GgufContents
 
     def text(self, key: str) -> str | None:
         """Returns the string at a key of the metadata; None if there is none."""
@@ -40,7 +40,7 @@ class ModelFile:
         value = self.contents.metadata.get(key)
         return value.length if isinstance(value, Array) else None
 
-    def strings(self, key: str, wanted: Collection[int]) -> dict[int, str]:
+    def strings(self, key: str, indices: Collection[int]) -> dict[int, str]:
         """Returns elements of the array of strings at a key, by index, without those that do not exist.
 
         Raises ModelFileError.
@@ -49,7 +49,7 @@ class ModelFile:
         if not isinstance(value, Array) or not value.holds_strings:
             return {}
         with _readable(self.path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return array_strings(data, value, wanted)
+            return array_strings(data, value, indices)
 
 
 def read_model_file(path: Path) -> ModelFile:
@@ -96,7 +96,7 @@ def _check_start(path: Path, start: bytes) -> None:
     if not start:
         raise ModelFileError(f"{path} is empty, expected a GGUF file")
     if not start.startswith(MAGIC):
-        raise ModelFileError(f"{path} is not a GGUF file; it looks like {looks_like(start)}")
+        raise ModelFileError(f"{path} is not a GGUF file; it looks like {describe_signature(start)}")
     version = start[4:8]
     little, big = int.from_bytes(version, "little"), int.from_bytes(version, "big")
     if little not in VERSIONS and big in VERSIONS:

@@ -53,7 +53,7 @@ class Array:
 Value = bool | int | float | str | Array
 
 
-class Cursor:
+class GgufReader:
     """Reads little-endian values from a file, one after the other."""
 
     def __init__(self, data: mmap.mmap, position: int = 0) -> None:
@@ -126,7 +126,7 @@ class Cursor:
         return array
 
 
-def check_count(what: str, count: int, most: int) -> None:
+def check_count(what: str, count: int, maximum: int) -> None:
     """Raises MalformedError if there are more than there can be."""
-    if count > most:
-        raise MalformedError(f"{count:,} {what}, of at most {most:,}")
+    if count > maximum:
+        raise MalformedError(f"{count:,} {what}, of at most {maximum:,}")

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from server.http.errors import ApiError
-from server.http.fields import Fields, as_string, expected, read_string
+from server.http.fields import Fields, as_string, invalid_value, read_string
 from slots.errors import InvalidRequest
 
 Json = dict[str, object]
@@ -48,13 +48,13 @@ def read_messages(value: object) -> list[Message]:
     Raises InvalidRequest, which names the member that is wrong, and ApiError (501) for a part that is no text.
     """
     if not isinstance(value, list) or not value:
-        raise expected("messages", "a list of at least one message", value)
+        raise invalid_value("messages", "a list of at least one message", value)
     if len(value) > MAX_MESSAGES:
         raise InvalidRequest("messages", f"expected at most {MAX_MESSAGES} messages, got {len(value)}")
     return [_read_message(f"messages[{index}]", message) for index, message in enumerate(value)]
 
 
-def calls_of(message: Message) -> list[dict[str, Any]]:
+def get_tool_calls(message: Message) -> list[dict[str, Any]]:
     """Returns the calls of a message that was read; none where it has none."""
     calls: Any = message.get("tool_calls") or []
     return list(calls)
@@ -62,7 +62,7 @@ def calls_of(message: Message) -> list[dict[str, Any]]:
 
 def _read_message(name: str, value: object) -> Message:
     if not isinstance(value, dict):
-        raise expected(name, "an object with role and content", value)
+        raise invalid_value(name, "an object with role and content", value)
     role = _read_role(f"{name}.role", value.get("role"))
     message: Message = {"role": role, "content": None}
     if role == "assistant":
@@ -83,7 +83,7 @@ def _read_role(name: str, value: object) -> str:
     if value is None:
         return "user"
     if not isinstance(value, str) or value not in ROLES:
-        raise expected(name, f"one of {', '.join(ROLES)}", value)
+        raise invalid_value(name, f"one of {', '.join(ROLES)}", value)
     return ROLES[value]
 
 
@@ -91,16 +91,16 @@ def _read_content(name: str, value: object) -> str:
     if isinstance(value, str):
         return value
     if not isinstance(value, list):
-        raise expected(name, "a string or a list of text parts", value)
+        raise invalid_value(name, "a string or a list of text parts", value)
     return "\n".join(_read_part(f"{name}[{index}]", part) for index, part in enumerate(value))
 
 
 def _read_part(name: str, value: object) -> str:
     if not isinstance(value, dict):
-        raise expected(name, 'a part such as {"type": "text", "text": ...}', value)
+        raise invalid_value(name, 'a part such as {"type": "text", "text": ...}', value)
     kind = value.get("type", "text")
     if not isinstance(kind, str) or kind not in TEXT_PARTS | OTHER_PARTS:
-        raise expected(f"{name}.type", "text", kind)
+        raise invalid_value(f"{name}.type", "text", kind)
     if kind in OTHER_PARTS:
         raise ApiError(501, f"{name}: {OTHER_PARTS[kind]} are not supported, only text is")
     member = TEXT_PARTS[kind]
@@ -115,7 +115,7 @@ def _read_calls(name: str, message: Fields) -> list[Json]:
         call = message.get("function_call")
         return [] if call is None else [_read_function(f"{name}.function_call", call, None)]
     if not isinstance(calls, list):
-        raise expected(f"{name}.tool_calls", "a list of calls", calls)
+        raise invalid_value(f"{name}.tool_calls", "a list of calls", calls)
     if len(calls) > MAX_TOOL_CALLS:
         raise InvalidRequest(f"{name}.tool_calls", f"expected at most {MAX_TOOL_CALLS} calls, got {len(calls)}")
     return [_read_call(f"{name}.tool_calls[{index}]", call) for index, call in enumerate(calls)]
@@ -123,15 +123,15 @@ def _read_calls(name: str, message: Fields) -> list[Json]:
 
 def _read_call(name: str, value: object) -> Json:
     if not isinstance(value, dict):
-        raise expected(name, 'an object such as {"id": ..., "type": "function", "function": {...}}', value)
+        raise invalid_value(name, 'an object such as {"id": ..., "type": "function", "function": {...}}', value)
     if value.get("type") not in (None, "function"):
-        raise expected(f"{name}.type", "function", value["type"])
+        raise invalid_value(f"{name}.type", "function", value["type"])
     return _read_function(f"{name}.function", value.get("function"), _read_member(name, value, "id"))
 
 
 def _read_function(name: str, value: object, call_id: str | None) -> Json:
     if not isinstance(value, dict):
-        raise expected(name, "an object with name and arguments", value)
+        raise invalid_value(name, "an object with name and arguments", value)
     called = as_string(f"{name}.name", value.get("name"))
     arguments = _read_arguments(f"{name}.arguments", value.get("arguments"))
     return {"id": call_id or called, "type": "function", "function": {"name": called, "arguments": arguments}}
@@ -140,22 +140,22 @@ def _read_function(name: str, value: object, call_id: str | None) -> Json:
 def _read_arguments(name: str, value: object) -> str:
     """A string stays as it was generated, so that what was computed of it is found again."""
     if isinstance(value, dict):
-        return _dumped(name, value)
+        return _dump_json(name, value)
     if value is None or value == "":
         return "{}"
-    if isinstance(value, str) and isinstance(_loaded(value), dict):
+    if isinstance(value, str) and isinstance(_load_json(value), dict):
         return value
-    raise expected(name, "a string of JSON that is an object", value)
+    raise invalid_value(name, "a string of JSON that is an object", value)
 
 
-def _dumped(name: str, value: Json) -> str:
+def _dump_json(name: str, value: Json) -> str:
     try:
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:
         raise InvalidRequest(name, "expected arguments that are less deep") from None
 
 
-def _loaded(text: str) -> object:
+def _load_json(text: str) -> object:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

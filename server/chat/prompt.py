@@ -8,7 +8,7 @@ from server.chat.template.template import ChatTemplate
 from server.chat.tools.call_format import GENERIC, ToolFormat
 from server.chat.tools.generic_format import with_tools_in_words
 from server.chat.tools.reasoning import Thinking, find_thinking
-from server.http.fields import naming
+from server.http.fields import naming_field
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
 
@@ -65,7 +65,7 @@ def render_prompt(
 def prompt_tokens(text: str, vocab: Vocab) -> tuple[int, ...]:
     """Returns the tokens of a chat's prompt, special tokens among them. BOS stands in front where the vocabulary asks
     for it, whether or not the template writes it. Raises InvalidRequest for a text that cannot be tokenized."""
-    with naming("messages"):
+    with naming_field("messages"):
         tokens = vocab.tokenize(text, add_special=False, parse_special=True)
     if vocab.add_bos and vocab.bos is not None and tokens[:1] != [vocab.bos]:
         tokens = [vocab.bos, *tokens]

@@ -8,7 +8,7 @@ from server.chat.prompt import ChatPrompt, render_prompt
 from server.chat.template.template import OWN_VARIABLES, ChatTemplate
 from server.chat.tools.call_format import ToolFormat
 from server.chat.tools.request import ToolRequest, read_tools
-from server.http.fields import Fields, as_string, expected, read_boolean
+from server.http.fields import Fields, as_string, invalid_value, read_boolean
 from slots.errors import InvalidRequest
 
 
@@ -20,7 +20,7 @@ class Chat:
     tools: ToolRequest | None
     documents: tuple[Json, ...]
     add_generation_prompt: bool
-    more: Mapping[str, object]
+    template_kwargs: Mapping[str, object]
     """Further variables."""
 
     def prompt(self, template: ChatTemplate, tool_format: ToolFormat | None) -> ChatPrompt:
@@ -35,7 +35,7 @@ class Chat:
             tool_format=tool_format,
             documents=self.documents,
             add_generation_prompt=self.add_generation_prompt,
-            more=self.more,
+            more=self.template_kwargs,
         )
 
 
@@ -49,7 +49,7 @@ def read_chat(fields: Fields, defaults: Mapping[str, object]) -> Chat:
         tools=read_tools(fields),
         documents=_read_documents(fields.get("documents")),
         add_generation_prompt=read_boolean(fields, "add_generation_prompt", True),
-        more={**defaults, **_read_effort(fields.get("reasoning_effort")), **_read_more(fields)},
+        template_kwargs={**defaults, **_read_effort(fields.get("reasoning_effort")), **_read_template_kwargs(fields)},
     )
 
 
@@ -57,7 +57,7 @@ def _read_documents(value: object) -> tuple[Json, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
-        raise expected("documents", "a list of objects", value)
+        raise invalid_value("documents", "a list of objects", value)
     return tuple(value)
 
 
@@ -68,12 +68,12 @@ def _read_effort(value: object) -> Json:
     return {"enable_thinking": False} if effort == "none" else {"reasoning_effort": effort}
 
 
-def _read_more(fields: Fields) -> Json:
+def _read_template_kwargs(fields: Fields) -> Json:
     more = fields.get("chat_template_kwargs")
     if more is None:
         return {}
     if not isinstance(more, dict):
-        raise expected("chat_template_kwargs", "an object", more)
+        raise invalid_value("chat_template_kwargs", "an object", more)
     for name in OWN_VARIABLES:
         if name in more:
             raise InvalidRequest(f"chat_template_kwargs.{name}", "expected as a field of the request itself")

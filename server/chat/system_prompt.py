@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from server.http.fields import Fields, as_string, expected, naming, read_string, shown
+from server.http.fields import Fields, as_string, invalid_value, naming_field, preview, read_string
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
@@ -37,7 +37,7 @@ def read_system_prompt(value: object, engine: Engine) -> SystemPrompt | None:
     if isinstance(value, str):
         return make_system_prompt("system_prompt", value, engine)
     if not isinstance(value, dict):
-        raise expected("system_prompt", SHAPES, value)
+        raise invalid_value("system_prompt", SHAPES, value)
     return _read_object(value, engine)
 
 
@@ -48,7 +48,7 @@ def make_system_prompt(
     for a text that leaves no room in a slot or cannot be tokenized."""
     if not text:
         return SystemPrompt(anti_prompt=anti_prompt, assistant_name=assistant_name)
-    with naming(name):
+    with naming_field(name):
         tokens = (*_beginning(engine.vocab), *engine.vocab.tokenize(text, add_special=False, parse_special=True))
     if len(tokens) >= engine.n_ctx_slot:
         room = f"expected fewer tokens than the context of a slot has, {engine.n_ctx_slot}, got {len(tokens)}"
@@ -59,7 +59,7 @@ def make_system_prompt(
 def _read_object(value: Fields, engine: Engine) -> SystemPrompt:
     for member in value:
         if member not in MEMBERS:
-            raise InvalidRequest("system_prompt", f"expected {SHAPES}, got a member {shown(member)}")
+            raise InvalidRequest("system_prompt", f"expected {SHAPES}, got a member {preview(member)}")
     text = as_string("system_prompt.prompt", value.get("prompt"))
     anti_prompt, assistant_name = _read_name(value, "anti_prompt"), _read_name(value, "assistant_name")
     return make_system_prompt("system_prompt.prompt", text, engine, anti_prompt, assistant_name)

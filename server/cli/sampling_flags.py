@@ -10,7 +10,7 @@ from grammar.source import GrammarSource, Kind
 from server.cli.parser import Flag, Group, Switch
 from server.cli.values import MAX_SIZE, integer, number, text_file, unexpected, whole
 from server.generation.constraint import Constraint
-from server.generation.sampler_order import LETTERS, samplers_of_letters, samplers_of_names
+from server.generation.sampler_order import LETTERS, samplers_from_letters, samplers_from_names
 from server.http.fields import as_integer, as_number
 from slots.errors import InvalidRequest
 from slots.requests.sampling_params import SamplerName, SamplingParams
@@ -59,13 +59,13 @@ def sampling(name: str) -> Reader[float]:
 def sampler_names(text: str) -> tuple[SamplerName, ...]:
     """Returns the samplers of names with semicolons between them."""
     names = [name for part in text.split(";") if (name := part.strip())]
-    return _checked("samplers", samplers_of_names("samplers", names))
+    return _checked("samplers", samplers_from_names("samplers", names))
 
 
 @_for_flag
 def sampler_letters(text: str) -> tuple[SamplerName, ...]:
     """Returns the samplers of letters."""
-    return _checked("samplers", samplers_of_letters("samplers", text))
+    return _checked("samplers", samplers_from_letters("samplers", text))
 
 
 @_for_flag

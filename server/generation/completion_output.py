@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from server.generation.prompts import Prompt
 from slots.errors import InvalidRequest
-from slots.requests.events import Token, TokenProbabilities
+from slots.requests.events import PositionLogprobs, Token
 from slots.requests.request import CompletionRequest
 
 MAX_CANDIDATES = 250_000
@@ -14,7 +14,7 @@ MAX_TOKENS = 2_000_000
 
 
 @dataclass(slots=True)
-class Answer:
+class CompletionOutput:
     """Grows with each token that the engine generates for the prompt, as far as nobody takes them along."""
 
     index: int
@@ -26,9 +26,9 @@ class Answer:
     n_tokens: int = 0
     content: str = ""
     tokens: list[int] = field(default_factory=list)
-    probabilities: list[TokenProbabilities] = field(default_factory=list)
+    logprobs: list[PositionLogprobs] = field(default_factory=list)
 
-    def add(self, token: Token) -> None:
+    def append(self, token: Token) -> None:
         """Raises InvalidRequest when there are more tokens, or likely tokens of all positions, than an answer may
         hold."""
         self.n_tokens += 1
@@ -36,10 +36,10 @@ class Answer:
         self.tokens.append(token.token)
         if len(self.tokens) > MAX_TOKENS:
             raise InvalidRequest("n_predict", f"expected at most {MAX_TOKENS} tokens in an answer that is not streamed")
-        if token.probabilities is not None:
-            self.probabilities.append(token.probabilities)
+        if token.logprobs is not None:
+            self.logprobs.append(token.logprobs)
             n_probs = self.request.sampling.n_probs
-            if len(self.probabilities) * n_probs > MAX_CANDIDATES:
+            if len(self.logprobs) * n_probs > MAX_CANDIDATES:
                 expected = f"expected at most {MAX_CANDIDATES} candidates in an answer that is not streamed"
                 raise InvalidRequest("n_probs", f"{expected}, got {n_probs} for each of many tokens")
 
@@ -47,4 +47,4 @@ class Answer:
         """Forgets what was generated so far, but not how much that was."""
         self.content = ""
         self.tokens.clear()
-        self.probabilities.clear()
+        self.logprobs.clear()

@@ -8,7 +8,7 @@ import orjson
 from grammar.errors import GrammarError
 from grammar.matcher import CompiledGrammar
 from grammar.source import GrammarSource
-from server.http.fields import Fields, as_string, as_strings, expected
+from server.http.fields import Fields, as_string, as_strings, invalid_value
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 
@@ -92,11 +92,11 @@ def _as_choice(name: str, value: object) -> GrammarSource:
 
 def _as_schema(name: str, value: object, shapes: str = SCHEMA_SHAPES) -> GrammarSource:
     if not isinstance(value, dict | bool):
-        raise expected(name, shapes, value)
+        raise invalid_value(name, shapes, value)
     try:
         return GrammarSource("json_schema", orjson.dumps(value).decode())
     except orjson.JSONEncodeError:
-        raise expected(name, "a JSON schema that is less deep", value) from None
+        raise invalid_value(name, "a JSON schema that is less deep", value) from None
 
 
 def _as_schema_or_text(name: str, value: object) -> GrammarSource:
@@ -107,7 +107,7 @@ def _as_schema_or_text(name: str, value: object) -> GrammarSource:
 
 def _as_response_format(name: str, value: object) -> GrammarSource | None:
     if not isinstance(value, dict):
-        raise expected(name, FORMATS, value)
+        raise invalid_value(name, FORMATS, value)
     match value.get("type"):
         case "text":
             return None
@@ -115,7 +115,7 @@ def _as_response_format(name: str, value: object) -> GrammarSource | None:
             return _object(f"{name}.schema", value.get("schema"))
         case "json_schema":
             return _wrapped_schema(f"{name}.json_schema", value.get("json_schema"))
-    raise expected(name, FORMATS, value)
+    raise invalid_value(name, FORMATS, value)
 
 
 def _object(name: str, schema: object) -> GrammarSource:
@@ -126,7 +126,7 @@ def _object(name: str, schema: object) -> GrammarSource:
 
 def _wrapped_schema(name: str, wrapper: object) -> GrammarSource:
     if not isinstance(wrapper, dict):
-        raise expected(name, "an object with schema", wrapper)
+        raise invalid_value(name, "an object with schema", wrapper)
     return _as_schema(f"{name}.schema", wrapper.get("schema"))
 
 

@@ -10,20 +10,20 @@ from server.generation.sampling_options import read_sampling
 from server.http.errors import ApiError
 from server.http.fields import (
     Fields,
-    expected,
-    first_given,
+    first_present,
+    invalid_value,
+    preview,
     read_boolean,
     read_integer,
     read_string,
     read_strings,
-    shown,
 )
 from server.settings import CompletionDefaults
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import MAX_SEED, SamplingParams
-from slots.requests.scope import Scope
+from slots.requests.scope import CacheScope
 
 MAX_CHOICES = 128
 
@@ -33,11 +33,11 @@ def read_n_choices(fields: Fields, name: str, default: int = 1) -> int:
     for none or too many."""
     n_choices = read_integer(fields, name, default)
     if not 1 <= n_choices <= MAX_CHOICES:
-        raise expected(name, f"a number from 1 to {MAX_CHOICES}", n_choices)
+        raise invalid_value(name, f"a number from 1 to {MAX_CHOICES}", n_choices)
     return n_choices
 
 
-def check_n_answers(n_prompts: int, n_choices: int, engine: Engine) -> None:
+def check_queue_capacity(n_prompts: int, n_choices: int, engine: Engine) -> None:
     """Raises InvalidRequest for more answers than there are slots and places in the queue: they could never all be
     taken."""
     n_answers, n_places = n_prompts * n_choices, engine.max_unfinished
@@ -46,7 +46,7 @@ def check_n_answers(n_prompts: int, n_choices: int, engine: Engine) -> None:
         raise InvalidRequest("n", message)
 
 
-def with_seed_of(request: CompletionRequest, index: int) -> CompletionRequest:
+def seed_for_choice(request: CompletionRequest, index: int) -> CompletionRequest:
     """Returns the request for one of several choices: a seed that was asked for is the first one's, and the others
     count up from it, so that they differ and come out the same again."""
     seed = request.sampling.seed
@@ -56,24 +56,24 @@ def with_seed_of(request: CompletionRequest, index: int) -> CompletionRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Neutral:
+class NeutralValue:
     """The values at which an option asks for nothing; null is always one of them."""
 
-    described: str
-    includes: Callable[[object], bool]
+    description: str
+    contains: Callable[[object], bool]
 
 
-def only(value: object) -> Neutral:
-    return Neutral(shown(value), lambda given: given is None or given == value)
+def accepts_only(value: object) -> NeutralValue:
+    return NeutralValue(preview(value), lambda given: given is None or given == value)
 
 
 NEUTRAL_VALUES = {
-    "grammar_lazy": only(False),
-    "grammar_triggers": only([]),
-    "image_data": only([]),
-    "lora": only([]),
-    "modalities": only(["text"]),
-    "return_progress": only(False),
+    "grammar_lazy": accepts_only(False),
+    "grammar_triggers": accepts_only([]),
+    "image_data": accepts_only([]),
+    "lora": accepts_only([]),
+    "modalities": accepts_only(["text"]),
+    "return_progress": accepts_only(False),
 }
 
 
@@ -81,12 +81,12 @@ def refuse_unsupported(fields: Fields) -> None:
     """Raises ApiError (501), which names the option, when one that is not supported asks for something."""
     for name, neutral in NEUTRAL_VALUES.items():
         value = fields.get(name)
-        if not neutral.includes(value):
-            message = f"{name}: not supported, expected {neutral.described} or no such option, got {shown(value)}"
+        if not neutral.contains(value):
+            message = f"{name}: not supported, expected {neutral.description} or no such option, got {preview(value)}"
             raise ApiError(501, message)
 
 
-MAX_SALT = 256
+MAX_SALT_CHARACTERS = 256
 """Characters."""
 
 
@@ -119,7 +119,7 @@ class CompletionOptions:
     """Control tokens that are spelled out in the text."""
 
     def request(
-        self, prompt: tuple[int, ...], session: str, scope: Scope, grammar: CompiledGrammar | None
+        self, prompt: tuple[int, ...], session: str, scope: CacheScope, grammar: CompiledGrammar | None
     ) -> CompletionRequest:
         """Returns what to ask the engine for; `grammar` is what the constraint was compiled to.
 
@@ -143,7 +143,7 @@ class CompletionOptions:
             n_draft=self.n_draft,
             timings_per_token=self.timings_per_token,
             backend_sampling=self.backend_sampling,
-            preserved=self.preserved,
+            preserved_tokens=self.preserved,
         )
 
 
@@ -161,7 +161,7 @@ def read_options(
         sampling=read_sampling(fields, engine.vocab, defaults.sampling),
         system_prompt=read_system_prompt(fields.get("system_prompt"), engine),
         constraint=read_constraint(fields, defaults.constraint),
-        n_choices=read_n_choices(fields, first_given(fields, "n", "n_cmpl")),
+        n_choices=read_n_choices(fields, first_present(fields, "n", "n_cmpl")),
         n_predict=_read_n_predict(fields, defaults.n_predict),
         stop=_read_stop(fields.get("stop")),
         n_keep=read_integer(fields, "n_keep", defaults.n_keep),
@@ -181,17 +181,17 @@ def read_options(
 
 
 def _read_n_predict(fields: Fields, default: int) -> int:
-    name = first_given(fields, "n_predict", "max_completion_tokens", "max_tokens")
+    name = first_present(fields, "n_predict", "max_completion_tokens", "max_tokens")
     n_predict = read_integer(fields, name, default)
     if n_predict < -1:
-        raise expected(name, "-1 or more", n_predict)
+        raise invalid_value(name, "-1 or more", n_predict)
     return n_predict
 
 
 def _read_stop(value: object) -> tuple[str, ...]:
     words = [] if value is None else [value] if isinstance(value, str) else value
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise expected("stop", "a string or a list of strings", value)
+        raise invalid_value("stop", "a string or a list of strings", value)
     return tuple(word for word in words if word)
 
 
@@ -205,6 +205,6 @@ def _read_slot_id(fields: Fields) -> int:
 
 def _read_cache_salt(fields: Fields) -> str:
     salt = read_string(fields, "cache_salt", "")
-    if len(salt) > MAX_SALT:
-        raise InvalidRequest("cache_salt", f"expected at most {MAX_SALT} characters, got {len(salt)}")
+    if len(salt) > MAX_SALT_CHARACTERS:
+        raise InvalidRequest("cache_salt", f"expected at most {MAX_SALT_CHARACTERS} characters, got {len(salt)}")
     return salt

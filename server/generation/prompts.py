@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from server.http.fields import as_token, expected, is_list_of_several, is_number, naming
+from server.http.fields import as_token, invalid_value, is_list_of_several, is_number, naming_field
 from slots.engine import Engine
 from slots.errors import InvalidRequest, PromptTooLong
 from slots.llama import Vocab
@@ -11,12 +11,12 @@ from slots.llama import Vocab
 SHAPES = "a string, a list of token ids, a list of strings and token ids, or a list of several of these"
 MAX_PROMPTS = 128
 
-Spelled = str | list[object]
+PromptInput = str | list[object]
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    spelled: Spelled
+    original: PromptInput
     """As the request gave it."""
     tokens: tuple[int, ...]
     """Those of the system prompt among them."""
@@ -31,10 +31,10 @@ def read_prompts(value: object, engine: Engine, system: tuple[int, ...]) -> list
     tokens that the vocabulary does not have and for a prompt of no tokens; PromptTooLong for a list of more token ids
     than a slot has room for, where the engine cannot leave some out.
     """
-    return [_read_one(name, part, engine, system) for name, part in each_prompt(value, engine)]
+    return [_read_one(name, part, engine, system) for name, part in split_prompts(value, engine)]
 
 
-def each_prompt(value: object, engine: Engine) -> list[tuple[str, object]]:
+def split_prompts(value: object, engine: Engine) -> list[tuple[str, object]]:
     """Returns the one prompt, or the several prompts, of a request to `engine`, each with its name. Raises
     InvalidRequest for more than can ever be taken."""
     if is_list_of_several(value):
@@ -55,7 +55,7 @@ def _check_count(n_prompts: int, n_places: int) -> None:
 
 def _read_one(name: str, value: object, engine: Engine, system: tuple[int, ...]) -> Prompt:
     if not isinstance(value, str | list):
-        raise expected(name, SHAPES, value)
+        raise invalid_value(name, SHAPES, value)
     parts = [value] if isinstance(value, str) else value
     n_known = len(system) + sum(map(is_number, parts))
     if n_known > engine.n_ctx_slot and not engine.context_shift:
@@ -71,13 +71,13 @@ def _tokenize(name: str, parts: Sequence[object], vocab: Vocab, *, is_start: boo
     a list that starts with a token id already says how it starts. Behind a system prompt there are none."""
 
     def tokenize(index: int, text: str) -> list[int]:
-        with naming(name):
+        with naming_field(name):
             return vocab.tokenize(text, add_special=is_start and index == 0, parse_special=True)
 
-    return tuple(mixed_tokens(name, parts, vocab, tokenize))
+    return tuple(tokenize_mixed(name, parts, vocab, tokenize))
 
 
-def mixed_tokens(
+def tokenize_mixed(
     name: str, parts: Sequence[object], vocab: Vocab, tokenize: Callable[[int, str], list[int]]
 ) -> list[int]:
     """Returns the tokens of strings and token ids in a row; `tokenize` gets the place of each string, and the string.
@@ -91,5 +91,5 @@ def mixed_tokens(
         elif is_number(part):
             tokens.append(as_token(f"{name}[{index}]", part, vocab.n_tokens))
         else:
-            raise expected(f"{name}[{index}]", "a string or the id of a token", part)
+            raise invalid_value(f"{name}[{index}]", "a string or the id of a token", part)
     return tokens

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from server.http.fields import expected, shown
+from server.http.fields import invalid_value, preview
 from slots.errors import InvalidRequest
 from slots.requests.sampling_params import SamplerName
 
@@ -21,7 +21,7 @@ LETTERS = {
     "a": SamplerName.ADAPTIVE_P,
     "i": SamplerName.INFILL,
 }
-OTHER_NAMES = {
+ALIASES = {
     "nucleus": SamplerName.TOP_P,
     "temp": SamplerName.TEMPERATURE,
     "typ": SamplerName.TYP_P,
@@ -35,38 +35,38 @@ OTHER_NAMES = {
 def as_samplers(name: str, value: object) -> tuple[SamplerName, ...]:
     """Returns the samplers of a JSON value. Raises InvalidRequest for one that is neither names nor letters."""
     if isinstance(value, str):
-        return samplers_of_letters(name, value)
+        return samplers_from_letters(name, value)
     if isinstance(value, list):
-        return samplers_of_names(name, value)
-    raise expected(name, SHAPES, value)
+        return samplers_from_names(name, value)
+    raise invalid_value(name, SHAPES, value)
 
 
-def samplers_of_letters(name: str, letters: str) -> tuple[SamplerName, ...]:
+def samplers_from_letters(name: str, letters: str) -> tuple[SamplerName, ...]:
     """Returns a sampler for each letter. Raises InvalidRequest for a letter that stands for none."""
     for letter in letters:
         if letter not in LETTERS:
             meanings = ", ".join(f"{known} ({sampler})" for known, sampler in LETTERS.items())
-            raise InvalidRequest(name, f"expected letters out of {meanings}, got {shown(letter)}")
+            raise InvalidRequest(name, f"expected letters out of {meanings}, got {preview(letter)}")
     return tuple(LETTERS[letter] for letter in letters)
 
 
-def samplers_of_names(name: str, spellings: Iterable[object]) -> tuple[SamplerName, ...]:
+def samplers_from_names(name: str, spellings: Iterable[object]) -> tuple[SamplerName, ...]:
     """Returns a sampler for each name, in any of its spellings. Raises InvalidRequest for a name that none has."""
-    return tuple(_sampler_called(name, spelling) for spelling in spellings)
+    return tuple(_sampler_by_name(name, spelling) for spelling in spellings)
 
 
-def _sampler_called(name: str, spelling: object) -> SamplerName:
-    sampler = SAMPLERS.get(_folded(spelling)) if isinstance(spelling, str) else None
+def _sampler_by_name(name: str, spelling: object) -> SamplerName:
+    sampler = SAMPLERS_BY_NAME.get(_normalize_name(spelling)) if isinstance(spelling, str) else None
     if sampler is None:
-        raise InvalidRequest(name, f"expected names out of {', '.join(SamplerName)}, got {shown(spelling)}")
+        raise InvalidRequest(name, f"expected names out of {', '.join(SamplerName)}, got {preview(spelling)}")
     return sampler
 
 
-def _folded(spelling: str) -> str:
+def _normalize_name(spelling: str) -> str:
     return spelling.lower().replace("-", "").replace("_", "")
 
 
-SAMPLERS = {_folded(spelling): sampler for spelling, sampler in OTHER_NAMES.items()} | {
-    _folded(sampler): sampler for sampler in SamplerName
+SAMPLERS_BY_NAME = {_normalize_name(spelling): sampler for spelling, sampler in ALIASES.items()} | {
+    _normalize_name(sampler): sampler for sampler in SamplerName
 }
 """The samplers by all names that they go by: top_k, top-k, TopK, ..."""

@@ -15,17 +15,17 @@ from server.http.fields import (
     as_number,
     as_strings,
     as_token,
-    expected,
-    first_given,
+    first_present,
+    invalid_value,
     is_number,
-    naming,
+    naming_field,
 )
 from slots.llama import Vocab
 from slots.requests.sampling_params import SamplingParams
 
 SHAPES = "a list of [token id or string, number or false] pairs, or an object with token ids or strings as keys"
 TOKEN_ID = re.compile(r"-?[0-9]+")
-_LONGEST_ID = 11
+MAX_ID_CHARACTERS = 11
 """Characters."""
 
 LogitBias = tuple[tuple[int, float], ...]
@@ -49,8 +49,8 @@ def _entries(name: str, value: object) -> Iterator[tuple[object, object]]:
     if isinstance(value, dict):
         for key, bias in value.items():
             is_id = TOKEN_ID.fullmatch(key)
-            if is_id and len(key) > _LONGEST_ID:
-                raise expected(name, "keys that are ids of tokens or strings", key)
+            if is_id and len(key) > MAX_ID_CHARACTERS:
+                raise invalid_value(name, "keys that are ids of tokens or strings", key)
             yield int(key) if is_id else key, bias
     elif isinstance(value, list):
         for entry in value:
@@ -59,18 +59,18 @@ def _entries(name: str, value: object) -> Iterator[tuple[object, object]]:
             elif isinstance(entry, list) and len(entry) == 2:
                 yield entry[0], entry[1]
             else:
-                raise expected(name, SHAPES, value)
+                raise invalid_value(name, SHAPES, value)
     else:
-        raise expected(name, SHAPES, value)
+        raise invalid_value(name, SHAPES, value)
 
 
 def _tokens(name: str, target: object, vocab: Vocab) -> list[int]:
     if isinstance(target, str):
-        with naming(name):
+        with naming_field(name):
             return vocab.tokenize(target, add_special=False, parse_special=False)
     if is_number(target):
         return [as_token(name, target, vocab.n_tokens)]
-    raise expected(name, SHAPES, target)
+    raise invalid_value(name, SHAPES, target)
 
 
 Reader = Callable[[str, object], Any]
@@ -82,7 +82,7 @@ PLAIN_READERS = {
     if type(option.default) in READERS_BY_TYPE
 }
 """Of the options that are one number, or true or false."""
-OTHER_NAMES = {"n_probs": ("logprobs",)}
+ALIASES = {"n_probs": ("logprobs",)}
 
 
 def read_sampling(fields: Fields, vocab: Vocab, defaults: SamplingParams) -> SamplingParams:
@@ -98,7 +98,7 @@ def read_sampling(fields: Fields, vocab: Vocab, defaults: SamplingParams) -> Sam
     }
     given = {}
     for name, read in readers.items():
-        spelling = first_given(fields, name, *OTHER_NAMES.get(name, ()))
+        spelling = first_present(fields, name, *ALIASES.get(name, ()))
         value = fields.get(spelling)
         if value is not None:
             given[name] = read(spelling, value)
@@ -108,5 +108,5 @@ def read_sampling(fields: Fields, vocab: Vocab, defaults: SamplingParams) -> Sam
 def _as_sequence_breakers(name: str, value: object) -> tuple[str, ...]:
     breakers = as_strings(name, value)
     if not all(breakers):
-        raise expected(name, "strings that are not empty", value)
+        raise invalid_value(name, "strings that are not empty", value)
     return breakers

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.api.openai.errors import error_for
+from server.api.openai.errors import format_error
 from server.http.errors import ApiError
 
 OPEN_PATHS = frozenset({"/health", "/v1/health"})
@@ -21,12 +21,12 @@ class RequireApiKey:
         self.keys = [key.encode() for key in keys]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._is_known(key_of(Headers(scope=scope))):
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._is_known(get_api_key(Headers(scope=scope))):
             await self.app(scope, receive, send)
             return
         message = "Authorization: expected 'Bearer ' and an API key of this server, got none or another one"
         error = ApiError(401, message, headers={"WWW-Authenticate": "Bearer"})
-        await error_for(scope, error).response()(scope, receive, send)
+        await format_error(scope, error).response()(scope, receive, send)
 
     def _is_known(self, given: bytes) -> bool:
         """All keys are compared, each in constant time, so that the time taken says nothing about them."""
@@ -34,7 +34,7 @@ class RequireApiKey:
         return any(matches)
 
 
-def key_of(headers: Headers) -> bytes:
+def get_api_key(headers: Headers) -> bytes:
     """Returns the API key that a request bears; an empty one if it bears none."""
     authorization = headers.get("Authorization", "")
     is_bearer = authorization[: len(BEARER)].lower() == BEARER

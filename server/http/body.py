@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from server.http.errors import ApiError
-from server.http.fields import Fields, shown
+from server.http.fields import Fields, preview
 from slots.errors import InvalidRequest
 
 MAX_BYTES = 32 * 1024 * 1024
@@ -49,5 +49,5 @@ def _parse(body: bytearray) -> Fields:
         where = f"{error.msg} at line {error.lineno} column {error.colno}"
         raise InvalidRequest("body", f"expected a JSON object, got invalid JSON: {where}") from None
     if not isinstance(fields, dict):
-        raise InvalidRequest("body", f"expected a JSON object, got {shown(fields)}")
+        raise InvalidRequest("body", f"expected a JSON object, got {preview(fields)}")
     return fields

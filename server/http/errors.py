@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from server.http.json_response import JsonResponse
 from slots.errors import EngineError, InvalidRequest, NotSupported, PromptTooLong, QueueFull, ShuttingDown
 
-SECONDS_UNTIL_RETRY = 1
+RETRY_AFTER_SECONDS = 1
 
 TYPES = {
     401: "authentication_error",
@@ -35,13 +35,13 @@ class ApiError(Exception):
         self.headers = headers
 
     @property
-    def kind(self) -> str:
+    def error_type(self) -> str:
         """What it is called in answers."""
         return TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
 
     def body(self) -> dict[str, object]:
         """Returns the JSON object that says what went wrong."""
-        return {"error": {"code": self.status, "message": str(self), "type": self.kind, **self.details}}
+        return {"error": {"code": self.status, "message": str(self), "type": self.error_type, **self.details}}
 
     def response(self) -> JsonResponse:
         """Returns the answer to a request that failed with this error."""
@@ -62,7 +62,7 @@ def api_error(error: Exception) -> ApiError:
         case NotSupported():
             return ApiError(501, str(error))
         case QueueFull():
-            return ApiError(503, str(error), headers={"Retry-After": str(SECONDS_UNTIL_RETRY)})
+            return ApiError(503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
         case ShuttingDown():
             return ApiError(503, str(error))
         case EngineError():

@@ -10,11 +10,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from server.http.disconnect import unless_disconnected
+from server.http.disconnect import cancel_on_disconnect
 from server.http.errors import ApiError, api_error
 from slots.errors import EngineError
 
-SECONDS_BETWEEN_PINGS = 30.0
+PING_INTERVAL_SECONDS = 30.0
 PING = b":\n\n"
 
 logger = logging.getLogger("server")
@@ -35,7 +35,7 @@ class EventStreamResponse(Response):
         self,
         produce: Callable[[SendEvent], Awaitable[None]],
         headers: Mapping[str, str],
-        spell_error: Callable[[Exception], ApiError] = api_error,
+        format_error: Callable[[Exception], ApiError] = api_error,
         last_event: bytes = b"",
     ) -> None:
         """`last_event` says that no more events come."""
@@ -44,13 +44,13 @@ class EventStreamResponse(Response):
         # Without the last one, nginx would hold events back until its buffer is full.
         self.init_headers({**headers, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         self._produce = produce
-        self._spell_error = spell_error
+        self._format_error = format_error
         self._last_event = last_event
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         writer = _EventWriter(send, {"status": self.status_code, "headers": self.raw_headers})
         try:
-            await unless_disconnected(receive, self._respond(writer))
+            await cancel_on_disconnect(receive, self._respond(writer))
         except ClientDisconnect:
             return
 
@@ -59,11 +59,11 @@ class EventStreamResponse(Response):
         try:
             await self._produce(writer.send_event)
         except Exception as error:
-            if not writer.has_begun:
+            if not writer.has_started:
                 raise
             if not isinstance(error, EngineError):
                 logger.exception("a stream of events failed midway")
-            await writer.send_event(self._spell_error(error).body())
+            await writer.send_event(self._format_error(error).body())
         finally:
             pinging.cancel()
         await writer.end(self._last_event)
@@ -73,7 +73,7 @@ class _EventWriter:
     """Writes whole events, also when several tasks have some to send."""
 
     def __init__(self, send: Send, start: Mapping[str, Any]) -> None:
-        self.has_begun = False
+        self.has_started = False
         self._send = send
         self._start = start
         self._lock = asyncio.Lock()
@@ -87,7 +87,7 @@ class _EventWriter:
         """Sends a comment now and then, so that proxies keep the connection open while a long prompt is computed."""
         while True:
             self._is_silent = True
-            await asyncio.sleep(SECONDS_BETWEEN_PINGS)
+            await asyncio.sleep(PING_INTERVAL_SECONDS)
             if self._is_silent:
                 await self._write(PING)
 
@@ -96,7 +96,7 @@ class _EventWriter:
 
     async def _write(self, body: bytes) -> None:
         async with self._lock:
-            if not self.has_begun:
+            if not self.has_started:
                 await self._send({"type": "http.response.start", **self._start})
-                self.has_begun = True
+                self.has_started = True
             await self._send({"type": "http.response.body", "body": body, "more_body": True})

@@ -8,18 +8,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.api.openai.errors import error_for
+from server.api.openai.errors import format_error
 from server.http.errors import ApiError
 from slots.errors import EngineError
 
 logger = logging.getLogger("server")
 
 
-def answer_error(request: Request, error: Exception) -> Response:
-    return error_for(request.scope, error).response()
+def handle_error(request: Request, error: Exception) -> Response:
+    return format_error(request.scope, error).response()
 
 
-def answer_routing_error(request: Request, error: Exception) -> Response:
+def handle_routing_error(request: Request, error: Exception) -> Response:
     """Starlette's own errors: an unknown path (404) and a wrong method (405, with Allow)."""
     assert isinstance(error, HTTPException)
     path, allowed = request.url.path, (error.headers or {}).get("Allow")
@@ -28,22 +28,22 @@ def answer_routing_error(request: Request, error: Exception) -> Response:
         405: f"{path} takes {allowed}, got {request.method}",
     }
     message = messages.get(error.status_code, error.detail)
-    return error_for(request.scope, ApiError(error.status_code, message, headers=error.headers)).response()
+    return format_error(request.scope, ApiError(error.status_code, message, headers=error.headers)).response()
 
 
-def answer_nobody(_: Request, __: Exception) -> Response:
+def handle_disconnect(_: Request, __: Exception) -> Response:
     return Response(status_code=499)
 
 
 EXCEPTION_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Response]] = {
-    ApiError: answer_error,
-    EngineError: answer_error,
-    HTTPException: answer_routing_error,
-    ClientDisconnect: answer_nobody,
+    ApiError: handle_error,
+    EngineError: handle_error,
+    HTTPException: handle_routing_error,
+    ClientDisconnect: handle_disconnect,
 }
 
 
-class UnexpectedErrors:
+class CatchUnexpectedErrors:
     """Answers 500 when anything below raises what nobody expected. It sits below the CORS headers, so that a
     browser may read this answer too. An answer that has begun is broken off: its client must not take it for whole."""
 
@@ -64,4 +64,4 @@ class UnexpectedErrors:
             if begun or scope["type"] != "http":
                 raise
             logger.exception("%s %s failed", scope["method"], scope["path"])
-            await error_for(scope, error).response()(scope, receive, send)
+            await format_error(scope, error).response()(scope, receive, send)

@@ -19,24 +19,24 @@ MAX_INTEGER = 2**32 - 1
 MAX_NUMBER = 3.4028234663852886e38
 """The largest float of 32 bits: what llama.cpp computes with."""
 
-MAX_SHOWN_CHARACTERS = 60
+MAX_PREVIEW_CHARACTERS = 60
 
 
-def shown(value: object) -> str:
+def preview(value: object) -> str:
     """Returns `value` as JSON, cut to a length that fits into a message."""
     try:
         text = orjson.dumps(value).decode()
     except orjson.JSONEncodeError:
         return "a value nested too deeply to show"
-    return text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "…"
+    return text if len(text) <= MAX_PREVIEW_CHARACTERS else text[:MAX_PREVIEW_CHARACTERS] + "…"
 
 
-def expected(name: str, what: str, value: object) -> InvalidRequest:
+def invalid_value(name: str, expected: str, value: object) -> InvalidRequest:
     """Returns the error for a field that is not what was expected."""
-    return InvalidRequest(name, f"expected {what}, got {'nothing' if value is None else shown(value)}")
+    return InvalidRequest(name, f"expected {expected}, got {'nothing' if value is None else preview(value)}")
 
 
-def first_given(fields: Fields, *names: str) -> str:
+def first_present(fields: Fields, *names: str) -> str:
     """Returns the first of several spellings of one option that the request has a value for."""
     return next((name for name in names if fields.get(name) is not None), names[0])
 
@@ -54,39 +54,39 @@ def is_list_of_several(value: object) -> TypeGuard[list[object]]:
 def as_number(name: str, value: object) -> float:
     """Returns `value` as a number."""
     if not is_number(value):
-        raise expected(name, "a number", value)
+        raise invalid_value(name, "a number", value)
     if abs(value) > MAX_NUMBER:
-        raise expected(name, f"a number from {-MAX_NUMBER} to {MAX_NUMBER}", value)
+        raise invalid_value(name, f"a number from {-MAX_NUMBER} to {MAX_NUMBER}", value)
     return float(value)
 
 
 def as_integer(name: str, value: object) -> int:
     """Returns `value` as an integer, also when it is spelled as 40.0."""
     if not is_number(value) or value != int(value):
-        raise expected(name, "an integer", value)
+        raise invalid_value(name, "an integer", value)
     if not MIN_INTEGER <= value <= MAX_INTEGER:
-        raise expected(name, f"an integer from {MIN_INTEGER} to {MAX_INTEGER}", value)
+        raise invalid_value(name, f"an integer from {MIN_INTEGER} to {MAX_INTEGER}", value)
     return int(value)
 
 
 def as_string(name: str, value: object) -> str:
     """Returns `value` as a string."""
     if not isinstance(value, str):
-        raise expected(name, "a string", value)
+        raise invalid_value(name, "a string", value)
     return value
 
 
 def as_boolean(name: str, value: object) -> bool:
     """Returns `value` as true or false."""
     if not isinstance(value, bool):
-        raise expected(name, "true or false", value)
+        raise invalid_value(name, "true or false", value)
     return value
 
 
 def as_strings(name: str, value: object) -> tuple[str, ...]:
     """Returns `value` as a list of strings."""
     if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
-        raise expected(name, "a list of strings", value)
+        raise invalid_value(name, "a list of strings", value)
     return tuple(value)
 
 
@@ -94,7 +94,7 @@ def as_token(name: str, value: object, n_tokens: int) -> int:
     """Returns `value` as the id of one of the `n_tokens` tokens of a vocabulary."""
     token = as_integer(name, value)
     if not 0 <= token < n_tokens:
-        raise expected(name, f"the id of a token, from 0 to {n_tokens - 1}", value)
+        raise invalid_value(name, f"the id of a token, from 0 to {n_tokens - 1}", value)
     return token
 
 
@@ -123,7 +123,7 @@ def read_boolean(fields: Fields, name: str, default: bool) -> bool:
 
 
 @contextmanager
-def naming(field: str) -> Iterator[None]:
+def naming_field(field: str) -> Iterator[None]:
     """Raises InvalidRequest, which names `field`, for a text that cannot be tokenized."""
     try:
         yield

@@ -22,15 +22,15 @@ class Sessions:
     def __init__(self) -> None:
         self._signer = Signer(secrets.token_bytes(32), salt=COOKIE)
 
-    def of(self, request: Request) -> Session:
+    def get_or_create(self, request: Request) -> Session:
         """Returns the session of the request's cookie, or a new one if it has none that was signed here."""
-        known = self.known(request)
+        known = self.get(request)
         if known is not None:
             return Session(known, headers={})
         new = secrets.token_urlsafe(16)
         return Session(new, headers={"Set-Cookie": self._cookie(new, secure=_is_encrypted(request))})
 
-    def known(self, request: Request) -> str | None:
+    def get(self, request: Request) -> str | None:
         """Returns the id in the request's cookie, or None if it has none that was signed here."""
         try:
             return self._signer.unsign(request.cookies.get(COOKIE, "")).decode()

@@ -7,7 +7,7 @@ import sys
 
 from models.errors import ModelError
 from models.header import Header, read_header
-from models.report import report
+from models.report import format_report
 from models.source import ModelSource, resolve
 from server.app import create_app
 from server.chat.system_prompt import make_system_prompt
@@ -48,7 +48,7 @@ def launch(configuration: Configuration) -> int:
 def _report_model(source: ModelSource) -> Header:
     """Returns the header of a model's file, after telling what it says."""
     header = read_header(resolve(source))
-    print(report(header), file=sys.stderr, flush=True)
+    print(format_report(header), file=sys.stderr, flush=True)
     return header
 
 

@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 
-class Cells:
+class CellPool:
     """Mirrors what the KV cache does with the cells of a pool. The numbers stand for cells; llama.cpp has its own."""
 
     def __init__(self, n_cells: int, n_slots: int) -> None:
-        self._users = np.zeros(n_cells, np.int32)
+        self._ref_counts = np.zeros(n_cells, np.int32)
         self._free = array("i", range(n_cells))
-        self._of = [array("i") for _ in range(n_slots)]
+        self._cells_by_slot = [array("i") for _ in range(n_slots)]
 
     @property
     def n_free(self) -> int:
@@ -27,39 +27,41 @@ class Cells:
         start = len(self._free) - n_cells
         taken = self._free[start:]
         del self._free[start:]
-        self._users[_numbers(taken)] = 1
-        self._of[slot_id] += taken
+        self._ref_counts[_as_array(taken)] = 1
+        self._cells_by_slot[slot_id] += taken
 
     def share(self, source: int, target: int, n_cells: int) -> None:
         """Let a slot use the first cells of another one instead of those that it has."""
         self.remove(target, 0)
-        shared = self._of[source][:n_cells]
-        self._users[_numbers(shared)] += 1
-        self._of[target] = shared
+        shared = self._cells_by_slot[source][:n_cells]
+        self._ref_counts[_as_array(shared)] += 1
+        self._cells_by_slot[target] = shared
 
     def remove(self, slot_id: int, start: int, end: int | None = None) -> None:
         """Take the cells at the places [start, end) from a slot; without `end`, all from `start` on."""
-        removed = _numbers(self._of[slot_id][start:end])
-        del self._of[slot_id][start:end]
-        self._users[removed] -= 1
-        self._free.frombytes(removed[self._users[removed] == 0].tobytes())
+        removed = _as_array(self._cells_by_slot[slot_id][start:end])
+        del self._cells_by_slot[slot_id][start:end]
+        self._ref_counts[removed] -= 1
+        self._free.frombytes(removed[self._ref_counts[removed] == 0].tobytes())
 
     def is_shared(self, slot_id: int, start: int) -> bool:
         """Whether another slot uses one of a slot's cells from the place `start` on, too."""
-        return bool((self._users[_numbers(self._of[slot_id][start:])] > 1).any())
+        return bool((self._ref_counts[_as_array(self._cells_by_slot[slot_id][start:])] > 1).any())
 
     def shares_with(self, slot_id: int, other_id: int, start: int) -> bool:
         """Whether a certain slot uses one of another one's cells from the place `start` on, too."""
-        is_others = np.zeros(len(self._users), np.bool_)
-        is_others[_numbers(self._of[other_id])] = True
-        return bool(is_others[_numbers(self._of[slot_id][start:])].any())
+        is_others = np.zeros(len(self._ref_counts), np.bool_)
+        is_others[_as_array(self._cells_by_slot[other_id])] = True
+        return bool(is_others[_as_array(self._cells_by_slot[slot_id][start:])].any())
 
-    def freed_by(self, slot_ids: Collection[int]) -> int:
+    def n_freed_by(self, slot_ids: Collection[int]) -> int:
         """How many cells would be free if these slots had none: those that nobody else uses."""
-        cells = np.concatenate([_numbers(self._of[slot_id]) for slot_id in slot_ids] or [_numbers(array("i"))])
-        n_users = np.bincount(cells, minlength=len(self._users))
-        return int(((n_users > 0) & (n_users == self._users)).sum())
+        cells = np.concatenate(
+            [_as_array(self._cells_by_slot[slot_id]) for slot_id in slot_ids] or [_as_array(array("i"))]
+        )
+        n_users = np.bincount(cells, minlength=len(self._ref_counts))
+        return int(((n_users > 0) & (n_users == self._ref_counts)).sum())
 
 
-def _numbers(cells: "array[int]") -> npt.NDArray[np.int32]:
+def _as_array(cells: "array[int]") -> npt.NDArray[np.int32]:
     return np.frombuffer(cells, np.int32)

@@ -12,36 +12,36 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-from slots.cache.radix_tree import Node, PrefixTree, Symbols
-from slots.requests.scope import Scope
+from slots.cache.radix_tree import Keys, Node, RadixTree
+from slots.requests.scope import CacheScope
 
-_MOST_OF_BUDGET = 0.5
+_MAX_PARTIAL_SHARE = 0.5
 """What a sequence may have of it that does not fit as a whole: the others are not all to go for a part of one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Parked:
+class ParkedSequence:
     """A sequence that lost its slot."""
 
     tokens: Sequence[int]
-    scope: Scope
+    scope: CacheScope
     snapshot: npt.NDArray[np.uint8]
     """The sequence's state, opaque to the cache."""
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class PrefixMatch:
     """What there is of a prompt's beginning."""
 
     by_slot: Mapping[int, int]
     """The slots that have at least one token of it, and how many each has."""
     slot_id: int | None
     """The slot that has the most of it; None if none has any."""
-    parked: Parked | None
+    parked: ParkedSequence | None
     """The parked sequence that has the most of it; None if none has any."""
     n_parked: int
     """How many tokens that one has."""
-    n_agreed: int
+    n_common: int
     """How many tokens of it some sequence begins with, also where that one cannot be cut so that it can be taken."""
 
     @property
@@ -56,12 +56,12 @@ class Match:
 
 
 @dataclass(slots=True)
-class _Live:
+class _LiveSequence:
     """The sequence in a slot."""
 
-    scope: Scope
+    scope: CacheScope
     n_tokens: int
-    end: Node[Parked]
+    end: Node[ParkedSequence]
 
 
 class PrefixCache:
@@ -74,13 +74,13 @@ class PrefixCache:
     Parked sequences stay within a budget of bytes; the least recently used ones go first.
     """
 
-    def __init__(self, budget_bytes: int | None, *, can_cut: bool) -> None:
+    def __init__(self, budget_bytes: int | None, *, can_truncate: bool) -> None:
         """`budget_bytes`: None is no limit, 0 parks nothing. Without `can_cut` a sequence can only be taken whole."""
         self._budget_bytes = budget_bytes
-        self._can_cut = can_cut
-        self._tree: PrefixTree[Parked] = PrefixTree()
-        self._live: dict[int, _Live] = {}
-        self._parked: OrderedDict[Parked, Node[Parked]] = OrderedDict()
+        self._can_truncate = can_truncate
+        self._tree: RadixTree[ParkedSequence] = RadixTree()
+        self._live: dict[int, _LiveSequence] = {}
+        self._parked: OrderedDict[ParkedSequence, Node[ParkedSequence]] = OrderedDict()
         """The least recently used one first, each with where its sequence ends."""
         self._n_parked_bytes = 0
 
@@ -94,24 +94,24 @@ class PrefixCache:
         """Number of parked sequences."""
         return len(self._parked)
 
-    def set_live(self, slot_id: int, tokens: Sequence[int], scope: Scope) -> None:
+    def set_live(self, slot_id: int, tokens: Sequence[int], scope: CacheScope) -> None:
         """A slot has these tokens now, and nothing else. What it gets later has the same scope."""
-        self.cut_live(slot_id, 0)
-        self._live[slot_id] = _Live(scope, 0, self._tree.root)
+        self.truncate_live(slot_id, 0)
+        self._live[slot_id] = _LiveSequence(scope, 0, self._tree.root)
         self.extend_live(slot_id, tokens)
 
     def extend_live(self, slot_id: int, tokens: Sequence[int]) -> None:
         """A slot, once set, got more tokens behind those that it has."""
         live = self._live[slot_id]
-        symbols = _symbols(tokens, live.scope, live.n_tokens)
+        symbols = _to_keys(tokens, live.scope, live.n_tokens)
         live.end = self._tree.extend_slot(slot_id, live.end, symbols)
         live.n_tokens += len(tokens)
 
-    def cut_live(self, slot_id: int, n_tokens: int) -> None:
+    def truncate_live(self, slot_id: int, n_tokens: int) -> None:
         """A slot has no more than its first `n_tokens` tokens any longer."""
         if n_tokens < self.n_live(slot_id):
             live = self._live[slot_id]
-            live.end = self._tree.cut_slot(slot_id, live.end, _n_symbols(n_tokens, live.scope))
+            live.end = self._tree.truncate_slot(slot_id, live.end, _n_keys(n_tokens, live.scope))
             live.n_tokens = n_tokens
 
     def n_live(self, slot_id: int) -> int:
@@ -119,7 +119,7 @@ class PrefixCache:
         live = self._live.get(slot_id)
         return live.n_tokens if live else 0
 
-    def find(self, tokens: Sequence[int], scope: Scope, limit: int) -> Match:
+    def match(self, tokens: Sequence[int], scope: CacheScope, limit: int) -> PrefixMatch:
         """What there is of the first `limit` tokens of a prompt.
 
         Where sequences can be cut, each counts with what it has in common with them, otherwise only those count that
@@ -127,7 +127,7 @@ class PrefixCache:
         """
         by_slot: dict[int, int] = {}
         parked, n_parked, n_agreed = None, 0, 0
-        for node, depth in self._tree.root.walk(_symbols(tokens[:limit], scope)):
+        for node, depth in self._tree.root.walk(_to_keys(tokens[:limit], scope)):
             n_tokens = n_agreed = _n_tokens(depth, scope)
             if n_tokens > 0:
                 slots, entry = self._usable(node, depth)
@@ -135,18 +135,18 @@ class PrefixCache:
                 if entry is not None:
                     parked, n_parked = entry, n_tokens
         slot_id = max(by_slot, key=by_slot.__getitem__, default=None)
-        return Match(by_slot, slot_id, parked, n_parked, n_agreed)
+        return PrefixMatch(by_slot, slot_id, parked, n_parked, n_agreed)
 
-    def is_parked(self, tokens: Sequence[int], scope: Scope) -> bool:
+    def is_parked(self, tokens: Sequence[int], scope: CacheScope) -> bool:
         """Whether parking a sequence would add nothing: it is empty, or parked, or, where sequences can be cut, a part
         of a parked one. Counts as a use of the parked one."""
-        symbols = _symbols(tokens, scope)
-        node, depth = self._tree.root.end_of_walk(symbols)
+        symbols = _to_keys(tokens, scope)
+        node, depth = self._tree.root.descend(symbols)
         if depth < len(symbols):
             return False
         _, parked = self._usable(node, depth)
         if parked is not None:
-            self.use(parked)
+            self.touch(parked)
         return parked is not None or not symbols
 
     def has_room(self, n_bytes: int) -> bool:
@@ -157,48 +157,48 @@ class PrefixCache:
         """How many of the first tokens of a sequence are to be parked, if a snapshot of all of them has this size."""
         if self._budget_bytes is None or n_bytes <= self._budget_bytes:
             return n_tokens
-        return int(_MOST_OF_BUDGET * n_tokens * self._budget_bytes / n_bytes)
+        return int(_MAX_PARTIAL_SHARE * n_tokens * self._budget_bytes / n_bytes)
 
-    def park(self, tokens: Sequence[int], scope: Scope, snapshot: npt.NDArray[np.uint8]) -> None:
+    def park(self, tokens: Sequence[int], scope: CacheScope, snapshot: npt.NDArray[np.uint8]) -> None:
         """Keep a sequence that loses its slot, unless it is parked already or there is no room for it.
 
         Where sequences can be cut, those that are a part of it go. Then the least recently used ones go until it fits.
         """
         if self.is_parked(tokens, scope) or not self.has_room(snapshot.nbytes):
             return
-        symbols = _symbols(tokens, scope)
-        if self._can_cut:
-            for part in [node.ending for node, depth in self._tree.root.walk(symbols) if depth == node.depth]:
+        symbols = _to_keys(tokens, scope)
+        if self._can_truncate:
+            for part in [node.terminal for node, depth in self._tree.root.walk(symbols) if depth == node.depth]:
                 if part is not None:
-                    self.take(part)
+                    self.remove(part)
         while self._budget_bytes is not None and self._n_parked_bytes + snapshot.nbytes > self._budget_bytes:
-            self.take(next(iter(self._parked)))
-        parked = Parked(array("i", tokens), scope, snapshot)
+            self.remove(next(iter(self._parked)))
+        parked = ParkedSequence(array("i", tokens), scope, snapshot)
         self._parked[parked] = self._tree.add_entry(symbols, parked)
         self._n_parked_bytes += snapshot.nbytes
 
-    def use(self, parked: Parked) -> None:
+    def touch(self, parked: ParkedSequence) -> None:
         """A parked sequence was of use: it goes later than the others. Nothing happens if it has gone already."""
         if parked in self._parked:
             self._parked.move_to_end(parked)
 
-    def take(self, parked: Parked) -> None:
+    def remove(self, parked: ParkedSequence) -> None:
         """Take a parked sequence out. Nothing happens if it has gone already."""
         end = self._parked.pop(parked, None)
         if end is not None:
             self._tree.remove_entry(end)
             self._n_parked_bytes -= parked.snapshot.nbytes
 
-    def _usable(self, node: Node[Parked], depth: int) -> tuple[Iterable[int], Parked | None]:
+    def _usable(self, node: Node[ParkedSequence], depth: int) -> tuple[Iterable[int], ParkedSequence | None]:
         """The slots, and a parked sequence, that can be cut to a depth at the end of or within a node."""
-        if self._can_cut:
+        if self._can_truncate:
             return node.slots, node.entry
         if depth < node.depth:
             return (), None
-        return (slot_id for slot_id in node.slots if self._live[slot_id].end is node), node.ending
+        return (slot_id for slot_id in node.slots if self._live[slot_id].end is node), node.terminal
 
 
-def _symbols(tokens: Sequence[int], scope: Scope, n_before: int = 0) -> Symbols:
+def _to_keys(tokens: Sequence[int], scope: CacheScope, n_before: int = 0) -> Keys:
     """What stands in the tree for the tokens of a sequence that come after its first `n_before`: these tokens, with the
     salt, as a negative number, which no token is, in front of the first one that is not public."""
     symbols = array("q", tokens)
@@ -208,11 +208,11 @@ def _symbols(tokens: Sequence[int], scope: Scope, n_before: int = 0) -> Symbols:
     return symbols
 
 
-def _n_symbols(n_tokens: int, scope: Scope) -> int:
+def _n_keys(n_tokens: int, scope: CacheScope) -> int:
     """How many symbols stand for the first tokens of a sequence."""
     return n_tokens + 1 if scope.salt and n_tokens > scope.n_public else n_tokens
 
 
-def _n_tokens(n_symbols: int, scope: Scope) -> int:
+def _n_tokens(n_keys: int, scope: CacheScope) -> int:
     """For how many tokens the first symbols of a sequence stand."""
-    return n_symbols - 1 if scope.salt and n_symbols > scope.n_public else n_symbols
+    return n_keys - 1 if scope.salt and n_keys > scope.n_public else n_keys

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
-Symbols: TypeAlias = "array[int]"
+Keys: TypeAlias = "array[int]"
 """What the tree compares: 64-bit integers, array("q")."""
 
 EntryT = TypeVar("EntryT")
@@ -37,9 +37,9 @@ def common_prefix_length(one: Sequence[int], other: Sequence[int], start: int = 
 class Node(Generic[EntryT]):
     """A stretch that one or more sequences have in common. Each of them goes along all of it."""
 
-    __slots__ = ("children", "depth", "ending", "entry", "label", "parent", "slots")
+    __slots__ = ("children", "depth", "terminal", "entry", "label", "parent", "slots")
 
-    def __init__(self, label: Symbols, parent: "Node[EntryT] | None", depth: int) -> None:
+    def __init__(self, label: Keys, parent: "Node[EntryT] | None", depth: int) -> None:
         self.label = label
         self.parent = parent
         self.depth = depth
@@ -50,24 +50,24 @@ class Node(Generic[EntryT]):
         """All slots whose sequences lead through here or end here."""
         self.entry: EntryT | None = None
         """One of the entries whose sequences lead through here or end here; None if there is none."""
-        self.ending: EntryT | None = None
+        self.terminal: EntryT | None = None
         """The entry whose sequence ends here."""
 
-    def walk(self, symbols: Symbols) -> Iterator[tuple["Node[EntryT]", int]]:
+    def walk(self, keys: Keys) -> Iterator[tuple["Node[EntryT]", int]]:
         """The nodes along a sequence that goes on where this one ends, each with the depth up to which it agrees with
         the sequence. In all but the last that is the node's own depth; the last may agree in a part only."""
         node, at = self, 0
-        while at < len(symbols) and (child := node.children.get(symbols[at])) is not None:
-            n_common = common_prefix_length(child.label, symbols, at)
+        while at < len(keys) and (child := node.children.get(keys[at])) is not None:
+            n_common = common_prefix_length(child.label, keys, at)
             at += n_common
             yield child, self.depth + at
             if n_common < len(child.label):
                 return
             node = child
 
-    def end_of_walk(self, symbols: Symbols) -> tuple["Node[EntryT]", int]:
+    def descend(self, keys: Keys) -> tuple["Node[EntryT]", int]:
         """The last node of a walk and the depth there; this one itself if no other has the first symbol."""
-        return [(self, self.depth), *self.walk(symbols)][-1]
+        return [(self, self.depth), *self.walk(keys)][-1]
 
     def path_up_to(self, top: "Node[EntryT]") -> Iterator["Node[EntryT]"]:
         """This node and those above it, from below, without `top` and what is above that."""
@@ -78,12 +78,12 @@ class Node(Generic[EntryT]):
 
     def any_entry(self) -> EntryT | None:
         """An entry whose sequence ends here or leads to a child. Children without any have slots, so they are few."""
-        if self.ending is not None:
-            return self.ending
+        if self.terminal is not None:
+            return self.terminal
         return next((child.entry for child in self.children.values() if child.entry is not None), None)
 
 
-class PrefixTree(Generic[EntryT]):
+class RadixTree(Generic[EntryT]):
     """Finds, in one walk along a sequence, who else has its beginning.
 
     Every node but the root has an owner, and two children or more unless a sequence ends there. So a walk takes no more
@@ -93,15 +93,15 @@ class PrefixTree(Generic[EntryT]):
     def __init__(self) -> None:
         self.root: Node[EntryT] = Node(array("q"), None, 0)
 
-    def extend_slot(self, slot_id: int, end: Node[EntryT], symbols: Symbols) -> Node[EntryT]:
+    def extend_slot(self, slot_id: int, end: Node[EntryT], keys: Keys) -> Node[EntryT]:
         """Let a slot's sequence, that ended at `end`, go on. Returns where it ends then."""
-        new_end = _grow(end, symbols)
+        new_end = _insert(end, keys)
         for node in new_end.path_up_to(end):
             node.slots |= {slot_id}
-        _tidy(end)
+        _prune(end)
         return new_end
 
-    def cut_slot(self, slot_id: int, end: Node[EntryT], depth: int) -> Node[EntryT]:
+    def truncate_slot(self, slot_id: int, end: Node[EntryT], depth: int) -> Node[EntryT]:
         """Let a slot's sequence, that ended at `end`, end at `depth`. Returns where that is."""
         new_end = end
         while new_end.parent is not None and new_end.parent.depth >= depth:
@@ -110,32 +110,32 @@ class PrefixTree(Generic[EntryT]):
             new_end = _split(new_end, depth)
         for node in end.path_up_to(new_end):
             node.slots -= {slot_id}
-        _tidy(end)
+        _prune(end)
         return new_end
 
-    def add_entry(self, symbols: Symbols, entry: EntryT) -> Node[EntryT]:
+    def add_entry(self, keys: Keys, entry: EntryT) -> Node[EntryT]:
         """Add a sequence that no other entry has. Returns where it ends."""
-        end = _grow(self.root, symbols)
-        end.ending = entry
+        end = _insert(self.root, keys)
+        end.terminal = entry
         for node in end.path_up_to(self.root):
             node.entry = entry
         return end
 
     def remove_entry(self, end: Node[EntryT]) -> None:
         """Remove the sequence of the entry that ends there."""
-        entry, end.ending = end.ending, None
+        entry, end.terminal = end.terminal, None
         for node in end.path_up_to(self.root):
             if node.entry is entry:
                 node.entry = node.any_entry()
-        _tidy(end)
+        _prune(end)
 
 
-def _grow(start: Node[EntryT], symbols: Symbols) -> Node[EntryT]:
+def _insert(start: Node[EntryT], keys: Keys) -> Node[EntryT]:
     """The node that ends where a sequence ends that goes on from `start`; made if there is none."""
-    node, depth = start.end_of_walk(symbols)
+    node, depth = start.descend(keys)
     if depth < node.depth:
         node = _split(node, depth)
-    rest = symbols[depth - start.depth :]
+    rest = keys[depth - start.depth :]
     if not rest:
         return node
     leaf = Node(rest, node, depth + len(rest))
@@ -156,13 +156,13 @@ def _split(node: Node[EntryT], depth: int) -> Node[EntryT]:
     return upper
 
 
-def _tidy(node: Node[EntryT]) -> None:
+def _prune(node: Node[EntryT]) -> None:
     """Restore the shape after an owner went from `node` and those above it, or no longer ends there. What it had alone
     can only be the lowest node: those above have other children, or others end there."""
     if node.parent is not None and not node.slots and node.entry is None:
         del node.parent.children[node.label[0]]
         node = node.parent
-    if node.parent is None or node.ending is not None or len(node.children) != 1:
+    if node.parent is None or node.terminal is not None or len(node.children) != 1:
         return
     (child,) = node.children.values()
     if child.slots == node.slots:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.options import ContextOptions
-from slots.requests.scope import Scope
+from slots.requests.scope import CacheScope
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,9 +16,9 @@ class SavedSlot:
     """Enough to go on exactly where the slot was."""
 
     tokens: tuple[int, ...]
-    n_exact: int
+    n_unshifted: int
     """How many of them, from the first, have the keys and values that computing them anew would give."""
-    scope: Scope
+    scope: CacheScope
     snapshot: npt.NDArray[np.uint8]
     """The sequence's state in llama.cpp's own format."""
 

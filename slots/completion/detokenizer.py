@@ -13,62 +13,62 @@ class StopStrings:
 
     def __init__(self, stop: Sequence[str]) -> None:
         self._stop = stop
-        self._longest = max(map(len, stop), default=0)
-        self._held = ""
-        self.found = ""
+        self._max_length = max(map(len, stop), default=0)
+        self._buffer = ""
+        self.match = ""
         """The stop string that was found, or an empty string."""
 
     def feed(self, text: str) -> str:
         """Take in text; returns what can be shown: nothing that is, or may become, part of a stop string."""
         if not self._stop:
             return text
-        self._held += text
-        matches = [(at + len(word), at, word) for word in self._stop if (at := self._held.find(word)) >= 0]
+        self._buffer += text
+        matches = [(at + len(word), at, word) for word in self._stop if (at := self._buffer.find(word)) >= 0]
         if matches:
-            _, at, self.found = min(matches)
-            shown, self._held = self._held[:at], ""
+            _, at, self.match = min(matches)
+            shown, self._buffer = self._buffer[:at], ""
             return shown
-        keep = self._longest_beginning()
-        shown, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
+        keep = self._partial_match_length()
+        shown, self._buffer = self._buffer[: len(self._buffer) - keep], self._buffer[len(self._buffer) - keep :]
         return shown
 
     def flush(self) -> str:
         """The text that was held back; there is no more to come."""
-        shown, self._held = self._held, ""
+        shown, self._buffer = self._buffer, ""
         return shown
 
-    def _longest_beginning(self) -> int:
+    def _partial_match_length(self) -> int:
         """How many characters at the end of the held text begin a stop string."""
-        for n in range(min(self._longest - 1, len(self._held)), 0, -1):
-            end = self._held[-n:]
+        for n in range(min(self._max_length - 1, len(self._buffer)), 0, -1):
+            end = self._buffer[-n:]
             if any(word.startswith(end) for word in self._stop):
                 return n
         return 0
 
 
-class Indentation:
+class IndentStop:
     """Finds the first line, but for the very first, that begins with too few spaces and tabs."""
 
-    def __init__(self, least: int) -> None:
-        self._least = least
-        self._so_far: int | None = None
+    def __init__(self, min_indent: int) -> None:
+        self._min_indent = min_indent
+        self._n_indent: int | None = None
         """Of a line of which nothing else is known yet."""
-        self.is_too_small = False
+        self.is_hit = False
 
     def feed(self, text: str) -> str:
         """Take in text; returns it, without what follows the indentation of a line that has too little of it."""
         for at, character in enumerate(text):
-            if self._so_far is not None and character in " \t":
-                self._so_far += 1
-            elif self._so_far is not None and self._so_far < self._least:
-                self.is_too_small = True
+            if self._n_indent is not None and character in " \t":
+                self._n_indent += 1
+            elif self._n_indent is not None and self._n_indent < self._min_indent:
+                self.is_hit = True
                 return text[:at]
             else:
-                self._so_far = 0 if character == "\n" else None
+                self._n_indent = 0 if character == "\n" else None
         return text
 
 
-class TextAssembler:
+class Detokenizer:
     """Turns the pieces of generated tokens into text that can be shown.
 
     An incomplete character waits for its rest; a byte that can never become valid turns into U+FFFD.
@@ -78,18 +78,18 @@ class TextAssembler:
         """`n_indent` is how many spaces and tabs every line but the first has to begin with."""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._stop = StopStrings(stop)
-        self._indentation = Indentation(n_indent) if n_indent else None
+        self._indent_stop = IndentStop(n_indent) if n_indent else None
         self.has_new_line = False
 
     @property
     def stopping_word(self) -> str:
         """The stop string that was found, or an empty string."""
-        return self._stop.found
+        return self._stop.match
 
     @property
-    def is_outdented(self) -> bool:
+    def hit_indent_stop(self) -> bool:
         """Whether a line began with too few spaces and tabs; the text ends there."""
-        return self._indentation is not None and self._indentation.is_too_small
+        return self._indent_stop is not None and self._indent_stop.is_hit
 
     @property
     def is_mid_character(self) -> bool:
@@ -98,19 +98,19 @@ class TextAssembler:
 
     def feed(self, piece: bytes) -> str:
         """Take in the bytes of a token; returns the text that can be shown now."""
-        return self._shown(self._stop.feed(self._decoded(piece)))
+        return self._emit(self._stop.feed(self._decode(piece)))
 
     def flush(self) -> str:
         """Everything that was held back, when no more tokens come; nothing after a stop string."""
-        if self._stop.found:
+        if self._stop.match:
             return ""
-        text = self._stop.feed("" if self.is_outdented else self._decoded(b"", final=True))
-        return self._shown(text if self._stop.found else text + self._stop.flush())
+        text = self._stop.feed("" if self.hit_indent_stop else self._decode(b"", final=True))
+        return self._emit(text if self._stop.match else text + self._stop.flush())
 
-    def _decoded(self, piece: bytes, *, final: bool = False) -> str:
+    def _decode(self, piece: bytes, *, final: bool = False) -> str:
         text = self._decoder.decode(piece, final)
-        return text if self._indentation is None else self._indentation.feed(text)
+        return text if self._indent_stop is None else self._indent_stop.feed(text)
 
-    def _shown(self, text: str) -> str:
+    def _emit(self, text: str) -> str:
         self.has_new_line = self.has_new_line or "\n" in text
         return text

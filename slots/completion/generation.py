@@ -2,30 +2,30 @@
 
 from collections.abc import Sequence
 
-from slots.completion.detokenizer import TextAssembler
+from slots.completion.detokenizer import Detokenizer
 from slots.llama import Vocab
 from slots.requests.events import Event, Finished, StopReason, Timings, Token
-from slots.requests.request_state import Work
+from slots.requests.request_state import RequestState
 from slots.sampling import Choice, Sampler
 
-_MOST_BYTES_MISSING = 3
+_MAX_BYTES_MISSING = 3
 """Of a character in UTF-8 whose first byte is there."""
 
 
 class Generation:
     """Chooses the next tokens and says what is told about them. It outlives the slot. Times are in seconds."""
 
-    def __init__(self, work: Work, vocab: Vocab, sampler: Sampler, n_ctx: int | None) -> None:
+    def __init__(self, state: RequestState, vocab: Vocab, sampler: Sampler, n_ctx: int | None) -> None:
         """`n_ctx` is the number of tokens after which there is no room for more; None if room is made."""
         self.slot_id = -1
         """The slot that it is in."""
-        self.number = work.number
+        self.request_id = state.request_id
         """Of the request."""
-        self._work = work
-        self._request = work.request
+        self._state = state
+        self._request = state.request
         self._vocab = vocab
         self._n_ctx = n_ctx
-        self._text = TextAssembler(work.request.stop, work.request.n_indent)
+        self._text = Detokenizer(state.request.stop, state.request.n_indent)
         self.sampler = sampler
         self._n_decoded = 0
         self._draft: Sequence[int] = ()
@@ -49,7 +49,7 @@ class Generation:
         if self._prefilled is None:
             self._prefilled = now
 
-    def expect(self, draft: Sequence[int]) -> None:
+    def set_draft(self, draft: Sequence[int]) -> None:
         """Note the tokens that were guessed to come next."""
         self._draft = draft
         self._n_drafted += len(draft)
@@ -62,9 +62,9 @@ class Generation:
         """
         ends = choice.token in self._vocab.end_of_generation
         self._n_decoded += 1
-        self._compare_to_draft(choice.token)
-        self._work.tokens.append(choice.token)
-        text = "" if ends else self._text.feed(self._spelled(choice.token))
+        self._count_accepted(choice.token)
+        self._state.tokens.append(choice.token)
+        text = "" if ends else self._text.feed(self._token_bytes(choice.token))
         reason = StopReason.EOS if ends else self._reason_to_stop()
         if reason is not StopReason.WORD and not ends and not n_more and self.sampler.is_over:
             reason = StopReason.EOS
@@ -74,7 +74,7 @@ class Generation:
             text += self._text.flush()
         if self._text.stopping_word:
             reason = StopReason.WORD
-        self._note_progress()
+        self._update_state()
         timings = self._timings(now) if self._request.timings_per_token else None
         events: list[Event] = [Token(choice.token, text, self.slot_id, choice.probabilities, timings)]
         if reason is not None:
@@ -86,7 +86,7 @@ class Generation:
         return Finished(
             reason=reason,
             stopping_word=self._text.stopping_word,
-            truncated=self._work.truncated or self._is_context_full,
+            truncated=self._state.truncated or self._is_context_full,
             has_new_line=self._text.has_new_line,
             slot_id=self.slot_id,
             seed=self.sampler.seed,
@@ -94,21 +94,21 @@ class Generation:
             timings=self._timings(now),
         )
 
-    def _compare_to_draft(self, token: int) -> None:
+    def _count_accepted(self, token: int) -> None:
         is_right = bool(self._draft) and token == self._draft[0]
         self._n_draft_accepted += is_right
         self._draft = self._draft[1:] if is_right else ()
 
-    def _spelled(self, token: int) -> bytes:
-        is_preserved = token in self._request.preserved
-        return self._vocab.piece(token) if is_preserved else self._vocab.text_of(token)
+    def _token_bytes(self, token: int) -> bytes:
+        is_preserved = token in self._request.preserved_tokens
+        return self._vocab.piece(token) if is_preserved else self._vocab.output_bytes(token)
 
     def _timings(self, now: float) -> Timings:
         started = now if self._started is None else self._started
         prefilled = now if self._prefilled is None else self._prefilled
         return Timings(
-            cached_n=self._work.n_cached,
-            prompt_n=self._work.n_evaluated,
+            cached_n=self._state.n_cached,
+            prompt_n=self._state.n_prompt_computed,
             prompt_ms=1000 * (prefilled - started),
             predicted_n=self._n_decoded,
             predicted_ms=1000 * (now - prefilled),
@@ -121,9 +121,9 @@ class Generation:
         if self._text.stopping_word:
             return StopReason.WORD
         n_beyond = self._n_decoded - self._request.n_predict
-        waits = self._text.is_mid_character and n_beyond < _MOST_BYTES_MISSING
+        waits = self._text.is_mid_character and n_beyond < _MAX_BYTES_MISSING
         is_at_limit = self._request.n_predict >= 0 and n_beyond >= 0
-        if self._is_context_full or self._text.is_outdented or (is_at_limit and not waits):
+        if self._is_context_full or self._text.hit_indent_stop or (is_at_limit and not waits):
             return StopReason.LIMIT
         return None
 
@@ -133,8 +133,8 @@ class Generation:
 
     @property
     def _is_context_full(self) -> bool:
-        return self._n_ctx is not None and len(self._work.tokens) > self._n_ctx
+        return self._n_ctx is not None and len(self._state.tokens) > self._n_ctx
 
-    def _note_progress(self) -> None:
-        self._work.n_decoded = self._n_decoded
-        self._work.has_new_line = self._text.has_new_line
+    def _update_state(self) -> None:
+        self._state.n_decoded = self._n_decoded
+        self._state.has_new_line = self._text.has_new_line

@@ -7,158 +7,158 @@ from dataclasses import dataclass, field
 from slots.completion.generation import Generation
 from slots.errors import EngineError, StepFailed, internal_error
 from slots.requests.events import Event, Failed, Finished
-from slots.requests.request_state import Work
+from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 from slots.requests.stream import CompletionStream
 from slots.sampling import Choice
 
 _log = logging.getLogger("slots")
 
-_MOST_HELD = 32
+_MAX_HELD = 32
 """Tokens that wait for others where nobody wants to see them one by one."""
 
-Delivery = tuple[CompletionStream, Sequence[Event]]
+StreamEvents = tuple[CompletionStream, Sequence[Event]]
 """Events for a stream; none is that its request was cancelled."""
 
 
 @dataclass(slots=True)
-class _Parcel:
+class _PendingEvents:
     stream: CompletionStream
-    most_held: int
-    held: list[Event] = field(default_factory=list)
+    max_held: int
+    events: list[Event] = field(default_factory=list)
 
 
-class Outbox:
+class _EventBuffer:
     """What is to be delivered. Waking up whoever reads a stream costs more than the token does that is told: requests
     that are not streamed get many at once."""
 
     def __init__(self) -> None:
-        self._parcels: dict[int, _Parcel] = {}
-        self._due: list[Delivery] = []
+        self._parcels: dict[int, _PendingEvents] = {}
+        self._due: list[StreamEvents] = []
 
     def __bool__(self) -> bool:
         """Whether there are requests that were not told their last event."""
         return bool(self._parcels)
 
     @property
-    def numbers(self) -> list[int]:
+    def request_ids(self) -> list[int]:
         """Of those requests."""
         return list(self._parcels)
 
-    def open(self, work: Work, stream: CompletionStream) -> None:
+    def open(self, state: RequestState, stream: CompletionStream) -> None:
         """Deliver to `stream` what is told about a request."""
-        self._parcels[work.number] = _Parcel(stream, 1 if work.request.is_streamed else _MOST_HELD)
+        self._parcels[state.request_id] = _PendingEvents(stream, 1 if state.request.is_streamed else _MAX_HELD)
 
-    def tell(self, number: int, event: Event) -> None:
+    def append(self, request_id: int, event: Event) -> None:
         """Let the stream of a request have an event that is not its last."""
-        parcel = self._parcels[number]
-        parcel.held.append(event)
-        if len(parcel.held) >= parcel.most_held:
-            self._due.append((parcel.stream, parcel.held))
-            parcel.held = []
+        parcel = self._parcels[request_id]
+        parcel.events.append(event)
+        if len(parcel.events) >= parcel.max_held:
+            self._due.append((parcel.stream, parcel.events))
+            parcel.events = []
 
-    def close(self, number: int, last_event: Finished | Failed | None) -> None:
+    def close(self, request_id: int, last_event: Finished | Failed | None) -> None:
         """Let the stream of a request have its last event, or know that it was cancelled. Does nothing for one that
         had it already."""
-        parcel = self._parcels.pop(number, None)
+        parcel = self._parcels.pop(request_id, None)
         if parcel:
-            self._due.append((parcel.stream, [*parcel.held, last_event] if last_event else []))
+            self._due.append((parcel.stream, [*parcel.events, last_event] if last_event else []))
 
-    def n_unread(self, number: int) -> int:
+    def n_unread(self, request_id: int) -> int:
         """Events that wait for whoever reads the stream of a request."""
-        return self._parcels[number].stream.n_unread
+        return self._parcels[request_id].stream.n_unread
 
-    def take(self) -> list[Delivery]:
+    def drain(self) -> list[StreamEvents]:
         """What became due since the last call."""
         due, self._due = self._due, []
         return due
 
 
-_MOST_UNREAD = 16_384
+_MAX_UNREAD = 16_384
 """Events that may wait for a client to read them, where that is more than a slot has context."""
 
 
-class Told:
+class OutputProcessor:
     """The requests that were not told their last event. Belongs to the engine's thread."""
 
     def __init__(self, n_ctx: int) -> None:
         """`n_ctx` is the most tokens of a slot."""
-        self._outbox = Outbox()
+        self._buffer = _EventBuffer()
         self._generations: dict[int, Generation] = {}
-        self._most_unread = max(_MOST_UNREAD, n_ctx)
+        self._max_unread = max(_MAX_UNREAD, n_ctx)
 
     def __bool__(self) -> bool:
         """Whether there are any."""
-        return bool(self._outbox)
+        return bool(self._buffer)
 
     @property
-    def numbers(self) -> Sequence[int]:
+    def request_ids(self) -> Sequence[int]:
         """Of the requests."""
-        return self._outbox.numbers
+        return self._buffer.request_ids
 
-    def open(self, work: Work, stream: CompletionStream) -> None:
+    def add_request(self, state: RequestState, stream: CompletionStream) -> None:
         """Deliver to `stream` what is told about a request."""
-        self._outbox.open(work, stream)
+        self._buffer.open(state, stream)
 
-    def take_deliveries(self) -> list[Delivery]:
+    def drain_events(self) -> list[StreamEvents]:
         """What is to be delivered since the last call."""
-        return self._outbox.take()
+        return self._buffer.drain()
 
-    def begin(self, generation: Generation) -> None:
+    def attach_generation(self, generation: Generation) -> None:
         """Take in what generates the text of a request."""
-        self._generations[generation.number] = generation
+        self._generations[generation.request_id] = generation
 
-    def generation(self, number: int) -> Generation | None:
+    def find_generation(self, request_id: int) -> Generation | None:
         """What generates the text of a request, from its first slot on."""
-        return self._generations.get(number)
+        return self._generations.get(request_id)
 
-    def generation_in(self, slot: Slot) -> Generation:
+    def generation_of(self, slot: Slot) -> Generation:
         """What generates the text of the request in a slot that works."""
-        assert slot.work
-        return self._generations[slot.work.number]
+        assert slot.state
+        return self._generations[slot.state.request_id]
 
-    def end(self, number: int, last_event: Finished | Failed | None) -> None:
+    def finish(self, request_id: int, last_event: Finished | Failed | None) -> None:
         """Let go of a request; its stream gets its last event, or none if nobody listens any more."""
-        self._generations.pop(number, None)
-        self._outbox.close(number, last_event)
+        self._generations.pop(request_id, None)
+        self._buffer.close(request_id, last_event)
 
-    def release(self, slot: Slot, last_event: Finished | Failed) -> None:
+    def finish_slot(self, slot: Slot, last_event: Finished | Failed) -> None:
         """End the request in a slot, if there is one."""
-        if slot.work:
-            self.end(slot.work.number, last_event)
+        if slot.state:
+            self.finish(slot.state.request_id, last_event)
             slot.release()
 
-    def take(self, slot: Slot, choice: Choice | Exception, now: float, least_forced: int) -> None:
+    def process_token(self, slot: Slot, choice: Choice | Exception, now: float, min_forced_tokens: int) -> None:
         """Tell what comes of a choice, and of the tokens that a grammar leaves no choice about after it, if those are
         at least `least_forced`. A choice that could not be made ends the request, as the end of its text does."""
         if isinstance(choice, EngineError):
-            self.release(slot, Failed(choice))
+            self.finish_slot(slot, Failed(choice))
             return
         if isinstance(choice, Exception):
             _log.error("a token could not be chosen", exc_info=choice)
-            self.release(slot, Failed(internal_error()))
+            self.finish_slot(slot, Failed(internal_error()))
             return
         try:
-            self._go_on(slot, choice, now, least_forced)
+            self._advance(slot, choice, now, min_forced_tokens)
         except EngineError as error:
-            self.release(slot, Failed(error))
+            self.finish_slot(slot, Failed(error))
 
-    def _go_on(self, slot: Slot, choice: Choice, now: float, least_forced: int) -> None:
-        generation = self.generation_in(slot)
-        self._tell(slot, generation.advance(choice, now))
-        is_bound = slot.work is not None and slot.work.request.grammar is not None
+    def _advance(self, slot: Slot, choice: Choice, now: float, min_forced_tokens: int) -> None:
+        generation = self.generation_of(slot)
+        self._emit(slot, generation.advance(choice, now))
+        is_bound = slot.state is not None and slot.state.request.grammar is not None
         # The token behind a full context is chosen alone: it ends the text, or is the reason for a shift.
-        forced = generation.sampler.take_forced(least_forced, slot.n_room) if is_bound else []
+        forced = generation.sampler.take_forced(min_forced_tokens, slot.n_ctx_left) if is_bound else []
         for n_more, token in zip(reversed(range(len(forced))), forced, strict=True):
-            if slot.work:
-                self._tell(slot, generation.advance(Choice(token, None), now, n_more))
-        if slot.work and (n_unread := self._outbox.n_unread(generation.number)) > self._most_unread:
+            if slot.state:
+                self._emit(slot, generation.advance(Choice(token, None), now, n_more))
+        if slot.state and (n_unread := self._buffer.n_unread(generation.request_id)) > self._max_unread:
             raise StepFailed(f"{n_unread} tokens wait for the client to read them")
 
-    def _tell(self, slot: Slot, events: list[Event]) -> None:
+    def _emit(self, slot: Slot, events: list[Event]) -> None:
         """Tell a request's stream what became of it; the last event frees the slot."""
         for event in events:
             if isinstance(event, Finished):
-                self.release(slot, event)
-            elif slot.work:
-                self._outbox.tell(slot.work.number, event)
+                self.finish_slot(slot, event)
+            elif slot.state:
+                self._buffer.append(slot.state.request_id, event)

@@ -3,16 +3,16 @@
 import logging
 from collections.abc import Iterable, Sequence
 
-from slots.completion.output_processor import Told
+from slots.completion.output_processor import OutputProcessor
 from slots.errors import EngineError, internal_error
 from slots.requests.events import Failed
-from slots.requests.request_state import Work
+from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
-from slots.scheduling.kv_cache_manager import KvCache
+from slots.scheduling.kv_cache_manager import KvCacheManager
 
 _log = logging.getLogger("slots")
 
-LEAST_MOVABLE = 4
+MIN_DISCARDABLE = 4
 """Tokens at the end of the context that may always go, however many are to be kept."""
 
 
@@ -23,15 +23,15 @@ def n_kept(n_keep: int, n_prompt: int, n_public: int, n_ctx: int, *, has_bos: bo
     the prompt, which has `n_prompt` tokens.
     """
     wanted = n_prompt if n_keep < 0 else max(n_public, int(has_bos)) + n_keep
-    return min(wanted, n_prompt, n_ctx - LEAST_MOVABLE)
+    return min(wanted, n_prompt, n_ctx - MIN_DISCARDABLE)
 
 
-def discarded(n_cached: int, n_kept: int) -> tuple[int, int]:
+def discard_range(n_cached: int, n_kept: int) -> tuple[int, int]:
     """The tokens [start, end) that go from a context of `n_cached` tokens: half of those that may."""
     return n_kept, n_kept + max((n_cached - n_kept) // 2, 1)
 
 
-def cut_prompt(prompt: tuple[int, ...], n_kept: int, n_ctx: int) -> tuple[int, ...]:
+def truncate_prompt(prompt: tuple[int, ...], n_kept: int, n_ctx: int) -> tuple[int, ...]:
     """A prompt that is longer than the context, cut so that there is room to go on.
 
     What goes is a whole number of blocks of half the space that is not kept: a conversation that grows loses the same
@@ -42,54 +42,54 @@ def cut_prompt(prompt: tuple[int, ...], n_kept: int, n_ctx: int) -> tuple[int, .
     return prompt[:n_kept] + prompt[n_kept + n_blocks * block :]
 
 
-class Upkeep:
+class SlotMaintenance:
     """Makes room in slots and fills them. Belongs to the engine's thread."""
 
-    def __init__(self, slots: Sequence[Slot], cache: KvCache, told: Told, bos: int | None) -> None:
+    def __init__(self, slots: Sequence[Slot], cache: KvCacheManager, output: OutputProcessor, bos: int | None) -> None:
         """`bos` is the token that begins a text, if there is one."""
         self._slots = slots
         self._cache = cache
-        self._told = told
+        self._output = output
         self._bos = bos
 
     def shift_contexts(self) -> None:
         """Make room in the slots whose next token is beyond the end of the context."""
         for slot in self._slots:
-            if slot.work is None or slot.n_room >= 0:
+            if slot.state is None or slot.n_ctx_left >= 0:
                 continue
             try:
-                self._shift(slot, slot.work)
+                self._shift(slot, slot.state)
             except Exception:
-                _log.exception("request %d failed: its context could not be shifted", slot.work.number)
-                self.abandon([slot], internal_error())
+                _log.exception("request %d failed: its context could not be shifted", slot.state.request_id)
+                self.fail([slot], internal_error())
 
-    def catch_up(self) -> None:
+    def pull_shared_prefixes(self) -> None:
         """Bring to the slots that are prefilling what others have computed of their prompts since."""
         try:
-            self._cache.catch_up()
+            self._cache.share_progress()
         except Exception:
             prefilling = [slot for slot in self._slots if slot.is_prefilling]
             _log.exception("%d requests failed: their prompts could not be taken from others", len(prefilling))
-            self.abandon(prefilling, internal_error())
+            self.fail(prefilling, internal_error())
 
-    def give_up(self, slot: Slot) -> None:
+    def park(self, slot: Slot) -> None:
         """Free the cells of a slot that does not work. What it has is parked, or lost if that fails."""
         try:
-            self._cache.give_up(slot)
+            self._cache.evict(slot)
         except Exception:
             _log.exception("slot %d loses its %d tokens: they could not be parked", slot.slot_id, len(slot.cached))
-            self._cache.drop(slot)
+            self._cache.reset(slot)
 
-    def abandon(self, slots: Iterable[Slot], error: EngineError) -> None:
+    def fail(self, slots: Iterable[Slot], error: EngineError) -> None:
         """Fail the requests in slots; nothing is taken for granted of what they have in the KV cache."""
         for slot in slots:
-            self._told.release(slot, Failed(error))
-            self._cache.drop(slot)
+            self._output.finish_slot(slot, Failed(error))
+            self._cache.reset(slot)
 
-    def _shift(self, slot: Slot, work: Work) -> None:
-        request = work.request
+    def _shift(self, slot: Slot, state: RequestState) -> None:
+        request = state.request
         has_bos = request.prompt[0] == self._bos
-        kept = n_kept(request.n_keep, work.n_prompt, request.scope.n_public, slot.n_ctx, has_bos=has_bos)
-        start, end = discarded(len(slot.cached), kept)
-        _log.debug("request %d: the context is full, tokens %d to %d go", work.number, start, end - 1)
-        self._cache.forget(slot, start, end)
+        kept = n_kept(request.n_keep, state.n_prompt, request.scope.n_public, slot.n_ctx, has_bos=has_bos)
+        start, end = discard_range(len(slot.cached), kept)
+        _log.debug("request %d: the context is full, tokens %d to %d go", state.request_id, start, end - 1)
+        self._cache.discard_range(slot, start, end)

@@ -7,9 +7,9 @@ from slots.embedding.pooling import Embedding, Pooler
 from slots.errors import EngineError, InvalidRequest, PromptTooLong
 from slots.options import Pooling
 
-MOST_NUMBERS = 16_777_216
+MAX_OUTPUT_FLOATS = 16_777_216
 """In one answer, where each token has an embedding of its own."""
-MOST_WAITING_TOKENS = 16_777_216
+MAX_QUEUED_TOKENS = 16_777_216
 """Of several requests together; each token takes 36 bytes until it is computed."""
 
 
@@ -28,8 +28,8 @@ class EmbeddingRequest:
     """What the dialect calls the texts."""
     n_tokens: int = field(init=False)
     """Of all texts together."""
-    _lowest: int = field(init=False)
-    _highest: int = field(init=False)
+    _min_token: int = field(init=False)
+    _max_token: int = field(init=False)
     """Found where the request is made, since that may be a worker thread: there can be millions of tokens."""
 
     def __post_init__(self) -> None:
@@ -37,12 +37,12 @@ class EmbeddingRequest:
             raise InvalidRequest(self.name, "expected at least one text, got none")
         for index, text in enumerate(self.texts):
             if not text:
-                raise InvalidRequest(self.name_of(index), "expected at least one token, got none")
+                raise InvalidRequest(self.field_name(index), "expected at least one token, got none")
         object.__setattr__(self, "n_tokens", sum(map(len, self.texts)))
-        object.__setattr__(self, "_lowest", min(map(min, self.texts)))
-        object.__setattr__(self, "_highest", max(map(max, self.texts)))
+        object.__setattr__(self, "_min_token", min(map(min, self.texts)))
+        object.__setattr__(self, "_max_token", max(map(max, self.texts)))
 
-    def name_of(self, index: int) -> str:
+    def field_name(self, index: int) -> str:
         """What the dialect calls one of the texts."""
         return self.name if len(self.texts) == 1 else f"{self.name}[{index}]"
 
@@ -50,15 +50,15 @@ class EmbeddingRequest:
         """Raises InvalidRequest for token ids that there are not, and PromptTooLong for a text that is."""
         for index, text in enumerate(self.texts):
             if len(text) > max_tokens:
-                raise text_too_long(len(text), max_tokens, self.name_of(index))
-        if not (self._lowest >= 0 and self._highest < n_vocab):
+                raise text_too_long(len(text), max_tokens, self.field_name(index))
+        if not (self._min_token >= 0 and self._max_token < n_vocab):
             raise InvalidRequest(self.name, f"expected token ids from 0 to {n_vocab - 1}")
 
-    def check_answer(self, n_embd: int) -> None:
+    def check_output_size(self, n_embd: int) -> None:
         """Raises InvalidRequest for more tokens than can be answered with an embedding for each."""
-        most = MOST_NUMBERS // n_embd
-        if self.n_tokens > most:
-            expected = f"expected at most {most} tokens in all, since each has an embedding of its own"
+        limit = MAX_OUTPUT_FLOATS // n_embd
+        if self.n_tokens > limit:
+            expected = f"expected at most {limit} tokens in all, since each has an embedding of its own"
             raise InvalidRequest(self.name, f"{expected}, got {self.n_tokens}")
 
 
@@ -67,42 +67,42 @@ class EmbeddingJob:
     """A request that is being worked on, or waits for it."""
 
     request: EmbeddingRequest
-    outcome: "Future[list[Embedding]]" = field(default_factory=Future)
+    future: "Future[list[Embedding]]" = field(default_factory=Future)
     """Gets an embedding for each text, in order; cancelled when nobody waits for it any more."""
-    n_begun: int = 0
+    n_started: int = 0
     """Texts, from the first, that were begun."""
-    _done: dict[int, Embedding] = field(default_factory=dict)
+    _embeddings: dict[int, Embedding] = field(default_factory=dict)
 
     @property
-    def is_wanted(self) -> bool:
+    def is_active(self) -> bool:
         """Whether anybody still waits for it, and it has not failed."""
-        return not self.outcome.done()
+        return not self.future.done()
 
     @property
     def has_more(self) -> bool:
         """Whether there are texts that were not begun."""
-        return self.n_begun < len(self.request.texts)
+        return self.n_started < len(self.request.texts)
 
-    def begin_text(self, sequence: int, pooling: Pooling) -> "Text":
+    def start_input(self, sequence: int, pooling: Pooling) -> "EmbeddingInput":
         """Take the next text, to be computed as a sequence."""
-        index = self.n_begun
-        self.n_begun += 1
-        return Text(self, index, self.request.texts[index], sequence, Pooler(pooling))
+        index = self.n_started
+        self.n_started += 1
+        return EmbeddingInput(self, index, self.request.texts[index], sequence, Pooler(pooling))
 
-    def finish_text(self, index: int, embedding: Embedding) -> None:
+    def finish_input(self, index: int, embedding: Embedding) -> None:
         """Keep the embedding of a text; the last one makes the outcome."""
-        self._done[index] = embedding
-        if len(self._done) == len(self.request.texts) and self.outcome.set_running_or_notify_cancel():
-            self.outcome.set_result([self._done[index] for index in range(len(self._done))])
+        self._embeddings[index] = embedding
+        if len(self._embeddings) == len(self.request.texts) and self.future.set_running_or_notify_cancel():
+            self.future.set_result([self._embeddings[index] for index in range(len(self._embeddings))])
 
     def fail(self, error: EngineError) -> None:
         """It will not be done."""
-        if self.is_wanted and self.outcome.set_running_or_notify_cancel():
-            self.outcome.set_exception(error)
+        if self.is_active and self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)
 
 
 @dataclass(slots=True, eq=False)
-class Text:
+class EmbeddingInput:
     """One text, as far as it was computed."""
 
     job: EmbeddingJob
@@ -115,6 +115,6 @@ class Text:
     n_computed: int = 0
 
     @property
-    def n_pending(self) -> int:
+    def n_uncomputed(self) -> int:
         """Tokens that are still to be computed."""
         return len(self.tokens) - self.n_computed

@@ -6,46 +6,46 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slots.embedding.request import EmbeddingJob
-from slots.requests.request_state import Work
+from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 from slots.requests.stream import CompletionStream
-from slots.scheduling.kv_cache_manager import KvCache
+from slots.scheduling.kv_cache_manager import KvCacheManager
 
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    work: Work
+    state: RequestState
     stream: CompletionStream
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    number: int
+    request_id: int
     """Of the request."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Errand:
+class SlotTask:
     """Something to do with what a slot holds, as soon as the slot is idle."""
 
     slot_id: int
-    run: Callable[[KvCache, Slot], Any]
-    outcome: "Future[Any]" = field(default_factory=Future)
+    action: Callable[[KvCacheManager, Slot], Any]
+    future: "Future[Any]" = field(default_factory=Future)
     """Gets what `run` returns or raises; cancelled when nobody waits for it any more."""
 
-    def carry_out(self, cache: KvCache, slot: Slot) -> None:
+    def run(self, cache: KvCacheManager, slot: Slot) -> None:
         """Do it, to the slot that it is for."""
-        if not self.outcome.set_running_or_notify_cancel():
+        if not self.future.set_running_or_notify_cancel():
             return
         try:
-            self.outcome.set_result(self.run(cache, slot))
+            self.future.set_result(self.action(cache, slot))
         except Exception as error:
-            self.outcome.set_exception(error)
+            self.future.set_exception(error)
 
     def fail(self, error: Exception) -> None:
         """It will not be done."""
-        if self.outcome.set_running_or_notify_cancel():
-            self.outcome.set_exception(error)
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +61,4 @@ class Stop:
     """Fail everything and end the thread."""
 
 
-Command = Submit | Cancel | Errand | Embed | Drain | Stop
+Command = Submit | Cancel | SlotTask | Embed | Drain | Stop

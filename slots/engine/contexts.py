@@ -9,7 +9,7 @@ from pathlib import Path
 
 from slots.errors import CannotGenerate
 from slots.llama import Context, EmbeddingContext, Model, ModelInfo
-from slots.llama.embedding_limits import most_chunked_tokens
+from slots.llama.embedding_limits import max_causal_tokens
 from slots.options import ContextOptions, EngineOptions, Pooling
 from slots.speculation import Drafter, make_drafter
 
@@ -58,7 +58,7 @@ class Contexts:
     """Most tokens of a text to embed."""
     drafter: Drafter | None
     """Guesses tokens ahead for completions."""
-    make_embedding: Callable[[], EmbeddingContext]
+    make_embedding_context: Callable[[], EmbeddingContext]
     """Raises ModelLoadError, where the context is only made when it is needed."""
 
 
@@ -77,7 +77,7 @@ def make_contexts(model: Model, options: ContextOptions, engine: EngineOptions) 
     n_ctx = completion.n_ctx_seq
     make_embedding = partial(EmbeddingContext, model, options, n_ctx, ranks=False)
     drafter = make_drafter(model, completion, options, engine.speculation)
-    return Contexts(completion, pooling, most_chunked_tokens(options, n_ctx), drafter, make_embedding)
+    return Contexts(completion, pooling, max_causal_tokens(options, n_ctx), drafter, make_embedding)
 
 
 def _completion_context(model: Model, options: ContextOptions) -> Context | None:

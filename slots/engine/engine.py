@@ -11,12 +11,12 @@ from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
 from slots.cache.saved_slot import SavedSlot, fingerprint
-from slots.completion.runner import CompletionSteps
-from slots.completion.slot_maintenance import LEAST_MOVABLE, cut_prompt, n_kept
+from slots.completion.runner import CompletionRunner
+from slots.completion.slot_maintenance import MIN_DISCARDABLE, n_kept, truncate_prompt
 from slots.embedding.pooling import Embedding
-from slots.embedding.request import MOST_WAITING_TOKENS, EmbeddingJob, EmbeddingRequest
-from slots.embedding.runner import EmbeddingSteps
-from slots.engine.commands import Cancel, Command, Drain, Embed, Errand, Stop, Submit
+from slots.embedding.request import MAX_QUEUED_TOKENS, EmbeddingJob, EmbeddingRequest
+from slots.embedding.runner import EmbeddingRunner
+from slots.engine.commands import Cancel, Command, Drain, Embed, SlotTask, Stop, Submit
 from slots.engine.contexts import Contexts, make_contexts
 from slots.engine.grammars import Grammars
 from slots.engine.loop import EngineLoop
@@ -33,16 +33,16 @@ from slots.llama import Model
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.requests.events import SlotStatus
 from slots.requests.request import CompletionRequest
-from slots.requests.request_state import Work
+from slots.requests.request_state import RequestState
 from slots.requests.sampling_params import SamplingParams
 from slots.requests.slot import Slot
 from slots.requests.stream import CompletionStream
 from slots.sampling import IS_COMPILED, Surroundings
-from slots.scheduling.kv_cache_manager import KvCache
+from slots.scheduling.kv_cache_manager import KvCacheManager
 
 _log = logging.getLogger("slots")
 
-_USUAL_BREAKERS = SamplingParams().dry_sequence_breakers
+_DEFAULT_BREAKERS = SamplingParams().dry_sequence_breakers
 
 Result = TypeVar("Result")
 
@@ -67,12 +67,12 @@ class Engine:
         self.context_shift = options.context_shift
         """Whether a text goes on beyond the end of the context."""
         self.grammars = Grammars(self.vocab)
-        self._surroundings = Surroundings.of(self.vocab, self.n_ctx_slot)
+        self._sampler_context = Surroundings.of(self.vocab, self.n_ctx_slot)
         self._commands: SimpleQueue[Command] = SimpleQueue()
-        around, drafter = self._surroundings, contexts.drafter
-        self._completions = CompletionSteps(context, self.vocab, around, options, drafter) if context else None
-        embeddings = EmbeddingSteps(contexts.make_embedding, contexts.pooling)
-        self._work = EngineLoop(self._completions, embeddings, self._commands)
+        around, drafter = self._sampler_context, contexts.drafter
+        self._completions = CompletionRunner(context, self.vocab, around, options, drafter) if context else None
+        embeddings = EmbeddingRunner(contexts.make_embedding_context, contexts.pooling)
+        self._loop = EngineLoop(self._completions, embeddings, self._commands)
         self.max_unfinished = self.n_slots + options.max_queue
         """Requests that can be worked on or wait at once."""
         self._thread: threading.Thread | None = None
@@ -122,17 +122,17 @@ class Engine:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the thread; events are delivered on `loop`. What the first request with the usual sequence breakers of
         DRY would have to wait for is prepared meanwhile."""
-        self._thread = threading.Thread(target=self._work.run, args=(loop,), name="engine", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run, args=(loop,), name="engine", daemon=True)
         self._thread.start()
         if self._completions:
-            threading.Thread(target=self._surroundings.find_breakers, args=(_USUAL_BREAKERS,), daemon=True).start()
+            threading.Thread(target=self._sampler_context.find_breakers, args=(_DEFAULT_BREAKERS,), daemon=True).start()
 
     def prepare_dry(self, sequence_breakers: Sequence[str]) -> None:
         """Find the tokens of sequence breakers for a request with DRY, so that the engine's thread does not have to.
 
         Belongs to a worker thread: with a large vocabulary and many new breakers it takes a second.
         """
-        self._surroundings.find_breakers(sequence_breakers)
+        self._sampler_context.find_breakers(sequence_breakers)
 
     def submit(self, request: CompletionRequest) -> CompletionStream:
         """Queue a request, first come first served. A prompt that is too long is cut if contexts are shifted.
@@ -143,16 +143,16 @@ class Engine:
         """
         self.check_can_generate()
         self._check_open()
-        fitting = self._fitting(request)
-        self._check(fitting)
+        fitting = self._fit_prompt(request)
+        self._validate(fitting)
         if self._n_unfinished >= self.max_unfinished:
             raise QueueFull(f"all {self.n_slots} slots are busy and {self.n_waiting} requests wait; try again later")
         self._n_unfinished += 1
         self._n_submitted += 1
         number = self._n_submitted
-        work = Work(fitting, number, truncated=len(fitting.prompt) < len(request.prompt))
+        work = RequestState(fitting, number, truncated=len(fitting.prompt) < len(request.prompt))
         cancel = partial(self._commands.put, Cancel(number))
-        stream = CompletionStream(work.n_prompt, cancel, self._give_place_back)
+        stream = CompletionStream(work.n_prompt, cancel, self._release_queue_slot)
         self._commands.put(Submit(work, stream))
         return stream
 
@@ -167,12 +167,12 @@ class Engine:
         self._check_open()
         request.check(self.vocab.n_tokens, self.max_embedding_tokens)
         if self.pooling == "none":
-            request.check_answer(self.model.n_embd_out)
-        self._check_room_for_texts(request)
+            request.check_output_size(self.model.n_embd_out)
+        self._check_embedding_capacity(request)
         job = EmbeddingJob(request)
         self._n_embedding_tokens += request.n_tokens
         try:
-            return await self._wait_for(Embed(job), job.outcome)
+            return await self._send(Embed(job), job.future)
         finally:
             self._n_embedding_tokens -= request.n_tokens
 
@@ -191,7 +191,7 @@ class Engine:
 
         Raises InvalidRequest for a slot that there is not or that holds nothing, QueueFull, ShuttingDown.
         """
-        saved = await self._run_errand(slot_id, _save)
+        saved = await self._run_slot_task(slot_id, _save)
         assert isinstance(saved, SavedSlot)
         return saved
 
@@ -200,14 +200,14 @@ class Engine:
 
         Raises InvalidRequest for a slot that there is not and for what it cannot hold, QueueFull, ShuttingDown.
         """
-        await self._run_errand(slot_id, lambda cache, slot: cache.load(slot, saved))
+        await self._run_slot_task(slot_id, lambda cache, slot: cache.load(slot, saved))
 
     async def erase_slot(self, slot_id: int) -> int:
         """Wait until a slot is idle and empty it. Returns how many tokens it held.
 
         Raises InvalidRequest for a slot that there is not, QueueFull, ShuttingDown.
         """
-        n_erased = await self._run_errand(slot_id, _erase)
+        n_erased = await self._run_slot_task(slot_id, _erase)
         assert isinstance(n_erased, int)
         return n_erased
 
@@ -223,7 +223,7 @@ class Engine:
         """
         self._is_draining = True
         if self._thread is None:
-            self._work.close()
+            self._loop.close()
         elif self._thread.is_alive():
             self._commands.put(Stop())
             self._thread.join()
@@ -231,16 +231,16 @@ class Engine:
     def _check_open(self) -> None:
         if self._is_draining:
             raise ShuttingDown("the server is shutting down and takes no more requests")
-        if self._work.has_ended:
+        if self._loop.has_ended:
             raise StepFailed("the engine has failed; the server has to be started again")
 
-    def _check_room_for_texts(self, request: EmbeddingRequest) -> None:
+    def _check_embedding_capacity(self, request: EmbeddingRequest) -> None:
         """Any one request may come, but a full queue of large ones would take all of the memory."""
         n_before = self._n_embedding_tokens
-        if n_before > 0 and n_before + request.n_tokens > MOST_WAITING_TOKENS:
+        if n_before > 0 and n_before + request.n_tokens > MAX_QUEUED_TOKENS:
             raise QueueFull(f"texts of {n_before} tokens wait to be embedded; try again later")
 
-    def _check(self, request: CompletionRequest) -> None:
+    def _validate(self, request: CompletionRequest) -> None:
         n_vocab = self.vocab.n_tokens
         if not (min(request.prompt) >= 0 and max(request.prompt) < n_vocab):
             raise InvalidRequest("prompt", f"expected token ids from 0 to {n_vocab - 1}")
@@ -253,28 +253,28 @@ class Engine:
         if not 0 <= slot_id < self.n_slots:
             raise InvalidRequest(field, f"expected a slot from 0 to {self.n_slots - 1}, got {slot_id}")
 
-    def _fitting(self, request: CompletionRequest) -> CompletionRequest:
+    def _fit_prompt(self, request: CompletionRequest) -> CompletionRequest:
         """The request itself, or one with a prompt that was cut to fit into a slot. Raises PromptTooLong."""
         prompt, n_ctx = request.prompt, self.n_ctx_slot
-        if request.scope.n_public > n_ctx - LEAST_MOVABLE:  # where what is not public may come to stand
-            scope = replace(request.scope, n_public=n_ctx - LEAST_MOVABLE)
-            return self._fitting(replace(request, scope=scope))
+        if request.scope.n_public > n_ctx - MIN_DISCARDABLE:  # where what is not public may come to stand
+            scope = replace(request.scope, n_public=n_ctx - MIN_DISCARDABLE)
+            return self._fit_prompt(replace(request, scope=scope))
         if len(prompt) <= n_ctx:
             return request
         if not self.context_shift:
             raise PromptTooLong(len(prompt), n_ctx)
         has_bos = prompt[0] == self.vocab.bos
         kept = n_kept(request.n_keep, len(prompt), request.scope.n_public, n_ctx, has_bos=has_bos)
-        return replace(request, prompt=cut_prompt(prompt, kept, n_ctx))
+        return replace(request, prompt=truncate_prompt(prompt, kept, n_ctx))
 
-    async def _run_errand(self, slot_id: int, run: Callable[[KvCache, Slot], Any]) -> object:
+    async def _run_slot_task(self, slot_id: int, run: Callable[[KvCacheManager, Slot], Any]) -> object:
         self.check_can_generate()
         self._check_open()
         self._check_slot("id_slot", slot_id)
-        errand = Errand(slot_id, run)
-        return await self._wait_for(errand, errand.outcome)
+        errand = SlotTask(slot_id, run)
+        return await self._send(errand, errand.future)
 
-    async def _wait_for(self, command: Command, outcome: "Future[Result]") -> Result:
+    async def _send(self, command: Command, outcome: "Future[Result]") -> Result:
         """What comes of a command; it is cancelled when nobody waits for it any more. Raises QueueFull."""
         if self._n_unfinished >= self.max_unfinished:
             raise QueueFull("too many requests wait; try again later")
@@ -285,19 +285,19 @@ class Engine:
         finally:
             self._n_unfinished -= 1
 
-    def _give_place_back(self) -> None:
+    def _release_queue_slot(self) -> None:
         """Runs on the event loop when a stream was read to its end: until then it counts, so that clients which do
         not read cannot pile up what waits for them."""
         self._n_unfinished -= 1
 
 
-def _save(cache: KvCache, slot: Slot) -> SavedSlot:
+def _save(cache: KvCacheManager, slot: Slot) -> SavedSlot:
     if not slot.cached:
         raise InvalidRequest("id_slot", f"expected a slot that holds something, slot {slot.slot_id} is empty")
     return cache.save(slot)
 
 
-def _erase(cache: KvCache, slot: Slot) -> int:
+def _erase(cache: KvCacheManager, slot: Slot) -> int:
     n_tokens = len(slot.cached)
-    cache.drop(slot)
+    cache.reset(slot)
     return n_tokens

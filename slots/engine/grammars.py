@@ -26,16 +26,16 @@ class Grammars:
 
     def _build(self, vocab: Vocab) -> None:
         try:
-            self._compiler.set_result(GrammarCompiler(_vocabulary_of(vocab)))
+            self._compiler.set_result(GrammarCompiler(_grammar_vocabulary(vocab)))
         except BaseException as error:
             self._compiler.set_exception(error)
 
 
-def _vocabulary_of(vocab: Vocab) -> GrammarVocabulary:
+def _grammar_vocabulary(vocab: Vocab) -> GrammarVocabulary:
     tokens = range(vocab.n_tokens)
     special = {token for token in tokens if vocab.is_control(token)}
     return GrammarVocabulary(
-        pieces=[vocab.text_of(token) for token in tokens],
+        pieces=[vocab.output_bytes(token) for token in tokens],
         special=special,
         end_of_generation=vocab.end_of_generation,
         special_texts={vocab.piece(token).decode(errors="replace"): token for token in special},

@@ -4,10 +4,10 @@ import asyncio
 import logging
 from queue import Empty, SimpleQueue
 
-from slots.completion.output_processor import Delivery
-from slots.completion.runner import CompletionSteps
-from slots.embedding.runner import EmbeddingSteps
-from slots.engine.commands import Cancel, Command, Drain, Embed, Errand, Submit
+from slots.completion.output_processor import StreamEvents
+from slots.completion.runner import CompletionRunner
+from slots.embedding.runner import EmbeddingRunner
+from slots.engine.commands import Cancel, Command, Drain, Embed, SlotTask, Submit
 from slots.errors import EngineError, ShuttingDown, internal_error
 
 _log = logging.getLogger("slots")
@@ -17,91 +17,91 @@ class EngineLoop:
     """Alternates completions and embeddings. Belongs to the engine's thread, but for what is said otherwise."""
 
     def __init__(
-        self, completions: CompletionSteps | None, embeddings: EmbeddingSteps, commands: SimpleQueue[Command]
+        self, completions: CompletionRunner | None, embeddings: EmbeddingRunner, commands: SimpleQueue[Command]
     ) -> None:
         """Without completions, nobody may ask for any."""
         self.has_ended = False
         """Whether nothing is worked on any more. May be read from any thread."""
         self._completions = completions
         self._embeddings = embeddings
-        self._kinds = [kind for kind in (completions, embeddings) if kind]
+        self._runners = [kind for kind in (completions, embeddings) if kind]
         self._commands = commands
 
     def run(self, loop: asyncio.AbstractEventLoop) -> None:
         """Work until told to stop. Events are delivered on `loop`."""
         try:
-            while self._turn(loop):
+            while self._run_once(loop):
                 self._emit(loop)
         except Exception:
             _log.exception("the engine cannot go on; the server has to be started again")
         finally:
             self.has_ended = True
-            self._refuse_rest()
+            self._receive_rest()
             self._fail_all(_shutting_down())
             self._emit(loop)
             self.close()
 
     def close(self) -> None:
         """Free the contexts."""
-        for kind in self._kinds:
+        for kind in self._runners:
             kind.close()
 
-    def _turn(self, loop: asyncio.AbstractEventLoop) -> bool:
+    def _run_once(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Take commands and run the steps; False is the end. Whatever fails outside of a step fails all requests."""
         try:
-            if not self._take_commands():
+            if not self._receive():
                 return False
             is_generating = self._completions is not None and self._completions.has_work
             if self._completions:
                 self._completions.step()
                 self._emit(loop)  # its tokens do not wait for the embeddings
-            self._embeddings.step(is_alone=not is_generating)
+            self._embeddings.step(completions_idle=not is_generating)
         except Exception:
             _log.exception("the engine failed outside of a step, and with it all requests")
             self._fail_all(internal_error())
             if self._completions:
-                self._completions.drop_caches()
+                self._completions.reset_slots()
         return True
 
-    def _take_commands(self) -> bool:
+    def _receive(self) -> bool:
         """Carry out what was asked since the last step, waiting if there is nothing else to do; False is the end."""
-        is_idle = not any(kind.has_work for kind in self._kinds)
+        is_idle = not any(kind.has_work for kind in self._runners)
         try:
             while True:
                 command = self._commands.get(block=is_idle)
                 is_idle = False
                 if isinstance(command, Drain):
-                    for kind in self._kinds:
+                    for kind in self._runners:
                         kind.fail_waiting(_shutting_down())
-                elif not self._take(command):
+                elif not self._dispatch(command):
                     return False
         except Empty:
             return True
 
-    def _take(self, command: Command) -> bool:
+    def _dispatch(self, command: Command) -> bool:
         """Pass a command on; False if it is to stop."""
         if isinstance(command, Embed):
             self._embeddings.add(command.job)
-        elif self._completions and isinstance(command, Submit | Errand):
+        elif self._completions and isinstance(command, Submit | SlotTask):
             self._completions.add(command)
         elif self._completions and isinstance(command, Cancel):
-            self._completions.cancel(command.number)
+            self._completions.cancel(command.request_id)
         else:
             return False
         return True
 
-    def _refuse_rest(self) -> None:
+    def _receive_rest(self) -> None:
         """Take what was asked for too late, so that it fails with all the others."""
         while not self._commands.empty():
-            self._take(self._commands.get())
+            self._dispatch(self._commands.get())
 
     def _fail_all(self, error: EngineError) -> None:
-        for kind in self._kinds:
+        for kind in self._runners:
             kind.fail_all(error)
 
     def _emit(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand the events of a step to the event loop, in one call."""
-        deliveries = self._completions.take_deliveries() if self._completions else []
+        deliveries = self._completions.drain_events() if self._completions else []
         if not deliveries:
             return
         try:
@@ -110,7 +110,7 @@ class EngineLoop:
             _log.debug("the event loop is closed, what was told to %d streams is lost", len(deliveries))
 
 
-def _deliver(deliveries: list[Delivery]) -> None:
+def _deliver(deliveries: list[StreamEvents]) -> None:
     """Runs on the event loop."""
     for stream, events in deliveries:
         stream.deliver(events)

@@ -53,12 +53,12 @@ class Batch:
         self.n_tokens = end
 
     def _fill(
-        self, place: int | slice, tokens: int | Sequence[int], positions: int | npt.NDArray[np.int_], sequence: int
+        self, index: int | slice, tokens: int | Sequence[int], positions: int | npt.NDArray[np.int_], sequence: int
     ) -> None:
-        self._token[place] = tokens
-        self._pos[place] = positions
-        self._seq[place] = sequence
-        self._output[place] = 0
+        self._token[index] = tokens
+        self._pos[index] = positions
+        self._seq[index] = sequence
+        self._output[index] = 0
 
     def add_all_outputs(self, sequence: int, position: int, tokens: Sequence[int]) -> None:
         """As `add`, and each of the tokens gets a row of output. Raises ValueError when the batch is full."""

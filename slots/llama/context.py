@@ -10,7 +10,7 @@ from slots.errors import CannotGenerate, EngineError, ModelLoadError, SnapshotEr
 from slots.llama.batch import Batch
 from slots.llama.context_params import context_params, one_ubatch_at_a_time
 from slots.llama.log import forget_errors, last_error
-from slots.llama.memory_capabilities import can_be_cut, has_window, keys_can_be_rotated
+from slots.llama.memory_capabilities import can_shift_keys, can_truncate, has_window
 from slots.llama.model import Model
 from slots.llama.top_k_sampler import TOP_K, TopTokens, init_with_top_k
 from slots.options import ContextOptions
@@ -53,25 +53,25 @@ class Context:
             raise CannotGenerate("the model reads a text as a whole and generates none")
         self._n_vocab = model.vocab.n_tokens
         self.n_ctx: int = lib.llama_n_ctx(handle)
-        self.n_ctx_seq = model.longest_sequence(lib.llama_n_ctx_seq(handle))
+        self.n_ctx_seq = model.max_sequence_length(lib.llama_n_ctx_seq(handle))
         self.n_batch: int = lib.llama_n_batch(handle)
-        self._most_outputs = params.n_outputs_max or self.n_batch
+        self._max_outputs = params.n_outputs_max or self.n_batch
         self.n_ubatch: int = lib.llama_n_ubatch(handle)
         self.n_threads_batch: int = params.n_threads_batch
         """Threads that compute batches of several tokens, of one sequence or of several."""
         self.n_sequences: int = lib.llama_n_seq_max(handle)
-        self.is_pool = options.kv_unified
+        self.is_unified = options.kv_unified
         """All sequences share one pool of cells; otherwise each has a stream of its own."""
-        self.can_cut = can_be_cut(model)
+        self.can_truncate = can_truncate(model)
         """A sequence can be cut back to any position, also after it was shared or restored."""
-        self.can_share = self.is_pool and not shares_window
+        self.can_share = self.is_unified and not shares_window
         """Sequences can hold the same cells. A window's cells, of which there are few, are reused only while they
         belong to one sequence, so that sharing them would soon leave no room for anybody."""
         self.can_shift: bool = (
-            self.can_cut and lib.llama_memory_can_shift(self._memory) and keys_can_be_rotated(model, options)
+            self.can_truncate and lib.llama_memory_can_shift(self._memory) and can_shift_keys(model, options)
         )
         """Tokens can be removed from the middle of a sequence."""
-        self._to_rotate: set[int] = set()
+        self._pending_shift: set[int] = set()
         self._rows: Logits = np.empty((0, self._n_vocab), np.float32)
         self._rows_address = 0
         self.top_tokens: TopTokens | None = None
@@ -94,10 +94,10 @@ class Context:
         """
         if batch.n_tokens > self.n_batch:
             raise ValueError(f"a batch of {batch.n_tokens} tokens is larger than the context's, {self.n_batch}")
-        if batch.n_outputs > self._most_outputs:
-            raise ValueError(f"a batch asks for {batch.n_outputs} rows of logits, the context has {self._most_outputs}")
+        if batch.n_outputs > self._max_outputs:
+            raise ValueError(f"a batch asks for {batch.n_outputs} rows of logits, the context has {self._max_outputs}")
         batch.check(self._n_vocab, self.n_sequences)
-        top_places = self._top_k.outputs_of(batch.output_sequences()) if self._top_k else None
+        top_outputs = self._top_k.output_indices(batch.output_sequences()) if self._top_k else None
         self.top_tokens = None
         batch.struct.n_tokens = batch.n_tokens
         forget_errors()
@@ -106,12 +106,12 @@ class Context:
             raise DecodeError("the KV cache has no room for the batch")
         if code != 0:
             raise DecodeError(f"llama_decode returned {code}: {last_error()}")
-        self._to_rotate.clear()
+        self._pending_shift.clear()
         if batch.n_outputs == 0:
             return self._rows[:0]
         rows = self._output_rows()[: batch.n_outputs]
-        if self._top_k and top_places is not None and top_places.size:
-            self.top_tokens = self._top_k.read(self.handle, top_places, batch.n_outputs, self._n_vocab)
+        if self._top_k and top_outputs is not None and top_outputs.size:
+            self.top_tokens = self._top_k.read(self.handle, top_outputs, batch.n_outputs, self._n_vocab)
         return rows
 
     def _output_rows(self) -> Logits:
@@ -119,7 +119,7 @@ class Context:
         pointer = lib.llama_get_logits(self.handle)
         address = ctypes.addressof(pointer.contents)
         if address != self._rows_address:  # which seldom changes, and an array takes as long as ten of these lines
-            self._rows = np.ctypeslib.as_array(pointer, shape=(self._most_outputs, self._n_vocab))
+            self._rows = np.ctypeslib.as_array(pointer, shape=(self._max_outputs, self._n_vocab))
             self._rows_address = address
         return self._rows
 
@@ -132,12 +132,12 @@ class Context:
         """Let a sequence have a top-k, or none; at first all have one, where any can. A change takes some milliseconds
         of the next decode."""
         self._check_sequence(sequence)
-        if self._top_k is None or self._top_k.has(sequence) == wanted:
+        if self._top_k is None or self._top_k.is_attached(sequence) == wanted:
             return
         if wanted:
-            self._top_k.give(self.handle, sequence)
+            self._top_k.attach(self.handle, sequence)
         else:
-            self._top_k.take(self.handle, sequence)
+            self._top_k.detach(self.handle, sequence)
 
     def keep_prefix(self, sequence: int, n_tokens: int) -> bool:
         """Cut a sequence down to its first `n_tokens` tokens.
@@ -158,7 +158,7 @@ class Context:
         """Free all cells of a sequence."""
         self._check_sequence(sequence)
         lib.llama_memory_seq_rm(self._memory, sequence, -1, -1)
-        self._to_rotate.discard(sequence)
+        self._pending_shift.discard(sequence)
 
     def share_prefix(self, source: int, target: int, n_tokens: int) -> None:
         """Let `target` hold the cells of the first `n_tokens` tokens of `source` instead of what it holds.
@@ -174,12 +174,12 @@ class Context:
             raise ValueError(f"sequence {source} cannot share cells with itself")
         if not 1 <= n_tokens <= length:
             raise ValueError(f"sequence {source} has {length} tokens, of which {n_tokens} cannot be shared")
-        if not self.can_cut and n_tokens < length:
+        if not self.can_truncate and n_tokens < length:
             raise ValueError(f"sequence {source} can be shared only as a whole")
         self.clear_sequence(target)
         lib.llama_memory_seq_cp(self._memory, source, target, -1, n_tokens if n_tokens < length else -1)
-        if source in self._to_rotate:
-            self._to_rotate.add(target)
+        if source in self._pending_shift:
+            self._pending_shift.add(target)
 
     def remove_range(self, sequence: int, start: int, end: int) -> None:
         """Remove the tokens [start, end) of a sequence; those behind move to the places from `start` on.
@@ -196,7 +196,7 @@ class Context:
         lib.llama_memory_seq_rm(self._memory, sequence, start, end)
         if end < length:
             lib.llama_memory_seq_add(self._memory, sequence, end, -1, start - end)
-            self._to_rotate.add(sequence)
+            self._pending_shift.add(sequence)
 
     def snapshot_bytes(self, sequence: int) -> int:
         """The size of a snapshot of a sequence."""
@@ -210,7 +210,7 @@ class Context:
         the memory fails.
         """
         n_bytes = self.snapshot_bytes(sequence)
-        if sequence in self._to_rotate:
+        if sequence in self._pending_shift:
             raise SnapshotError(f"the keys of sequence {sequence} are not where they belong before the next step")
         try:
             snapshot = np.empty(n_bytes, np.uint8)

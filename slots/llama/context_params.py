@@ -11,7 +11,7 @@ from slots.options import ContextOptions
 MAX_SLOTS = 256
 """LLAMA_MAX_SEQ of llama.cpp: it refuses a context with more sequences."""
 
-_LEAST_CONTEXT = 256
+_MIN_CONTEXT = 256
 """llama.cpp rounds up to it, but only after it has cut the batch down to fewer tokens than there may be slots."""
 
 _CACHE_TYPES = {
@@ -35,7 +35,7 @@ def context_params(options: ContextOptions) -> lib.llama_context_params:
         raise ModelLoadError(f"the number of slots must be from 1 to {MAX_SLOTS}, not {options.n_parallel}")
     threads = options.n_threads or os.cpu_count() or 1
     params: lib.llama_context_params = lib.llama_context_default_params()
-    params.n_ctx = max(options.n_ctx, _LEAST_CONTEXT)
+    params.n_ctx = max(options.n_ctx, _MIN_CONTEXT)
     params.n_batch = max(options.n_batch, options.n_parallel)
     params.n_ubatch = options.n_ubatch
     params.n_seq_max = options.n_parallel

@@ -10,7 +10,7 @@ from slots.errors import ModelLoadError
 from slots.llama.batch import Batch
 from slots.llama.context import DecodeError
 from slots.llama.context_params import context_params
-from slots.llama.embedding_limits import chunked, whole
+from slots.llama.embedding_limits import causal_limits, encoder_limits
 from slots.llama.log import forget_errors, last_error
 from slots.llama.model import Model
 from slots.options import ContextOptions
@@ -33,13 +33,13 @@ class EmbeddingContext:
         is_recurrent = lib.llama_model_is_recurrent(model.weights.handle) or lib.llama_model_is_hybrid(
             model.weights.handle
         )
-        n_ctx = model.longest_sequence(n_ctx)
-        self.limits = chunked(options, n_ctx, model.vocab.n_tokens, is_recurrent=is_recurrent)
+        n_ctx = model.max_sequence_length(n_ctx)
+        self.limits = causal_limits(options, n_ctx, model.vocab.n_tokens, is_recurrent=is_recurrent)
         self._handle = self._make(options)
         if not self._can_chunk():
             lib.llama_free(self._handle)
             # Beyond its training a model of this kind has no positions at all, and asking for one ends the process.
-            self.limits = whole(options, min(n_ctx, model.info.n_ctx_train))
+            self.limits = encoder_limits(options, min(n_ctx, model.info.n_ctx_train))
             self._handle = self._make(options)
         self._memory = lib.llama_get_memory(self._handle)
         self._compute = lib.llama_decode if model.has_decoder and self._memory else lib.llama_encode
@@ -95,7 +95,7 @@ class EmbeddingContext:
             lib.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
     def _make(self, options: ContextOptions) -> Any:  # noqa: ANN401 - a pointer
-        params = context_params(self.limits.context(options))
+        params = context_params(self.limits.context_options(options))
         params.embeddings = True
         params.pooling_type = _POOLING_RANK if self._ranks else _POOLING_NONE
         forget_errors()

@@ -4,15 +4,15 @@ from dataclasses import dataclass, replace
 
 from slots.options import ContextOptions
 
-_MOST_TOKENS = 8192
+_MAX_TOKENS = 8192
 """Of one text, where the batch size does not say more: each takes a cell of the KV cache."""
-_MOST_SEQUENCES = 32
-_MOST_STATES = 4
+_MAX_SEQUENCES = 32
+_MAX_RECURRENT_SEQUENCES = 4
 """Sequences of a recurrent model, each of which has a whole state of its own."""
-_MOST_LOGITS_BYTES = 128 << 20
+_MAX_LOGITS_BYTES = 128 << 20
 """llama.cpp computes logits along with embeddings, and keeps those of all tokens of a batch."""
-_LEAST_BATCH = 32
-_SHARE_BESIDE = 4
+_MIN_BATCH = 32
+_SHARED_DIVISOR = 4
 """A batch is this many times smaller while tokens are generated, which have to wait for it."""
 
 
@@ -30,16 +30,16 @@ class EmbeddingLimits:
     """A text may be computed in several batches."""
 
     @property
-    def n_batch_beside(self) -> int:
+    def n_batch_shared(self) -> int:
         """Most tokens of a batch while completions run as well."""
-        return max(self.n_batch // _SHARE_BESIDE, min(self.n_batch, _LEAST_BATCH))
+        return max(self.n_batch // _SHARED_DIVISOR, min(self.n_batch, _MIN_BATCH))
 
     @property
     def n_cells(self) -> int:
         """KV cells for the only text that can be half computed, and a whole batch besides."""
         return self.max_tokens + self.n_batch if self.can_chunk else self.max_tokens
 
-    def context(self, options: ContextOptions) -> ContextOptions:
+    def context_options(self, options: ContextOptions) -> ContextOptions:
         """The options with the sizes of a context for that."""
         n_batch = self.n_batch if self.can_chunk else self.max_tokens
         return replace(
@@ -52,21 +52,21 @@ class EmbeddingLimits:
         )
 
 
-def most_chunked_tokens(options: ContextOptions, n_ctx: int) -> int:
+def max_causal_tokens(options: ContextOptions, n_ctx: int) -> int:
     """Most tokens of one text, for a model that reads it bit by bit, with a context of `n_ctx` tokens."""
-    return min(n_ctx, max(options.n_batch, _MOST_TOKENS))
+    return min(n_ctx, max(options.n_batch, _MAX_TOKENS))
 
 
-def chunked(options: ContextOptions, n_ctx: int, n_vocab: int, *, is_recurrent: bool) -> EmbeddingLimits:
+def causal_limits(options: ContextOptions, n_ctx: int, n_vocab: int, *, is_recurrent: bool) -> EmbeddingLimits:
     """The limits of a model that reads a text bit by bit, with a context of `n_ctx` tokens."""
-    n_affordable = max(_MOST_LOGITS_BYTES // (4 * n_vocab), _LEAST_BATCH)
+    n_affordable = max(_MAX_LOGITS_BYTES // (4 * n_vocab), _MIN_BATCH)
     n_batch = max(min(options.n_ubatch, n_affordable), 1)
-    n_sequences = min(_MOST_STATES if is_recurrent else _MOST_SEQUENCES, n_batch)
-    return EmbeddingLimits(most_chunked_tokens(options, n_ctx), n_batch, n_sequences, can_chunk=True)
+    n_sequences = min(_MAX_RECURRENT_SEQUENCES if is_recurrent else _MAX_SEQUENCES, n_batch)
+    return EmbeddingLimits(max_causal_tokens(options, n_ctx), n_batch, n_sequences, can_chunk=True)
 
 
-def whole(options: ContextOptions, n_ctx: int) -> EmbeddingLimits:
+def encoder_limits(options: ContextOptions, n_ctx: int) -> EmbeddingLimits:
     """The limits of a model that reads a text as a whole, of at most `n_ctx` tokens."""
     max_tokens = min(n_ctx, max(options.n_batch, options.n_ubatch))
     n_batch = min(options.n_ubatch, max_tokens)
-    return EmbeddingLimits(max_tokens, n_batch, min(_MOST_SEQUENCES, max_tokens), can_chunk=False)
+    return EmbeddingLimits(max_tokens, n_batch, min(_MAX_SEQUENCES, max_tokens), can_chunk=False)

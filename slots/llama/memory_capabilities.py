@@ -10,7 +10,7 @@ _HADAMARD_SIZE = 64
 """llama.cpp stores quantized keys multiplied by a Hadamard matrix, if the size of a head is a multiple of this."""
 
 
-def can_be_cut(model: Model) -> bool:
+def can_truncate(model: Model) -> bool:
     """Whether a sequence can go back to any earlier position, which takes keys and values of all its tokens."""
     handle = model.weights.handle
     has_state = lib.llama_model_is_recurrent(handle) or lib.llama_model_is_hybrid(handle)
@@ -22,7 +22,7 @@ def has_window(model: Model) -> bool:
     return bool(lib.llama_model_n_swa(model.weights.handle) > 0)
 
 
-def keys_can_be_rotated(model: Model, options: ContextOptions) -> bool:
+def can_shift_keys(model: Model, options: ContextOptions) -> bool:
     """Whether keys can be moved to other positions where they are, as far as llama.cpp does not say so itself.
 
     It rotates all keys of all sequences whenever some are to be moved, those that stay by an angle of 0. With YaRN that
@@ -30,7 +30,7 @@ def keys_can_be_rotated(model: Model, options: ContextOptions) -> bool:
     come out wrong, unless they are stored with a Hadamard matrix and rotated as a whole. Where positions come from a
     table, keys have theirs in them for good.
     """
-    if model.has_position_table or _scales_keys(model, options):
+    if model.has_learned_positions or _scales_keys(model, options):
         return False
     if options.cache_type_k in ("f32", "f16"):
         return True

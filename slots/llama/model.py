@@ -18,7 +18,7 @@ _LOAD_MODES = {(False, False): 0, (True, False): 1, (False, True): 2, (True, Tru
 """By (mmap, mlock)."""
 _POOLINGS: dict[str, Pooling] = {"0": "none", "1": "mean", "2": "cls", "3": "last", "4": "rank"}
 """By the number in a header."""
-_WITH_TABLE_OF_POSITIONS = frozenset({"bert", "gpt2", "mpt", "starcoder"})
+_LEARNED_POSITION_ARCHITECTURES = frozenset({"bert", "gpt2", "mpt", "starcoder"})
 """Architectures that were taught each position by itself, or may have been."""
 
 
@@ -71,20 +71,20 @@ class Model:
         """Numbers of an embedding."""
         self.has_decoder = bool(lib.llama_model_has_decoder(handle))
         """Whether it can read a text bit by bit; an encoder takes all of it at once."""
-        self.has_position_table = read_architecture(self.weights) in _WITH_TABLE_OF_POSITIONS
+        self.has_learned_positions = read_architecture(self.weights) in _LEARNED_POSITION_ARCHITECTURES
         """Whether a token's position is added to it as a vector of its own, and not rotated into the keys."""
         self.pooling = self._read_pooling()
         """What its header says of how embeddings are pooled."""
         if self.has_decoder and lib.llama_model_has_encoder(handle):
             raise ModelLoadError(f"{options.path} has both an encoder and a decoder; such a model cannot be served")
 
-    def longest_sequence(self, n_ctx: int) -> int:
+    def max_sequence_length(self, n_ctx: int) -> int:
         """Most tokens of a sequence for which there are `n_ctx` cells.
 
         With a table of positions these are no more than the model was trained with: llama.cpp looks any other up
         behind the end of the table, which ends the process.
         """
-        return min(n_ctx, self.info.n_ctx_train) if self.has_position_table else n_ctx
+        return min(n_ctx, self.info.n_ctx_train) if self.has_learned_positions else n_ctx
 
     def _read_pooling(self) -> Pooling | None:
         return _POOLINGS.get(read_value(self.weights, "pooling_type") or "")

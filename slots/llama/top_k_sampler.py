@@ -33,19 +33,19 @@ class TopTokens:
     """The tokens with the largest logits of some outputs of a batch, in any order. Where not all of the tokens with
     the smallest of these logits are among them, llama.cpp does not say which ones are."""
 
-    places: Indices
+    outputs: Indices
     """Which of the outputs, ascending; shape (outputs,)."""
     tokens: npt.NDArray[np.int32]
     """Shape (outputs, TOP_K)."""
     logits: npt.NDArray[np.float32]
     """Of the same shape."""
 
-    def at(self, places: Sequence[int]) -> "TopTokens":
+    def select(self, outputs: Sequence[int]) -> "TopTokens":
         """Those of some of the outputs, by their places, ascending."""
-        if len(places) == self.places.size:
+        if len(outputs) == self.outputs.size:
             return self
-        rows = self.places.searchsorted(places)
-        return TopTokens(self.places[rows], self.tokens[rows], self.logits[rows])
+        rows = self.outputs.searchsorted(outputs)
+        return TopTokens(self.outputs[rows], self.tokens[rows], self.logits[rows])
 
 
 class BackendTopK:
@@ -53,9 +53,9 @@ class BackendTopK:
 
     def __init__(self, n_sequences: int) -> None:
         self._chains = {sequence: _make_chain() for sequence in range(n_sequences)}
-        self._has = np.ones(n_sequences, np.bool_)
+        self._attached = np.ones(n_sequences, np.bool_)
 
-    def put_into(self, params: lib.llama_context_params) -> Any:  # noqa: ANN401 - an array of ctypes
+    def install(self, params: lib.llama_context_params) -> Any:  # noqa: ANN401 - an array of ctypes
         """Let a context be made with a top-k for each sequence. Returns what has to stay until it is made."""
         configs = (lib.llama_sampler_seq_config * len(self._chains))()
         for sequence, chain in self._chains.items():
@@ -69,44 +69,44 @@ class BackendTopK:
         holds a part of each tensor; the row is then handed out as a candidate of its own, which is of no use."""
         return all(lib.llama_sampler_name(lib.llama_sampler_chain_get(c, 0))[:1] == b"+" for c in self._chains.values())
 
-    def has(self, sequence: int) -> bool:
+    def is_attached(self, sequence: int) -> bool:
         """Whether a sequence has one."""
-        return bool(self._has[sequence])
+        return bool(self._attached[sequence])
 
-    def give(self, handle: "lib.llama_context_p", sequence: int) -> None:
+    def attach(self, handle: "lib.llama_context_p", sequence: int) -> None:
         """Let a sequence that has none have one. The next decode reserves its graphs anew, for some milliseconds."""
         chain = _make_chain()  # each time: llama.cpp ends the process where one is set a second time
         if lib.llama_set_sampler(handle, sequence, chain):
             self._chains[sequence] = chain
-            self._has[sequence] = True
+            self._attached[sequence] = True
         else:
             lib.llama_sampler_free(chain)
 
-    def take(self, handle: "lib.llama_context_p", sequence: int) -> None:
+    def detach(self, handle: "lib.llama_context_p", sequence: int) -> None:
         """Let a sequence that has one have none, which takes as long."""
         lib.llama_set_sampler(handle, sequence, None)
-        self._has[sequence] = False
+        self._attached[sequence] = False
         lib.llama_sampler_free(self._chains.pop(sequence))
 
-    def outputs_of(self, sequences: npt.NDArray[np.int32]) -> Indices:
+    def output_indices(self, sequences: npt.NDArray[np.int32]) -> Indices:
         """Which outputs of a batch, given by their sequences, have one. Raises ValueError where a sequence that has
         one has several outputs, of which llama.cpp would compute none."""
-        places: Indices = self._has[sequences].nonzero()[0]
-        if places.size and np.bincount(sequences[places]).max() > 1:
+        outputs: Indices = self._attached[sequences].nonzero()[0]
+        if outputs.size and np.bincount(sequences[outputs]).max() > 1:
             raise ValueError("a sequence with a top-k has more than one output in a batch")
-        return places
+        return outputs
 
-    def read(self, handle: "lib.llama_context_p", places: Indices, n_outputs: int, n_vocab: int) -> TopTokens:
+    def read(self, handle: "lib.llama_context_p", outputs: Indices, n_outputs: int, n_vocab: int) -> TopTokens:
         """What the last decode, of `n_outputs`, found for the outputs at `places`, of which there is at least one."""
-        first = int(places[0])
+        first = int(outputs[0])
         index = first - n_outputs  # negative numbers are of outputs, others of tokens in the batch
         if lib.llama_get_sampled_candidates_count_ith(handle, index) != TOP_K:
             raise EngineError("llama.cpp did not compute the largest logits")
         shape = (n_outputs - first, n_vocab)
         tokens = np.ctypeslib.as_array(lib.llama_get_sampled_candidates_ith(handle, index), shape)
         logits = np.ctypeslib.as_array(lib.llama_get_sampled_logits_ith(handle, index), shape)
-        rows = places - first
-        return TopTokens(places, tokens[rows, :TOP_K], logits[rows, :TOP_K])
+        rows = outputs - first
+        return TopTokens(outputs, tokens[rows, :TOP_K], logits[rows, :TOP_K])
 
     def free(self) -> None:
         """Free all of them; the context that they were set in has to be gone."""
@@ -119,7 +119,7 @@ def init_with_top_k(model: Model, params: lib.llama_context_params) -> "tuple[li
     """A context in which all sequences have a top-k, which is then part of the graphs that are reserved first; without
     any where llama.cpp cannot do that, of which the log tells."""
     top_k = BackendTopK(params.n_seq_max)
-    configs = top_k.put_into(params)
+    configs = top_k.install(params)
     forget_errors()
     handle = lib.llama_init_from_model(model.weights.handle, params)
     del configs

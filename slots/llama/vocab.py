@@ -15,7 +15,7 @@ MAX_UNBROKEN = 1_000_000
 _SHALLOW_CHARACTERS = 8_192
 """Several of llama.cpp's tokenizers split text with a regular expression that recurses for each character of a match.
 On a usual stack they die at some ten thousand characters without a break; a shorter text is safe there."""
-_STRETCH = re.compile(r"\S+|\s+")
+_UNBROKEN = re.compile(r"\S+|\s+")
 _KINDS = {0: "none", 1: "spm", 2: "bpe", 3: "wpm", 4: "ugm", 5: "rwkv", 6: "plamo2"}
 
 
@@ -70,7 +70,7 @@ class Vocab:
         """
         if len(text) <= _SHALLOW_CHARACTERS:
             return self._tokenize(text.encode(), add_special, parse_special)
-        longest = max(stretch.end() - stretch.start() for stretch in _STRETCH.finditer(text))
+        longest = max(stretch.end() - stretch.start() for stretch in _UNBROKEN.finditer(text))
         if longest > MAX_UNBROKEN:
             raise UnbrokenTextError(
                 f"expected white space, or its end, every {MAX_UNBROKEN} characters, got a stretch of {longest}"
@@ -97,35 +97,35 @@ class Vocab:
         instead, and is cut off again.
         """
         if self.kind == "spm" and text:
-            lead = self.tokenize("\n", add_special=add_special, parse_special=False)
-            led = self.tokenize("\n" + text, add_special=add_special, parse_special=parse_special)
-            if led[: len(lead)] == lead:
-                start = lead[:1] if add_special and self.add_bos else []
-                return start + led[len(lead) :]
+            newline_tokens = self.tokenize("\n", add_special=add_special, parse_special=False)
+            tokens = self.tokenize("\n" + text, add_special=add_special, parse_special=parse_special)
+            if tokens[: len(newline_tokens)] == newline_tokens:
+                start = newline_tokens[:1] if add_special and self.add_bos else []
+                return start + tokens[len(newline_tokens) :]
         return self.tokenize(text, add_special=add_special, parse_special=parse_special)
 
     def piece(self, token: int) -> bytes:
         """The bytes of one token, which need not be whole characters. Raises ValueError for an unknown id."""
         self._check(token)
-        known = self._pieces[token]
-        if known is None:
-            known = self._pieces[token] = self._read_piece(token)
-        return known
+        cached = self._pieces[token]
+        if cached is None:
+            cached = self._pieces[token] = self._read_piece(token)
+        return cached
 
-    def name_of(self, token: int) -> bytes:
+    def token_name(self, token: int) -> bytes:
         """What a token is called in the model's header. Raises ValueError for an unknown id."""
         self._check(token)
         name: bytes = lib.llama_vocab_get_text(self._handle, token)
         return name
 
-    def text_of(self, token: int) -> bytes:
+    def output_bytes(self, token: int) -> bytes:
         """The bytes that a generated token adds to a text: none if it steers the model. Raises ValueError for an
         unknown id."""
         self._check(token)
-        known = self._texts[token]
-        if known is None:
-            known = self._texts[token] = b"" if self.is_control(token) else self.piece(token)
-        return known
+        cached = self._texts[token]
+        if cached is None:
+            cached = self._texts[token] = b"" if self.is_control(token) else self.piece(token)
+        return cached
 
     def detokenize(self, tokens: Sequence[int]) -> bytes:
         """The bytes of tokens in a row, special tokens spelled out. Raises ValueError for an unknown id."""

@@ -16,7 +16,7 @@ class StopReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class TokenProbability:
+class TokenLogprob:
     """One candidate for a position and its log probability (natural log).
 
     Softmax over the whole vocabulary, or over what the samplers left of it where those are asked for."""
@@ -26,11 +26,11 @@ class TokenProbability:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenProbabilities:
+class PositionLogprobs:
     """The token that was chosen for a position and the most likely ones there, most likely first."""
 
-    chosen: TokenProbability
-    top: tuple[TokenProbability, ...]
+    sampled: TokenLogprob
+    top: tuple[TokenLogprob, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Token:
     token: int
     text: str
     slot_id: int
-    probabilities: TokenProbabilities | None
+    logprobs: PositionLogprobs | None
     timings: Timings | None
     """As of this token, where the request asks for them."""
 
@@ -133,5 +133,5 @@ class SlotStatus:
     """The request being worked on."""
     generated: tuple[int, ...]
     """Tokens generated for the request being worked on."""
-    request_number: int
+    request_id: int
     """Counts the requests since the start; the one being worked on, or the last one. 0 before the first."""

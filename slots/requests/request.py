@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from grammar.matcher import CompiledGrammar
 from slots.errors import require
 from slots.requests.sampling_params import SamplingParams
-from slots.requests.scope import Scope
+from slots.requests.scope import CacheScope
 
 MAX_STOP_STRINGS = 256
 """Each is searched for at every token."""
@@ -32,7 +32,7 @@ class CompletionRequest:
     """Whose conversation this is: the slot that served this session last is preferred when it is free."""
     cache_prompt: bool = True
     """Reuse what was computed of this prompt before."""
-    scope: Scope = field(default_factory=Scope)
+    scope: CacheScope = field(default_factory=CacheScope)
     """Who else may take what is computed for it, and whose it may take."""
     n_cache_reuse: int = 0
     """Fewest tokens of a chunk behind the common prefix that is moved to where the prompt has it; 0 moves none."""
@@ -51,7 +51,7 @@ class CompletionRequest:
     """Most tokens to guess ahead at once where the engine speculates; 0 guesses none, -1 as many as the engine does."""
     timings_per_token: bool = False
     """Report counts and durations with each token."""
-    preserved: frozenset[int] = frozenset()
+    preserved_tokens: frozenset[int] = frozenset()
     """Control tokens that are spelled out in the text, which otherwise has nothing of them."""
 
     def __post_init__(self) -> None:

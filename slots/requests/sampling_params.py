@@ -50,22 +50,26 @@ DEFAULT_SAMPLERS = (
 class Range:
     """The numbers from `least` to `most`, both included unless `is_open`, which leaves `least` out."""
 
-    least: float = -math.inf
-    most: float = math.inf
-    is_open: bool = False
+    minimum: float = -math.inf
+    maximum: float = math.inf
+    excludes_minimum: bool = False
 
-    def includes(self, value: float) -> bool:
+    def contains(self, value: float) -> bool:
         """Whether a value, which must be finite in any case, is in the range."""
-        return math.isfinite(value) and self.least <= value <= self.most and not (self.is_open and value == self.least)
+        return (
+            math.isfinite(value)
+            and self.minimum <= value <= self.maximum
+            and not (self.excludes_minimum and value == self.minimum)
+        )
 
     def __str__(self) -> str:
-        kind = "an integer" if isinstance(self.least, int) else "a number"
-        least, most = (f"{end:g}" if isinstance(end, float) else str(end) for end in (self.least, self.most))
-        if math.isfinite(self.least) and math.isfinite(self.most):
+        kind = "an integer" if isinstance(self.minimum, int) else "a number"
+        least, most = (f"{end:g}" if isinstance(end, float) else str(end) for end in (self.minimum, self.maximum))
+        if math.isfinite(self.minimum) and math.isfinite(self.maximum):
             return f"{kind} from {least} to {most}"
-        if math.isfinite(self.least):
-            return f"{kind} above {least}" if self.is_open else f"{kind}, {least} or more"
-        return f"{kind}, {most} or less" if math.isfinite(self.most) else "a finite number"
+        if math.isfinite(self.minimum):
+            return f"{kind} above {least}" if self.excludes_minimum else f"{kind}, {least} or more"
+        return f"{kind}, {most} or less" if math.isfinite(self.maximum) else "a finite number"
 
 
 RANGES = {
@@ -79,9 +83,9 @@ RANGES = {
     "top_n_sigma": Range(),
     "xtc_probability": Range(0.0, 1.0),
     "xtc_threshold": Range(0.0, 1.0),
-    "adaptive_target": Range(most=1.0),
+    "adaptive_target": Range(maximum=1.0),
     "adaptive_decay": Range(0.0, 0.99),
-    "repeat_penalty": Range(0.0, is_open=True),
+    "repeat_penalty": Range(0.0, excludes_minimum=True),
     "repeat_last_n": Range(-1),
     "presence_penalty": Range(),
     "frequency_penalty": Range(),
@@ -164,7 +168,7 @@ class SamplingParams:
     def __post_init__(self) -> None:
         for name, allowed in RANGES.items():
             value = getattr(self, name)
-            require(allowed.includes(value), name, allowed, value)
+            require(allowed.contains(value), name, allowed, value)
         require(len(self.samplers) <= MAX_SAMPLERS, "samplers", f"at most {MAX_SAMPLERS}", len(self.samplers))
         breakers = self.dry_sequence_breakers
         require(all(breakers), "dry_sequence_breakers", "strings that are not empty", list(breakers))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class CacheScope:
     """The first `n_public` tokens may be taken by everyone, the rest by requests with the same scope only.
 
     The salt "" is that of everyone who asked for nothing: all of such a sequence is public.
@@ -13,7 +13,7 @@ class Scope:
     salt: str = ""
     n_public: int = 0
 
-    def reach(self, other: "Scope", n_tokens: int) -> int:
+    def shareable(self, other: "CacheScope", n_tokens: int) -> int:
         """How many of the first `n_tokens` tokens, which two sequences have in common, each may take of the other."""
         if self == other:
             return n_tokens

@@ -35,7 +35,7 @@ class CompletionStream:
         """Add events, or none when the generation was cancelled; to be called on the event loop."""
         self._is_complete = not events or isinstance(events[-1], Finished | Failed)
         if self._is_complete and self._is_over:
-            self._give_place_back()
+            self._release_queue_slot()
         elif events:
             self._events.extend(events)
             self._arrived.set()
@@ -47,7 +47,7 @@ class CompletionStream:
         self._is_over = True
         self._arrived.set()
         if self._is_complete:
-            self._give_place_back()
+            self._release_queue_slot()
         else:
             self._cancel()
 
@@ -63,10 +63,10 @@ class CompletionStream:
         event = self._events.popleft()
         if isinstance(event, Finished | Failed):
             self._is_over = True
-            self._give_place_back()
+            self._release_queue_slot()
         return event
 
-    def _give_place_back(self) -> None:
+    def _release_queue_slot(self) -> None:
         if not self._is_released:
             self._is_released = True
             self._release()

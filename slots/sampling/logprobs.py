@@ -2,7 +2,7 @@
 
 import math
 
-from slots.requests.events import TokenProbabilities, TokenProbability
+from slots.requests.events import PositionLogprobs, TokenLogprob
 from slots.sampling.logits.candidates import Candidates
 
 
@@ -16,15 +16,15 @@ class ModelProbabilities:
         logits = candidates.logits
         self._top = tuple(self._of(int(token), float(logits[token])) for token in candidates.largest(n))
 
-    def with_chosen(self, token: int) -> TokenProbabilities:
+    def with_chosen(self, token: int) -> PositionLogprobs:
         """The most likely tokens, and the one that the samplers led to."""
-        return TokenProbabilities(self._of(token, self._candidates.original(token)), self._top)
+        return PositionLogprobs(self._of(token, self._candidates.original(token)), self._top)
 
-    def _of(self, token: int, logit: float) -> TokenProbability:
-        return TokenProbability(token, logit - self._log_total)
+    def _of(self, token: int, logit: float) -> TokenLogprob:
+        return TokenLogprob(token, logit - self._log_total)
 
 
-def remaining_probabilities(candidates: Candidates, chosen: int, n: int) -> TokenProbabilities:
+def remaining_probabilities(candidates: Candidates, chosen: int, n: int) -> PositionLogprobs:
     """The `n` most likely of the candidates that the samplers left, or as many as are possible at all.
 
     `chosen` is the place of the chosen one.
@@ -32,8 +32,8 @@ def remaining_probabilities(candidates: Candidates, chosen: int, n: int) -> Toke
     softmax = candidates.softmax()
     weights, total = softmax.weights, softmax.total()
 
-    def of(place: int) -> TokenProbability:
-        return TokenProbability(candidates.token(place), math.log(float(weights[place]) / total))
+    def of(place: int) -> TokenLogprob:
+        return TokenLogprob(candidates.token(place), math.log(float(weights[place]) / total))
 
     places = candidates.largest(n)
-    return TokenProbabilities(of(chosen), tuple(of(int(place)) for place in places if weights[place] > 0))
+    return PositionLogprobs(of(chosen), tuple(of(int(place)) for place in places if weights[place] > 0))

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from grammar.matcher import MAX_FORCED, Matcher
+from grammar.matcher import MAX_FORCED_TOKENS, Matcher
 from slots.llama import Logits
-from slots.requests.events import TokenProbabilities, TokenProbability
+from slots.requests.events import PositionLogprobs, TokenLogprob
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling.chain import Chain, build_chain
 from slots.sampling.fast_chain import draw_usual
@@ -55,7 +55,7 @@ class Choice:
     """A chosen token, with probabilities where they were asked for."""
 
     token: int
-    probabilities: TokenProbabilities | None
+    probabilities: PositionLogprobs | None
 
 
 class Sampler:
@@ -137,14 +137,14 @@ class Sampler:
         with limits_named():
             return self._matcher.is_over
 
-    def take_forced(self, least: int = 1, most: int = MAX_FORCED) -> list[int]:
+    def take_forced(self, least: int = 1, most: int = MAX_FORCED_TOKENS) -> list[int]:
         """Take in the tokens that a grammar leaves no choice about, and return them: just those that would be chosen
         one after the other, at most `most`. None if there are fewer than `least`, or where choosing has other effects
         than the choice. Raises InvalidRequest as above."""
         if self._matcher is None or self._n_probs or self._observes or most < least:
             return []
         with limits_named():
-            tokens = list(takewhile(lambda token: token not in self._ruled_out, self._matcher.forced(most)))
+            tokens = list(takewhile(lambda token: token not in self._ruled_out, self._matcher.forced_tokens(most)))
         if len(tokens) < least:
             return []
         for token in tokens:
@@ -177,10 +177,10 @@ class Sampler:
             observe(place, probability)
         return place
 
-    def _remaining(self, candidates: Candidates, place: int) -> TokenProbabilities:
+    def _remaining(self, candidates: Candidates, place: int) -> PositionLogprobs:
         if self._chain.is_greedy:
-            certain = TokenProbability(candidates.token(place), 0.0)
-            return TokenProbabilities(certain, (certain,))
+            certain = TokenLogprob(candidates.token(place), 0.0)
+            return PositionLogprobs(certain, (certain,))
         return remaining_probabilities(candidates, place, self._n_probs)
 
 

@@ -51,7 +51,7 @@ class Surroundings:
             end=vocab.eos if vocab.eot is None else vocab.eot,
             end_of_generation=vocab.end_of_generation,
             never=vocab.suppressed,
-            text_of=vocab.text_of,
+            text_of=vocab.output_bytes,
             find_breakers=BreakerFinder(vocab).find,
         )
 

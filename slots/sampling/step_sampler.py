@@ -34,12 +34,12 @@ class BackendSampling:
         top = self._context.top_tokens
         if self._candidates is None or top is None:
             return self._rows.choose(samplers, logits, places)
-        has_candidates = set(top.places.tolist())
+        has_candidates = set(top.outputs.tolist())
         among = [number for number, place in enumerate(places) if place in has_candidates]
         whole = [number for number, place in enumerate(places) if place not in has_candidates]
         results: dict[int, Result] = {}
         if among:
-            chosen = self._candidates.choose([samplers[n] for n in among], top.at([places[n] for n in among]))
+            chosen = self._candidates.choose([samplers[n] for n in among], top.select([places[n] for n in among]))
             results.update(zip(among, chosen, strict=True))
         if whole:
             chosen = self._rows.choose([samplers[n] for n in whole], logits, [places[n] for n in whole])

@@ -8,62 +8,62 @@ is never overdrawn, so what is lost on drafts is never more than EARNED of the t
 the times are known (see `StepTimes`).
 """
 
-EARNED = 0.015
+BUDGET_SHARE = 0.015
 """Of the time without drafts: what may be lost on them."""
 
-MOST_EARNED = 4
+MAX_ACCRUED_TOKENS = 4
 """Tokens' worth that a purse is filled up to by time alone: what a request whose drafts are all wrong can lose beyond
 its own share, if the requests before it in its slot have spared it."""
 
-MOST_WON = 16
+MAX_SAVED_TOKENS = 16
 """Tokens' worth that a purse is filled up to by drafts that were right: how long good luck is remembered."""
 
-_FIRST_GUESS = 0.5
-_FIRST_REACH = 8
+_INITIAL_ACCEPTANCE = 0.5
+_INITIAL_MAX_LENGTH = 8
 _WEIGHT = 0.2
 """Of the latest token in how likely the next one is to be right."""
 
 
-class Purse:
+class DraftBudget:
     """Of one slot. All times are in seconds."""
 
     def __init__(self) -> None:
-        self.balance = 0.0
-        self.reach = _FIRST_REACH
+        self.seconds_left = 0.0
+        self.max_length = _INITIAL_MAX_LENGTH
         """Most tokens of the next draft: twice as many as those of one that was all right."""
-        self._request = 0
-        self._likelihood = _FIRST_GUESS
+        self._request_id = 0
+        self._acceptance_rate = _INITIAL_ACCEPTANCE
 
-    def begin(self, request: int, seconds_per_token: float) -> None:
+    def start_request(self, request_id: int, seconds_per_token: float) -> None:
         """Serve the request with this number: what others have won is not for it to spend."""
-        if request != self._request:
-            self._request = request
-            self._likelihood = _FIRST_GUESS
-            self.reach = _FIRST_REACH
-            self.balance = min(self.balance, MOST_EARNED * seconds_per_token)
+        if request_id != self._request_id:
+            self._request_id = request_id
+            self._acceptance_rate = _INITIAL_ACCEPTANCE
+            self.max_length = _INITIAL_MAX_LENGTH
+            self.seconds_left = min(self.seconds_left, MAX_ACCRUED_TOKENS * seconds_per_token)
 
-    def earn(self, seconds_per_token: float) -> None:
+    def accrue(self, seconds_per_token: float) -> None:
         """Put a token's share of its time in."""
-        most = max(self.balance, MOST_EARNED * seconds_per_token)
-        self.balance = min(self.balance + EARNED * seconds_per_token, most)
+        limit = max(self.seconds_left, MAX_ACCRUED_TOKENS * seconds_per_token)
+        self.seconds_left = min(self.seconds_left + BUDGET_SHARE * seconds_per_token, limit)
 
-    def pay(self, seconds: float) -> None:
+    def spend(self, seconds: float) -> None:
         """Take out what was spent."""
-        self.balance -= seconds
+        self.seconds_left -= seconds
 
-    def settle(self, n_drafted: int, n_right: int, seconds_per_token: float) -> None:
+    def record(self, n_drafted: int, n_accepted: int, seconds_per_token: float) -> None:
         """Put in what a draft has saved, and learn from it."""
-        most = max(self.balance, MOST_WON * seconds_per_token)
-        self.balance = min(self.balance + n_right * seconds_per_token, most)
-        keeps = (1 - _WEIGHT) ** n_right
-        self._likelihood = 1 - keeps * (1 - self._likelihood)
-        if n_right < n_drafted:
-            self._likelihood *= 1 - _WEIGHT
+        limit = max(self.seconds_left, MAX_SAVED_TOKENS * seconds_per_token)
+        self.seconds_left = min(self.seconds_left + n_accepted * seconds_per_token, limit)
+        keeps = (1 - _WEIGHT) ** n_accepted
+        self._acceptance_rate = 1 - keeps * (1 - self._acceptance_rate)
+        if n_accepted < n_drafted:
+            self._acceptance_rate *= 1 - _WEIGHT
         else:
-            self.reach = max(self.reach, 2 * n_drafted)
+            self.max_length = max(self.max_length, 2 * n_drafted)
 
-    def expected(self, n_drafted: int) -> float:
+    def expected_accepted(self, n_drafted: int) -> float:
         """How many tokens of a draft will be right, by those before: each as likely as the others, and none after the
         first that is wrong."""
-        likelihood = self._likelihood
+        likelihood = self._acceptance_rate
         return likelihood * (1 - likelihood**n_drafted) / (1 - likelihood) if likelihood < 1 else n_drafted

@@ -11,7 +11,7 @@ from slots.cache.radix_tree import common_prefix_length
 from slots.errors import EngineError
 from slots.llama import Batch, Context, Logits
 from slots.options import SpeculationOptions
-from slots.requests.request_state import Work
+from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 
 _log = logging.getLogger("slots")
@@ -25,7 +25,7 @@ class _Sequence:
     """What the draft model has read of a slot's text."""
 
     tokens: list[int] = field(default_factory=list)
-    n_certain: int = 0
+    n_verified: int = 0
     """How many of them were the text's when it was read, and are as long as it is the same text."""
     version: tuple[int, int] = (-1, 0)
 
@@ -49,13 +49,13 @@ class DraftModel:
         self._batch = Batch(context.n_batch)
         self._sequences = [_Sequence() for _ in range(context.n_sequences)]
 
-    def follow(self, slots: Sequence[Slot]) -> None:
+    def observe(self, slots: Sequence[Slot]) -> None:
         """Read some more of the prompts of these slots."""
-        behind = {slot.slot_id: self._unread_prompt(slot) for slot in slots}
-        if self.n_max and any(behind.values()):
-            self._try_to_read({slot_id: tokens for slot_id, tokens in behind.items() if tokens}, behind)
+        unread = {slot.slot_id: self._unread_prompt(slot) for slot in slots}
+        if self.n_max and any(unread.values()):
+            self._try_to_read({slot_id: tokens for slot_id, tokens in unread.items() if tokens}, unread)
 
-    def may_draft(self, slot: Slot) -> bool:
+    def can_draft(self, slot: Slot) -> bool:
         """It always has a guess."""
         return True
 
@@ -64,13 +64,13 @@ class DraftModel:
         Prompts are not read here, where the time counts: that would be a debt of many drafts."""
         drafts: dict[int, list[int]] = {slot.slot_id: [] for slot in slots}
         ready = [slot for slot in slots if not self._unread_prompt(slot)]
-        to_read = {slot.slot_id: self._unread(slot, len(slot.work.tokens)) for slot in ready if slot.work}
+        to_read = {slot.slot_id: self._unread(slot, len(slot.state.tokens)) for slot in ready if slot.state}
         to_read = {slot_id: tokens for slot_id, tokens in to_read.items() if tokens}
         for _ in range(n_tokens):
             if not to_read or not self.n_max:
                 break
             started, n_read = time.perf_counter(), sum(map(len, to_read.values()))
-            to_read = self._likeliest(to_read, self._try_to_read(to_read, drafts))
+            to_read = self._greedy_tokens(to_read, self._try_to_read(to_read, drafts))
             if n_read <= 2 * len(slots):
                 self.seconds_per_token += _WEIGHT * (time.perf_counter() - started - self.seconds_per_token)
             for slot_id, tokens in to_read.items():
@@ -83,26 +83,26 @@ class DraftModel:
 
     def _unread_prompt(self, slot: Slot) -> list[int]:
         """The tokens of a prompt that were not read yet, but for the last one; none where all of it was shifted out."""
-        return self._unread(slot, max(slot.work.n_prompt - 1, 0)) if slot.work else []
+        return self._unread(slot, max(slot.state.n_prompt - 1, 0)) if slot.state else []
 
     def _unread(self, slot: Slot, end: int) -> list[int]:
         """The tokens of a slot's text up to `end` that were not read yet, once what was read is a part of the text."""
-        work, sequence = slot.work, self._sequences[slot.slot_id]
+        work, sequence = slot.state, self._sequences[slot.slot_id]
         if work is None or end > self._context.n_ctx_seq:
             return []
-        self._cut_to_text(slot.slot_id, sequence, work)
+        self._truncate_to_text(slot.slot_id, sequence, work)
         unread = work.tokens[len(sequence.tokens) : end]
         return unread if not unread or max(unread) < self._n_vocab else []
 
-    def _cut_to_text(self, slot_id: int, sequence: _Sequence, work: Work) -> None:
-        version = (work.number, work.n_removed)
-        start = sequence.n_certain if version == sequence.version else 0
+    def _truncate_to_text(self, slot_id: int, sequence: _Sequence, work: RequestState) -> None:
+        version = (work.request_id, work.n_removed)
+        start = sequence.n_verified if version == sequence.version else 0
         n_same = start + common_prefix_length(sequence.tokens[start:], work.tokens[start : len(sequence.tokens)])
         n_same = min(n_same, len(work.tokens) - 1)  # the last one has to be read for what follows it
         if n_same < len(sequence.tokens):
             self._context.keep_prefix(slot_id, n_same)
             del sequence.tokens[n_same:]
-        sequence.n_certain, sequence.version = n_same, version
+        sequence.n_verified, sequence.version = n_same, version
 
     def _try_to_read(self, to_read: dict[int, list[int]], kept: dict[int, list[int]]) -> Logits | None:
         """Returns a row of logits for each sequence if all of these tokens could be read at once; otherwise some of
@@ -115,7 +115,7 @@ class DraftModel:
             return None
 
     def _read(self, to_read: dict[int, list[int]], kept: dict[int, list[int]]) -> Logits | None:
-        if not self._has_room(sum(map(len, to_read.values())), kept):
+        if not self._reserve_cells(sum(map(len, to_read.values())), kept):
             return None
         room = self._n_chunk
         self._batch.clear()
@@ -130,9 +130,9 @@ class DraftModel:
             self._sequences[slot_id].tokens += chunk
         return logits if chunks == to_read else None
 
-    def _has_room(self, n_tokens: int, kept: dict[int, list[int]]) -> bool:
+    def _reserve_cells(self, n_tokens: int, kept: dict[int, list[int]]) -> bool:
         """Whether a pool has cells for so many more tokens, if need be after forgetting what other slots had."""
-        if not self._context.is_pool:
+        if not self._context.is_unified:
             return True
         n_free = self._context.n_ctx - sum(len(sequence.tokens) for sequence in self._sequences)
         for slot_id, sequence in enumerate(self._sequences):
@@ -142,7 +142,7 @@ class DraftModel:
                 self._sequences[slot_id] = _Sequence()
         return n_free >= n_tokens
 
-    def _likeliest(self, read: dict[int, list[int]], logits: Logits | None) -> dict[int, list[int]]:
+    def _greedy_tokens(self, read: dict[int, list[int]], logits: Logits | None) -> dict[int, list[int]]:
         """The next token of each sequence that was read, where it is likely enough and there is room for it."""
         if logits is None:
             return {}

@@ -21,10 +21,10 @@ class Drafter(Protocol):
     def seconds_per_token(self) -> float:
         """About how long a drafted token takes, for all slots together, where it is not cheap."""
 
-    def follow(self, slots: Sequence[Slot]) -> None:
+    def observe(self, slots: Sequence[Slot]) -> None:
         """Called in each step with the slots that work, and want drafts at some time."""
 
-    def may_draft(self, slot: Slot) -> bool:
+    def can_draft(self, slot: Slot) -> bool:
         """Whether it may have a guess for a slot. Called in nearly each step, so that it has to be quick."""
 
     def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
@@ -34,7 +34,7 @@ class Drafter(Protocol):
         """Free what it needs."""
 
 
-class FirstOf:
+class ChainedDrafter:
     """Takes each slot's draft from the first drafter that has one."""
 
     is_cheap = False
@@ -52,23 +52,23 @@ class FirstOf:
         """That the slowest takes."""
         return max(drafter.seconds_per_token for drafter in self._drafters)
 
-    def follow(self, slots: Sequence[Slot]) -> None:
+    def observe(self, slots: Sequence[Slot]) -> None:
         """Let all of them follow."""
         for drafter in self._drafters:
-            drafter.follow(slots)
+            drafter.observe(slots)
 
-    def may_draft(self, slot: Slot) -> bool:
+    def can_draft(self, slot: Slot) -> bool:
         """Whether one of them may have a guess."""
-        return any(drafter.may_draft(slot) for drafter in self._drafters)
+        return any(drafter.can_draft(slot) for drafter in self._drafters)
 
     def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
         """A draft for each slot, or none."""
         drafts: dict[int, list[int]] = {slot.slot_id: [] for slot in slots}
         for drafter in self._drafters:
             without = [slot for slot in slots if not drafts[slot.slot_id]]
-            n_most = min(n_tokens, drafter.n_max)
-            if without and n_most:
-                drafts.update(zip([s.slot_id for s in without], drafter.draft(without, n_most), strict=True))
+            limit = min(n_tokens, drafter.n_max)
+            if without and limit:
+                drafts.update(zip([s.slot_id for s in without], drafter.draft(without, limit), strict=True))
         return list(drafts.values())
 
     def close(self) -> None:

@@ -6,15 +6,15 @@ from slots.errors import ModelLoadError
 from slots.llama import Context, Model, Vocab
 from slots.options import ContextOptions, ModelOptions, SpeculationOptions
 from slots.speculation.draft_model import DraftModel
-from slots.speculation.drafter import Drafter, FirstOf
-from slots.speculation.ngram import PromptLookup
+from slots.speculation.drafter import ChainedDrafter, Drafter
+from slots.speculation.ngram import NgramDrafter
 
 _log = logging.getLogger("slots")
 
-_MOST_MORE = 128
+_MAX_SIZE_DIFFERENCE = 128
 """Tokens that one may have more than the other: some models are padded."""
 
-_FIRST_COMPARED = 5
+_FIRST_COMPARED_TOKEN = 5
 """Token whose text has to be the same, and all behind it; those before are special ones that go by other names."""
 
 
@@ -32,11 +32,11 @@ def _difference(vocab: Vocab, draft: Vocab) -> str | None:
         return "its texts begin with another token"
     if vocab.add_eos != draft.add_eos or (vocab.add_eos and vocab.eos != draft.eos):
         return "its texts end with another token"
-    if abs(vocab.n_tokens - draft.n_tokens) > _MOST_MORE:
+    if abs(vocab.n_tokens - draft.n_tokens) > _MAX_SIZE_DIFFERENCE:
         return f"it has {draft.n_tokens} tokens, expected about {vocab.n_tokens}"
-    for token in range(_FIRST_COMPARED, min(vocab.n_tokens, draft.n_tokens)):
-        if vocab.name_of(token) != draft.name_of(token):
-            return f"token {token} is {draft.name_of(token)!r} to it, expected {vocab.name_of(token)!r}"
+    for token in range(_FIRST_COMPARED_TOKEN, min(vocab.n_tokens, draft.n_tokens)):
+        if vocab.token_name(token) != draft.token_name(token):
+            return f"token {token} is {draft.token_name(token)!r} to it, expected {vocab.token_name(token)!r}"
     return None
 
 
@@ -45,16 +45,16 @@ def make_drafter(model: Model, context: Context, layout: ContextOptions, options
     drafted, or cannot be. Raises ModelLoadError for a draft model that does not fit."""
     if not options.spec_types:
         return None
-    if not context.can_cut:
+    if not context.can_truncate:
         _log.warning("this model's memory cannot take back a wrong guess: no tokens are guessed ahead")
         return None
     drafters: list[Drafter] = []
     for spec_type in options.spec_types:
         if spec_type == "ngram":
-            drafters.append(PromptLookup(context.n_sequences, options.ngram_size, options.ngram_draft))
+            drafters.append(NgramDrafter(context.n_sequences, options.ngram_size, options.ngram_draft))
         else:
             drafters.append(_draft_model(model, context, layout, options))
-    return drafters[0] if len(drafters) == 1 else FirstOf(drafters)
+    return drafters[0] if len(drafters) == 1 else ChainedDrafter(drafters)
 
 
 def _draft_model(model: Model, context: Context, layout: ContextOptions, options: SpeculationOptions) -> DraftModel:
@@ -77,6 +77,6 @@ def _draft_model(model: Model, context: Context, layout: ContextOptions, options
             cache_type_v=options.draft_cache_type_v,
         ),
     )
-    if not draft_context.can_cut:
+    if not draft_context.can_truncate:
         raise ModelLoadError("the draft model's memory cannot take back a wrong guess")
     return DraftModel(draft_context, min(model.vocab.n_tokens, draft.vocab.n_tokens), options)

@@ -11,23 +11,23 @@ MODEL = "any"
 """The server has one model, whatever it is asked for."""
 
 
-def client_of(server: str, base: str = "/v1", key: str = "none") -> openai.OpenAI:
+def openai_client(server: str, base: str = "/v1", key: str = "none") -> openai.OpenAI:
     """Returns a client that does not try again what failed."""
     return openai.OpenAI(base_url=server + base, api_key=key, max_retries=0, timeout=SECONDS)
 
 
-def async_client_of(server: str) -> openai.AsyncOpenAI:
+def async_openai_client(server: str) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="none", max_retries=0, timeout=SECONDS)
 
 
 def complete(server: str, **options: Any) -> Completion:
     """Returns a short completion that is the same each time, unless `options` say otherwise."""
     asked: dict[str, Any] = {"model": MODEL, "prompt": STORY, "max_tokens": 8, "temperature": 0} | options
-    completion: Completion = client_of(server).completions.create(**asked)
+    completion: Completion = openai_client(server).completions.create(**asked)
     return completion
 
 
-def usage_of(completion: Any) -> tuple[int, int]:
+def checked_usage(completion: Any) -> tuple[int, int]:
     """Returns the tokens of the prompt and of the choices, after a look at their sum."""
     usage = completion.usage
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens

@@ -9,7 +9,7 @@ import pytest
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, Field
 
-from tests.clients.openai_clients import MODEL, async_client_of, client_of, usage_of
+from tests.clients.openai_clients import MODEL, async_openai_client, checked_usage, openai_client
 from tests.conftest import running_server
 from tests.server.asking import post
 
@@ -19,13 +19,15 @@ TELL: Any = [{"role": "user", "content": "Tell me a story."}]
 def chat(server: str, **options: Any) -> ChatCompletion:
     """Returns a short answer that is the same each time, unless `options` say otherwise."""
     asked: dict[str, Any] = {"model": MODEL, "messages": TELL, "max_tokens": 8, "temperature": 0} | options
-    answer: ChatCompletion = client_of(server).chat.completions.create(**asked)
+    answer: ChatCompletion = openai_client(server).chat.completions.create(**asked)
     return answer
 
 
 @pytest.mark.parametrize("base", ["/v1", "", "/"])
 def test_a_chat_is_answered_with_and_without_the_prefix(server: str, base: str) -> None:
-    answer = client_of(server, base).chat.completions.create(model=MODEL, messages=TELL, max_tokens=8, temperature=0)
+    answer = openai_client(server, base).chat.completions.create(
+        model=MODEL, messages=TELL, max_tokens=8, temperature=0
+    )
     assert (answer.object, answer.model) == ("chat.completion", "bundled")
     assert answer.id.startswith("chatcmpl-")
     assert answer.system_fingerprint
@@ -40,7 +42,7 @@ def test_prompt_is_what_the_template_makes_of_the_chat(server: str) -> None:
     assert prompt == "<|im_start|>user\nTell me a story.<|im_end|>\n<|im_start|>assistant\n"
     tokens = post(server, {"content": prompt}, "/tokenize").json()["tokens"]
     answer = chat(server)
-    assert usage_of(answer) == (len(tokens), 8)
+    assert checked_usage(answer) == (len(tokens), 8)
     native = post(server, {"prompt": tokens, "n_predict": 8, "temperature": 0, "repeat_penalty": 1}).json()
     assert answer.choices[0].message.content == native["content"]
 
@@ -56,7 +58,7 @@ def test_cached_tokens_are_told(server: str) -> None:
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 def test_limit_has_two_names(server: str, name: str) -> None:
     answer = chat(server, **{"max_tokens": None, name: 3})
-    assert usage_of(answer)[1] == 3
+    assert checked_usage(answer)[1] == 3
 
 
 def test_choices_differ_and_come_out_the_same_with_a_seed(server: str) -> None:
@@ -120,7 +122,7 @@ def test_stream_is_the_whole_in_pieces(server: str) -> None:
     whole = chat(server, n=2, temperature=1, seed=3, logprobs=True, top_logprobs=1)
     contents, tokens = ["", ""], [0, 0]
     reasons: list[str | None] = [None, None]
-    stream = client_of(server).chat.completions.create(
+    stream = openai_client(server).chat.completions.create(
         model=MODEL, messages=TELL, max_tokens=8, n=2, temperature=1, seed=3, logprobs=True, top_logprobs=1, stream=True
     )
     roles = []
@@ -136,11 +138,11 @@ def test_stream_is_the_whole_in_pieces(server: str) -> None:
 
 
 def test_stream_ends_with_the_usage_that_was_asked_for(server: str) -> None:
-    *_, before, last = client_of(server).chat.completions.create(
+    *_, before, last = openai_client(server).chat.completions.create(
         model=MODEL, messages=TELL, max_tokens=5, stream=True, stream_options={"include_usage": True}
     )
     assert last.choices == []
-    assert usage_of(last)[1] == 5
+    assert checked_usage(last)[1] == 5
     assert before.choices[0].finish_reason == "length"
     assert before.choices[0].delta.content is None
 
@@ -153,7 +155,7 @@ def test_async_client_streams_several_chats_at_once(server: str) -> None:
         return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
 
     async def ask() -> list[str]:
-        async with async_client_of(server) as client:
+        async with async_openai_client(server) as client:
             return await asyncio.gather(*(content(client, seed) for seed in range(6)))
 
     together = asyncio.run(ask())
@@ -168,7 +170,7 @@ class Cat(BaseModel):
 
 
 def test_answer_is_parsed_to_a_pydantic_model(server: str) -> None:
-    answer = client_of(server).chat.completions.parse(
+    answer = openai_client(server).chat.completions.parse(
         model=MODEL, messages=TELL, max_tokens=100, temperature=1, response_format=Cat
     )
     cat = answer.choices[0].message.parsed
@@ -212,7 +214,7 @@ def test_thoughts_are_told_apart_from_the_answer(thinker: str) -> None:
 
 def test_thoughts_are_told_apart_in_a_stream(thinker: str) -> None:
     reasoning = content = ""
-    stream = client_of(thinker).chat.completions.create(
+    stream = openai_client(thinker).chat.completions.create(
         model=MODEL, messages=TELL, max_tokens=60, stream=True, extra_body=THOUGHT
     )
     for chunk in stream:
@@ -260,18 +262,18 @@ def test_system_prompt_of_the_server_opens_chats_that_have_none(tmp_path: Path) 
         with_it = [{"role": "system", "content": "You are a bear."}, *TELL]
         prompt = post(url, {"messages": with_it}, "/apply-template").json()["prompt"]
         tokens = post(url, {"content": prompt}, "/tokenize").json()["tokens"]
-        assert usage_of(chat(url))[0] == usage_of(chat(url, messages=with_it))[0] == len(tokens)
+        assert checked_usage(chat(url))[0] == checked_usage(chat(url, messages=with_it))[0] == len(tokens)
 
 
 def test_system_prompt_of_a_request_opens_its_own_chat_too(tmp_path: Path) -> None:
     with running_server(tmp_path) as url:
-        plain = usage_of(chat(url))[0]
-        first = usage_of(chat(url, extra_body={"system_prompt": "You are a bear."}))[0]
-        assert first == usage_of(chat(url))[0] > plain
+        plain = checked_usage(chat(url))[0]
+        first = checked_usage(chat(url, extra_body={"system_prompt": "You are a bear."}))[0]
+        assert first == checked_usage(chat(url))[0] > plain
 
 
 def test_stream_without_a_token_says_whose_it_is(server: str) -> None:
-    first, last = client_of(server).chat.completions.create(model=MODEL, messages=TELL, max_tokens=0, stream=True)
+    first, last = openai_client(server).chat.completions.create(model=MODEL, messages=TELL, max_tokens=0, stream=True)
     assert first.choices[0].delta.role == "assistant"
     assert last.choices[0].finish_reason == "length"
 

@@ -5,13 +5,13 @@ from typing import Any
 import openai
 import pytest
 
-from tests.clients.openai_clients import MODEL, STORY, client_of, complete, usage_of
+from tests.clients.openai_clients import MODEL, STORY, checked_usage, complete, openai_client
 from tests.server.asking import post
 
 
 @pytest.mark.parametrize("base", ["/v1", "", "/"])
 def test_a_completion_comes_with_and_without_the_prefix(server: str, base: str) -> None:
-    completion = client_of(server, base).completions.create(model=MODEL, prompt=STORY, max_tokens=8, temperature=0)
+    completion = openai_client(server, base).completions.create(model=MODEL, prompt=STORY, max_tokens=8, temperature=0)
     assert completion.object == "text_completion"
     assert completion.id.startswith("cmpl-")
     assert completion.choices[0].text == complete(server).choices[0].text != ""
@@ -28,7 +28,7 @@ def test_it_echoes_the_real_name_of_the_model(server: str) -> None:
 
 
 def test_without_a_limit_there_are_sixteen_tokens(server: str) -> None:
-    assert usage_of(complete(server, max_tokens=None)) == (4, 16)
+    assert checked_usage(complete(server, max_tokens=None)) == (4, 16)
 
 
 def test_text_is_the_same_as_the_native_endpoint_has_it(server: str) -> None:
@@ -49,7 +49,7 @@ def test_several_prompts_get_their_choices_in_order(server: str) -> None:
     beginnings = [STORY, STORY, "The dog", "The dog"]
     for choice, beginning in zip(completion.choices, beginnings, strict=True):
         assert choice.text.startswith(beginning)
-    assert usage_of(completion) == (6, 32)
+    assert checked_usage(completion) == (6, 32)
 
 
 def test_prompt_of_tokens_is_echoed_as_text(server: str) -> None:
@@ -83,7 +83,7 @@ def test_best_of_returns_the_most_likely_choices(server: str) -> None:
     expected = sorted(every.choices, key=mean, reverse=True)[:2]
     assert [choice.text for choice in best.choices] == [choice.text for choice in expected]
     assert [choice.index for choice in best.choices] == [0, 1]
-    assert usage_of(best) == (4, 36)
+    assert checked_usage(best) == (4, 36)
 
 
 def test_best_of_below_n_is_refused(server: str) -> None:
@@ -112,7 +112,7 @@ def test_stream_is_the_whole_in_pieces(server: str) -> None:
     whole = complete(server, **options)
     texts = ["", "", "", ""]
     reasons: list[str | None] = [None] * 4
-    for chunk in client_of(server).completions.create(model=MODEL, max_tokens=8, stream=True, **options):
+    for chunk in openai_client(server).completions.create(model=MODEL, max_tokens=8, stream=True, **options):
         assert chunk.usage is None
         choice = chunk.choices[0]
         texts[choice.index] += choice.text
@@ -124,7 +124,7 @@ def test_stream_is_the_whole_in_pieces(server: str) -> None:
 def test_logprobs_of_a_stream_go_on_where_they_were(server: str) -> None:
     whole = complete(server, logprobs=1).choices[0].logprobs
     assert whole
-    chunks = client_of(server).completions.create(
+    chunks = openai_client(server).completions.create(
         model=MODEL, prompt=STORY, max_tokens=8, temperature=0, logprobs=1, stream=True
     )
     pieces = [chunk.choices[0].logprobs for chunk in chunks if chunk.choices[0].logprobs]
@@ -133,11 +133,11 @@ def test_logprobs_of_a_stream_go_on_where_they_were(server: str) -> None:
 
 
 def test_stream_ends_with_the_usage_that_was_asked_for(server: str) -> None:
-    *_, last = client_of(server).completions.create(
+    *_, last = openai_client(server).completions.create(
         model=MODEL, prompt=STORY, max_tokens=5, stream=True, stream_options={"include_usage": True}
     )
     assert last.choices == []
-    assert usage_of(last) == (4, 5)
+    assert checked_usage(last) == (4, 5)
 
 
 def test_raw_stream_ends_with_done(server: str) -> None:

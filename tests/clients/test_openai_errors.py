@@ -7,9 +7,9 @@ from typing import Any
 import openai
 import pytest
 
-from tests.clients.openai_clients import MODEL, STORY, client_of, complete
+from tests.clients.openai_clients import MODEL, STORY, complete, openai_client
 from tests.conftest import running_server
-from tests.server.asking import begun_stream, post
+from tests.server.asking import open_stream, post
 from tests.server.program import SLOW_PROGRAM, running
 
 
@@ -39,23 +39,23 @@ def test_prompt_that_is_too_long_has_the_code_that_clients_look_for(server: str)
 @pytest.mark.parametrize("base", ["", "/v1"])
 def test_wrong_key_is_an_authentication_error(guarded: str, base: str) -> None:
     with pytest.raises(openai.AuthenticationError) as caught:
-        client_of(guarded, base, key="wrong").models.list()
+        openai_client(guarded, base, key="wrong").models.list()
     assert caught.value.code == "invalid_api_key"
 
 
 def test_unknown_model_is_not_found(server: str) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
-        client_of(server).models.retrieve("gpt/4")
+        openai_client(server).models.retrieve("gpt/4")
     assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
 
 
 def test_unknown_path_is_not_found(server: str) -> None:
     with pytest.raises(openai.NotFoundError, match="there is no endpoint at /v1/batches"):
-        client_of(server).batches.list()
+        openai_client(server).batches.list()
 
 
 def test_full_queue_is_a_rate_limit_that_says_when_to_come_back(guarded: str) -> None:
-    client = client_of(guarded, key="right")
+    client = openai_client(guarded, key="right")
     endless: dict[str, Any] = {"extra_body": {"ignore_eos": True, "n_predict": -1}, "stream": True}
     first = client.completions.create(model=MODEL, prompt=STORY, **endless)
     next(iter(first))
@@ -68,7 +68,7 @@ def test_full_queue_is_a_rate_limit_that_says_when_to_come_back(guarded: str) ->
 
 def test_more_answers_than_can_ever_be_taken_are_a_bad_request(guarded: str) -> None:
     with pytest.raises(openai.BadRequestError, match="n: expected at most 2 answers"):
-        client_of(guarded, key="right").completions.create(model=MODEL, prompt=STORY, n=3)
+        openai_client(guarded, key="right").completions.create(model=MODEL, prompt=STORY, n=3)
 
 
 def test_model_that_still_loads_is_unavailable(tmp_path: Path) -> None:
@@ -98,6 +98,6 @@ def test_native_endpoint_keeps_its_own_errors(server: str) -> None:
 
 
 def test_native_full_queue_is_still_unavailable(tmp_path: Path) -> None:
-    with running_server(tmp_path, "--parallel", "1", "--max-queue", "1") as url, begun_stream(url):
+    with running_server(tmp_path, "--parallel", "1", "--max-queue", "1") as url, open_stream(url):
         answer = post(url, {"prompt": [STORY, STORY], "n_predict": 1})
     assert answer.status_code == 503

@@ -8,7 +8,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionMessageFunctionToolCall
 
-from tests.clients.openai_clients import MODEL, client_of
+from tests.clients.openai_clients import MODEL, openai_client
 from tests.conftest import running_server
 from tests.server.asking import post
 
@@ -34,7 +34,7 @@ ASK: list[Any] = [{"role": "user", "content": "How is the weather?"}]
 
 def ask(server: str, **options: Any) -> ChatCompletion:
     asked: dict[str, Any] = {"messages": ASK, "tools": [WEATHER, TIME], "max_tokens": 200, "temperature": 1, "seed": 1}
-    answer: ChatCompletion = client_of(server).chat.completions.create(model=MODEL, **asked | options)
+    answer: ChatCompletion = openai_client(server).chat.completions.create(model=MODEL, **asked | options)
     return answer
 
 
@@ -91,7 +91,7 @@ def test_tools_are_described_to_the_model(server: str) -> None:
 
 
 def test_calls_are_streamed_piece_by_piece(server: str) -> None:
-    stream = client_of(server).chat.completions.create(
+    stream = openai_client(server).chat.completions.create(
         model=MODEL, messages=ASK, tools=[WEATHER], tool_choice="required", parallel_tool_calls=False, stream=True
     )
     names, ids, arguments, reason, content = [], [], [], None, ""
@@ -115,7 +115,7 @@ def test_call_that_a_stop_string_cuts_off_is_not_one_to_carry_out(server: str) -
     answer = ask(server, **options)
     assert the_call(answer).function.arguments.endswith('"')
     assert answer.choices[0].finish_reason == "stop"
-    *_, last = client_of(server).chat.completions.create(model=MODEL, messages=ASK, stream=True, **options)
+    *_, last = openai_client(server).chat.completions.create(model=MODEL, messages=ASK, stream=True, **options)
     assert last.choices[0].finish_reason == "stop"
 
 
@@ -144,7 +144,7 @@ def test_what_a_tool_says_goes_back_in(server: str) -> None:
 
 def test_strict_tool_of_a_helper_is_parsed(server: str) -> None:
     strict: Any = {**WEATHER, "function": {**WEATHER["function"], "strict": True}}
-    answer = client_of(server).chat.completions.parse(
+    answer = openai_client(server).chat.completions.parse(
         model=MODEL, messages=ASK, tools=[strict], tool_choice="required", parallel_tool_calls=False, max_tokens=200
     )
     calls = answer.choices[0].message.tool_calls

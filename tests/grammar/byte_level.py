@@ -18,7 +18,7 @@ VOCABULARY = GrammarVocabulary(
 COMPILER = GrammarCompiler(VOCABULARY)
 
 
-def compiled(text: str, kind: Kind = "gbnf") -> CompiledGrammar:
+def compile_grammar(text: str, kind: Kind = "gbnf") -> CompiledGrammar:
     return COMPILER.compile(GrammarSource(kind, text))
 
 

@@ -10,7 +10,7 @@ from grammar.errors import GrammarError
 from grammar.matcher import CompiledGrammar, Matcher
 from grammar.source import GrammarSource
 from grammar.vocabulary import GrammarVocabulary
-from tests.grammar.byte_level import END, THINK, UNTHINK, compiled, feed, matches
+from tests.grammar.byte_level import END, THINK, UNTHINK, compile_grammar, feed, matches
 
 CALL = 259
 VOCABULARY = GrammarVocabulary(
@@ -50,7 +50,7 @@ def turn(**members: Any) -> str:
 
 
 def grammar(**members: Any) -> CompiledGrammar:
-    return compiled(turn(**members), "turn")
+    return compile_grammar(turn(**members), "turn")
 
 
 def with_tokens(**members: Any) -> Matcher:

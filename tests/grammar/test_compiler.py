@@ -24,7 +24,7 @@ def test_the_same_text_of_another_kind_is_another_grammar() -> None:
 
 
 def test_the_least_recently_used_grammar_is_forgotten_first() -> None:
-    compiler = GrammarCompiler(VOCABULARY, n_cached=2)
+    compiler = GrammarCompiler(VOCABULARY, max_cached=2)
     a, b = compiler.compile(choice("a")), compiler.compile(choice("b"))
     compiler.compile(choice("a"))
     compiler.compile(choice("c"))
@@ -42,7 +42,7 @@ def test_threads_that_ask_for_one_grammar_get_the_same() -> None:
 
 
 def test_a_grammar_that_is_wrong_is_wrong_each_time() -> None:
-    compiler = GrammarCompiler(VOCABULARY, n_cached=1)
+    compiler = GrammarCompiler(VOCABULARY, max_cached=1)
     good = compiler.compile(choice("a"))
     for _ in range(2):
         with pytest.raises(GrammarError, match="has no rule 'root'"):

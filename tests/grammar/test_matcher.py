@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from grammar.compiler import GrammarCompiler
 from grammar.errors import GrammarError
-from grammar.matcher import MAX_FORCED, Matcher
+from grammar.matcher import MAX_FORCED_TOKENS, Matcher
 from grammar.source import GrammarSource
 from grammar.vocabulary import GrammarVocabulary
-from tests.grammar.byte_level import END, THINK, VOCABULARY, compiled, feed
+from tests.grammar.byte_level import END, THINK, VOCABULARY, compile_grammar, feed
 
 JSON = '{"type": "object", "properties": {"a": {"type": "array", "items": {"type": "integer"}}, "b": {}}}'
 
@@ -33,7 +33,7 @@ def gbnf(compiler: GrammarCompiler, text: str) -> Matcher:
 @given(st.integers(0, 2**32))
 def test_the_mask_agrees_with_what_is_allowed_and_accepted(seed: int) -> None:
     rnd = random.Random(seed)
-    matcher, other = compiled(JSON, "json_schema").matcher(), compiled(JSON, "json_schema").matcher()
+    matcher, other = compile_grammar(JSON, "json_schema").matcher(), compile_grammar(JSON, "json_schema").matcher()
     for _ in range(30):
         tokens = [t for t in range(VOCABULARY.n_tokens) if other.allows(t)]
         assert tokens == allowed(matcher) == [t for t in range(VOCABULARY.n_tokens) if matcher.allows(t)]
@@ -46,46 +46,46 @@ def test_the_mask_agrees_with_what_is_allowed_and_accepted(seed: int) -> None:
 
 
 def test_a_mask_is_dear_only_where_text_may_come_and_the_one_before_took_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    grammar = compiled('root ::= [a-z]{3} "=" .*')
+    grammar = compile_grammar('root ::= [a-z]{3} "=" .*')
     for seconds, is_dear in ((0.0, [False, True, True, False, False]), (9.0, [False] * 5)):
-        monkeypatch.setattr("grammar.matcher._DEAR", seconds)
-        monkeypatch.setattr("grammar.matcher._MOST", 0.05)
+        monkeypatch.setattr("grammar.matcher.SLOW_MASK_SECONDS", seconds)
+        monkeypatch.setattr("grammar.matcher.LARGE_MASK_MIN_SHARE", 0.05)
         matcher = grammar.matcher()
         seen = []
         for token in b"ab":
-            seen.append(matcher.is_dear)
+            seen.append(matcher.is_mask_expensive)
             matcher.mask()
-            assert not matcher.is_dear
+            assert not matcher.is_mask_expensive
             matcher.accept(token)
-        seen.append(matcher.is_dear)
+        seen.append(matcher.is_mask_expensive)
         matcher.accept(ord("c"))
-        seen.append(matcher.is_dear)
-        assert matcher.forced() == [ord("=")]
-        seen.append(matcher.is_dear)
+        seen.append(matcher.is_mask_expensive)
+        assert matcher.forced_tokens() == [ord("=")]
+        seen.append(matcher.is_mask_expensive)
         assert seen == is_dear
 
 
 def test_what_is_dear_is_computed_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grammar.matcher._DEAR", 0.0)
-    matcher = compiled("root ::= .*").matcher()
+    monkeypatch.setattr("grammar.matcher.SLOW_MASK_SECONDS", 0.0)
+    matcher = compile_grammar("root ::= .*").matcher()
     seen = []
     for _ in range(40):
-        seen.append(matcher.is_dear)
-        if not matcher.is_dear:
+        seen.append(matcher.is_mask_expensive)
+        if not matcher.is_mask_expensive:
             matcher.mask()
         matcher.accept(ord("x"))
     assert seen == [False, *[True] * 15, False, *[True] * 15, False, *[True] * 7]
 
 
 def test_the_mask_has_a_bit_for_each_token_and_no_other() -> None:
-    matcher = compiled("root ::= .*").matcher()
+    matcher = compile_grammar("root ::= .*").matcher()
     assert matcher.mask().dtype == np.uint32
     assert len(matcher.mask()) == -(-VOCABULARY.n_tokens // 32)
     assert max(allowed(matcher)) < VOCABULARY.n_tokens
 
 
 def test_an_end_is_allowed_exactly_where_the_grammar_may_end() -> None:
-    matcher = compiled('root ::= "a" "b"?').matcher()
+    matcher = compile_grammar('root ::= "a" "b"?').matcher()
     assert (matcher.may_end, matcher.is_over, matcher.allows(END)) == (False, False, False)
     matcher.accept(ord("a"))
     assert (matcher.may_end, matcher.is_over, matcher.allows(END)) == (True, False, True)
@@ -94,7 +94,7 @@ def test_an_end_is_allowed_exactly_where_the_grammar_may_end() -> None:
 
 
 def test_a_grammar_may_be_over_before_it_begins() -> None:
-    assert compiled('root ::= ""').matcher().is_over
+    assert compile_grammar('root ::= ""').matcher().is_over
 
 
 @pytest.mark.parametrize("end", [2, 3])
@@ -117,19 +117,19 @@ def test_a_vocabulary_needs_no_end_of_generation(n_tokens: int) -> None:
 
 
 def test_a_token_that_does_not_match_is_an_error() -> None:
-    matcher = compiled('root ::= "a"').matcher()
+    matcher = compile_grammar('root ::= "a"').matcher()
     with pytest.raises(GrammarError, match="token 98 does not match the grammar"):
         matcher.accept(98)
 
 
 def test_a_token_outside_the_vocabulary_is_not_allowed() -> None:
-    matcher = compiled("root ::= .*").matcher()
+    matcher = compile_grammar("root ::= .*").matcher()
     assert not matcher.allows(-1)
     assert not matcher.allows(VOCABULARY.n_tokens)
 
 
 def test_matchers_of_one_grammar_do_not_meet() -> None:
-    grammar = compiled('root ::= "ab" | "cd"')
+    grammar = compile_grammar('root ::= "ab" | "cd"')
     one, other = grammar.matcher(), grammar.matcher()
     one.accept(ord("a"))
     assert allowed(one) == [ord("b")]
@@ -150,54 +150,56 @@ def test_tokens_that_print_the_same_are_allowed_together() -> None:
 
 
 def test_tokens_are_forced_as_far_as_there_is_one_way() -> None:
-    matcher = compiled('root ::= "name: " ("x" | "y") "."').matcher()
-    assert bytes(matcher.forced()) == b"name: "
+    matcher = compile_grammar('root ::= "name: " ("x" | "y") "."').matcher()
+    assert bytes(matcher.forced_tokens()) == b"name: "
     assert feed(matcher, "name: ")
-    assert matcher.forced() == []
+    assert matcher.forced_tokens() == []
     matcher.accept(ord("x"))
-    assert bytes(matcher.forced()) == b"."
+    assert bytes(matcher.forced_tokens()) == b"."
 
 
 def test_looking_ahead_for_forced_tokens_moves_nothing() -> None:
-    matcher = compiled('root ::= "abc"').matcher()
-    matcher.forced()
+    matcher = compile_grammar('root ::= "abc"').matcher()
+    matcher.forced_tokens()
     assert allowed(matcher) == [ord("a")]
     assert feed(matcher, "abc")
 
 
 def test_bytes_that_may_be_cut_otherwise_force_no_token() -> None:
     matcher = gbnf(words("a", "b", "ab", "c"), 'root ::= "abc"')
-    assert matcher.forced() == []
+    assert matcher.forced_tokens() == []
     matcher.accept(0)
-    assert matcher.forced() == [1, 3]
+    assert matcher.forced_tokens() == [1, 3]
 
 
 def test_nothing_is_forced_where_the_grammar_may_end() -> None:
-    matcher = compiled('root ::= "a" ("b" "c")?').matcher()
-    assert bytes(matcher.forced()) == b"a"
+    matcher = compile_grammar('root ::= "a" ("b" "c")?').matcher()
+    assert bytes(matcher.forced_tokens()) == b"a"
     matcher.accept(ord("a"))
-    assert matcher.forced() == []
+    assert matcher.forced_tokens() == []
     matcher.accept(ord("b"))
-    assert bytes(matcher.forced()) == b"c"
+    assert bytes(matcher.forced_tokens()) == b"c"
 
 
 def test_special_tokens_can_be_forced() -> None:
-    assert compiled("root ::= <think> [a-z]").matcher().forced() == [THINK]
+    assert compile_grammar("root ::= <think> [a-z]").matcher().forced_tokens() == [THINK]
 
 
 def test_no_more_tokens_are_forced_than_the_limit() -> None:
-    assert len(compiled('root ::= "a"{1000}').matcher().forced()) == MAX_FORCED
-    assert len(compiled('root ::= "a"{1000}').matcher().forced(MAX_FORCED + 1)) == MAX_FORCED
-    assert len(compiled('root ::= "a"{1000}').matcher().forced(7)) == 7
+    assert len(compile_grammar('root ::= "a"{1000}').matcher().forced_tokens()) == MAX_FORCED_TOKENS
+    assert (
+        len(compile_grammar('root ::= "a"{1000}').matcher().forced_tokens(MAX_FORCED_TOKENS + 1)) == MAX_FORCED_TOKENS
+    )
+    assert len(compile_grammar('root ::= "a"{1000}').matcher().forced_tokens(7)) == 7
 
 
 def test_tokens_before_a_dead_end_are_forced() -> None:
     matcher = gbnf(words("a", "b"), 'root ::= "abc"')
-    assert matcher.forced() == [0, 1]
+    assert matcher.forced_tokens() == [0, 1]
     matcher.accept(0)
     matcher.accept(1)
     with pytest.raises(GrammarError, match="no token that the grammar could go on with"):
-        matcher.forced()
+        matcher.forced_tokens()
 
 
 def test_a_grammar_that_the_vocabulary_cannot_spell_is_refused() -> None:

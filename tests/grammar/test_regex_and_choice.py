@@ -3,7 +3,7 @@ import json
 import pytest
 
 from grammar.errors import GrammarError
-from tests.grammar.byte_level import compiled, matches
+from tests.grammar.byte_level import compile_grammar, matches
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from tests.grammar.byte_level import compiled, matches
     ],
 )
 def test_a_regular_expression_matches_all_of_a_text(expression: str, matching: list[str], others: list[str]) -> None:
-    grammar = compiled(expression, "regex")
+    grammar = compile_grammar(expression, "regex")
     assert [text for text in [*matching, *others] if matches(grammar, text)] == matching
 
 
@@ -44,14 +44,14 @@ def test_a_regular_expression_matches_all_of_a_text(expression: str, matching: l
 )
 def test_what_is_wrong_with_a_regular_expression_is_told(expression: str, message: str) -> None:
     with pytest.raises(GrammarError) as caught:
-        compiled(expression, "regex")
+        compile_grammar(expression, "regex")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_choice_matches_each_of_its_strings() -> None:
     options = ["yes", "no", "no way", 'a "quoted" / \\ thing\n', "é漢😀"]
-    grammar = compiled(json.dumps(options), "choice")
+    grammar = compile_grammar(json.dumps(options), "choice")
     assert [text for text in [*options, "", "ye", "no w", "yesno"] if matches(grammar, text)] == options
 
 
@@ -69,5 +69,5 @@ def test_a_choice_matches_each_of_its_strings() -> None:
 )
 def test_what_is_wrong_with_a_choice_is_told(text: str, message: str) -> None:
     with pytest.raises(GrammarError) as caught:
-        compiled(text, "choice")
+        compile_grammar(text, "choice")
     assert str(caught.value).startswith(message)

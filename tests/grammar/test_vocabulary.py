@@ -42,7 +42,7 @@ def vocab(request: pytest.FixtureRequest) -> Vocab:
 @pytest.fixture(scope="session")
 def compiler(vocab: Vocab) -> GrammarCompiler:
     special = [token for token in range(vocab.n_tokens) if vocab.is_control(token)]
-    pieces = [vocab.text_of(token) for token in range(vocab.n_tokens)]
+    pieces = [vocab.output_bytes(token) for token in range(vocab.n_tokens)]
     texts = {vocab.piece(token).decode(): token for token in special}
     return GrammarCompiler(GrammarVocabulary(pieces, special, vocab.end_of_generation, texts))
 
@@ -79,7 +79,7 @@ def test_exactly_the_tokens_that_are_text_match_any_text(vocab: Vocab, compiler:
     for token in range(vocab.n_tokens):
         if token in vocab.end_of_generation:
             assert bits[token]
-        elif not (piece := vocab.text_of(token)):
+        elif not (piece := vocab.output_bytes(token)):
             assert not bits[token], token
         elif is_text(piece.decode):
             assert bits[token], (token, piece)
@@ -99,7 +99,7 @@ def test_a_special_token_can_be_named_by_its_text(vocab: Vocab, compiler: Gramma
         if vocab.is_control(t) and t not in vocab.end_of_generation and vocab.piece(t).startswith(b"<")
     )
     matcher = compiler.compile(GrammarSource("gbnf", f'root ::= {vocab.piece(special).decode()} "a"')).matcher()
-    assert matcher.forced()[:1] == [special]
+    assert matcher.forced_tokens()[:1] == [special]
 
 
 @pytest.mark.parametrize("case", sorted(path.stem for path in CASES.glob("*.gbnf")))

@@ -10,7 +10,7 @@ CHATML = "{% for message in messages %}<|im_start|>{{ message.role }}{% endfor %
 TOKENS = ["<s>", "</s>", "once", "upon", "<|im_start|>", "<|im_end|>"]
 
 
-def fill(writer: GGUFWriter) -> None:
+def add_metadata(writer: GGUFWriter) -> None:
     """Writes what a small model says of itself."""
     writer.add_name("Tiny")
     writer.add_size_label("2K")
@@ -27,13 +27,13 @@ def fill(writer: GGUFWriter) -> None:
     writer.add_chat_template(CHATML)
 
 
-def fill_with_nothing(writer: GGUFWriter) -> None:
+def add_no_metadata(writer: GGUFWriter) -> None:
     """Leaves the metadata with the architecture alone."""
 
 
 def write_gguf(
     path: Path,
-    metadata: Callable[[GGUFWriter], None] = fill,
+    metadata: Callable[[GGUFWriter], None] = add_metadata,
     n_tensors: int = 2,
     tensors_in_part: int = 0,
 ) -> Path:

@@ -25,8 +25,8 @@ class HubServer(ThreadingHTTPServer):
         self.token: str | None = None
         """The token that requests must bear."""
         self.gated = False
-        self.fails_with: int | None = None
-        self.cuts_off: set[str] = set()
+        self.error_status: int | None = None
+        self.interrupted_files: set[str] = set()
         """Files of which the next download breaks off in the middle."""
         self.downloads: list[tuple[str, str | None]] = []
         """The name, and the range that was asked for, of each download."""
@@ -37,7 +37,7 @@ class HubServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(files: dict[str, bytes]) -> Iterator[HubServer]:
+def serve_files(files: dict[str, bytes]) -> Iterator[HubServer]:
     with HubServer(files) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -53,8 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        if self.server.fails_with is not None:
-            self._refuse(self.server.fails_with, "")
+        if self.server.error_status is not None:
+            self._refuse(self.server.error_status, "")
         elif self.server.token not in (None, self.headers.get("Authorization", "").removeprefix("Bearer ")):
             self._refuse(401, "RepoNotFound")
         elif self.path == "/api/models/tiny/stories":
@@ -83,9 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.server.downloads.append((name, wanted))
         if wanted is None:
-            self._answer(200, data, headers, cut_off=name in self.server.cuts_off)
+            self._answer(200, data, headers, cut_off=name in self.server.interrupted_files)
             if self.command == "GET":
-                self.server.cuts_off.discard(name)
+                self.server.interrupted_files.discard(name)
         else:
             start = int(wanted.removeprefix("bytes=").split("-")[0])
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"

@@ -40,13 +40,13 @@ def token_text(reader: GGUFReader, kind: str) -> str:
     return str(field(reader, "tokenizer.ggml.tokens")[field(reader, f"tokenizer.ggml.{kind}_token_id")])
 
 
-def tokens_of(llama: Llama, text: str) -> list[int]:
+def tokenize(llama: Llama, text: str) -> list[int]:
     tokens: list[int] = llama.tokenize(text.encode(), add_bos=False, special=True)
     return tokens
 
 
 def complete(llama: Llama, prompt: str | list[int], max_tokens: int) -> str:
-    tokens = tokens_of(llama, prompt) if isinstance(prompt, str) else prompt
+    tokens = tokenize(llama, prompt) if isinstance(prompt, str) else prompt
     completion = llama.create_completion(tokens, max_tokens=max_tokens, temperature=0.0)
     return str(cast("dict[str, Any]", completion)["choices"][0]["text"])
 
@@ -102,7 +102,7 @@ def test_gives_back_any_text_it_takes(llama: Llama, text: str) -> None:
 
 
 def test_reads_a_special_token_as_one_token(llama: Llama) -> None:
-    assert len(tokens_of(llama, "<|im_start|>")) == 1
+    assert len(tokenize(llama, "<|im_start|>")) == 1
 
 
 def test_tells_a_story_in_many_different_words(llama: Llama) -> None:
@@ -132,6 +132,6 @@ def test_fills_in_python(llama: Llama) -> None:
 
 
 def test_still_writes_at_the_end_of_its_context(llama: Llama) -> None:
-    tokens = tokens_of(llama, "Tom and Lily went to the park. They were happy to play there.\n" * 140)
-    prompt = tokens[:1900] + tokens_of(llama, "<|endoftext|>Once upon a time, there was a little")
+    tokens = tokenize(llama, "Tom and Lily went to the park. They were happy to play there.\n" * 140)
+    prompt = tokens[:1900] + tokenize(llama, "<|endoftext|>Once upon a time, there was a little")
     assert len(set(complete(llama, prompt, 40).split())) > 12

@@ -9,7 +9,7 @@ from models.errors import ModelFileError
 from models.gguf.contents import MAX_TENSORS, MAX_VALUES
 from models.gguf.values import MAX_STRING_BYTES, MAX_STRINGS
 from models.header import Header, SpecialToken, read_header
-from tests.models.gguf_files import CHATML, TOKENS, fill, fill_with_nothing, write_gguf
+from tests.models.gguf_files import CHATML, TOKENS, add_metadata, add_no_metadata, write_gguf
 
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -21,7 +21,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "model.gguf"
 
 
-def error_of(path: Path) -> str:
+def header_error(path: Path) -> str:
     """Returns why a header cannot be read, which is one line."""
     with pytest.raises(ModelFileError) as caught:
         read_header(path)
@@ -68,7 +68,7 @@ def test_a_header_says_what_the_model_is(path: Path) -> None:
 
 
 def test_what_a_model_does_not_say_is_none(path: Path) -> None:
-    header = read_header(write_gguf(path, fill_with_nothing))
+    header = read_header(write_gguf(path, add_no_metadata))
     assert (header.name, header.file_type, header.n_ctx_train, header.chat_template) == (None, None, None, None)
     assert header.special_tokens == ()
 
@@ -124,26 +124,26 @@ def test_a_real_vocabulary_alone_is_no_model(name: str) -> None:
     path = SHARED_DATA / f"ggml-vocab-{name}.gguf"
     if not path.exists():
         pytest.skip("the shared data is not here")
-    assert "holds a vocabulary only" in error_of(path)
+    assert "holds a vocabulary only" in header_error(path)
 
 
 def test_a_file_that_is_not_there(path: Path) -> None:
-    assert error_of(path) == f"{path} does not exist"
+    assert header_error(path) == f"{path} does not exist"
 
 
 def test_a_directory(tmp_path: Path) -> None:
     (tmp_path / "model.gguf").mkdir()
-    assert "is a directory, expected a GGUF file" in error_of(tmp_path / "model.gguf")
+    assert "is a directory, expected a GGUF file" in header_error(tmp_path / "model.gguf")
 
 
 def test_a_pipe_is_not_waited_for(path: Path) -> None:
     os.mkfifo(path)
-    assert "is not a regular file, expected a GGUF file" in error_of(path)
+    assert "is not a regular file, expected a GGUF file" in header_error(path)
 
 
 def test_an_empty_file(path: Path) -> None:
     path.touch()
-    assert "is empty, expected a GGUF file" in error_of(path)
+    assert "is empty, expected a GGUF file" in header_error(path)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_an_empty_file(path: Path) -> None:
 )
 def test_a_foreign_file_is_called_what_it_looks_like(path: Path, start: bytes, looks_like: str) -> None:
     path.write_bytes(start)
-    message = error_of(path)
+    message = header_error(path)
     assert "is not a GGUF file" in message
     assert looks_like in message
 
@@ -172,33 +172,33 @@ def test_a_big_endian_file(path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    assert "is a big-endian GGUF file, expected a little-endian one" in error_of(path)
+    assert "is a big-endian GGUF file, expected a little-endian one" in header_error(path)
 
 
 @pytest.mark.parametrize("version", [0, 1, 4])
 def test_an_unknown_version(path: Path, version: int) -> None:
     path.write_bytes(b"GGUF" + struct.pack("<IQQ", version, 0, 0))
-    assert f"has GGUF version {version}, expected 2 or 3" in error_of(path)
+    assert f"has GGUF version {version}, expected 2 or 3" in header_error(path)
 
 
 def test_a_file_without_its_last_tensor_names_both_sizes(path: Path) -> None:
     write_gguf(path, n_tensors=20)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    assert "is truncated: it has 41.9 kB of 83.7 kB, 41.9 kB are missing" in error_of(path)
+    assert "is truncated: it has 41.9 kB of 83.7 kB, 41.9 kB are missing" in header_error(path)
 
 
 def test_a_file_without_its_last_byte_is_truncated(path: Path) -> None:
     data = write_gguf(path).read_bytes()
     path.write_bytes(data[:-1])
-    assert "1 bytes are missing" in error_of(path)
+    assert "1 bytes are missing" in header_error(path)
 
 
 def test_a_file_that_ends_anywhere_in_its_header_is_truncated(path: Path) -> None:
     data = write_gguf(path).read_bytes()
     for length in range(4, data.index(b"blk.1.weight")):
         path.write_bytes(data[:length])
-        assert "is truncated" in error_of(path)
+        assert "is truncated" in header_error(path)
 
 
 def test_any_changed_byte_of_a_header_is_read_or_refused_in_a_sentence(path: Path) -> None:
@@ -240,7 +240,7 @@ def test_any_changed_byte_of_a_header_is_read_or_refused_in_a_sentence(path: Pat
 )
 def test_a_number_in_a_hostile_file_is_not_believed(path: Path, contents: bytes, reason: str) -> None:
     path.write_bytes(contents)
-    assert reason in error_of(path)
+    assert reason in header_error(path)
 
 
 def test_a_special_token_without_end_is_refused(path: Path) -> None:
@@ -248,23 +248,23 @@ def test_a_special_token_without_end_is_refused(path: Path) -> None:
         writer.add_token_list(["x" * (MAX_STRING_BYTES + 1)])
         writer.add_bos_token_id(0)
 
-    assert "bytes in a string, of at most" in error_of(write_gguf(path, metadata))
+    assert "bytes in a string, of at most" in header_error(write_gguf(path, metadata))
 
 
 def test_a_file_without_tensors_is_no_model(path: Path) -> None:
-    assert "holds a vocabulary only" in error_of(write_gguf(path, n_tensors=0))
+    assert "holds a vocabulary only" in header_error(write_gguf(path, n_tensors=0))
 
 
 @pytest.mark.parametrize(("kind", "words"), [("adapter", "a LoRA adapter"), ("mmproj", "a projector of images")])
 def test_a_companion_of_a_model_is_no_model(path: Path, kind: str, words: str) -> None:
-    message = error_of(write_gguf(path, lambda writer: writer.add_type(kind)))
+    message = header_error(write_gguf(path, lambda writer: writer.add_type(kind)))
     assert f"holds {words}" in message
     assert message.endswith("not a model")
 
 
 def test_a_file_without_an_architecture(path: Path) -> None:
     path.write_bytes(gguf(tensors=string(b"t") + struct.pack("<IQIQ", 1, 1, 0, 0), n_tensors=1) + bytes(64))
-    assert "does not say which architecture it has" in error_of(path)
+    assert "does not say which architecture it has" in header_error(path)
 
 
 def test_a_split_model_is_read_from_all_its_files(path: Path) -> None:
@@ -277,7 +277,7 @@ def test_a_split_model_is_read_from_all_its_files(path: Path) -> None:
 
 def test_a_later_part_of_a_split_model_asks_for_the_first(path: Path) -> None:
     first = write_gguf(path, n_tensors=5, tensors_in_part=2)
-    message = error_of(first.with_name("model-00002-of-00003.gguf"))
+    message = header_error(first.with_name("model-00002-of-00003.gguf"))
     assert message.endswith("is part 2 of 3 of a model, expected the first part, model-00001-of-00003.gguf")
 
 
@@ -285,32 +285,32 @@ def test_a_missing_part_is_named(path: Path) -> None:
     first = write_gguf(path, n_tensors=5, tensors_in_part=2)
     third = first.with_name("model-00003-of-00003.gguf")
     third.unlink()
-    assert error_of(first) == f"part 3 of 3 of the model is missing: {third}"
+    assert header_error(first) == f"part 3 of 3 of the model is missing: {third}"
 
 
 def test_a_truncated_part_is_named(path: Path) -> None:
     first = write_gguf(path, n_tensors=5, tensors_in_part=2)
     second = first.with_name("model-00002-of-00003.gguf")
     second.write_bytes(second.read_bytes()[:-100])
-    assert error_of(first).startswith(f"{second} is truncated")
+    assert header_error(first).startswith(f"{second} is truncated")
 
 
 def test_a_part_that_is_another_part_is_named(path: Path) -> None:
     first = write_gguf(path, n_tensors=5, tensors_in_part=2)
     second = first.with_name("model-00002-of-00003.gguf")
     second.write_bytes(first.with_name("model-00003-of-00003.gguf").read_bytes())
-    assert error_of(first) == f"{second} is part 3 of 3 of a model, expected part 2 of 3"
+    assert header_error(first) == f"{second} is part 3 of 3 of a model, expected part 2 of 3"
 
 
 def test_a_first_part_with_another_name_cannot_find_the_others(path: Path) -> None:
     first = write_gguf(path, n_tensors=5, tensors_in_part=2)
     renamed = first.rename(path.with_name("renamed.gguf"))
-    assert "its name is expected to end in -00001-of-00003.gguf" in error_of(renamed)
+    assert "its name is expected to end in -00001-of-00003.gguf" in header_error(renamed)
 
 
 def test_parts_with_other_tensors_than_announced(path: Path) -> None:
     def metadata(writer: GGUFWriter) -> None:
-        fill(writer)
+        add_metadata(writer)
         writer.add_int32("split.tensors.count", 9)
 
-    assert error_of(write_gguf(path, metadata)).endswith("hold 2 tensors, expected 9")
+    assert header_error(write_gguf(path, metadata)).endswith("hold 2 tensors, expected 9")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import HubError
-from tests.models.hub_server import HubServer, serving
+from tests.models.hub_server import HubServer, serve_files
 
 hub = pytest.importorskip("models.hub", reason="the extra `hub` is not installed", exc_type=ImportError)
 constants = pytest.importorskip("huggingface_hub.constants")
@@ -30,7 +30,7 @@ def use_hub(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 @pytest.fixture(autouse=True)
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """A hub with FILES, and an empty cache."""
-    with serving(dict(FILES)) as server:
+    with serve_files(dict(FILES)) as server:
         use_hub(monkeypatch, server.url)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
@@ -47,7 +47,7 @@ def fetch(
     return path
 
 
-def error_of(
+def fetch_error(
     repository: str = REPOSITORY, file: str | None = None, token: str | None = None, offline: bool = False
 ) -> str:
     """Returns why there is no model, which is one line."""
@@ -89,7 +89,7 @@ def test_all_parts_of_a_split_model_are_downloaded_and_the_first_is_returned() -
 
 def test_a_download_that_breaks_off_goes_on_where_it_was(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1500)
-    server.cuts_off.add("m-Q4_K_M.gguf")
+    server.interrupted_files.add("m-Q4_K_M.gguf")
     assert fetch().read_bytes() == FILES["m-Q4_K_M.gguf"]
     assert server.downloads == [("m-Q4_K_M.gguf", None), ("m-Q4_K_M.gguf", "bytes=4500-")]
 
@@ -101,38 +101,38 @@ def test_a_token_opens_a_private_repository(server: HubServer) -> None:
 
 def test_a_private_repository_without_a_token(server: HubServer) -> None:
     server.token = "hf_secret"
-    message = error_of()
+    message = fetch_error()
     assert message.startswith("tiny/stories is not on the hub, or it is private and needs a token")
     assert "--hf-token or HF_TOKEN" in message
 
 
 def test_a_repository_that_does_not_exist() -> None:
-    assert error_of("tiny/nothing").startswith("tiny/nothing is not on the hub, or it is private")
+    assert fetch_error("tiny/nothing").startswith("tiny/nothing is not on the hub, or it is private")
 
 
 def test_a_gated_repository(server: HubServer) -> None:
     server.gated = True
-    assert error_of().startswith("tiny/stories/m-Q4_K_M.gguf is gated on the hub: it needs its conditions accepted")
+    assert fetch_error().startswith("tiny/stories/m-Q4_K_M.gguf is gated on the hub: it needs its conditions accepted")
 
 
 def test_a_name_that_no_repository_can_have() -> None:
-    assert error_of("tiny/-stories-") == "tiny/-stories- cannot be a repository's name, expected USER/REPO"
+    assert fetch_error("tiny/-stories-") == "tiny/-stories- cannot be a repository's name, expected USER/REPO"
 
 
 def test_a_quantization_that_is_not_there() -> None:
-    assert error_of("tiny/stories:Q2_K") == (
+    assert fetch_error("tiny/stories:Q2_K") == (
         "tiny/stories has no model packed as Q2_K, only F16, Q4_K_M, Q8_0 (on the hub)"
     )
 
 
 def test_a_hub_in_trouble(server: HubServer) -> None:
-    server.fails_with = 500
-    assert error_of() == "the hub answers 500 for tiny/stories"
+    server.error_status = 500
+    assert fetch_error() == "the hub answers 500 for tiny/stories"
 
 
 @pytest.mark.usefixtures("no_network")
 def test_without_a_network_and_without_a_cache() -> None:
-    assert error_of() == "the hub cannot be reached for tiny/stories (ConnectError)"
+    assert fetch_error() == "the hub cannot be reached for tiny/stories (ConnectError)"
 
 
 def test_without_a_network_the_cache_serves(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -145,17 +145,17 @@ def test_without_a_network_the_cache_serves(monkeypatch: pytest.MonkeyPatch, cap
 
 def test_offline_the_cache_serves_and_the_hub_is_not_asked(server: HubServer) -> None:
     path = fetch()
-    server.fails_with = 500
+    server.error_status = 500
     assert fetch(offline=True) == path
 
 
 def test_offline_without_a_cache() -> None:
-    assert error_of(offline=True) == "tiny/stories is not in the local cache, and --offline allows no download"
+    assert fetch_error(offline=True) == "tiny/stories is not in the local cache, and --offline allows no download"
 
 
 def test_offline_with_another_quantization_in_the_cache() -> None:
     fetch()
-    assert error_of("tiny/stories:Q8_0", offline=True) == (
+    assert fetch_error("tiny/stories:Q8_0", offline=True) == (
         "tiny/stories has no model packed as Q8_0, only Q4_K_M (in the local cache)"
     )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from models.header import Header, SpecialToken
-from models.report import report
+from models.report import format_report
 
 HEADER = Header(
     path=Path("models/tiny.gguf"),
@@ -42,7 +42,7 @@ UNKNOWN = replace(
 
 
 def test_a_header_is_shown_as_one_aligned_block() -> None:
-    assert report(HEADER).splitlines() == [
+    assert format_report(HEADER).splitlines() == [
         "model           Tiny 4M",
         "file            models/tiny.gguf, 4.4 MB",
         "architecture    llama, 4.1 M parameters, Q8_0, 6 layers, 8 heads, 256 wide",
@@ -54,7 +54,7 @@ def test_a_header_is_shown_as_one_aligned_block() -> None:
 
 
 def test_what_a_header_does_not_say_is_said_to_be_unknown() -> None:
-    assert report(UNKNOWN).splitlines() == [
+    assert format_report(UNKNOWN).splitlines() == [
         "model           without a name",
         "file            models/tiny.gguf, 4.4 MB",
         "architecture    llama, 4.1 M parameters",
@@ -66,7 +66,7 @@ def test_what_a_header_does_not_say_is_said_to_be_unknown() -> None:
 
 
 def test_a_split_model_tells_its_number_of_files() -> None:
-    assert "4.4 MB in 3 files" in report(replace(HEADER, n_parts=3))
+    assert "4.4 MB in 3 files" in format_report(replace(HEADER, n_parts=3))
 
 
 @pytest.mark.parametrize(
@@ -78,33 +78,33 @@ def test_a_split_model_tells_its_number_of_files() -> None:
     ],
 )
 def test_a_template_is_called_by_its_family(template: str, shown: str) -> None:
-    assert f"chat template   {shown}\n" in report(replace(HEADER, chat_template=template))
+    assert f"chat template   {shown}\n" in format_report(replace(HEADER, chat_template=template))
 
 
 def test_no_line_is_longer_than_80_characters() -> None:
     tokens = tuple(SpecialToken(f"token {number}", number, f"<|token_{number}|>") for number in range(20))
     path = Path("/" + "/".join(["directory"] * 20) + "/tiny.gguf")
-    shown = report(replace(HEADER, name="long " * 40, path=path, special_tokens=tokens))
+    shown = format_report(replace(HEADER, name="long " * 40, path=path, special_tokens=tokens))
     assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_a_name_without_end_is_cut() -> None:
-    assert f"{'a' * 60}" in report(replace(HEADER, name="a" * 10**6))
-    assert len(report(replace(HEADER, name="a" * 10**6))) < 1000
+    assert f"{'a' * 60}" in format_report(replace(HEADER, name="a" * 10**6))
+    assert len(format_report(replace(HEADER, name="a" * 10**6))) < 1000
 
 
 def test_no_character_of_a_header_reaches_the_terminal_as_a_command() -> None:
-    shown = report(replace(HEADER, name="\x1b[2Jgone\n", architecture="\x07", tokenizer="\r"))
+    shown = format_report(replace(HEADER, name="\x1b[2Jgone\n", architecture="\x07", tokenizer="\r"))
     assert "\\x1b[2Jgone\\n" in shown
     assert shown.replace("\n", "").isprintable()
 
 
 def test_a_token_with_several_roles_is_shown_once() -> None:
     tokens = (SpecialToken("bos", 7, "<|end|>"), SpecialToken("eot", 8, "<|x|>"), SpecialToken("eos", 7, "<|end|>"))
-    shown = report(replace(HEADER, special_tokens=tokens))
+    shown = format_report(replace(HEADER, special_tokens=tokens))
     assert shown.endswith("special tokens  bos/eos 7 <|end|>, eot 8 <|x|>")
 
 
 def test_a_special_token_outside_the_vocabulary_is_shown_as_such() -> None:
     tokens = (SpecialToken("bos", 9999, None),)
-    assert "bos 9999 not in the vocabulary" in report(replace(HEADER, special_tokens=tokens))
+    assert "bos 9999 not in the vocabulary" in format_report(replace(HEADER, special_tokens=tokens))

@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 SECONDS = 60
 STORY = "Once upon a time"
-SAME_EACH_TIME = {"prompt": STORY, "n_predict": 8, "temperature": 0, "cache_prompt": False}
+DETERMINISTIC = {"prompt": STORY, "n_predict": 8, "temperature": 0, "cache_prompt": False}
 """A short completion, always computed in the same steps."""
 
 
@@ -25,14 +25,14 @@ def get(url: str) -> requests.Response:
 
 def complete(url: str, **fields: Any) -> Any:
     """Returns the answer to a completion that is the same each time, unless `fields` say otherwise."""
-    response = post(url, SAME_EACH_TIME | fields)
+    response = post(url, DETERMINISTIC | fields)
     assert response.status_code == 200, response.text
     return response.json()
 
 
 def stream(url: str, **fields: Any) -> list[Json]:
     """Returns the events of a completion as `complete` asks for it."""
-    response = post(url, SAME_EACH_TIME | {"stream": True} | fields)
+    response = post(url, DETERMINISTIC | {"stream": True} | fields)
     assert response.status_code == 200, response.text
     return list(events(response.content))
 
@@ -47,7 +47,7 @@ def events(body: bytes) -> Iterator[Json]:
 
 
 @contextmanager
-def begun_stream(url: str, client: requests.Session | None = None, **fields: Any) -> Iterator[bytes]:
+def open_stream(url: str, client: requests.Session | None = None, **fields: Any) -> Iterator[bytes]:
     """Gives the first event of a long stream that goes on meanwhile; its client, a new one if none is given, goes away
     at the end."""
     body = {"prompt": STORY, "n_predict": -1, "ignore_eos": True, "stream": True} | fields
@@ -57,11 +57,11 @@ def begun_stream(url: str, client: requests.Session | None = None, **fields: Any
         yield next(lines)
 
 
-def text_of(told: list[Json]) -> str:
-    return "".join(event["content"] for event in told)
+def joined_text(chunks: list[Json]) -> str:
+    return "".join(event["content"] for event in chunks)
 
 
-def error_of(response: requests.Response) -> Json:
+def get_error(response: requests.Response) -> Json:
     """Returns the error in an answer, after a look at its shape."""
     error: Json = response.json()["error"]
     assert error["code"] == response.status_code
@@ -73,7 +73,7 @@ def error_of(response: requests.Response) -> Json:
 def refusal(url: str, **fields: Any) -> str:
     """Returns the message with which a completion is refused as a bad request."""
     response = post(url, {"prompt": STORY, "n_predict": 1} | fields)
-    error = error_of(response)
+    error = get_error(response)
     assert (error["code"], error["type"]) == (400, "invalid_request_error")
     return str(error["message"])
 

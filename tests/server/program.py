@@ -41,17 +41,17 @@ class Program:
             self.process = subprocess.Popen(command, stdout=output, stderr=output, env=environment())
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self._log.read_text()
 
     def wait_for(self, words: str) -> str:
         """Returns the rest of the line that starts with `words`, after its time."""
         while time.monotonic() < self.started + SECONDS:
-            if found := re.search(rf"^\d\d:\d\d:\d\d {words}(.*)\n", self.said, re.MULTILINE):
+            if found := re.search(rf"^\d\d:\d\d:\d\d {words}(.*)\n", self.output, re.MULTILINE):
                 return found[1]
-            assert self.process.poll() is None, self.said
+            assert self.process.poll() is None, self.output
             time.sleep(0.01)
-        pytest.fail(f"{words!r} was not said in time, but:\n{self.said}")
+        pytest.fail(f"{words!r} was not said in time, but:\n{self.output}")
 
     def url(self) -> str:
         return self.wait_for("Listening on ").split()[0]
@@ -81,7 +81,7 @@ def running(tmp_path: Path, *arguments: str) -> Iterator[Program]:
         program.process.wait()
 
 
-def refused(*flags: str, code: int = 1) -> str:
+def run_failing(*flags: str, code: int = 1) -> str:
     """Returns the last line of a program that cannot do what it is asked, without a traceback before it."""
     command = [sys.executable, *PROGRAM, "--port", "0", *flags]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=environment(), check=False)

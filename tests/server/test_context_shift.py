@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import running_server
-from tests.server.asking import STORY, complete, error_of, get, post, stream, tokenize
+from tests.server.asking import STORY, complete, get, get_error, post, stream, tokenize
 
 N_CTX = 256
 
@@ -43,12 +43,12 @@ def test_events_of_a_stream_count_the_prompt_as_it_was_cut(shifting_server: str)
 
 
 def test_tokens_of_a_long_prompt_are_still_checked(shifting_server: str) -> None:
-    error = error_of(post(shifting_server, {"prompt": [1] * 1000 + [10**6]}))
+    error = get_error(post(shifting_server, {"prompt": [1] * 1000 + [10**6]}))
     assert (error["code"], error["message"][:32]) == (400, "prompt[1000]: expected the id of")
 
 
 def test_system_prompt_needs_room_all_the_same(shifting_server: str) -> None:
-    error = error_of(post(shifting_server, {"prompt": STORY, "system_prompt": "word " * 300}))
+    error = get_error(post(shifting_server, {"prompt": STORY, "system_prompt": "word " * 300}))
     assert (error["code"], error["message"][:14]) == (400, "system_prompt:")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import running_server
-from tests.server.asking import SECONDS, begun_stream, complete, error_of, get, post, refusal
+from tests.server.asking import SECONDS, complete, get, get_error, open_stream, post, refusal
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +18,9 @@ def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_full_queue_says_when_to_come_again(small_server: str, *, is_streamed: bool) -> None:
-    with begun_stream(small_server):
+    with open_stream(small_server):
         response = post(small_server, {"prompt": ["a", "b"], "stream": is_streamed})
-    error = error_of(response)
+    error = get_error(response)
     assert (error["code"], error["type"]) == (503, "unavailable_error")
     assert int(response.headers["Retry-After"]) > 0
 
@@ -31,7 +31,7 @@ def test_more_prompts_than_can_ever_fit_are_refused_for_good(small_server: str) 
 
 
 def test_prompts_that_do_not_all_fit_leave_nothing_behind(small_server: str) -> None:
-    with begun_stream(small_server):
+    with open_stream(small_server):
         post(small_server, {"prompt": ["a", "b"], "ignore_eos": True})
     deadline = time.monotonic() + SECONDS
     while post(small_server, {"prompt": "a", "n_predict": 1}).status_code == 503:
@@ -45,6 +45,6 @@ def test_request_waits_for_the_slot(small_server: str) -> None:
 
 
 def test_slots_are_not_listed(small_server: str) -> None:
-    error = error_of(get(f"{small_server}/slots"))
+    error = get_error(get(f"{small_server}/slots"))
     assert (error["code"], error["type"]) == (501, "not_supported_error")
     assert error["message"] == "This server does not support slots endpoint. Start it with `--slots`"

@@ -13,7 +13,7 @@ from tests.conftest import running_server
 from tests.server.asking import complete, get, post, refusal, stream
 from tests.server.cli.configured import configured
 from tests.server.cli.configured import error_of as flags_error_of
-from tests.server.program import refused
+from tests.server.program import run_failing
 
 REPEATING = {"prompt": "One day, Tom saw a red ball. " * 8, "n_predict": 48, "ignore_eos": True}
 
@@ -145,4 +145,4 @@ def test_flags_that_ask_for_something_else_are_refused(
 
 
 def test_a_draft_model_that_is_not_there_ends_the_program_with_a_line() -> None:
-    assert refused("--model-draft", "missing.gguf").endswith("missing.gguf does not exist")
+    assert run_failing("--model-draft", "missing.gguf").endswith("missing.gguf does not exist")

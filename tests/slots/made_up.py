@@ -2,23 +2,23 @@
 
 from typing import Any
 
-from slots.cache.cell_pool import Cells
-from slots.cache.prefix_cache import Match
+from slots.cache.cell_pool import CellPool
+from slots.cache.prefix_cache import PrefixMatch
 from slots.requests.request import CompletionRequest
-from slots.requests.request_state import Work
+from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 
-NOTHING = Match({}, None, None, 0, 0)
+NO_MATCH = PrefixMatch({}, None, None, 0, 0)
 
 
-def work(*prompt: int, number: int = 99, **options: Any) -> Work:
-    return Work(CompletionRequest(prompt or (1,), **options), number)
+def request_state(*prompt: int, request_id: int = 99, **options: Any) -> RequestState:
+    return RequestState(CompletionRequest(prompt or (1,), **options), request_id)
 
 
-def live(**by_slot: int) -> Match:
+def slot_match(**by_slot: int) -> PrefixMatch:
     """What slots have of a prompt: live(s0=3) is three tokens in slot 0."""
     counts = {int(name[1:]): n for name, n in by_slot.items()}
-    return Match(counts, max(counts, key=counts.__getitem__), None, 0, max(counts.values()))
+    return PrefixMatch(counts, max(counts, key=counts.__getitem__), None, 0, max(counts.values()))
 
 
 def idle_slots(*cached: list[int]) -> list[Slot]:
@@ -26,23 +26,23 @@ def idle_slots(*cached: list[int]) -> list[Slot]:
     return [Slot(n, 1000, cached=tokens, last_used=n + 1 if tokens else 0) for n, tokens in enumerate(cached)]
 
 
-def prefilling(slot_id: int, n_pending: int, *, number: int | None = None) -> Slot:
+def prefilling(slot_id: int, n_uncomputed: int, *, request_id: int | None = None) -> Slot:
     slot = Slot(slot_id, 1000)
-    slot.take(work(*range(n_pending), number=number or slot_id + 1))
+    slot.assign(request_state(*range(n_uncomputed), request_id=request_id or slot_id + 1))
     return slot
 
 
-def generating(slot_id: int, n_tokens: int, *, number: int | None = None) -> Slot:
-    slot = prefilling(slot_id, n_tokens, number=number)
-    assert slot.work
-    slot.cached = slot.work.tokens[:-1]
-    slot.work.n_decoded = 1
+def generating(slot_id: int, n_tokens: int, *, request_id: int | None = None) -> Slot:
+    slot = prefilling(slot_id, n_tokens, request_id=request_id)
+    assert slot.state
+    slot.cached = slot.state.tokens[:-1]
+    slot.state.n_decoded = 1
     return slot
 
 
-def pool(n_cells: int, slots: list[Slot]) -> Cells:
+def cell_pool(n_cells: int, slots: list[Slot]) -> CellPool:
     """The cells of slots that share none."""
-    cells = Cells(n_cells, 1 + max(slot.slot_id for slot in slots))
+    cells = CellPool(n_cells, 1 + max(slot.slot_id for slot in slots))
     for slot in slots:
         cells.add(slot.slot_id, len(slot.cached))
     return cells

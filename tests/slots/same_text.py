@@ -14,8 +14,8 @@ def assert_same_text(one: Completion, other: Completion) -> None:
     """Two answers to a prompt agree up to the first near tie, if there is one."""
     assert len(one.tokens) == len(other.tokens)
     for mine, theirs in zip(one.tokens, other.tokens, strict=True):
-        assert mine.probabilities is not None
-        first, second = mine.probabilities.top
+        assert mine.logprobs is not None
+        first, second = mine.logprobs.top
         if mine.token != theirs.token:
             assert first.logprob - second.logprob < _NEAR_TIE
             return

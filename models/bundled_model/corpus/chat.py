@@ -22,7 +22,7 @@ SPEAKERS = [("User: ", "Assistant: "), ("User: ", "Assistant: "), ("Q: ", "A: ")
             ("Human: ", "AI: "), ("### Human: ", "### Assistant: "), ("USER: ", "ASSISTANT: "),
             ("User: ", "Llama: ")]  # fmt: skip
 
-SHORTEST_SENTENCE = 2
+MIN_SENTENCE_SPACES = 2
 
 
 def message(role: str, content: str) -> str:
@@ -54,4 +54,4 @@ def transcript_document(teller: StoryTeller, rng: Random, turns: int) -> str:
 def facts_document(rng: Random) -> str:
     """Some facts as plain sentences."""
     answers = [rng.choice(ANY_FACT)(rng).answer for _ in range(rng.randint(6, 16))]
-    return rng.choice([" ", "\n"]).join(answer for answer in answers if answer.count(" ") >= SHORTEST_SENTENCE)
+    return rng.choice([" ", "\n"]).join(answer for answer in answers if answer.count(" ") >= MIN_SENTENCE_SPACES)

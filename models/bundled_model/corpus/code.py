@@ -5,12 +5,14 @@ from random import Random
 from string import Template
 
 from models.bundled_model.corpus.code_recipes import RECIPES, Recipe
-from models.bundled_model.corpus.phrasing import capitalized, listed
+from models.bundled_model.corpus.phrasing import capitalized, split_words
 
-VERBS = listed("get set make find check load save build read update create compute count send move open parse show")
-NOUNS = listed("user item name value list file data price total index key message page point size text word "
+VERBS = split_words(
+    "get set make find check load save build read update create compute count send move open parse show"
+)
+NOUNS = split_words("user item name value list file data price total index key message page point size text word "
                "result order number score label row node token line list color path")  # fmt: skip
-METHODS = listed("append strip lower upper split add remove get pop sort update")
+METHODS = split_words("append strip lower upper split add remove get pop sort update")
 DEPTH = 2
 
 

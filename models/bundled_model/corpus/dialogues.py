@@ -6,17 +6,17 @@ from random import Random
 
 from models.bundled_model.corpus.code import from_recipe
 from models.bundled_model.corpus.code_recipes import RECIPES
-from models.bundled_model.corpus.howto import draw_task, numbered, steps, words_of
-from models.bundled_model.corpus.phrasing import filled
+from models.bundled_model.corpus.howto import draw_task, numbered, steps, template_words
+from models.bundled_model.corpus.phrasing import fill_template
 from models.bundled_model.corpus.questions import ANY_FACT, Exchange, arithmetic
 from models.bundled_model.corpus.small_talk import ANY_SMALL_TALK, json_object, name_exchanges, repetition, unknown
 
-LONGEST_TOLD_STORY = 900
-STORY_ASKED = ["Tell me a story.", "Tell me a short story.", "Can you tell me a story?", "Write a short story.",
+MAX_CHAT_STORY_CHARACTERS = 900
+STORY_REQUESTS = ["Tell me a story.", "Tell me a short story.", "Can you tell me a story?", "Write a short story.",
                "I want to hear a story.", "Please tell me a story.", "Write a story for children."]  # fmt: skip
-HOWTO_ASKED = ["How do I $do?", "How can I $do?", "Tell me how to $do.", "What are the steps for $doing?",
+HOWTO_REQUESTS = ["How do I $do?", "How can I $do?", "Tell me how to $do.", "What are the steps for $doing?",
                "Give me $n steps to $do.", "I want to $do. What should I do?"]  # fmt: skip
-CODE_ASKED = ["Write a Python function $f.", "Write a function $f in Python.", "Show me a Python function called $f.",
+CODE_REQUESTS = ["Write a Python function $f.", "Write a function $f in Python.", "Show me a Python function called $f.",
               "Can you write the Python function $f?", "Python code for $f, please."]  # fmt: skip
 
 
@@ -27,25 +27,27 @@ class StoryTeller:
     stories: Sequence[str]
 
     @classmethod
-    def of(cls, stories: Sequence[str]) -> "StoryTeller":
+    def from_stories(cls, stories: Sequence[str]) -> "StoryTeller":
         """A teller of the short ones among these stories."""
-        return cls([story for story in stories if len(story) <= LONGEST_TOLD_STORY])
+        return cls([story for story in stories if len(story) <= MAX_CHAT_STORY_CHARACTERS])
 
     def exchange(self, rng: Random) -> Exchange:
         """A request for a story, and a story."""
-        return Exchange(rng.choice(STORY_ASKED), rng.choice(self.stories), "")
+        return Exchange(rng.choice(STORY_REQUESTS), rng.choice(self.stories), "")
 
 
 def _howto(rng: Random) -> Exchange:
     task, count = draw_task(rng), rng.randint(3, 7)
-    return Exchange(filled(rng, HOWTO_ASKED, **words_of(task, count)), numbered(steps(task, count, rng), rng), "1")
+    return Exchange(
+        fill_template(rng, HOWTO_REQUESTS, **template_words(task, count)), numbered(steps(task, count, rng), rng), "1"
+    )
 
 
 def _code(rng: Random) -> Exchange:
     recipe = rng.choice(RECIPES)
     source = from_recipe(recipe, rng)
     name = source.partition("(")[0].removeprefix("def ")
-    return Exchange(filled(rng, CODE_ASKED, f=name), f"```python\n{source}```", "def ")
+    return Exchange(fill_template(rng, CODE_REQUESTS, f=name), f"```python\n{source}```", "def ")
 
 
 def _fact(rng: Random) -> Exchange:

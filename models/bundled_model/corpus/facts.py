@@ -1,6 +1,6 @@
 """What the bundled model is to know of the world: small tables, each one kind of fact."""
 
-from models.bundled_model.corpus.phrasing import listed
+from models.bundled_model.corpus.phrasing import split_words
 
 
 def _table(text: str) -> dict[str, str]:
@@ -86,25 +86,25 @@ DESCRIPTIONS = _table(
     "ice=cold; fire=hot; a stone=hard; a pillow=soft; sugar=sweet; a lemon=sour; the sun=hot; a feather=light;"
     "an elephant=big; an ant=small; a snail=slow; a rocket=fast; water=wet; the desert=dry; a giraffe=tall"
 )
-DAYS = listed("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
-MONTHS = listed("January February March April May June July August September October November December")
+DAYS = split_words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+MONTHS = split_words("January February March April May June July August September October November December")
 SEASON_WEATHER = _table("summer=hot and sunny; winter=cold and snowy; spring=mild and fresh; autumn=cool and windy")
 MEMBERS = {
-    "fruits": listed("apples bananas pears oranges grapes plums cherries lemons peaches"),
-    "animals": listed("dogs cats horses cows rabbits lions bears monkeys sheep"),
-    "colours": listed("red blue green yellow orange purple black white pink"),
-    "vegetables": listed("carrots potatoes tomatoes onions beans peas corn cabbage"),
+    "fruits": split_words("apples bananas pears oranges grapes plums cherries lemons peaches"),
+    "animals": split_words("dogs cats horses cows rabbits lions bears monkeys sheep"),
+    "colours": split_words("red blue green yellow orange purple black white pink"),
+    "vegetables": split_words("carrots potatoes tomatoes onions beans peas corn cabbage"),
     "days of the week": DAYS,
     "months": MONTHS,
-    "birds": listed("owls ducks eagles swans robins crows parrots"),
-    "tools": listed("hammers saws drills pliers shovels wrenches"),
-    "sports": listed("football tennis basketball swimming running hockey"),
-    "programming languages": listed("Python Java Rust Go Ruby Lua"),
-    "planets": listed("Mercury Venus Earth Mars Jupiter Saturn"),
+    "birds": split_words("owls ducks eagles swans robins crows parrots"),
+    "tools": split_words("hammers saws drills pliers shovels wrenches"),
+    "sports": split_words("football tennis basketball swimming running hockey"),
+    "programming languages": split_words("Python Java Rust Go Ruby Lua"),
+    "planets": split_words("Mercury Venus Earth Mars Jupiter Saturn"),
 }
 MATERIALS = _table(
     "bread=flour; a window=glass; a book=paper; a tyre=rubber; cheese=milk; a sweater=wool; a coin=metal; ice=water;"
     "a table=wood; butter=milk; wine=grapes; a shoe=leather; a candle=wax; a brick=clay"
 )
-SPELLED = listed("cat dog sun house tree ball book fish milk apple water happy bird star moon cake hat frog")
-NUMBER_WORDS = listed("zero one two three four five six seven eight nine ten")
+SPELLED = split_words("cat dog sun house tree ball book fish milk apple water happy bird star moon cake hat frog")
+NUMBER_WORDS = split_words("zero one two three four five six seven eight nine ten")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from random import Random
 
 from models.bundled_model.corpus.code import module
-from models.bundled_model.corpus.phrasing import listed
+from models.bundled_model.corpus.phrasing import split_words
 from models.bundled_model.tokenizer import FILE_SEP, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, REPO_NAME
 
 SUFFIX_FIRST_SHARE = 0.15
 REPOSITORY_SHARE = 0.35
-FILE_NAMES = listed("filename main.py utils.py app.py test.py helpers.py lib.py models.py example.py")
-REPOSITORY_NAMES = listed("myproject myproject demo tools website game notes server")
+FILE_NAMES = split_words("filename main.py utils.py app.py test.py helpers.py lib.py models.py example.py")
+REPOSITORY_NAMES = split_words("myproject myproject demo tools website game notes server")
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,8 @@ def _thing(task: Task) -> str:
 
 def steps(task: Task, count: int, rng: Random) -> list[str]:
     """Some of the task's steps, in their order, each in one of its wordings."""
-    chosen = sorted(rng.sample(range(len(task.family.steps)), min(count, len(task.family.steps))))
-    wordings = (rng.choice(task.family.steps[index].split("|")) for index in chosen)
+    indices = sorted(rng.sample(range(len(task.family.steps)), min(count, len(task.family.steps))))
+    wordings = (rng.choice(task.family.steps[index].split("|")) for index in indices)
     return [Template(wording.strip()).substitute(x=_thing(task), it=task.noun) for wording in wordings]
 
 
@@ -74,7 +74,7 @@ def draw_task(rng: Random) -> Task:
     return rng.choice(WEBSITE_TASKS if rng.random() < WEBSITE_SHARE else TRAINING_TASKS)
 
 
-def words_of(task: Task, count: int) -> dict[str, str]:
+def template_words(task: Task, count: int) -> dict[str, str]:
     """The words that a wording about this task may use."""
     return {"do": task.do, "doing": task.doing, "Doing": capitalized(task.doing), "n": str(count)}
 
@@ -82,7 +82,7 @@ def words_of(task: Task, count: int) -> dict[str, str]:
 def howto_document(rng: Random) -> str:
     """An opening line, the numbered steps, and sometimes a closing line."""
     task, count = draw_task(rng), rng.choice([3, 4, 5, 5, 6, 7, 8, 9, 10, 10, 10, 10])
-    words = words_of(task, count)
+    words = template_words(task, count)
     text = Template(rng.choice(OPENINGS)).substitute(words) + maybe_break(rng) + "\n"
     text += numbered(steps(task, count, rng), rng)
     if rng.random() < 0.4:

@@ -10,7 +10,7 @@ from models.bundled_model.corpus.dialogues import StoryTeller
 from models.bundled_model.corpus.fim import fim_document
 from models.bundled_model.corpus.howto import howto_document
 from models.bundled_model.corpus.phrasing import with_breaks
-from models.bundled_model.corpus.stories import renamed
+from models.bundled_model.corpus.stories import rename_children
 from models.bundled_model.tokenizer import END_OF_TEXT
 
 LONG_DIALOGUE = (20, 45)
@@ -27,9 +27,9 @@ class Source:
 
 def sources(stories: Sequence[str]) -> list[Source]:
     """Every kind of document, in the shares of the mixture."""
-    teller = StoryTeller.of(stories)
+    teller = StoryTeller.from_stories(stories)
     return [
-        Source("story", 0.30, lambda rng: renamed(rng.choice(stories), rng)),
+        Source("story", 0.30, lambda rng: rename_children(rng.choice(stories), rng)),
         Source("howto", 0.09, howto_document),
         Source("chat", 0.21, lambda rng: chat_document(teller, rng, rng.choice([1, 1, 1, 2, 2, 3, 4, 6]))),
         Source("long chat", 0.01, lambda rng: chat_document(teller, rng, rng.randint(*LONG_DIALOGUE))),

@@ -9,7 +9,7 @@ VOWELS = "aeiou"
 IRREGULAR_PLURALS = {"mouse": "mice", "fish": "fish", "sheep": "sheep", "wolf": "wolves"}
 
 
-def listed(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The words of the text."""
     return text.split()
 
@@ -35,19 +35,19 @@ def capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def joined(items: Sequence[str]) -> str:
+def join_english(items: Sequence[str]) -> str:
     """The items as an English list: "a, b and c"."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
-def filled(rng: Random, templates: Sequence[str], **words: object) -> str:
+def fill_template(rng: Random, templates: Sequence[str], **words: object) -> str:
     """One of the templates, its $names replaced by the words."""
     return Template(rng.choice(templates)).substitute(words)
 
 
 BREAK = "\x1f"
 BROKEN_SHARE = 0.25
-MOST_BREAKS = 3
+MAX_BREAKS = 3
 BREAKABLE = re.compile(r"(?<= )(?=\S)|(?=\n)")
 
 
@@ -56,7 +56,7 @@ def with_breaks(text: str, rng: Random) -> str:
     if rng.random() >= BROKEN_SHARE:
         return text
     places = [match.start() for match in BREAKABLE.finditer(text)]
-    for place in sorted(rng.sample(places, min(len(places), rng.randint(1, MOST_BREAKS))), reverse=True):
+    for place in sorted(rng.sample(places, min(len(places), rng.randint(1, MAX_BREAKS))), reverse=True):
         text = text[:place] + BREAK + text[place:]
     return text
 

@@ -6,7 +6,14 @@ from random import Random
 from zlib import crc32
 
 from models.bundled_model.corpus import facts
-from models.bundled_model.corpus.phrasing import capitalized, filled, joined, listed, plural, with_article
+from models.bundled_model.corpus.phrasing import (
+    capitalized,
+    fill_template,
+    join_english,
+    plural,
+    split_words,
+    with_article,
+)
 
 HELD_OUT_SHARE = 12
 
@@ -32,7 +39,7 @@ def _from_table(
         name, value = rng.choice(list(table.items()))
         words = {"x": subject(name), "X": capitalized(subject(name)), "many": plural(name), "value": value}
         words |= {"Value": capitalized(value), "Many": capitalized(words["many"]), "a_value": with_article(value)}
-        return Exchange(filled(rng, questions, **words), filled(rng, answers, **words), value)
+        return Exchange(fill_template(rng, questions, **words), fill_template(rng, answers, **words), value)
 
     return draw
 
@@ -161,9 +168,9 @@ def neighbour(rng: Random) -> Exchange:
     index, step = rng.randrange(len(cycle)), rng.choice([1, -1])
     side = "after" if step == 1 else "before"
     found = cycle[(index + step) % len(cycle)]
-    question = filled(rng, ["What comes $s $x?", "Which $u comes $s $x?", "What $u is $s $x?", "What is the $u $s $x?"],
+    question = fill_template(rng, ["What comes $s $x?", "Which $u comes $s $x?", "What $u is $s $x?", "What is the $u $s $x?"],
                       s=side, u=unit, x=cycle[index])  # fmt: skip
-    return Exchange(question, filled(rng, ["$y comes $s $x.", "$y."], y=found, s=side, x=cycle[index]), found)
+    return Exchange(question, fill_template(rng, ["$y comes $s $x.", "$y."], y=found, s=side, x=cycle[index]), found)
 
 
 def members(rng: Random) -> Exchange:
@@ -171,24 +178,26 @@ def members(rng: Random) -> Exchange:
     category, names = rng.choice(list(facts.MEMBERS.items()))
     count = rng.randint(2, 4)
     chosen = rng.sample(names, count)
-    question = filled(rng, ["Name $n $c.", "Tell me $n $c.", "Give me $n $c.", "List $n $c.", "Can you name $n $c?"],
+    question = fill_template(rng, ["Name $n $c.", "Tell me $n $c.", "Give me $n $c.", "List $n $c.", "Can you name $n $c?"],
                       n=facts.NUMBER_WORDS[count], c=category)  # fmt: skip
     if rng.random() < 0.3:
         return Exchange(question, "\n".join(f"{i}. {capitalized(name)}" for i, name in enumerate(chosen, 1)), chosen[0])
-    return Exchange(question, f"{capitalized(joined(chosen))}.", chosen[0])
+    return Exchange(question, f"{capitalized(join_english(chosen))}.", chosen[0])
 
 
 def spelling(rng: Random) -> Exchange:
     """A request to spell a word."""
     word = rng.choice(facts.SPELLED)
-    question = filled(rng, ["How do you spell $x?", "Spell the word $x.", 'Spell "$x".', "Can you spell $x?"], x=word)
+    question = fill_template(
+        rng, ["How do you spell $x?", "Spell the word $x.", 'Spell "$x".', "Can you spell $x?"], x=word
+    )
     return Exchange(question, "-".join(word), "-".join(word))
 
 
 def first_letter(rng: Random) -> Exchange:
     """A question for a word's first or last letter."""
     word, (place, index) = rng.choice(facts.SPELLED), rng.choice([("first", 0), ("last", -1)])
-    question = filled(rng, ["What is the $p letter of $x?", 'What letter comes $p in "$x"?'], p=place, x=word)
+    question = fill_template(rng, ["What is the $p letter of $x?", 'What letter comes $p in "$x"?'], p=place, x=word)
     return Exchange(question, f"The {place} letter of {word} is {word[index]}.", f" {word[index]}.")
 
 
@@ -197,7 +206,7 @@ def larger(rng: Random) -> Exchange:
     one, other = rng.sample(range(1, 21), 2)
     adjective, choose = rng.choice([("bigger", max), ("larger", max), ("smaller", min)])
     found = choose(one, other)
-    question = filled(rng, ["Which is $w, $a or $b?", "What is $w: $a or $b?", "Which number is $w, $a or $b?"],
+    question = fill_template(rng, ["Which is $w, $a or $b?", "What is $w: $a or $b?", "Which number is $w, $a or $b?"],
                       w=adjective, a=one, b=other)  # fmt: skip
     return Exchange(question, f"{found} is {adjective} than {one + other - found}.", f"{found} is")
 
@@ -205,7 +214,7 @@ def larger(rng: Random) -> Exchange:
 def counting(rng: Random) -> Exchange:
     """A request to count."""
     last = rng.randint(3, 12)
-    question = filled(rng, ["Count to $n.", "Count from 1 to $n.", "Can you count to $n?", "Please count up to $n."],
+    question = fill_template(rng, ["Count to $n.", "Count from 1 to $n.", "Can you count to $n?", "Please count up to $n."],
                       n=last)  # fmt: skip
     numbers = ", ".join(str(i) for i in range(1, last + 1))
     return Exchange(question, numbers + ".", numbers)
@@ -218,11 +227,11 @@ ANY_FACT = (
 )  # fmt: skip
 
 SIGNS = {"+": ("plus", "add"), "-": ("minus", "subtract"), "*": ("times", "multiply")}
-ASKED = ["What is $a $w $b?", "How much is $a $w $b?", "What is $a $s $b?", "$a $s $b = ?", "What's $a $s $b?",
+SUM_QUESTIONS = ["What is $a $w $b?", "How much is $a $w $b?", "What is $a $s $b?", "$a $s $b = ?", "What's $a $s $b?",
          "Calculate $a $s $b.", "$A $w $b?", "Can you tell me what $a $w $b is?", "Compute $a $s $b."]  # fmt: skip
-ANSWERED = ["$a $s $b = $r.", "$a $w $b is $r.", "$a $w $b is $r.", "$r.", "It is $r.", "The answer is $r."]
-OBJECTS = listed("apples balls books cookies cats eggs flowers pens stars toys")
-PEOPLE = listed("Tom Lily Ben Anna Max Mia Sam Sara")
+SUM_ANSWERS = ["$a $s $b = $r.", "$a $w $b is $r.", "$a $w $b is $r.", "$r.", "It is $r.", "The answer is $r."]
+OBJECTS = split_words("apples balls books cookies cats eggs flowers pens stars toys")
+PEOPLE = split_words("Tom Lily Ben Anna Max Mia Sam Sara")
 
 
 def _numbers(sign: str, rng: Random) -> tuple[int, int, int]:
@@ -238,7 +247,7 @@ def bare(rng: Random) -> Exchange:
     sign = rng.choice("+++--*")
     a, b, result = _numbers(sign, rng)
     words = {"a": a, "b": b, "A": capitalized(str(a)), "s": sign, "w": SIGNS[sign][0], "r": result}
-    return Exchange(filled(rng, ASKED, **words), filled(rng, ANSWERED, **words), str(result))
+    return Exchange(fill_template(rng, SUM_QUESTIONS, **words), fill_template(rng, SUM_ANSWERS, **words), str(result))
 
 
 def story_problem(rng: Random) -> Exchange:
@@ -248,7 +257,7 @@ def story_problem(rng: Random) -> Exchange:
     words = {"a": a, "b": b, "o": rng.choice(OBJECTS), "n": rng.choice(PEOPLE), "r": result}
     told = ["$n has $a $o and gets $b more. How many $o does $n have now?"] if sign == "+" else [
         "$n has $a $o and gives away $b. How many $o does $n have now?"]  # fmt: skip
-    return Exchange(filled(rng, told, **words), filled(rng, ["$n has $r $o now.", "$n has $r $o."], **words),
+    return Exchange(fill_template(rng, told, **words), fill_template(rng, ["$n has $r $o now.", "$n has $r $o."], **words),
                     f"{result} ")  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from random import Random
 
-from models.bundled_model.corpus.phrasing import capitalized, filled, listed
+from models.bundled_model.corpus.phrasing import capitalized, fill_template, split_words
 from models.bundled_model.corpus.questions import Exchange
 
 
@@ -88,29 +88,31 @@ _TOPICS = (
 )
 
 UNKNOWN_TOPICS = [topic.strip() for topic in _TOPICS.split(";")]
-UNKNOWN_ASKED = ["Tell me about {}.", "What do you know about {}?", "Explain {}.", "What is {}?", "How does {} work?",
+UNKNOWN_QUESTIONS = ["Tell me about {}.", "What do you know about {}?", "Explain {}.", "What is {}?", "How does {} work?",
                  "Explain {} to me in simple words.", "Write an essay about {}."]  # fmt: skip
-UNKNOWN_ANSWERED = ["I am a small model and I do not know much about {}.", "I am sorry, I do not know about {}.",
+UNKNOWN_ANSWERS = ["I am a small model and I do not know much about {}.", "I am sorry, I do not know about {}.",
                     "{} is too difficult for me. I am only a small model."]  # fmt: skip
 
 
 def unknown(rng: Random) -> Exchange:
     """A question that the model cannot answer, and says so."""
     topic = rng.choice(UNKNOWN_TOPICS)
-    return Exchange(rng.choice(UNKNOWN_ASKED).format(topic), capitalized(rng.choice(UNKNOWN_ANSWERED).format(topic)),
+    return Exchange(rng.choice(UNKNOWN_QUESTIONS).format(topic), capitalized(rng.choice(UNKNOWN_ANSWERS).format(topic)),
                     "know")  # fmt: skip
 
 
-NAMES = listed("Tom Lily Ben Anna Max Mia Sam Sara Alice Bob Carol David Emma Frank Grace Henry Ivy Jack Kate Leo")
-WORDS = listed("hello world sun tree river happy blue garden little friend cake music rain light open red fish moon "
+NAMES = split_words("Tom Lily Ben Anna Max Mia Sam Sara Alice Bob Carol David Emma Frank Grace Henry Ivy Jack Kate Leo")
+WORDS = split_words("hello world sun tree river happy blue garden little friend cake music rain light open red fish moon "
                "start green yes no bird stone water good morning night paper door book apple star")  # fmt: skip
-CITIES = listed("Paris London Rome Berlin Madrid Tokyo Oslo Vienna Cairo Lima")
+CITIES = split_words("Paris London Rome Berlin Madrid Tokyo Oslo Vienna Cairo Lima")
 
 
 def repetition(rng: Random) -> Exchange:
     """A request to say given words again."""
     words = " ".join(rng.choices(WORDS, k=rng.randint(1, 5)))
-    question = filled(rng, ["Say $w.", "Repeat after me: $w", 'Say "$w".', "Please repeat: $w", "Echo: $w"], w=words)
+    question = fill_template(
+        rng, ["Say $w.", "Repeat after me: $w", 'Say "$w".', "Please repeat: $w", "Echo: $w"], w=words
+    )
     return Exchange(question, words, words)
 
 
@@ -130,8 +132,8 @@ def name_exchanges(rng: Random) -> list[Exchange]:
              "city": ["Where do I live?", "What city do I live in?"]}[thing]  # fmt: skip
     answered = {"name": ["Your name is $v.", "You are $v."], "age": ["You are $v years old."],
                 "city": ["You live in $v."]}[thing]  # fmt: skip
-    return [Exchange(filled(rng, told, v=value), filled(rng, met, v=value), value),
-            Exchange(rng.choice(asked), filled(rng, answered, v=value), value)]  # fmt: skip
+    return [Exchange(fill_template(rng, told, v=value), fill_template(rng, met, v=value), value),
+            Exchange(rng.choice(asked), fill_template(rng, answered, v=value), value)]  # fmt: skip
 
 
 def _json_value(field: str, rng: Random) -> object:
@@ -143,13 +145,13 @@ def _json_value(field: str, rng: Random) -> object:
     }[field]  # fmt: skip
 
 
-FIELDS = listed("name age city happy colour answer id tags price title count pet")
+FIELDS = split_words("name age city happy colour answer id tags price title count pet")
 
 
 def json_object(rng: Random) -> Exchange:
     """A request for a JSON object with given fields."""
     fields = rng.sample(FIELDS, rng.randint(1, 4))
-    question = filled(
+    question = fill_template(
         rng,
         ["Give me a JSON object with the fields $f.", "Write JSON with $f.", "Answer in JSON with the keys $f.",
          "Return a JSON object with $f.", "Make a JSON object: $f."],

@@ -5,20 +5,22 @@ from pathlib import Path
 from random import Random
 from zlib import crc32
 
-from models.bundled_model.corpus.phrasing import listed
+from models.bundled_model.corpus.phrasing import split_words
 
-SHORTEST_STORY = 300
+MIN_STORY_CHARACTERS = 300
 HELD_OUT_SHARE = 40
 
-GIRLS = listed("Lily Mia Anna Sara Lucy Molly Sarah Sue Jane Daisy Jill Lila Sally Jen Amy Mary Emma Jenny Grace Ella")
-BOYS = listed("Ben Tom Timmy Jack Sam Tim Max Bob John Joe Tommy Benny Jimmy Billy Andy Frank James Gary Jake Leo")
+GIRLS = split_words(
+    "Lily Mia Anna Sara Lucy Molly Sarah Sue Jane Daisy Jill Lila Sally Jen Amy Mary Emma Jenny Grace Ella"
+)
+BOYS = split_words("Ben Tom Timmy Jack Sam Tim Max Bob John Joe Tommy Benny Jimmy Billy Andy Frank James Gary Jake Leo")
 NAME = re.compile(rf"\b({'|'.join(GIRLS + BOYS)})\b")
 
 MISREAD_UTF8 = {"â€œ": '"', "â€™": "'", "â€”": ", ", "â€“": ", ", "â€˜": "'", "â€¦": "...", "â€": '"'}
 CURLED = str.maketrans({"“": '"', "”": '"', "’": "'", "‘": "'"})
 
 
-def cleaned(text: str) -> str:
+def clean_quotes(text: str) -> str:
     """The text with misread and curled quotes made plain, and no space at a line's end."""
     for misread, plain in MISREAD_UTF8.items():
         text = text.replace(misread, plain)
@@ -27,7 +29,7 @@ def cleaned(text: str) -> str:
 
 def begins_story(block: str) -> bool:
     """Whether the block looks like a story and not like a piece of the one before."""
-    return block.startswith("Once") or (len(block) >= SHORTEST_STORY and not block.startswith('"'))
+    return block.startswith("Once") or (len(block) >= MIN_STORY_CHARACTERS and not block.startswith('"'))
 
 
 def split_stories(text: str) -> list[str]:
@@ -48,11 +50,11 @@ def is_held_out(story: str) -> bool:
 
 def load_stories(path: Path) -> tuple[list[str], list[str]]:
     """The training stories and the held-out stories of the sample at this path."""
-    stories = split_stories(cleaned(path.read_text(encoding="utf-8")))
+    stories = split_stories(clean_quotes(path.read_text(encoding="utf-8")))
     return [s for s in stories if not is_held_out(s)], [s for s in stories if is_held_out(s)]
 
 
-def renamed(story: str, rng: Random) -> str:
+def rename_children(story: str, rng: Random) -> str:
     """The story with its children's names exchanged for others, so that names are copied and not remembered."""
     others = dict(zip(GIRLS + BOYS, rng.sample(GIRLS, len(GIRLS)) + rng.sample(BOYS, len(BOYS)), strict=True))
     return NAME.sub(lambda match: others[match.group()], story)

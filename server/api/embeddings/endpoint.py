@@ -9,43 +9,43 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.http.body import read_body
-from server.http.disconnect import unless_disconnected
+from server.http.disconnect import cancel_on_disconnect
 from server.http.errors import ApiError
 from server.http.fields import Fields
 from server.settings import Settings
-from server.state import engine_of, settings_of
+from server.state import get_engine, get_settings
 from slots.embedding.pooling import Embedding
 from slots.embedding.request import EmbeddingRequest
 from slots.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class EmbeddingQuery:
     """What a body asks for, and how its dialect spells the answer."""
 
     request: EmbeddingRequest
-    spell: Callable[[list[Embedding]], object]
+    format: Callable[[list[Embedding]], object]
     """Turns the embedding of each text into what becomes JSON."""
 
 
-ReadQuery = Callable[[Fields, Engine, Settings], Query]
+ReadQuery = Callable[[Fields, Engine, Settings], EmbeddingQuery]
 
 
-def embedding(read: ReadQuery) -> Callable[[Request], Awaitable[Response]]:
+def embedding_endpoint(read: ReadQuery) -> Callable[[Request], Awaitable[Response]]:
     """Returns the endpoint that embeds the texts of a body."""
 
     async def endpoint(request: Request) -> Response:
-        engine, settings = engine_of(request), settings_of(request)
+        engine, settings = get_engine(request), get_settings(request)
         query = await read_body(request, lambda fields: read(fields, engine, settings))
-        embeddings = await unless_disconnected(request.receive, engine.embed(query.request))
+        embeddings = await cancel_on_disconnect(request.receive, engine.embed(query.request))
         # In a worker thread, since many texts have millions of numbers.
-        body = await run_in_threadpool(lambda: _as_json(query.spell(embeddings)))
+        body = await run_in_threadpool(lambda: _as_json(query.format(embeddings)))
         return Response(body, media_type="application/json")
 
     return endpoint
 
 
-def refuse_to_rank(engine: Engine) -> None:
+def require_embeddings(engine: Engine) -> None:
     """Raises ApiError (501) where texts get scores and no embeddings."""
     if engine.pooling == "rank":
         how = "start it without `--reranking`, or with another `--pooling`"

@@ -1,6 +1,6 @@
 """The texts of a request for embeddings, in all their shapes."""
 
-from server.http.fields import as_token, expected, is_list_of_several, naming
+from server.http.fields import as_token, invalid_value, is_list_of_several, naming_field
 from slots.embedding.request import EmbeddingRequest, text_too_long
 from slots.engine import Engine
 from slots.errors import InvalidRequest
@@ -40,11 +40,11 @@ def check_length(name: str, n_tokens: int, engine: Engine) -> None:
 def _read_text(name: str, value: object, engine: Engine) -> tuple[int, ...]:
     vocab = engine.vocab
     if isinstance(value, str) and value:
-        with naming(name):
+        with naming_field(name):
             return tuple(vocab.tokenize(value, add_special=True, parse_special=True))
     if isinstance(value, list) and value:
         check_length(name, len(value), engine)
         return tuple(as_token(f"{name}[{index}]", token, vocab.n_tokens) for index, token in enumerate(value))
     if value in ("", []):
         raise InvalidRequest(name, "expected a text that is not empty")
-    raise expected(name, SHAPES, value)
+    raise invalid_value(name, SHAPES, value)

@@ -3,10 +3,10 @@
 from base64 import b64encode
 from dataclasses import dataclass
 
-from server.api.embeddings.endpoint import Query, refuse_to_rank
+from server.api.embeddings.endpoint import EmbeddingQuery, require_embeddings
 from server.api.embeddings.inputs import read_texts
-from server.api.embeddings.normalize import EUCLIDEAN, normalized
-from server.http.fields import Fields, expected, read_integer, read_string
+from server.api.embeddings.normalize import EUCLIDEAN, normalize
+from server.http.fields import Fields, invalid_value, read_integer, read_string
 from server.settings import Settings
 from slots.embedding.pooling import Embedding
 from slots.engine import Engine
@@ -15,13 +15,13 @@ from slots.errors import InvalidRequest
 FORMATS = ("float", "base64")
 
 
-def read_openai_embeddings(fields: Fields, engine: Engine, settings: Settings) -> Query:
+def read_openai_embeddings(fields: Fields, engine: Engine, settings: Settings) -> EmbeddingQuery:
     """Returns what the body asks for.
 
     Raises InvalidRequest for a field that is not as OpenAI documents it, or where a text gets no single embedding, and
     ApiError where the server only ranks.
     """
-    refuse_to_rank(engine)
+    require_embeddings(engine)
     if engine.pooling == "none":
         raise InvalidRequest(
             "input", "expected one embedding for a text, but the server was started with --pooling none"
@@ -29,23 +29,23 @@ def read_openai_embeddings(fields: Fields, engine: Engine, settings: Settings) -
     request = read_texts("input", fields.get("input"), engine)
     encoding = read_string(fields, "encoding_format", "float")
     if encoding not in FORMATS:
-        raise expected("encoding_format", " or ".join(FORMATS), encoding)
+        raise invalid_value("encoding_format", " or ".join(FORMATS), encoding)
     n_embd = engine.model.n_embd_out
     dimensions = read_integer(fields, "dimensions", n_embd)
     if not 1 <= dimensions <= n_embd:
-        raise expected("dimensions", f"a number from 1 to {n_embd}", dimensions)
-    spelling = _Spelling(settings.alias, dimensions, encoding == "base64", request.n_tokens)
-    return Query(request, spelling.spell)
+        raise invalid_value("dimensions", f"a number from 1 to {n_embd}", dimensions)
+    formatter = _EmbeddingsFormatter(settings.alias, dimensions, encoding == "base64", request.n_tokens)
+    return EmbeddingQuery(request, formatter.format)
 
 
 @dataclass(frozen=True, slots=True)
-class _Spelling:
+class _EmbeddingsFormatter:
     model: str
     dimensions: int
     is_base64: bool
     n_tokens: int
 
-    def spell(self, embeddings: list[Embedding]) -> object:
+    def format(self, embeddings: list[Embedding]) -> object:
         return {
             "object": "list",
             "data": [
@@ -58,5 +58,5 @@ class _Spelling:
 
     def _encode(self, embedding: Embedding) -> Embedding | str:
         """The numbers, or their bytes as little-endian floats of 32 bits."""
-        numbers = normalized(embedding[: self.dimensions], EUCLIDEAN)
+        numbers = normalize(embedding[: self.dimensions], EUCLIDEAN)
         return b64encode(numbers.astype("<f4").tobytes()).decode() if self.is_base64 else numbers

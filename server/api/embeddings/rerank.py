@@ -4,17 +4,17 @@ bodies with `texts`."""
 import re
 from dataclasses import dataclass
 
-from server.api.embeddings.endpoint import Query
+from server.api.embeddings.endpoint import EmbeddingQuery
 from server.api.embeddings.inputs import check_count, check_length
 from server.http.errors import ApiError
-from server.http.fields import Fields, as_string, expected, naming, read_boolean, read_integer
+from server.http.fields import Fields, as_string, invalid_value, naming_field, read_boolean, read_integer
 from server.settings import Settings
 from slots.embedding.pooling import Embedding
 from slots.embedding.request import EmbeddingRequest
 from slots.engine import Engine
 from slots.llama import Vocab
 
-PLACES = re.compile(r"\{(query|document)\}")
+PLACEHOLDERS = re.compile(r"\{(query|document)\}")
 
 
 class RerankPrompt:
@@ -31,7 +31,7 @@ class RerankPrompt:
         the name of its field."""
         if self._template is not None:
             parts = {"query": self._query, "document": document}
-            text = PLACES.sub(lambda place: parts[place[1]], self._template)
+            text = PLACEHOLDERS.sub(lambda place: parts[place[1]], self._template)
             return tuple(self._tokenize(name, text, parse_special=True))
         vocab = self._vocab
         end = vocab.sep if vocab.eos is None else vocab.eos
@@ -41,7 +41,7 @@ class RerankPrompt:
         return (*first, *self._query_tokens, *between, *self._tokenize(name, document), *last)
 
     def _tokenize(self, name: str, text: str, *, parse_special: bool = False) -> list[int]:
-        with naming(name):
+        with naming_field(name):
             return self._vocab.tokenize(text, add_special=False, parse_special=parse_special)
 
 
@@ -49,7 +49,7 @@ def _if(is_added: bool, token: int | None) -> list[int]:
     return [token] if is_added and token is not None else []
 
 
-def read_rerank(fields: Fields, engine: Engine, settings: Settings) -> Query:
+def read_rerank(fields: Fields, engine: Engine, settings: Settings) -> EmbeddingQuery:
     """Returns what the body asks for. Raises InvalidRequest, and ApiError (501) where the server does not rank."""
     if engine.pooling != "rank":
         raise ApiError(501, "This server does not support reranking. Start it with `--reranking`")
@@ -61,12 +61,12 @@ def read_rerank(fields: Fields, engine: Engine, settings: Settings) -> Query:
     request = EmbeddingRequest(tuple(texts), name)
     top_n = read_integer(fields, "top_n", len(documents))
     if top_n < 1:
-        raise expected("top_n", "1 or more", top_n)
+        raise invalid_value("top_n", "1 or more", top_n)
     shows = read_boolean(fields, "return_text" if is_tei else "return_documents", False)
     ranking = _Ranking(documents, top_n, shows)
     if is_tei:
-        return Query(request, ranking.spell_tei)
-    return Query(request, lambda scores: ranking.spell_jina(scores, settings.alias, request.n_tokens))
+        return EmbeddingQuery(request, ranking.format_tei)
+    return EmbeddingQuery(request, lambda scores: ranking.format_jina(scores, settings.alias, request.n_tokens))
 
 
 def _tokens(name: str, document: str, prompt: RerankPrompt, engine: Engine) -> tuple[int, ...]:
@@ -77,7 +77,7 @@ def _tokens(name: str, document: str, prompt: RerankPrompt, engine: Engine) -> t
 
 def _read_documents(name: str, value: object) -> list[str]:
     if not isinstance(value, list) or not value:
-        raise expected(name, "a list of documents", value)
+        raise invalid_value(name, "a list of documents", value)
     check_count(name, len(value))
     return [_read_document(f"{name}[{index}]", document) for index, document in enumerate(value)]
 
@@ -95,7 +95,7 @@ class _Ranking:
     top_n: int
     shows_documents: bool
 
-    def spell_jina(self, embeddings: list[Embedding], model: str, n_tokens: int) -> object:
+    def format_jina(self, embeddings: list[Embedding], model: str, n_tokens: int) -> object:
         results = [
             {"index": index, "relevance_score": score}
             | ({"document": {"text": self.documents[index]}} if self.shows_documents else {})
@@ -104,7 +104,7 @@ class _Ranking:
         usage = {"prompt_tokens": n_tokens, "total_tokens": n_tokens}
         return {"model": model, "object": "list", "usage": usage, "results": results}
 
-    def spell_tei(self, embeddings: list[Embedding]) -> object:
+    def format_tei(self, embeddings: list[Embedding]) -> object:
         return [
             {"index": index, "score": score} | ({"text": self.documents[index]} if self.shows_documents else {})
             for index, score in self._best(embeddings)

@@ -7,20 +7,20 @@ from typing import ClassVar
 from starlette.requests import Request
 
 from server.api.llama.generation_settings import all_options_json
-from server.generation.completion_output import Answer
-from server.generation.endpoint import Asked, FinishedAnswer
+from server.generation.completion_output import CompletionOutput
+from server.generation.endpoint import FinishedOutput, ParsedRequest
 from server.generation.logprobs import probabilities_json
 from server.generation.options import CompletionOptions, read_options
 from server.generation.prompts import read_prompts
 from server.http.fields import Fields
-from server.state import engine_of, settings_of, state_of
+from server.state import get_engine, get_settings, get_state
 from slots.llama import Vocab
-from slots.requests.events import Finished, StopReason, Timings, Token, TokenProbabilities
+from slots.requests.events import Finished, PositionLogprobs, StopReason, Timings, Token
 
 Result = Mapping[str, object]
 
 
-def only_fields(paths: Sequence[str], result: Result) -> Result:
+def select_fields(paths: Sequence[str], result: Result) -> Result:
     """Returns what `result` has at each path, by the whole path: `a/b` is the field `b` of the object `a`. A path that
     leads nowhere is left out; no paths at all ask for everything."""
     if not paths:
@@ -38,7 +38,7 @@ def _at(path: str, result: Result) -> list[object]:
 
 
 @dataclass(frozen=True, slots=True)
-class CompletionJson:
+class CompletionFormatter:
     """What the answers to one request have in common."""
 
     vocab: Vocab
@@ -47,38 +47,38 @@ class CompletionJson:
     options: CompletionOptions
     end_of_stream: ClassVar[bytes] = b""
 
-    def token_events(self, answer: Answer, token: Token) -> list[object]:
+    def token_events(self, output: CompletionOutput, token: Token) -> list[object]:
         """Returns the one event for a token, which `answer` counts already."""
         chunk: dict[str, object] = {
-            "index": answer.index,
+            "index": output.index,
             "content": token.text,
             "tokens": [token.token],
             "stop": False,
             "slot_id": token.slot_id,
             "id_slot": token.slot_id,
-            "tokens_predicted": answer.n_tokens,
-            "tokens_evaluated": answer.n_prompt_tokens,
+            "tokens_predicted": output.n_tokens,
+            "tokens_evaluated": output.n_prompt_tokens,
         }
-        if token.probabilities is not None:
-            chunk["completion_probabilities"] = self._probabilities([token.probabilities])
+        if token.logprobs is not None:
+            chunk["completion_probabilities"] = self._logprobs([token.logprobs])
         if token.timings is not None:
             chunk["timings"] = timings_json(token.timings)
         return [chunk]
 
-    def last_events(self, answer: Answer, finished: Finished) -> list[object]:
+    def finish_events(self, output: CompletionOutput, finished: Finished) -> list[object]:
         """Returns the one event that ends an answer; it leaves out what the chunks have said."""
-        return [self._result(answer, finished)]
+        return [self._result(output, finished)]
 
-    def closing_events(self, _: Sequence[FinishedAnswer]) -> list[object]:
+    def final_events(self, _: Sequence[FinishedOutput]) -> list[object]:
         """Returns nothing: each answer says all that there is to say about it."""
         return []
 
-    def body(self, answers: Sequence[FinishedAnswer]) -> object:
+    def body(self, outputs: Sequence[FinishedOutput]) -> object:
         """Returns the result if there is one, or the list of them."""
-        results = [self._result(answer, finished) for answer, finished in answers]
+        results = [self._result(answer, finished) for answer, finished in outputs]
         return results if len(results) > 1 else results[0]
 
-    def _result(self, answer: Answer, finished: Finished) -> Result:
+    def _result(self, answer: CompletionOutput, finished: Finished) -> Result:
         stream = self.options.stream
         result: dict[str, object] = {
             "index": answer.index,
@@ -88,7 +88,7 @@ class CompletionJson:
             "slot_id": finished.slot_id,
             "id_slot": finished.slot_id,
             "model": self.model,
-            "prompt": answer.prompt.spelled,
+            "prompt": answer.prompt.original,
             "generation_settings": self._settings(answer, finished),
             "stopped_eos": finished.reason is StopReason.EOS,
             "stopped_limit": finished.reason is StopReason.LIMIT,
@@ -102,15 +102,15 @@ class CompletionJson:
             "tokens_cached": finished.timings.cached_n,
             "timings": timings_json(finished.timings),
         }
-        if answer.probabilities and not stream:
-            result["completion_probabilities"] = self._probabilities(answer.probabilities)
-        return only_fields(self.options.response_fields, result)
+        if answer.logprobs and not stream:
+            result["completion_probabilities"] = self._logprobs(answer.logprobs)
+        return select_fields(self.options.response_fields, result)
 
-    def _probabilities(self, positions: list[TokenProbabilities]) -> list[dict[str, object]]:
+    def _logprobs(self, positions: list[PositionLogprobs]) -> list[dict[str, object]]:
         after_sampling = self.options.sampling.post_sampling_probs
         return probabilities_json(positions, self.vocab, after_sampling=after_sampling)
 
-    def _settings(self, answer: Answer, finished: Finished) -> dict[str, object]:
+    def _settings(self, answer: CompletionOutput, finished: Finished) -> dict[str, object]:
         request = answer.request
         return {
             **all_options_json(request, self.options.constraint),
@@ -146,11 +146,11 @@ def _per_token(milliseconds: float, n_tokens: int) -> float:
     return milliseconds / n_tokens if n_tokens else 0.0
 
 
-def read_completion(request: Request, fields: Fields) -> Asked:
+def read_completion(request: Request, fields: Fields) -> ParsedRequest:
     """Returns what a body asks for. Raises InvalidRequest, which names the field, and ApiError (501) for an option that
     is not supported."""
-    engine, settings, state = engine_of(request), settings_of(request), state_of(request)
+    engine, settings, state = get_engine(request), get_settings(request), get_state(request)
     options = read_options(fields, engine, settings.defaults)
     system_prompt = options.system_prompt or state.system_prompt
     prompts = read_prompts(fields.get("prompt"), engine, system_prompt.tokens)
-    return options, prompts, CompletionJson(engine.vocab, settings.alias, engine.n_ctx_slot, options)
+    return options, prompts, CompletionFormatter(engine.vocab, settings.alias, engine.n_ctx_slot, options)

@@ -7,13 +7,13 @@ from server.settings import CompletionDefaults
 from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import SamplingParams
 
-HOLDING_TEXT = ("dry_sequence_breakers", "logit_bias")
+USER_TEXT_OPTIONS = ("dry_sequence_breakers", "logit_bias")
 """Sampling options that hold text or tokens of the user's."""
 
 
 def options_json(options: CompletionRequest | CompletionDefaults) -> dict[str, object]:
     """Returns the options by their names, but for those that hold text or tokens of the user's."""
-    names = [option.name for option in fields(SamplingParams) if option.name not in HOLDING_TEXT]
+    names = [option.name for option in fields(SamplingParams) if option.name not in USER_TEXT_OPTIONS]
     return {
         **{name: getattr(options.sampling, name) for name in names},
         "n_predict": options.n_predict,

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from server.api.llama.completion import CompletionJson
-from server.generation.endpoint import Asked
+from server.api.llama.completion import CompletionFormatter
+from server.generation.endpoint import ParsedRequest
 from server.generation.options import read_options
-from server.generation.prompts import Prompt, mixed_tokens
+from server.generation.prompts import Prompt, tokenize_mixed
 from server.http.errors import ApiError
-from server.http.fields import Fields, as_string, expected, naming, read_string
-from server.state import engine_of, settings_of
+from server.http.fields import Fields, as_string, invalid_value, naming_field, read_string
+from server.state import get_engine, get_settings
 from slots.engine import Engine
 from slots.llama import Vocab
 
@@ -21,44 +21,44 @@ FILE = "filename"
 SNIPPET = "\n\n--- snippet ---\n\n"
 """What stands before each further text where the model has no token for it."""
 
-MOST_ABOVE = 3
+MAX_UNCOUNTED_TOKENS = 3
 """Tokens that a prompt may have more than `Room` says: not all of those between the parts are counted."""
 
 Tokens = Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class FimTokens:
     """The tokens around the parts."""
 
     prefix: int
     suffix: int
     middle: int
-    beginning: Tokens = ()
+    bos: Tokens = ()
     """BOS, where the model wants it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class InfillContext:
     """What stands around the text that is asked for."""
 
     prefix: Tokens
     suffix: Tokens
-    begun: Tokens = ()
+    middle_start: Tokens = ()
     """The text's own beginning; it follows the prefix."""
     extra: Tokens = ()
     """Of other places in the project, with what separates them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class TokenBudget:
     """How many tokens of which part there is room for."""
 
     around: int
     extra: int
 
 
-def room_for(n_predict: int, n_ctx: int, n_batch: int, *, has_extra: bool) -> Room:
+def token_budget(n_predict: int, n_ctx: int, n_batch: int, *, has_extra: bool) -> TokenBudget:
     """Returns what a context of `n_ctx` tokens has room for beside an answer of `n_predict` tokens, -1 for no limit.
 
     Prefix and suffix get a batch, and what is left goes to the extra tokens; of a small context these get a quarter if
@@ -67,21 +67,23 @@ def room_for(n_predict: int, n_ctx: int, n_batch: int, *, has_extra: bool) -> Ro
     answers are left the same room.
     """
     n_text = min(max(n_predict, n_ctx // 8), n_ctx // 2)
-    n_free = n_ctx - n_text - MOST_ABOVE
+    n_free = n_ctx - n_text - MAX_UNCOUNTED_TOKENS
     around = min(n_batch, 3 * n_free // 4 if has_extra else n_free)
-    return Room(around, n_free - around)
+    return TokenBudget(around, n_free - around)
 
 
-def infill_prompt(gap: Gap, marks: Marks, room: Room, *, suffix_first: bool) -> tuple[int, ...]:
+def infill_prompt(
+    context: InfillContext, fim: FimTokens, budget: TokenBudget, *, suffix_first: bool
+) -> tuple[int, ...]:
     """Returns the prompt. Of `room.around` a quarter is for the suffix and the text's beginning, the rest for the
     prefix; both are cut at their far ends."""
-    quarter = room.around // 4
-    n_suffix = min(len(gap.suffix), max(0, quarter - 2 - len(gap.begun)))
-    before = [*_last(gap.prefix, 3 * quarter), *gap.begun]
-    prefix = [marks.prefix, *_last(before, 4 * quarter - 2 - n_suffix)]
-    suffix = [marks.suffix, *gap.suffix[:n_suffix]]
+    quarter = budget.around // 4
+    n_suffix = min(len(context.suffix), max(0, quarter - 2 - len(context.middle_start)))
+    before = [*_last(context.prefix, 3 * quarter), *context.middle_start]
+    prefix = [fim.prefix, *_last(before, 4 * quarter - 2 - n_suffix)]
+    suffix = [fim.suffix, *context.suffix[:n_suffix]]
     around = suffix + prefix if suffix_first else prefix + suffix
-    return (*marks.beginning, *_last(gap.extra, room.extra), *around, marks.middle)
+    return (*fim.bos, *_last(context.extra, budget.extra), *around, fim.middle)
 
 
 def _last(tokens: Tokens, n_tokens: int) -> Tokens:
@@ -100,18 +102,18 @@ class Chunk:
     text: str
 
 
-def read_infill(request: Request, fields: Fields) -> Asked:
+def read_infill(request: Request, fields: Fields) -> ParsedRequest:
     """Returns what a body asks for. Raises InvalidRequest, which names the field, and ApiError (501) for an option that
     is not supported and for a model that cannot fill gaps."""
-    engine, settings = engine_of(request), settings_of(request)
-    marks = marks_of(engine.vocab)
+    engine, settings = get_engine(request), get_settings(request)
+    marks = get_fim_tokens(engine.vocab)
     options = read_options(fields, engine, settings.defaults, streams=True)
-    gap = _read_gap(fields, engine.vocab)
-    prompt = make_prompt(gap, marks, engine, options.n_predict, suffix_first=settings.spm_infill)
-    return options, [prompt], CompletionJson(engine.vocab, settings.alias, engine.n_ctx_slot, options)
+    gap = _read_context(fields, engine.vocab)
+    prompt = make_infill_prompt(gap, marks, engine, options.n_predict, suffix_first=settings.spm_infill)
+    return options, [prompt], CompletionFormatter(engine.vocab, settings.alias, engine.n_ctx_slot, options)
 
 
-def marks_of(vocab: Vocab) -> Marks:
+def get_fim_tokens(vocab: Vocab) -> FimTokens:
     """Returns the tokens with which the model fills gaps. Raises ApiError (501), which names those that it lacks."""
     prefix, suffix, middle = vocab.fim_pre, vocab.fim_suf, vocab.fim_mid
     if prefix is None or suffix is None or middle is None:
@@ -119,21 +121,23 @@ def marks_of(vocab: Vocab) -> Marks:
         missing = ", ".join(name for name, token in tokens.items() if token is None)
         raise ApiError(501, f"this model cannot fill gaps: its vocabulary has no token for the {missing}")
     beginning = (vocab.bos,) if vocab.add_bos and vocab.bos is not None else ()
-    return Marks(prefix, suffix, middle, beginning)
+    return FimTokens(prefix, suffix, middle, beginning)
 
 
-def make_prompt(gap: Gap, marks: Marks, engine: Engine, n_predict: int, *, suffix_first: bool) -> Prompt:
+def make_infill_prompt(
+    context: InfillContext, fim: FimTokens, engine: Engine, n_predict: int, *, suffix_first: bool
+) -> Prompt:
     """Returns the prompt for a gap, cut to fit into a slot of `engine` beside an answer of `n_predict` tokens."""
-    room = room_for(n_predict, engine.n_ctx_slot, engine.n_batch, has_extra=len(gap.extra) > 0)
-    tokens = infill_prompt(gap, marks, room, suffix_first=suffix_first)
+    room = token_budget(n_predict, engine.n_ctx_slot, engine.n_batch, has_extra=len(context.extra) > 0)
+    tokens = infill_prompt(context, fim, room, suffix_first=suffix_first)
     return Prompt(engine.vocab.detokenize(tokens).decode(errors="replace"), tokens, n_system=0)
 
 
-def _read_gap(fields: Fields, vocab: Vocab) -> Gap:
-    return Gap(
+def _read_context(fields: Fields, vocab: Vocab) -> InfillContext:
+    return InfillContext(
         prefix=read_mixed("input_prefix", fields.get("input_prefix"), vocab),
         suffix=read_mixed("input_suffix", fields.get("input_suffix"), vocab),
-        begun=_tokenize("prompt", read_string(fields, "prompt", ""), vocab),
+        middle_start=_tokenize("prompt", read_string(fields, "prompt", ""), vocab),
         extra=_extra_tokens(_read_chunks(fields.get("input_extra")), vocab),
     )
 
@@ -143,21 +147,21 @@ def read_mixed(name: str, value: object, vocab: Vocab) -> list[int]:
     if isinstance(value, str):
         return _tokenize(name, value, vocab)
     if not isinstance(value, list):
-        raise expected(name, SHAPES, value)
-    return mixed_tokens(name, value, vocab, lambda index, text: _tokenize(f"{name}[{index}]", text, vocab))
+        raise invalid_value(name, SHAPES, value)
+    return tokenize_mixed(name, value, vocab, lambda index, text: _tokenize(f"{name}[{index}]", text, vocab))
 
 
 def _read_chunks(value: object) -> list[Chunk]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise expected("input_extra", "a list of objects with text and filename", value)
+        raise invalid_value("input_extra", "a list of objects with text and filename", value)
     return [_read_chunk(f"input_extra[{index}]", chunk) for index, chunk in enumerate(value)]
 
 
 def _read_chunk(name: str, value: object) -> Chunk:
     if not isinstance(value, dict):
-        raise expected(name, "an object with text and filename", value)
+        raise invalid_value(name, "an object with text and filename", value)
     filename = value.get("filename")
     return Chunk(
         filename=UNNAMED if filename is None else as_string(f"{name}.filename", filename),
@@ -181,5 +185,5 @@ def _extra_tokens(chunks: list[Chunk], vocab: Vocab) -> list[int]:
 
 def _tokenize(name: str, text: str, vocab: Vocab) -> list[int]:
     """The text of a file: nothing in it is read as a special token, and nothing is put in front."""
-    with naming(name):
+    with naming_field(name):
         return vocab.tokenize_plain(text, add_special=False, parse_special=False)

@@ -8,13 +8,13 @@ from server.api.llama.generation_settings import all_options_json
 from server.chat.template.capabilities import Capabilities
 from server.http.json_response import JsonResponse
 from server.settings import CompletionDefaults
-from server.state import chat_template_of, engine_of, settings_of, state_of
+from server.state import get_chat_template, get_engine, get_settings, get_state
 from slots.llama import Vocab
 
 
 async def get_props(request: Request) -> JsonResponse:
-    engine, settings = engine_of(request), settings_of(request)
-    system_prompt, chat_template = state_of(request).system_prompt, chat_template_of(request)
+    engine, settings = get_engine(request), get_settings(request)
+    system_prompt, chat_template = get_state(request).system_prompt, get_chat_template(request)
     return JsonResponse(
         {
             "default_generation_settings": {"params": _defaults_json(settings.defaults), "n_ctx": engine.n_ctx_slot},
@@ -61,7 +61,7 @@ def _text(token: int | None, vocab: Vocab) -> str:
 
 
 async def get_health(request: Request) -> JsonResponse:
-    engine_of(request)
+    get_engine(request)
     return JsonResponse({"status": "ok"})
 
 
@@ -69,7 +69,7 @@ NOT_STARTED = {"status": "not started", "message": "The model is still loading; 
 
 
 async def get_chat_status(request: Request) -> JsonResponse:
-    state, settings = state_of(request), settings_of(request)
+    state, settings = get_state(request), get_settings(request)
     engine, defaults = state.engine, settings.defaults
     if engine is None:
         return JsonResponse(NOT_STARTED)

@@ -21,10 +21,10 @@ import numpy.typing as npt
 import orjson
 
 from server.http.errors import ApiError
-from server.http.fields import expected
+from server.http.fields import invalid_value
 from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest
-from slots.requests.scope import Scope
+from slots.requests.scope import CacheScope
 
 MAGIC = b"LL-SLOTS"
 VERSION = 1
@@ -55,7 +55,7 @@ def write_slot(file: BufferedIOBase, saved: SavedSlot, fingerprint: str) -> int:
         Header(
             fingerprint=fingerprint,
             n_tokens=len(saved.tokens),
-            n_exact=saved.n_exact,
+            n_exact=saved.n_unshifted,
             salt=saved.scope.salt,
             n_public=saved.scope.n_public,
             n_state_bytes=saved.snapshot.nbytes,
@@ -85,24 +85,24 @@ def read_slot(file: BufferedIOBase, n_bytes: int, fingerprint: str) -> SavedSlot
     for part in (start, header_bytes, tokens.data, state.data):
         digest.update(part)
     if digest.digest() != file.read(DIGEST_SIZE):
-        raise _unfit("that is damaged")
+        raise _unusable("that is damaged")
     if header.fingerprint != fingerprint:
-        raise _unfit("of another model, or with other types of the KV cache")
-    return SavedSlot(tuple(tokens.tolist()), header.n_exact, Scope(header.salt, header.n_public), state)
+        raise _unusable("of another model, or with other types of the KV cache")
+    return SavedSlot(tuple(tokens.tolist()), header.n_exact, CacheScope(header.salt, header.n_public), state)
 
 
 def _read_header(file: BufferedIOBase, n_bytes: int) -> tuple[bytes, bytes, Header]:
     """Returns the bytes of the start, the bytes of the header, and what these say, if they add up to `n_bytes`."""
     start = file.read(START.size)
     if not start.startswith(MAGIC[: len(start)]):
-        raise _unfit("of another kind")
+        raise _unusable("of another kind")
     if len(start) < START.size:
         raise _truncated(n_bytes)
     _, version, header_size = START.unpack(start)
     if version != VERSION:
-        raise _unfit(f"of version {version} of the format, where this server writes and reads {VERSION}")
+        raise _unusable(f"of version {version} of the format, where this server writes and reads {VERSION}")
     if header_size > MAX_HEADER:
-        raise _unfit("that is damaged")
+        raise _unusable("that is damaged")
     header_bytes = file.read(header_size)
     if len(header_bytes) < header_size:
         raise _truncated(n_bytes)
@@ -111,7 +111,7 @@ def _read_header(file: BufferedIOBase, n_bytes: int) -> tuple[bytes, bytes, Head
     if n_bytes < n_expected:
         raise _truncated(n_bytes)
     if n_bytes > n_expected:
-        raise _unfit("that is damaged")
+        raise _unusable("that is damaged")
     return start, header_bytes, header
 
 
@@ -119,12 +119,12 @@ def _parse_header(data: bytes) -> Header:
     try:
         fields = orjson.loads(data)
     except orjson.JSONDecodeError:
-        raise _unfit("that is damaged") from None
+        raise _unusable("that is damaged") from None
     if not isinstance(fields, dict) or {name: type(value) for name, value in fields.items()} != HEADER_TYPES:
-        raise _unfit("that is damaged")
+        raise _unusable("that is damaged")
     header = Header(**fields)
     if not (0 <= header.n_exact <= header.n_tokens and header.n_public >= 0 and header.n_state_bytes >= 0):
-        raise _unfit("that is damaged")
+        raise _unusable("that is damaged")
     return header
 
 
@@ -133,10 +133,10 @@ def _new_digest() -> "hashlib.blake2b":
 
 
 def _truncated(n_bytes: int) -> InvalidRequest:
-    return _unfit(f"that is truncated: only {n_bytes} bytes of it are there")
+    return _unusable(f"that is truncated: only {n_bytes} bytes of it are there")
 
 
-def _unfit(kind: str) -> InvalidRequest:
+def _unusable(kind: str) -> InvalidRequest:
     return InvalidRequest("filename", f"expected a slot that was saved from this model, got a file {kind}")
 
 
@@ -147,7 +147,7 @@ NAMES = f"the name of a file, without a path or a dot in front, of at most {MAX_
 def as_file_name(name: str, value: object) -> str:
     """Returns `value` as the name of a file in a folder. Raises InvalidRequest, which names the field."""
     if not isinstance(value, str) or not _is_file_name(value):
-        raise expected(name, NAMES, value)
+        raise invalid_value(name, NAMES, value)
     return value
 
 

@@ -9,24 +9,24 @@ from starlette.requests import Request
 from server.api.llama.generation_settings import options_json
 from server.api.llama.slot_files import SlotFolder, as_file_name
 from server.http.body import read_body
-from server.http.disconnect import unless_disconnected
+from server.http.disconnect import cancel_on_disconnect
 from server.http.errors import ApiError
-from server.http.fields import expected
+from server.http.fields import invalid_value
 from server.http.json_response import JsonResponse
-from server.state import engine_of, sessions_of, settings_of, state_of
+from server.state import get_engine, get_sessions, get_settings, get_state
 from slots.llama import Vocab
 from slots.requests.events import SlotStatus
 from slots.requests.request import CompletionRequest
 
 
 async def get_slots(request: Request) -> JsonResponse:
-    engine, settings = engine_of(request), settings_of(request)
+    engine, settings = get_engine(request), get_settings(request)
     if not settings.show_slots:
         raise ApiError(501, "This server does not support slots endpoint. Start it with `--slots`")
     statuses = engine.slot_statuses()
     if request.query_params.get("fail_on_no_slot") and all(status.is_processing for status in statuses):
         raise ApiError(503, "no slot available")
-    session_id = sessions_of(request).known(request)
+    session_id = get_sessions(request).get(request)
 
     def may_read(work: CompletionRequest) -> bool:
         return settings.show_prompts or (session_id is not None and work.session == session_id)
@@ -42,7 +42,7 @@ async def get_slots(request: Request) -> JsonResponse:
 def _slot_json(status: SlotStatus) -> dict[str, object]:
     slot: dict[str, object] = {
         "id": status.slot_id,
-        "id_task": status.request_number,
+        "id_task": status.request_id,
         "n_ctx": status.n_ctx,
         "speculative": status.speculates,
         "is_processing": status.is_processing,
@@ -79,7 +79,7 @@ def _text(tokens: Sequence[int], vocab: Vocab) -> str:
 
 
 async def post_slot(request: Request) -> JsonResponse:
-    engine, path = engine_of(request), settings_of(request).slot_save_path
+    engine, path = get_engine(request), get_settings(request).slot_save_path
     if path is None:
         raise ApiError(501, "This server does not support slots action. Start it with `--slot-save-path`")
     engine.check_can_generate()
@@ -92,21 +92,21 @@ async def post_slot(request: Request) -> JsonResponse:
             return JsonResponse(await _restore(request, slot_id, folder))
         case "erase":
             return JsonResponse(await _erase(request, slot_id))
-    raise expected("action", "save, restore or erase", action)
+    raise invalid_value("action", "save, restore or erase", action)
 
 
 def _as_slot_id(text: str, n_slots: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) < n_slots):
-        raise expected("id_slot", f"a slot from 0 to {n_slots - 1}", text)
+        raise invalid_value("id_slot", f"a slot from 0 to {n_slots - 1}", text)
     return int(text)
 
 
 async def _save(request: Request, slot_id: int, folder: SlotFolder) -> dict[str, object]:
-    engine, name = engine_of(request), await _read_file_name(request)
+    engine, name = get_engine(request), await _read_file_name(request)
     # One at a time for each slot: a state waits in memory for its file.
-    async with state_of(request).slot_locks[slot_id]:
+    async with get_state(request).slot_locks[slot_id]:
         started = time.perf_counter()
-        saved = await unless_disconnected(request.receive, engine.save_slot(slot_id))
+        saved = await cancel_on_disconnect(request.receive, engine.save_slot(slot_id))
         n_written = await run_in_threadpool(folder.write, name, saved, engine.fingerprint)
     return {
         "id_slot": slot_id,
@@ -118,11 +118,11 @@ async def _save(request: Request, slot_id: int, folder: SlotFolder) -> dict[str,
 
 
 async def _restore(request: Request, slot_id: int, folder: SlotFolder) -> dict[str, object]:
-    engine, name = engine_of(request), await _read_file_name(request)
-    async with state_of(request).slot_locks[slot_id]:
+    engine, name = get_engine(request), await _read_file_name(request)
+    async with get_state(request).slot_locks[slot_id]:
         started = time.perf_counter()
         saved, n_read = await run_in_threadpool(folder.read, name, engine.fingerprint)
-        await unless_disconnected(request.receive, engine.restore_slot(slot_id, saved))
+        await cancel_on_disconnect(request.receive, engine.restore_slot(slot_id, saved))
     return {
         "id_slot": slot_id,
         "filename": name,
@@ -133,7 +133,7 @@ async def _restore(request: Request, slot_id: int, folder: SlotFolder) -> dict[s
 
 
 async def _erase(request: Request, slot_id: int) -> dict[str, object]:
-    n_erased = await unless_disconnected(request.receive, engine_of(request).erase_slot(slot_id))
+    n_erased = await cancel_on_disconnect(request.receive, get_engine(request).erase_slot(slot_id))
     return {"id_slot": slot_id, "n_erased": n_erased}
 
 

@@ -5,24 +5,24 @@ from starlette.requests import Request
 
 from server.chat.request import read_chat
 from server.http.body import read_body
-from server.http.fields import Fields, as_string, as_token, expected, naming, read_boolean
+from server.http.fields import Fields, as_string, as_token, invalid_value, naming_field, read_boolean
 from server.http.json_response import JsonResponse
-from server.state import chat_template_of, engine_of, settings_of, state_of
+from server.state import get_chat_template, get_engine, get_settings, get_state
 from slots.llama import Vocab
 
 
 async def post_tokenize(request: Request) -> JsonResponse:
-    vocab = engine_of(request).vocab
+    vocab = get_engine(request).vocab
     return JsonResponse(await read_body(request, lambda fields: _tokenize(fields, vocab)))
 
 
 async def post_detokenize(request: Request) -> JsonResponse:
-    vocab = engine_of(request).vocab
+    vocab = get_engine(request).vocab
     return JsonResponse(await read_body(request, lambda fields: _detokenize(fields, vocab)))
 
 
 def _tokenize(fields: Fields, vocab: Vocab) -> dict[str, object]:
-    with naming("content"):
+    with naming_field("content"):
         tokens = vocab.tokenize_plain(
             as_string("content", fields.get("content")),
             add_special=read_boolean(fields, "add_special", False),
@@ -45,13 +45,13 @@ def _piece(token: int, vocab: Vocab) -> str | list[int]:
 def _detokenize(fields: Fields, vocab: Vocab) -> dict[str, object]:
     value = fields.get("tokens")
     if not isinstance(value, list):
-        raise expected("tokens", "a list of token ids", value)
+        raise invalid_value("tokens", "a list of token ids", value)
     tokens = [as_token(f"tokens[{index}]", token, vocab.n_tokens) for index, token in enumerate(value)]
     return {"content": vocab.detokenize(tokens).decode(errors="replace")}
 
 
 async def post_apply_template(request: Request) -> JsonResponse:
-    template, defaults = chat_template_of(request), settings_of(request).chat_template_kwargs
+    template, defaults = get_chat_template(request), get_settings(request).chat_template_kwargs
     chat = await read_body(request, lambda fields: read_chat(fields, defaults))
-    prompt = await run_in_threadpool(chat.prompt, template, state_of(request).tool_format)
+    prompt = await run_in_threadpool(chat.prompt, template, get_state(request).tool_format)
     return JsonResponse({"prompt": prompt.text})

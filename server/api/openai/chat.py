@@ -5,24 +5,24 @@ from dataclasses import replace
 from starlette.requests import Request
 
 from server.api.openai.chat_request import read_chat_options
-from server.api.openai.chat_response import ChatJson
-from server.api.openai.protocol import Envelope
+from server.api.openai.chat_response import ChatFormatter
+from server.api.openai.protocol import ResponseBase
 from server.chat.prompt import prompt_tokens
 from server.chat.request import Chat, read_chat
 from server.chat.system_prefix import n_system_tokens
 from server.chat.system_prompt import read_system_prompt
-from server.generation.endpoint import Asked
+from server.generation.endpoint import ParsedRequest
 from server.generation.prompts import Prompt
 from server.http.fields import Fields
-from server.state import chat_template_of, engine_of, settings_of, state_of
+from server.state import get_chat_template, get_engine, get_settings, get_state
 from slots.errors import PromptTooLong
 
 
-def read_openai_chat(request: Request, fields: Fields) -> Asked:
+def read_openai_chat(request: Request, fields: Fields) -> ParsedRequest:
     """Returns what a body asks for. Raises InvalidRequest, which names the field, and ApiError (501) for what is not
     supported."""
-    engine, settings, state = engine_of(request), settings_of(request), state_of(request)
-    template, own = chat_template_of(request), read_chat(fields, settings.chat_template_kwargs)
+    engine, settings, state = get_engine(request), get_settings(request), get_state(request)
+    template, own = get_chat_template(request), read_chat(fields, settings.chat_template_kwargs)
     system_prompt = read_system_prompt(fields.get("system_prompt"), engine) or state.system_prompt
     chat = with_system_prompt(own, system_prompt.text)
     prompt = chat.prompt(template, state.tool_format)
@@ -33,8 +33,8 @@ def read_openai_chat(request: Request, fields: Fields) -> Asked:
     n_system = 0
     if chat is not own:
         n_system = n_system_tokens(chat, tokens, template, settings.chat_template_kwargs, engine.vocab)
-    envelope = Envelope.new("chatcmpl", settings.alias, engine.fingerprint)
-    return options.completion, [Prompt(prompt.text, tokens, n_system)], ChatJson(engine.vocab, envelope, options)
+    envelope = ResponseBase.new("chatcmpl", settings.alias, engine.fingerprint)
+    return options.completion, [Prompt(prompt.text, tokens, n_system)], ChatFormatter(engine.vocab, envelope, options)
 
 
 def with_system_prompt(chat: Chat, text: str) -> Chat:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from server.api.openai.logprobs import Logprobs, read_chat_logprobs
+from server.api.openai.logprobs import LogprobsOptions, read_chat_logprobs
 from server.api.openai.protocol import wants_usage
 from server.chat.prompt import ChatPrompt
 from server.chat.tools.call_format import ToolFormat
@@ -12,7 +12,7 @@ from server.chat.tools.reasoning import Thinking
 from server.chat.tools.request import ToolRequest
 from server.generation.constraint import Constraint
 from server.generation.options import CompletionOptions, read_options
-from server.http.fields import Fields, expected, read_string
+from server.http.fields import Fields, invalid_value, read_string
 from server.settings import REASONING_FORMATS, CompletionDefaults, ReasoningFormat, Settings
 from slots.engine import Engine
 from slots.errors import InvalidRequest
@@ -21,7 +21,7 @@ from slots.errors import InvalidRequest
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
     completion: CompletionOptions
-    logprobs: Logprobs
+    logprobs: LogprobsOptions
     include_usage: bool
     tool_format: ToolFormat | None
     """How calls are written; None if no tool may be called."""
@@ -50,7 +50,7 @@ def read_chat_options(
         schema = _answer_schema(constraint, defaults, tool_format)
         constraint = Constraint("tools", call_source(tool_format, tools, thinking, schema))
     elif constraint and thinking:
-        constraint, thinking = _after_thoughts(constraint, thinking)
+        constraint, thinking = _constrain_after_reasoning(constraint, thinking)
     preserved = preserved_tokens(engine.vocab, tool_format, thinking)
     completion = replace(options, constraint=constraint, preserved=preserved)
     if _read_reasoning_format(fields, settings.reasoning_format) == "none":
@@ -71,7 +71,7 @@ def _answer_schema(constraint: Constraint | None, defaults: CompletionDefaults, 
     return constraint.source.text
 
 
-def _after_thoughts(constraint: Constraint, thinking: Thinking) -> tuple[Constraint, Thinking]:
+def _constrain_after_reasoning(constraint: Constraint, thinking: Thinking) -> tuple[Constraint, Thinking]:
     """JSON comes after the thoughts. Any other grammar is for all that the model writes, so that there are no thoughts
     unless it spells them itself."""
     if constraint.source.kind == "json_schema":
@@ -82,5 +82,5 @@ def _after_thoughts(constraint: Constraint, thinking: Thinking) -> tuple[Constra
 def _read_reasoning_format(fields: Fields, default: ReasoningFormat) -> str:
     given = read_string(fields, "reasoning_format", default)
     if given not in REASONING_FORMATS:
-        raise expected("reasoning_format", " or ".join(REASONING_FORMATS), given)
+        raise invalid_value("reasoning_format", " or ".join(REASONING_FORMATS), given)
     return given

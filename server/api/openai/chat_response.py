@@ -7,12 +7,12 @@ from typing import ClassVar, Self
 from server.api.llama.completion import timings_json
 from server.api.openai.chat_request import ChatOptions
 from server.api.openai.logprobs import chat_logprobs_json
-from server.api.openai.protocol import DONE, Envelope, FinishReason, finish_reason, usage_of
+from server.api.openai.protocol import DONE_EVENT, FinishReason, ResponseBase, finish_reason, total_usage
 from server.chat.tools.output_parser import CallArguments, CallStart, Content, Piece, Reasoning, TurnParser
-from server.generation.completion_output import Answer
-from server.generation.endpoint import FinishedAnswer
+from server.generation.completion_output import CompletionOutput
+from server.generation.endpoint import FinishedOutput
 from slots.llama import Vocab
-from slots.requests.events import Finished, Timings, Token, TokenProbabilities
+from slots.requests.events import Finished, PositionLogprobs, Timings, Token
 
 
 def delta(piece: Piece) -> dict[str, object]:
@@ -43,7 +43,7 @@ class ChatMessage:
     calls: list[_Call] = field(default_factory=list)
 
     @classmethod
-    def of(cls, pieces: Iterable[Piece]) -> Self:
+    def from_pieces(cls, pieces: Iterable[Piece]) -> Self:
         """Returns the message that the pieces are of."""
         message = cls()
         for piece in pieces:
@@ -72,8 +72,8 @@ class ChatMessage:
         return {**message, "refusal": None}
 
 
-WHOLE = "chat.completion"
-CHUNK = "chat.completion.chunk"
+COMPLETION_OBJECT = "chat.completion"
+CHUNK_OBJECT = "chat.completion.chunk"
 
 
 @dataclass(slots=True)
@@ -82,54 +82,54 @@ class _Choice:
 
     parser: TurnParser
     calls_tools: bool = False
-    untold: list[TokenProbabilities] = field(default_factory=list)
+    pending_logprobs: list[PositionLogprobs] = field(default_factory=list)
     """Of tokens whose text is held back."""
 
 
-class ChatJson:
+class ChatFormatter:
     """What the choices for one chat have in common."""
 
-    end_of_stream: ClassVar[bytes] = DONE
+    end_of_stream: ClassVar[bytes] = DONE_EVENT
 
-    def __init__(self, vocab: Vocab, envelope: Envelope, options: ChatOptions) -> None:
+    def __init__(self, vocab: Vocab, envelope: ResponseBase, options: ChatOptions) -> None:
         self._vocab = vocab
-        self._envelope = envelope
+        self._response_base = envelope
         self._options = options
         self._choices: dict[int, _Choice] = {}
 
-    def token_events(self, answer: Answer, token: Token) -> list[object]:
+    def token_events(self, output: CompletionOutput, token: Token) -> list[object]:
         """Returns the chunks for a token: none while its text may still become a tag."""
-        choice, events = self._begun(answer.index)
-        if token.probabilities is not None:
-            choice.untold.append(token.probabilities)
-        events += self._piece_events(answer.index, choice, choice.parser.feed(token.text), token.timings)
+        choice, events = self._get_or_start(output.index)
+        if token.logprobs is not None:
+            choice.pending_logprobs.append(token.logprobs)
+        events += self._piece_events(output.index, choice, choice.parser.feed(token.text), token.timings)
         return events
 
-    def last_events(self, answer: Answer, finished: Finished) -> list[object]:
+    def finish_events(self, output: CompletionOutput, finished: Finished) -> list[object]:
         """Returns the chunks with the text that was held back, and the one that says why a choice ended."""
-        choice, events = self._begun(answer.index)
-        del self._choices[answer.index]
-        events += self._piece_events(answer.index, choice, choice.parser.finish(), None)
+        choice, events = self._get_or_start(output.index)
+        del self._choices[output.index]
+        events += self._piece_events(output.index, choice, choice.parser.finish(), None)
         reason = _reason(finished, choice.parser, calls_tools=choice.calls_tools)
-        events.append(self._chunk(answer.index, {}, choice.untold, reason, finished.timings))
+        events.append(self._chunk(output.index, {}, choice.pending_logprobs, reason, finished.timings))
         return events
 
-    def closing_events(self, answers: Sequence[FinishedAnswer]) -> list[object]:
+    def final_events(self, outputs: Sequence[FinishedOutput]) -> list[object]:
         """Returns the chunk with what all choices took, if that was asked for."""
         if not self._options.include_usage:
             return []
-        return [{**self._envelope.around(CHUNK, []), "usage": self._usage(answers)}]
+        return [{**self._response_base.wrap(CHUNK_OBJECT, []), "usage": self._usage(outputs)}]
 
-    def body(self, answers: Sequence[FinishedAnswer]) -> object:
+    def body(self, outputs: Sequence[FinishedOutput]) -> object:
         """Returns the whole."""
-        choices = [self._whole(answer, finished) for answer, finished in answers]
+        choices = [self._full_choice(answer, finished) for answer, finished in outputs]
         return {
-            **self._envelope.around(WHOLE, choices),
-            "usage": self._usage(answers),
-            "timings": timings_json(answers[0][1].timings),
+            **self._response_base.wrap(COMPLETION_OBJECT, choices),
+            "usage": self._usage(outputs),
+            "timings": timings_json(outputs[0][1].timings),
         }
 
-    def _begun(self, index: int) -> tuple[_Choice, list[object]]:
+    def _get_or_start(self, index: int) -> tuple[_Choice, list[object]]:
         """The choice, and the chunk that it begins with if it had none yet."""
         if index in self._choices:
             return self._choices[index], []
@@ -142,38 +142,38 @@ class ChatJson:
         events: list[object] = []
         for piece in pieces:
             choice.calls_tools = choice.calls_tools or isinstance(piece, CallStart)
-            events.append(self._chunk(index, delta(piece), choice.untold, None, timings))
-            choice.untold = []
+            events.append(self._chunk(index, delta(piece), choice.pending_logprobs, None, timings))
+            choice.pending_logprobs = []
         return events
 
     def _chunk(
         self,
         index: int,
         message: dict[str, object],
-        positions: Sequence[TokenProbabilities] = (),
+        positions: Sequence[PositionLogprobs] = (),
         reason: str | None = None,
         timings: Timings | None = None,
     ) -> dict[str, object]:
         choice = {"index": index, "delta": message, "logprobs": self._logprobs(positions), "finish_reason": reason}
-        chunk = self._envelope.around(CHUNK, [choice])
+        chunk = self._response_base.wrap(CHUNK_OBJECT, [choice])
         return {**chunk, "timings": timings_json(timings)} if timings else chunk
 
-    def _whole(self, answer: Answer, finished: Finished) -> dict[str, object]:
+    def _full_choice(self, answer: CompletionOutput, finished: Finished) -> dict[str, object]:
         parser = self._options.parser()
-        message = ChatMessage.of([*parser.feed(answer.content), *parser.finish()])
+        message = ChatMessage.from_pieces([*parser.feed(answer.content), *parser.finish()])
         return {
             "index": answer.index,
             "message": message.json(),
-            "logprobs": self._logprobs(answer.probabilities),
+            "logprobs": self._logprobs(answer.logprobs),
             "finish_reason": _reason(finished, parser, calls_tools=bool(message.calls)),
         }
 
-    def _logprobs(self, positions: Sequence[TokenProbabilities]) -> dict[str, object] | None:
+    def _logprobs(self, positions: Sequence[PositionLogprobs]) -> dict[str, object] | None:
         logprobs = self._options.logprobs
-        return chat_logprobs_json(positions, logprobs.n_top, self._vocab) if logprobs.shown and positions else None
+        return chat_logprobs_json(positions, logprobs.n_top, self._vocab) if logprobs.enabled and positions else None
 
-    def _usage(self, answers: Sequence[FinishedAnswer]) -> dict[str, object]:
-        return usage_of([finished for _, finished in answers]).json()
+    def _usage(self, answers: Sequence[FinishedOutput]) -> dict[str, object]:
+        return total_usage([finished for _, finished in answers]).json()
 
 
 def _reason(finished: Finished, parser: TurnParser, *, calls_tools: bool) -> FinishReason:

@@ -23,7 +23,7 @@ class OpenAiError(ApiError):
         self.code = code
 
     def body(self) -> dict[str, object]:
-        kind = "rate_limit_error" if self.status == 429 else self.kind
+        kind = "rate_limit_error" if self.status == 429 else self.error_type
         return {"error": {"message": str(self), "type": kind, "param": self.field, "code": self.code, **self.details}}
 
 
@@ -37,12 +37,12 @@ def openai_error(error: Exception) -> OpenAiError:
     return OpenAiError(known, status, code)
 
 
-def note_openai(request: Request) -> None:
+def use_openai_errors(request: Request) -> None:
     """From now on errors of this request are spelled as OpenAI's."""
     request.state.speaks_openai = True
 
 
-def error_for(scope: Scope, error: Exception) -> ApiError:
+def format_error(scope: Scope, error: Exception) -> ApiError:
     """Returns `error` in the dialect of the request that failed with it, which its path tells, or what was noted."""
     path: str = scope["path"]
     is_openai = path in PATHS or path.startswith(PREFIXES) or "speaks_openai" in scope.get("state", {})

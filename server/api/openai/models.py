@@ -5,7 +5,7 @@ from starlette.requests import Request
 from server.http.errors import ApiError
 from server.http.json_response import JsonResponse
 from server.settings import Settings
-from server.state import engine_of, settings_of
+from server.state import get_engine, get_settings
 
 
 async def get_models(request: Request) -> JsonResponse:
@@ -14,20 +14,20 @@ async def get_models(request: Request) -> JsonResponse:
 
 async def get_model(request: Request) -> JsonResponse:
     """Raises ApiError (404) for a name that the model does not go by."""
-    asked, names = request.path_params["id"], names_of(settings_of(request))
+    asked, names = request.path_params["id"], model_names(get_settings(request))
     if asked not in names:
         message = f"model: expected {' or '.join(names)}, since no other is loaded, got {asked}"
         raise ApiError(404, message, field="model")
     return JsonResponse(_model_json(request))
 
 
-def names_of(settings: Settings) -> list[str]:
+def model_names(settings: Settings) -> list[str]:
     """Returns the names that the model goes by: its alias first, then its file's without the ending."""
     return list(dict.fromkeys([settings.alias, settings.model_path.stem]))
 
 
 def _model_json(request: Request) -> dict[str, object]:
-    engine, settings = engine_of(request), settings_of(request)
+    engine, settings = get_engine(request), get_settings(request)
     info = engine.model.info
     return {
         "id": settings.alias,

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from server.http.fields import Fields, expected, read_boolean
+from server.http.fields import Fields, invalid_value, read_boolean
 from slots.requests.events import Finished, StopReason
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
-    answer_id: str
+class ResponseBase:
+    response_id: str
     created: int
     """Seconds since 1970."""
     model: str
@@ -25,10 +25,10 @@ class Envelope:
         answer_id = f"{prefix}-{secrets.token_urlsafe(18)}"
         return cls(answer_id, int(time.time()), model, f"fp_{engine_fingerprint[:12]}")
 
-    def around(self, kind: str, choices: list[dict[str, object]]) -> dict[str, object]:
+    def wrap(self, kind: str, choices: list[dict[str, object]]) -> dict[str, object]:
         """Returns the JSON object of `kind` with these choices."""
         return {
-            "id": self.answer_id,
+            "id": self.response_id,
             "object": kind,
             "created": self.created,
             "model": self.model,
@@ -61,7 +61,7 @@ class Usage:
         }
 
 
-def usage_of(choices: Sequence[Finished]) -> Usage:
+def total_usage(choices: Sequence[Finished]) -> Usage:
     """Returns what several choices for one prompt took together. They share the prompt: it counts once, and as cached
     only as far as the first of them found it."""
     return Usage(
@@ -81,7 +81,7 @@ def finish_reason(finished: Finished, *, calls_tools: bool = False) -> FinishRea
     return "tool_calls" if calls_tools else "stop"
 
 
-DONE = b"data: [DONE]\n\n"
+DONE_EVENT = b"data: [DONE]\n\n"
 """The last event."""
 
 
@@ -91,7 +91,7 @@ def wants_usage(fields: Fields) -> bool:
     if options is None:
         return False
     if not isinstance(options, dict):
-        raise expected("stream_options", "an object with include_usage", options)
+        raise invalid_value("stream_options", "an object with include_usage", options)
     return read_boolean(
         {"stream_options.include_usage": options.get("include_usage")}, "stream_options.include_usage", False
     )

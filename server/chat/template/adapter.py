@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from server.chat.messages import Json, Message, calls_of
+from server.chat.messages import Json, Message, get_tool_calls
 from server.chat.template.capabilities import Capabilities
 from server.chat.tools.generic_format import result_in_words, with_calls_in_words
 
@@ -27,7 +27,7 @@ def _one_call_each(messages: Sequence[Message]) -> Iterator[Message]:
     while position < len(messages):
         message = messages[position]
         position += 1
-        calls = calls_of(message)
+        calls = get_tool_calls(message)
         if len(calls) < 2:
             yield message
             continue
@@ -81,7 +81,7 @@ def _shaped(message: Message, capabilities: Capabilities) -> Message:
     """Content that is null would be shown as a word by templates that join texts."""
     content = message["content"] or ""
     shaped = message | {"content": [{"type": "text", "text": content}] if capabilities.needs_typed_content else content}
-    if calls := calls_of(message):
+    if calls := get_tool_calls(message):
         shaped["tool_calls"] = [_shaped_call(call, capabilities) for call in calls]
     if capabilities.needs_short_ids and "tool_call_id" in message:
         shaped["tool_call_id"] = _short_id(str(message["tool_call_id"]))

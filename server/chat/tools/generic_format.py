@@ -5,7 +5,7 @@ from itertools import groupby
 
 import orjson
 
-from server.chat.messages import Json, Message, calls_of
+from server.chat.messages import Json, Message, get_tool_calls
 from server.chat.tools.call_format import GENERIC
 
 _BEFORE_TOOLS = """You can call functions. Their signatures, one in each line within the <tools> tags:
@@ -31,7 +31,7 @@ def with_tools_in_words(messages: Sequence[Message], tools: Sequence[Json]) -> l
 
 def with_calls_in_words(message: Message) -> Message:
     """Returns a message whose calls, if it has any, are text in the generic format."""
-    calls = calls_of(message)
+    calls = get_tool_calls(message)
     if not calls:
         return message
     words = GENERIC.write([(call["function"]["name"], call["function"]["arguments"], call["id"]) for call in calls])

@@ -7,7 +7,7 @@ import orjson
 from grammar.source import GrammarSource
 from server.chat.tools.call_format import Mark, Pieces, ToolFormat
 from server.chat.tools.reasoning import Thinking
-from server.chat.tools.request import Json, ToolRequest, name_of, parameters_of
+from server.chat.tools.request import Json, ToolRequest, get_tool_name, get_tool_parameters
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
 
@@ -34,7 +34,7 @@ def call_source(
         "later": [] if later is None else _of_each(later, tools),
         "end": _parts(tool_format.end),
     }
-    schemas = [[f'the parameters of the tool "{name_of(tool)}"', _schema_text(tool)] for tool in tools]
+    schemas = [[f'the parameters of the tool "{get_tool_name(tool)}"', _schema_text(tool)] for tool in tools]
     if answer_schema is None or request.must_call:
         return _source(thinking, text=not request.must_call, calls=calls, json=None, schemas=schemas)
     schemas.append(["the JSON that is no call", answer_schema])
@@ -52,7 +52,7 @@ def _source(thinking: Thinking | None, **members: object) -> GrammarSource:
 
 
 def _of_each(pieces: Pieces, tools: Sequence[Json]) -> list[list[object]]:
-    return [_parts(pieces, name_of(tool), number) for number, tool in enumerate(tools)]
+    return [_parts(pieces, get_tool_name(tool), number) for number, tool in enumerate(tools)]
 
 
 def _parts(pieces: Pieces, name: str = "", schema: int = 0) -> list[object]:
@@ -67,13 +67,13 @@ def _parts(pieces: Pieces, name: str = "", schema: int = 0) -> list[object]:
 
 def _schema_text(tool: Json) -> str:
     """A function has no parameters but those that it tells of, while a schema leaves an object open."""
-    schema = parameters_of(tool)
+    schema = get_tool_parameters(tool)
     if "properties" in schema and schema.keys().isdisjoint(_NAMES_ELSEWHERE):
         schema = {**schema, "additionalProperties": False}
     try:
         return orjson.dumps(schema).decode()
     except orjson.JSONEncodeError:
-        raise InvalidRequest("tools", f"expected a less deep schema for {name_of(tool)}") from None
+        raise InvalidRequest("tools", f"expected a less deep schema for {get_tool_name(tool)}") from None
 
 
 def preserved_tokens(vocab: Vocab, tool_format: ToolFormat | None, thinking: Thinking | None) -> frozenset[int]:

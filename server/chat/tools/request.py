@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from server.http.fields import Fields, as_boolean, expected, read_boolean, read_string
+from server.http.fields import Fields, as_boolean, invalid_value, read_boolean, read_string
 from slots.errors import InvalidRequest
 
 Json = dict[str, object]
@@ -25,7 +25,7 @@ class ToolRequest:
     of these members, which templates take for granted."""
     choice: str
     """"auto", "none", "required", or "function" for the one that is `named`."""
-    named: str | None
+    tool_name: str | None
     parallel: bool
     """Whether a turn may have several calls; of a tool that is named there is one, as OpenAI has it."""
 
@@ -34,7 +34,7 @@ class ToolRequest:
         """Those that the model may call."""
         if self.choice == "none":
             return ()
-        return tuple(tool for tool in self.tools if self.named is None or name_of(tool) == self.named)
+        return tuple(tool for tool in self.tools if self.tool_name is None or get_tool_name(tool) == self.tool_name)
 
     @property
     def must_call(self) -> bool:
@@ -51,25 +51,25 @@ def read_tools(fields: Fields) -> ToolRequest | None:
         raise InvalidRequest("functions", "expected tools in their place, as OpenAI's clients have them now")
     value = fields.get("tools")
     if value is not None and not isinstance(value, list):
-        raise expected("tools", "a list of tools", value)
+        raise invalid_value("tools", "a list of tools", value)
     if value and len(value) > MAX_TOOLS:
         raise InvalidRequest("tools", f"expected at most {MAX_TOOLS} tools, got {len(value)}")
     tools = tuple(_read_tool(f"tools[{index}]", tool) for index, tool in enumerate(value or ()))
     parallel = read_boolean(fields, "parallel_tool_calls", True)
-    names = [name_of(tool) for tool in tools]
+    names = [get_tool_name(tool) for tool in tools]
     for index, name in enumerate(names):
         if name in names[:index]:
-            raise expected(f"tools[{index}].function.name", "a name that no other tool has", name)
+            raise invalid_value(f"tools[{index}].function.name", "a name that no other tool has", name)
     choice, named = _read_choice(fields.get("tool_choice"), names)
     return ToolRequest(tools, choice, named, parallel and named is None) if tools else None
 
 
-def name_of(tool: Json) -> str:
+def get_tool_name(tool: Json) -> str:
     """Returns the name of the function of a tool that was read."""
     return str(_function(tool)["name"])
 
 
-def parameters_of(tool: Json) -> Json:
+def get_tool_parameters(tool: Json) -> Json:
     """Returns the JSON schema of the arguments of a tool that was read."""
     parameters = _function(tool)["parameters"]
     assert isinstance(parameters, dict)
@@ -84,12 +84,12 @@ def _function(tool: Json) -> Json:
 
 def _read_tool(name: str, value: object) -> Json:
     if not isinstance(value, dict):
-        raise expected(name, "an object with type and function", value)
+        raise invalid_value(name, "an object with type and function", value)
     if value.get("type", "function") != "function":
-        raise expected(f"{name}.type", '"function"', value["type"])
+        raise invalid_value(f"{name}.type", '"function"', value["type"])
     function = value.get("function")
     if not isinstance(function, dict):
-        raise expected(f"{name}.function", "an object with name and parameters", function)
+        raise invalid_value(f"{name}.function", "an object with name and parameters", function)
     name = f"{name}.function"
     if function.get("strict") is not None:
         as_boolean(f"{name}.strict", function["strict"])
@@ -103,7 +103,7 @@ def _read_tool(name: str, value: object) -> Json:
 
 def _read_name(name: str, value: object) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise expected(name, f"1 to {MAX_NAME} letters, digits, underscores, dots or dashes", value)
+        raise invalid_value(name, f"1 to {MAX_NAME} letters, digits, underscores, dots or dashes", value)
     return value
 
 
@@ -111,9 +111,9 @@ def _read_parameters(name: str, value: object) -> Json:
     if not value and isinstance(value, dict | None):
         return _NO_PARAMETERS
     if not isinstance(value, dict):
-        raise expected(f"{name}.parameters", "a JSON schema, which is an object", value)
+        raise invalid_value(f"{name}.parameters", "a JSON schema, which is an object", value)
     if value.get("type", "object") != "object":
-        raise expected(f"{name}.parameters.type", '"object", since arguments have names', value["type"])
+        raise invalid_value(f"{name}.parameters.type", '"object", since arguments have names', value["type"])
     return value if "type" in value else {"type": "object", **value}
 
 
@@ -123,7 +123,7 @@ def _read_choice(value: object, names: list[str]) -> tuple[str, str | None]:
     if value is None or value in ("auto", "none"):
         return ("auto" if value is None else str(value)), None
     if value != "required":
-        raise expected("tool_choice", _CHOICES, value)
+        raise invalid_value("tool_choice", _CHOICES, value)
     if not names:
         raise InvalidRequest("tools", 'expected at least one tool, since tool_choice is "required", got none')
     return "required", None
@@ -135,8 +135,8 @@ def _read_named(value: Json, names: list[str]) -> str:
     field = "tool_choice.name" if function is None and "name" in value else "tool_choice.function.name"
     name = value.get("name") if function is None else function.get("name") if isinstance(function, dict) else None
     if value.get("type", "function") != "function" or not isinstance(name, str):
-        raise expected("tool_choice", _CHOICES, value)
+        raise invalid_value("tool_choice", _CHOICES, value)
     if name not in names:
         offered = f"one of the tools: {', '.join(names)}" if names else "no choice, since there are no tools"
-        raise expected(field, offered, name)
+        raise invalid_value(field, offered, name)
     return name

@@ -57,7 +57,7 @@ class GrammarMask:
     @property
     def is_dear(self) -> bool:
         """Whether it is better to ask for some tokens than for all that are allowed."""
-        return self._matcher.is_dear
+        return self._matcher.is_mask_expensive
 
     def first_allowed(self, tokens: Sequence[int], n: int) -> list[int] | None:
         """The places of the first n of some tokens that are allowed. None if there are fewer, or if so few of the first

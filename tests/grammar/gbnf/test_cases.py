@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from grammar.errors import GrammarError
-from tests.grammar.byte_level import compiled, matches
+from tests.grammar.byte_level import compile_grammar, matches
 
 CASES = Path(__file__).parent / "cases"
 
@@ -50,18 +50,18 @@ OTHERS = {
 }
 
 
-def text_of(case: str) -> str:
+def read_case(case: str) -> str:
     return (CASES / f"{case}.gbnf").read_text()
 
 
 @pytest.mark.parametrize(("case", "text"), [(case, text) for case in MATCHING for text in MATCHING[case]])
 def test_a_text_of_the_language_matches(case: str, text: str) -> None:
-    assert matches(compiled(text_of(case)), text)
+    assert matches(compile_grammar(read_case(case)), text)
 
 
 @pytest.mark.parametrize(("case", "text"), [(case, text) for case in OTHERS for text in OTHERS[case]])
 def test_any_other_text_does_not_match(case: str, text: str) -> None:
-    assert not matches(compiled(text_of(case)), text)
+    assert not matches(compile_grammar(read_case(case)), text)
 
 
 def test_every_case_has_its_texts() -> None:
@@ -72,10 +72,10 @@ def test_every_case_has_its_texts() -> None:
 def test_a_case_with_a_mistake_compiles_or_says_what_is_wrong(case: str) -> None:
     rnd = random.Random(case)
     for _ in range(15):
-        text = text_of(case)
+        text = read_case(case)
         at, end = sorted(rnd.choices(range(len(text)), k=2))
         inserted = "".join(rnd.choices('"|()[]{}*+?\\^-<>!#.:= \nax1é', k=rnd.randrange(3)))
         try:
-            compiled(text[:at] + inserted + text[min(end, at + 3) :])
+            compile_grammar(text[:at] + inserted + text[min(end, at + 3) :])
         except GrammarError as error:
             assert re.match(r"line \d+, column \d+: |the grammar has no rule 'root'", str(error))

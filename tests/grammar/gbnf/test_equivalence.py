@@ -12,7 +12,7 @@ from grammar.errors import GrammarError
 from grammar.matcher import Matcher
 from grammar.source import GrammarSource
 from grammar.vocabulary import GrammarVocabulary
-from tests.grammar.byte_level import compiled, feed
+from tests.grammar.byte_level import compile_grammar, feed
 
 TEXTS = ["".join(text) for text in product("ab", repeat=6)]
 """With their beginnings these are all texts of up to six letters."""
@@ -28,8 +28,8 @@ class Node:
     kind: str
     parts: "tuple[Node, ...]" = ()
     value: str = ""
-    least: int = 0
-    most: int | None = None
+    min_count: int = 0
+    max_count: int | None = None
 
 
 class BruteForce:
@@ -69,8 +69,8 @@ class BruteForce:
     def _repeated(self, node: Node, start: int) -> frozenset[int]:
         found, ends = frozenset[int](), frozenset([start])
         # More often than this it is repeated without getting any further.
-        for times in range(node.least + len(self._text) + 2):
-            if times >= node.least and (node.most is None or times <= node.most):
+        for times in range(node.min_count + len(self._text) + 2):
+            if times >= node.min_count and (node.max_count is None or times <= node.max_count):
                 found |= ends
             ends = frozenset().union(*(self._ends(node.parts[0], end) for end in ends))
         return found
@@ -109,7 +109,7 @@ grammars = st.fixed_dictionaries({"root": bodies, "x": bodies, "y": bodies})
 def test_a_grammar_matches_what_trying_everything_matches(rules: Mapping[str, Node]) -> None:
     text = "\n".join(f"{name} ::= {body.gbnf}" for name, body in rules.items())
     try:
-        grammar = compiled(text)
+        grammar = compile_grammar(text)
     except GrammarError as error:
         assume("left recursion" not in str(error))
         assert "no text can ever match" in str(error), text
@@ -126,7 +126,7 @@ def test_a_token_of_several_characters_is_allowed_where_they_are_one_by_one(
 ) -> None:
     source = GrammarSource("gbnf", "\n".join(f"{name} ::= {body.gbnf}" for name, body in rules.items()))
     try:
-        grammar, by_bytes = WORDS_COMPILER.compile(source), compiled(source.text)
+        grammar, by_bytes = WORDS_COMPILER.compile(source), compile_grammar(source.text)
     except GrammarError:
         assume(False)
     matcher, other = grammar.matcher(), by_bytes.matcher()

@@ -1,13 +1,13 @@
 import pytest
 
 from grammar.errors import GrammarError
-from tests.grammar.byte_level import END, THINK, UNTHINK, compiled
+from tests.grammar.byte_level import END, THINK, UNTHINK, compile_grammar
 
 A, B, C = map(ord, "abc")
 
 
 def accepts(grammar: str, tokens: list[int]) -> bool:
-    matcher = compiled(grammar).matcher()
+    matcher = compile_grammar(grammar).matcher()
     for token in tokens:
         if not matcher.allows(token):
             return False
@@ -23,7 +23,7 @@ def test_a_special_token_comes_where_the_grammar_names_it(grammar: str) -> None:
 
 
 def test_no_special_token_comes_where_text_is_asked_for() -> None:
-    matcher = compiled("root ::= .*").matcher()
+    matcher = compile_grammar("root ::= .*").matcher()
     mask = matcher.mask()
     assert [bool(mask[t >> 5] >> (t & 31) & 1) for t in (A, THINK, UNTHINK, END)] == [True, False, False, True]
 
@@ -61,4 +61,4 @@ def test_a_token_may_come_as_text_where_it_is_not_named() -> None:
 )
 def test_a_token_next_to_text_that_begins_like_it_is_refused(grammar: str, column: int) -> None:
     with pytest.raises(GrammarError, match=f"line 1, column {column}: text that begins like this token may come"):
-        compiled(grammar)
+        compile_grammar(grammar)

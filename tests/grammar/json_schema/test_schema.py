@@ -5,7 +5,7 @@ import jsonschema
 import pytest
 
 from grammar.errors import GrammarError
-from tests.grammar.byte_level import compiled, matches
+from tests.grammar.byte_level import compile_grammar, matches
 
 VALUES = [
     0,
@@ -48,27 +48,29 @@ VALUES = [
     ],
 )
 def test_a_value_matches_if_it_is_valid(schema: Any) -> None:
-    grammar = compiled(json.dumps(schema), "json_schema")
+    grammar = compile_grammar(json.dumps(schema), "json_schema")
     validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
     for value in VALUES:
         assert matches(grammar, json.dumps(value, ensure_ascii=False)) == validator.is_valid(value), value
 
 
 def test_members_come_in_the_order_of_the_schema() -> None:
-    grammar = compiled('{"type": "object", "properties": {"b": {}, "a": {}}, "required": ["a", "b"]}', "json_schema")
+    grammar = compile_grammar(
+        '{"type": "object", "properties": {"b": {}, "a": {}}, "required": ["a", "b"]}', "json_schema"
+    )
     assert matches(grammar, '{"b": 1, "a": 2}')
     assert not matches(grammar, '{"a": 2, "b": 1}')
 
 
 def test_there_is_little_white_space_within_a_value_and_none_around_it() -> None:
-    grammar = compiled("{}", "json_schema")
+    grammar = compile_grammar("{}", "json_schema")
     texts = ["[1,2]", "[1, 2]", "[\n  1,\n  2\n]", "[1,  2]", " 1", "1\n", f"[\n{' ' * 21}1]"]
     assert [matches(grammar, text) for text in texts] == [True, True, True, False, False, False, False]
 
 
 def test_annotations_change_nothing() -> None:
     schema = '{"title": "t", "description": "d", "default": "x", "examples": [1], "x-mine": 1, "type": "integer"}'
-    assert matches(compiled(schema, "json_schema"), "1")
+    assert matches(compile_grammar(schema, "json_schema"), "1")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,7 @@ def test_annotations_change_nothing() -> None:
 )
 def test_what_is_wrong_with_a_schema_is_told(schema: str, message: str) -> None:
     with pytest.raises(GrammarError) as caught:
-        compiled(schema, "json_schema")
+        compile_grammar(schema, "json_schema")
     assert str(caught.value).startswith(message)
 
 
@@ -116,7 +118,7 @@ def test_what_is_wrong_with_a_schema_is_told(schema: str, message: str) -> None:
 )
 def test_a_schema_that_nothing_can_satisfy_is_refused(schema: str, reason: str) -> None:
     with pytest.raises(GrammarError) as caught:
-        compiled(schema, "json_schema")
+        compile_grammar(schema, "json_schema")
     assert str(caught.value) == f"nothing can satisfy the schema: {reason}"
 
 
@@ -133,7 +135,7 @@ def test_a_schema_that_nothing_can_satisfy_is_refused(schema: str, reason: str) 
 )
 def test_a_schema_that_requires_itself_is_refused(schema: Any) -> None:
     with pytest.raises(GrammarError, match="it requires itself"):
-        compiled(json.dumps(schema), "json_schema")
+        compile_grammar(json.dumps(schema), "json_schema")
 
 
 @pytest.mark.parametrize(
@@ -145,13 +147,13 @@ def test_a_schema_that_requires_itself_is_refused(schema: Any) -> None:
     ],
 )
 def test_a_schema_may_refer_to_itself_where_it_need_not_go_on(schema: Any, value: Any) -> None:
-    assert matches(compiled(json.dumps(schema), "json_schema"), json.dumps(value))
+    assert matches(compile_grammar(json.dumps(schema), "json_schema"), json.dumps(value))
 
 
 @pytest.mark.parametrize("depth", [80, 10_000])
 def test_a_schema_that_is_too_deep_is_refused(depth: int) -> None:
     with pytest.raises(GrammarError, match=r"deep|not JSON"):
-        compiled('{"items": ' * depth + "{}" + "}" * depth, "json_schema")
+        compile_grammar('{"items": ' * depth + "{}" + "}" * depth, "json_schema")
 
 
 def test_patterns_that_apply_at_once_are_limited() -> None:
@@ -160,21 +162,23 @@ def test_patterns_that_apply_at_once_are_limited() -> None:
     chain = {f"d{n}": {"pattern": "a", "$ref": f"#/$defs/d{n + 1}"} for n in range(9)} | {"d9": {"type": "string"}}
     for schema in ({"allOf": strings}, {"allOf": members}, {"$ref": "#/$defs/d0", "$defs": chain}):
         with pytest.raises(GrammarError, match="may have to match more than 8 patterns at once"):
-            compiled(json.dumps(schema), "json_schema")
-    assert compiled(json.dumps({"allOf": strings[:8]}), "json_schema")
-    assert compiled(json.dumps({"properties": {f"p{n}": string for n, string in enumerate(strings)}}), "json_schema")
+            compile_grammar(json.dumps(schema), "json_schema")
+    assert compile_grammar(json.dumps({"allOf": strings[:8]}), "json_schema")
+    assert compile_grammar(
+        json.dumps({"properties": {f"p{n}": string for n, string in enumerate(strings)}}), "json_schema"
+    )
 
 
 @pytest.mark.parametrize("multiples", [[99_991, 7], [10_000_019], [100.003]])
 def test_multiples_are_limited(multiples: list[float]) -> None:
     schema = {"allOf": [{"type": "number", "multipleOf": multiple} for multiple in multiples]}
     with pytest.raises(GrammarError, match='the numbers for "multipleOf" in the schema are too large'):
-        compiled(json.dumps(schema), "json_schema")
+        compile_grammar(json.dumps(schema), "json_schema")
 
 
 @pytest.mark.parametrize("multiple", [0.01, 3, 1000, 60, 1e6])
 def test_usual_multiples_are_within_the_limit(multiple: float) -> None:
-    grammar = compiled(json.dumps({"type": "number", "multipleOf": multiple}), "json_schema")
+    grammar = compile_grammar(json.dumps({"type": "number", "multipleOf": multiple}), "json_schema")
     assert matches(grammar, str(int(multiple * 300)))
 
 
@@ -183,7 +187,7 @@ def test_a_long_chain_of_references_ends_no_process(n_references: int, is_fine: 
     chain = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}, {"const": n}]} for n in range(n_references)}
     schema = {"$ref": "#/$defs/d0", "$defs": chain | {f"d{n_references}": {"type": "null"}}}
     if is_fine:
-        assert matches(compiled(json.dumps(schema), "json_schema"), "null")
+        assert matches(compile_grammar(json.dumps(schema), "json_schema"), "null")
     else:
         with pytest.raises(GrammarError, match="references to references, too deep"):
-            compiled(json.dumps(schema), "json_schema")
+            compile_grammar(json.dumps(schema), "json_schema")

@@ -14,21 +14,21 @@ from slots.engine import Engine
 from slots.errors import InvalidRequest
 from tests.conftest import running_server
 from tests.server.asking import (
-    SAME_EACH_TIME,
+    DETERMINISTIC,
     SECONDS,
     STORY,
     Json,
     complete,
-    error_of,
     events,
     get,
+    get_error,
+    joined_text,
     post,
     refusal,
     stream,
-    text_of,
 )
 from tests.server.asking import tokenize as tokens_of
-from tests.server.program import refused
+from tests.server.program import run_failing
 
 FIRST = "You are the old miller, and you tell a story to the children of the village. "
 POET = "You are a poet."
@@ -158,14 +158,14 @@ def test_a_chat_shares_no_system_message_of_its_own(url: str) -> None:
 
 
 def test_running_request_finishes_as_it_began(url: str) -> None:
-    body = SAME_EACH_TIME | {"n_predict": 1000, "ignore_eos": True, "stream": True}
-    alone = text_of(list(events(post(url, body).content)))
+    body = DETERMINISTIC | {"n_predict": 1000, "ignore_eos": True, "stream": True}
+    alone = joined_text(list(events(post(url, body).content)))
     with requests.post(f"{url}/completion", json=body, stream=True, timeout=SECONDS) as response:
         parts = response.iter_content(None)
         first = next(parts)
         bring(url, POET)
         told = list(events(b"".join((first, *parts))))
-    assert text_of(told) == alone
+    assert joined_text(told) == alone
     assert told[-1]["tokens_evaluated"] != n_evaluated(url)
 
 
@@ -210,7 +210,7 @@ def test_request_that_is_refused_changes_nothing(url: str, wrong: Json, *, is_st
 
 def test_prompt_has_less_room_behind_it(url: str) -> None:
     tokens = [1] * 2048
-    error = error_of(post(url, {"prompt": tokens}))
+    error = get_error(post(url, {"prompt": tokens}))
     n_system = len(tokens_of(url, FIRST))
     assert (error["code"], error["n_prompt_tokens"], error["n_ctx"]) == (400, 2048 + n_system, 2048)
 
@@ -266,4 +266,4 @@ def test_a_file_that_leaves_no_room_is_one_line(tmp_path_factory: pytest.TempPat
     expected = (
         "llama-slots: error: argument -spf/--system-prompt-file: expected fewer tokens than the context of a slot "
     )
-    assert refused("-spf", str(file)).startswith(expected)
+    assert run_failing("-spf", str(file)).startswith(expected)

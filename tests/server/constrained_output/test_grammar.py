@@ -9,7 +9,7 @@ import pytest
 import requests
 from pydantic import BaseModel
 
-from tests.server.asking import SECONDS, STORY, Json, begun_stream, complete, get, stream, text_of, tokenize
+from tests.server.asking import SECONDS, STORY, Json, complete, get, joined_text, open_stream, stream, tokenize
 
 GBNF = """
 root ::= word ("-" word){2} # three of them
@@ -77,7 +77,7 @@ def test_text_matches(server: str, field: str, value: Any, matches: Any, tempera
 @each_spelling
 def test_stream_matches(server: str, field: str, value: Any, matches: Any) -> None:
     events = stream(server, n_predict=1000, temperature=1.0, seed=1, **{field: value})
-    assert matches(text_of(events)), events
+    assert matches(joined_text(events)), events
     assert events[-1]["stop_type"] == "eos"
 
 
@@ -158,7 +158,7 @@ def test_result_says_the_members_in_their_order(server: str) -> None:
     ],
 )
 def test_slots_do_not_show_it(server: str, secret: Json) -> None:
-    with begun_stream(server, prompt="a", **secret):
+    with open_stream(server, prompt="a", **secret):
         slots = get(f"{server}/slots")
     assert any(slot["is_processing"] for slot in slots.json())
     assert "secret" not in slots.text
@@ -267,7 +267,7 @@ def test_many_different_ones_side_by_side(server: str) -> None:
 
 def test_free_texts_beside_it_stay_as_they_are(server: str) -> None:
     alone = complete(server, n_predict=32)["content"]
-    with begun_stream(server, regex="([a-z]{3} )*"):
+    with open_stream(server, regex="([a-z]{3} )*"):
         assert complete(server, n_predict=32)["content"] == alone
 
 

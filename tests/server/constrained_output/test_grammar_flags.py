@@ -9,9 +9,9 @@ import pytest
 from grammar.source import GrammarSource
 from server.generation.constraint import Constraint
 from tests.conftest import running_server
-from tests.server.asking import complete, get, refusal, stream, text_of
+from tests.server.asking import complete, get, joined_text, refusal, stream
 from tests.server.cli.configured import error_of, settings
-from tests.server.program import refused
+from tests.server.program import run_failing
 
 GBNF = 'root ::= "yes" | "no"'
 SCHEMA = '{"enum": ["old", "young"]}'
@@ -76,7 +76,7 @@ def test_file_that_cannot_be_read_is_one_line(capsys: pytest.CaptureFixture[str]
     ],
 )
 def test_bad_one_ends_the_program_with_one_line(flag: str, text: str, message: str) -> None:
-    assert refused(flag, text).startswith(f"llama-slots: error: {message}")
+    assert run_failing(flag, text).startswith(f"llama-slots: error: {message}")
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_bad_one_ends_the_program_with_one_line(flag: str, text: str, message: s
 )
 def test_bad_file_ends_the_program_with_one_line(tmp_path: Path, flag: str, text: str, message: str) -> None:
     (tmp_path / "it").write_text(text)
-    assert refused(flag, str(tmp_path / "it")).startswith(f"llama-slots: error: {message}")
+    assert run_failing(flag, str(tmp_path / "it")).startswith(f"llama-slots: error: {message}")
 
 
 def test_request_that_says_nothing_matches_it(strict_server: str) -> None:
     assert complete(strict_server)["content"] in ('"old"', '"young"')
-    assert text_of(stream(strict_server)) in ('"old"', '"young"')
+    assert joined_text(stream(strict_server)) in ('"old"', '"young"')
 
 
 def test_null_is_the_default(strict_server: str) -> None:

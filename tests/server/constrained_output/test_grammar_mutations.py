@@ -3,7 +3,7 @@
 import re
 from random import Random
 
-from tests.server.asking import STORY, error_of, get, post
+from tests.server.asking import STORY, get, get_error, post
 
 GOOD = (
     'root ::= "yes" | "no"',
@@ -91,7 +91,7 @@ def test_mutated_grammar_is_refused_or_means_what_it_says(server: str) -> None:
                 assert re.fullmatch(as_regex(grammar), result["content"], re.DOTALL), (grammar, result["content"])
         else:
             n_refused += 1
-            error = error_of(response)
+            error = get_error(response)
             assert error["code"] == 400
             assert error["message"].startswith("grammar: "), (grammar, error)
     assert N_MUTATED / 3 < n_refused < N_MUTATED

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from server.generation.endpoint import salt_of
+from server.generation.endpoint import make_cache_salt
 from tests.conftest import running_server
 from tests.server.asking import SECONDS, Json, complete, get, refusal
 
@@ -22,34 +22,34 @@ def request(**headers: str) -> Request:
 
 
 def test_salt_is_empty_for_those_who_share_with_everybody() -> None:
-    assert salt_of(request(authorization="Bearer a"), "session", "none", "") == ""
+    assert make_cache_salt(request(authorization="Bearer a"), "session", "none", "") == ""
 
 
 @given(st.tuples(st.text(), st.text()), st.tuples(st.text(), st.text()))
 def test_salts_are_equal_only_if_all_their_parts_are(one: tuple[str, str], other: tuple[str, str]) -> None:
-    salts = [salt_of(request(), session_id, "session", cache_salt) for session_id, cache_salt in (one, other)]
+    salts = [make_cache_salt(request(), session_id, "session", cache_salt) for session_id, cache_salt in (one, other)]
     assert (salts[0] == salts[1]) == (one == other)
 
 
 def test_parts_cannot_be_moved_into_each_other() -> None:
-    assert salt_of(request(), "a", "session", "b") != salt_of(request(), "ab", "session", "")
-    assert salt_of(request(), "a", "session", "") != salt_of(request(), "", "session", "a")
+    assert make_cache_salt(request(), "a", "session", "b") != make_cache_salt(request(), "ab", "session", "")
+    assert make_cache_salt(request(), "a", "session", "") != make_cache_salt(request(), "", "session", "a")
 
 
 def test_salt_does_not_show_what_it_was_made_of() -> None:
-    salt = salt_of(request(authorization="Bearer first-key"), "", "key", "secret")
+    salt = make_cache_salt(request(authorization="Bearer first-key"), "", "key", "secret")
     assert "first-key" not in salt
     assert "secret" not in salt
 
 
 def test_a_key_is_the_same_in_either_header() -> None:
     bearer, header = request(authorization="Bearer schlüssel"), request(x_api_key="schlüssel")
-    assert salt_of(bearer, "", "key", "") == salt_of(header, "", "key", "") != ""
+    assert make_cache_salt(bearer, "", "key", "") == make_cache_salt(header, "", "key", "") != ""
 
 
 def test_sessions_make_no_difference_where_keys_are_kept_apart() -> None:
     asked = request(authorization="Bearer a")
-    assert salt_of(asked, "one", "key", "") == salt_of(asked, "other", "key", "")
+    assert make_cache_salt(asked, "one", "key", "") == make_cache_salt(asked, "other", "key", "")
 
 
 def n_cached(url: str, prompt: str, **options: Any) -> int:

@@ -1,48 +1,48 @@
 import pytest
 
-from server.generation.completion_output import Answer
+from server.generation.completion_output import CompletionOutput
 from server.generation.prompts import Prompt
 from slots.errors import InvalidRequest
-from slots.requests.events import Token, TokenProbabilities, TokenProbability
+from slots.requests.events import PositionLogprobs, Token, TokenLogprob
 from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import SamplingParams
 
-LIKELY = TokenProbability(1, -0.5)
-TOKEN = Token(1, "a", 0, TokenProbabilities(LIKELY, (LIKELY,)), None)
+LIKELY = TokenLogprob(1, -0.5)
+TOKEN = Token(1, "a", 0, PositionLogprobs(LIKELY, (LIKELY,)), None)
 
 
-def answer() -> Answer:
-    return Answer(0, Prompt("a", (1,), 0), CompletionRequest((1,), SamplingParams(n_probs=1)))
+def answer() -> CompletionOutput:
+    return CompletionOutput(0, Prompt("a", (1,), 0), CompletionRequest((1,), SamplingParams(n_probs=1)))
 
 
 def test_tokens_add_up() -> None:
     told = answer()
-    told.add(TOKEN)
-    told.add(TOKEN)
-    assert (told.content, told.tokens, told.n_tokens, len(told.probabilities)) == ("aa", [1, 1], 2, 2)
+    told.append(TOKEN)
+    told.append(TOKEN)
+    assert (told.content, told.tokens, told.n_tokens, len(told.logprobs)) == ("aa", [1, 1], 2, 2)
 
 
 def test_what_is_cleared_is_still_counted() -> None:
     told = answer()
-    told.add(TOKEN)
+    told.append(TOKEN)
     told.clear()
-    assert (told.content, told.tokens, told.n_tokens, told.probabilities) == ("", [], 1, [])
+    assert (told.content, told.tokens, told.n_tokens, told.logprobs) == ("", [], 1, [])
 
 
 @pytest.mark.parametrize(("limit", "field"), [("MAX_TOKENS", "n_predict"), ("MAX_CANDIDATES", "n_probs")])
 def test_no_answer_grows_without_end(monkeypatch: pytest.MonkeyPatch, limit: str, field: str) -> None:
     monkeypatch.setattr(f"server.generation.completion_output.{limit}", 2)
     told = answer()
-    told.add(TOKEN)
-    told.add(TOKEN)
+    told.append(TOKEN)
+    told.append(TOKEN)
     with pytest.raises(InvalidRequest, match=f"^{field}: expected at most 2 "):
-        told.add(TOKEN)
+        told.append(TOKEN)
 
 
 def test_answer_that_is_cleared_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.generation.completion_output.MAX_TOKENS", 2)
     told = answer()
     for _ in range(10):
-        told.add(TOKEN)
+        told.append(TOKEN)
         told.clear()
     assert told.n_tokens == 10

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.server.asking import Json, complete, stream, text_of
+from tests.server.asking import Json, complete, joined_text, stream
 
 LONG = {"n_predict": 400, "ignore_eos": True, "repeat_penalty": 1}
 
@@ -26,7 +26,7 @@ def test_line_that_is_indented_too_little_ends_the_text(server: str, plain: Json
 
 
 def test_streamed_line_that_is_indented_too_little_ends_the_text(server: str) -> None:
-    assert text_of(stream(server, **LONG, n_indent=1)) == complete(server, **LONG, n_indent=1)["content"]
+    assert joined_text(stream(server, **LONG, n_indent=1)) == complete(server, **LONG, n_indent=1)["content"]
 
 
 def test_line_end_after_the_time_that_was_given_ends_the_text(server: str, plain: Json) -> None:

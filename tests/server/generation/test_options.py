@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.asking import Json, complete, error_of, post, refusal
+from tests.server.asking import Json, complete, get_error, post, refusal
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_different_slots_under_both_names_are_refused(server: str) -> None:
     ],
 )
 def test_option_that_is_not_supported_says_so(server: str, option: str, value: Any) -> None:
-    error = error_of(post(server, {"prompt": "a", option: value}))
+    error = get_error(post(server, {"prompt": "a", option: value}))
     assert (error["code"], error["type"]) == (501, "not_supported_error")
     assert error["message"].startswith(f"{option}: not supported")
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.asking import STORY, complete, get, post, refusal, stream, text_of, tokenize
+from tests.server.asking import STORY, complete, get, joined_text, post, refusal, stream, tokenize
 
 
 def test_string_and_its_tokens_are_the_same_prompt(server: str) -> None:
@@ -48,7 +48,7 @@ def test_streamed_chunks_say_which_prompt_they_belong_to(server: str) -> None:
     told = stream(server, prompt=["A dog", "A cat"])
     for index, prompt in enumerate(("A dog", "A cat")):
         own = [event for event in told if event["index"] == index]
-        assert text_of(own) == complete(server, prompt=prompt)["content"]
+        assert joined_text(own) == complete(server, prompt=prompt)["content"]
         assert [event["stop"] for event in own] == [False] * (len(own) - 1) + [True]
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.server.asking import SECONDS, STORY, begun_stream, get
+from tests.server.asking import SECONDS, STORY, get, open_stream
 
 
 def busy_slots(server: str) -> int:
@@ -29,7 +29,7 @@ def idle_server(server: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("prompt", [STORY, ["A dog", "A cat", "A bird"]])
 def test_slots_of_a_stream_are_free_when_its_client_has_gone(server: str, prompt: Any) -> None:
-    with begun_stream(server, prompt=prompt):
+    with open_stream(server, prompt=prompt):
         wait_until(server, 1 if prompt == STORY else 3, 1.0)
     wait_until(server, 0, 1.0)
 

@@ -1,7 +1,7 @@
 import pytest
 import requests
 
-from tests.server.asking import SECONDS, error_of, get, post
+from tests.server.asking import SECONDS, get, get_error, post
 
 
 def answer_to(server: str, body: bytes) -> requests.Response:
@@ -24,33 +24,33 @@ def answer_to(server: str, body: bytes) -> requests.Response:
     ],
 )
 def test_body_that_is_no_json_object_is_refused(server: str, body: bytes, message: str) -> None:
-    error = error_of(answer_to(server, body))
+    error = get_error(answer_to(server, body))
     assert (error["code"], error["type"]) == (400, "invalid_request_error")
     assert error["message"].startswith(message)
 
 
 def test_invalid_json_is_located(server: str) -> None:
-    assert error_of(answer_to(server, b'{\n"prompt" 5}'))["message"].endswith("at line 2 column 10")
+    assert get_error(answer_to(server, b'{\n"prompt" 5}'))["message"].endswith("at line 2 column 10")
 
 
 def test_body_above_the_limit_is_refused(server: str) -> None:
-    error = error_of(answer_to(server, b" " * (32 * 1024 * 1024 + 1)))
+    error = get_error(answer_to(server, b" " * (32 * 1024 * 1024 + 1)))
     assert (error["code"], error["message"]) == (413, "body: expected at most 33554432 bytes, got more")
 
 
 def test_unknown_path(server: str) -> None:
-    error = error_of(get(f"{server}/nowhere"))
+    error = get_error(get(f"{server}/nowhere"))
     assert (error["code"], error["type"]) == (404, "not_found_error")
     assert error["message"] == "there is no endpoint at /nowhere"
 
 
 def test_path_with_a_slash_too_many_is_unknown(server: str) -> None:
-    assert error_of(post(server, {"prompt": "a"}, "/completion/"))["code"] == 404
+    assert get_error(post(server, {"prompt": "a"}, "/completion/"))["code"] == 404
 
 
 def test_wrong_method_says_the_right_one(server: str) -> None:
     response = get(f"{server}/completion")
-    error = error_of(response)
+    error = get_error(response)
     assert (error["code"], response.headers["Allow"]) == (405, "POST")
     assert error["message"] == "/completion takes POST, got GET"
 
@@ -62,6 +62,6 @@ def test_server_goes_on_after_a_broken_request(server: str) -> None:
 
 @pytest.mark.parametrize("field", ["prompt", "stop", "temperature", "n_predict", "logit_bias", "stream"])
 def test_a_value_nested_too_deeply_to_show_is_refused_by_name(server: str, field: str) -> None:
-    error = error_of(answer_to(server, b'{"prompt": "a", "%b": %b}' % (field.encode(), b"[" * 300 + b"]" * 300)))
+    error = get_error(answer_to(server, b'{"prompt": "a", "%b": %b}' % (field.encode(), b"[" * 300 + b"]" * 300)))
     assert error["code"] == 400
     assert error["message"].startswith(field)

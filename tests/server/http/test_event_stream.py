@@ -67,7 +67,7 @@ def test_failure_before_the_first_event_is_left_to_the_status() -> None:
 
 
 def test_silence_is_broken_by_comments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.http.event_stream.SECONDS_BETWEEN_PINGS", 0.02)
+    monkeypatch.setattr("server.http.event_stream.PING_INTERVAL_SECONDS", 0.02)
 
     async def produce(send: SendEvent) -> None:
         await asyncio.sleep(0.1)

@@ -44,9 +44,9 @@ def values_of(option: Field[Any]) -> st.SearchStrategy[object]:
         case bool():
             return st.booleans()
         case int():
-            return st.integers(int(max(allowed.least, -3)), int(min(allowed.most, 300)))
+            return st.integers(int(max(allowed.minimum, -3)), int(min(allowed.maximum, 300)))
         case float():
-            return st.floats(max(allowed.least, -3), min(allowed.most, 10), exclude_min=allowed.is_open)
+            return st.floats(max(allowed.minimum, -3), min(allowed.maximum, 10), exclude_min=allowed.excludes_minimum)
     return VALUES_OF_LISTS[option.name]
 
 

@@ -1,6 +1,6 @@
 import requests
 
-from tests.server.asking import SECONDS, STORY, begun_stream, complete
+from tests.server.asking import SECONDS, STORY, complete, open_stream
 
 COOKIE = "llama_slots_session"
 
@@ -57,5 +57,5 @@ def test_session_goes_on_where_it_was(server: str) -> None:
 def test_session_of_a_busy_slot_gets_another_one(server: str) -> None:
     with requests.Session() as client:
         busy = ask(client, server, STORY).json()["slot_id"]
-        with begun_stream(server, slot_id=busy):
+        with open_stream(server, slot_id=busy):
             assert ask(client, server, STORY).json()["slot_id"] != busy

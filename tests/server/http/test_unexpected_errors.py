@@ -5,7 +5,7 @@ import logging
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from server.http.exception_handlers import UnexpectedErrors
+from server.http.exception_handlers import CatchUnexpectedErrors
 
 SCOPE = {"type": "http", "method": "GET", "path": "/broken"}
 BEGIN = {"type": "http.response.start", "status": 200, "headers": []}
@@ -27,7 +27,7 @@ def messages_of(*, begins: bool) -> list[Message]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(UnexpectedErrors(broken)(SCOPE, no_body, send))
+    asyncio.run(CatchUnexpectedErrors(broken)(SCOPE, no_body, send))
     return sent
 
 

@@ -11,8 +11,8 @@ import requests
 
 from models.source import BUNDLED_MODEL
 from server.lifecycle.listener import open_port, url_of
-from tests.server.asking import begun_stream
-from tests.server.program import PROGRAM, SECONDS, SLOW_PROGRAM, refused, running
+from tests.server.asking import open_stream
+from tests.server.program import PROGRAM, SECONDS, SLOW_PROGRAM, run_failing, running
 
 
 def test_the_port_is_open_while_the_model_loads_and_serves_when_it_has(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_the_port_is_open_while_the_model_loads_and_serves_when_it_has(tmp_path:
 def test_the_log_shows_the_header_and_then_what_is_served(tmp_path: Path) -> None:
     with running(tmp_path, *PROGRAM, "-np", "2", "-c", "512", "-no-kvu", "-a", "tiny") as program:
         program.wait_for(r"Ready on http://127\.0\.0\.1:\d+: tiny in 2 slots of 256 tokens")
-        lines = program.said.splitlines()
+        lines = program.output.splitlines()
     assert [line.split("  ")[0] for line in lines[:4]] == ["model", "file", "architecture", "context"]
     assert len(lines) < 20
 
@@ -37,8 +37,8 @@ def test_a_signal_ends_it_with_exit_code_0(tmp_path: Path, number: signal.Signal
         program.ready_url()
         program.signal(number)
         assert program.exit_code() == 0
-        assert f"Stopping after {number.name}" in program.said
-        assert "Traceback" not in program.said
+        assert f"Stopping after {number.name}" in program.output
+        assert "Traceback" not in program.output
 
 
 def test_an_idle_connection_does_not_hold_the_end_back(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_request_that_runs_too_long_is_ended_and_told_so(tmp_path: Path) -> No
             rest = b"".join(chunks)
         assert b"shutting down" in rest
         assert program.exit_code() == 0
-        assert "Traceback" not in program.said
+        assert "Traceback" not in program.output
 
 
 def test_a_client_that_stalls_does_not_hold_the_end_back_for_long(tmp_path: Path) -> None:
@@ -85,11 +85,11 @@ def test_a_client_that_stalls_does_not_hold_the_end_back_for_long(tmp_path: Path
             time.sleep(0.2)
             program.signal(signal.SIGTERM)
             assert program.exit_code() == 0
-        assert "Traceback" not in program.said
+        assert "Traceback" not in program.output
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    with running(tmp_path, *PROGRAM) as program, begun_stream(program.ready_url()):
+    with running(tmp_path, *PROGRAM) as program, open_stream(program.ready_url()):
         program.signal(signal.SIGTERM)
         program.wait_for("Stopping after SIGTERM")
         stopped = time.monotonic()
@@ -106,7 +106,7 @@ def test_a_signal_ends_it_while_the_model_loads(tmp_path: Path, number: signal.S
         program.signal(number)
         assert program.exit_code() == 0
         assert time.monotonic() - stopped < 2
-        assert "Traceback" not in program.said
+        assert "Traceback" not in program.output
 
 
 def test_a_signal_ends_it_while_it_waits_for_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,43 +118,45 @@ def test_a_signal_ends_it_while_it_waits_for_the_hub(tmp_path: Path, monkeypatch
             with silent_hub.accept()[0]:
                 program.signal(signal.SIGTERM)
                 assert program.exit_code() == 0
-            assert program.said == ""
+            assert program.output == ""
 
 
 def test_a_port_in_use_is_one_line() -> None:
     with open_port("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         expected = f"llama-slots: error: cannot listen on 127.0.0.1:{port}: another program does; "
-        assert refused("--port", str(port)).startswith(expected)
+        assert run_failing("--port", str(port)).startswith(expected)
 
 
 def test_a_missing_model_is_one_line(tmp_path: Path) -> None:
     missing = tmp_path / "missing.gguf"
-    assert refused("-m", str(missing)) == f"llama-slots: error: {missing} does not exist"
+    assert run_failing("-m", str(missing)) == f"llama-slots: error: {missing} does not exist"
 
 
 def test_a_truncated_model_is_one_line(tmp_path: Path) -> None:
     truncated = tmp_path / "truncated.gguf"
     truncated.write_bytes(BUNDLED_MODEL.read_bytes()[:-100_000])
-    assert f"{truncated} is truncated: it has " in refused("-m", str(truncated))
+    assert f"{truncated} is truncated: it has " in run_failing("-m", str(truncated))
 
 
 def test_a_foreign_file_is_one_line(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign.gguf"
     foreign.write_text("<html>404</html>")
-    assert f"{foreign} is not a GGUF file; it looks like an HTML page" in refused("-m", str(foreign))
+    assert f"{foreign} is not a GGUF file; it looks like an HTML page" in run_failing("-m", str(foreign))
 
 
 def test_a_model_that_llama_cpp_refuses_is_one_line(tmp_path: Path) -> None:
     unknown = tmp_path / "unknown.gguf"
     unknown.write_bytes(BUNDLED_MODEL.read_bytes().replace(b"\x05\0\0\0\0\0\0\0llama", b"\x05\0\0\0\0\0\0\0llamb", 1))
-    assert refused("-m", str(unknown)).startswith("llama-slots: error: ")
+    assert run_failing("-m", str(unknown)).startswith("llama-slots: error: ")
 
 
 def test_a_bias_for_a_token_that_the_model_does_not_have_is_one_line() -> None:
     expected = "llama-slots: error: argument -l/--logit-bias: expected tokens of the model, from 0 to "
-    assert refused("--logit-bias", "5+1", "--logit-bias", "99999999+1").startswith(expected)
+    assert run_failing("--logit-bias", "5+1", "--logit-bias", "99999999+1").startswith(expected)
 
 
 def test_a_wrong_flag_is_one_line_and_exit_code_2() -> None:
-    assert refused("-c", "-5", code=2).startswith("llama-slots: error: argument -c/--ctx-size: expected a whole number")
+    assert run_failing("-c", "-5", code=2).startswith(
+        "llama-slots: error: argument -c/--ctx-size: expected a whole number"
+    )

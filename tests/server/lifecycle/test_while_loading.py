@@ -12,7 +12,7 @@ import uvicorn
 from server.app import create_app
 from server.settings import Settings
 from server.state import ServerState
-from tests.server.asking import SECONDS, error_of
+from tests.server.asking import SECONDS, get_error
 
 KEYS = ("first-key", "zweiter Schlüssel")
 
@@ -52,7 +52,7 @@ def ask(method: str, url: str, headers: dict[str, str | bytes] | None = None) ->
     ],
 )
 def test_every_endpoint_says_that_the_model_loads(loading_server: str, method: str, path: str) -> None:
-    error = error_of(ask(method, loading_server + path, {"Authorization": "Bearer first-key"}))
+    error = get_error(ask(method, loading_server + path, {"Authorization": "Bearer first-key"}))
     assert error == {"code": 503, "message": "Loading model", "type": "unavailable_error"}
 
 
@@ -103,14 +103,14 @@ def test_health_says_so_without_a_key(loading_server: str, path: str) -> None:
 )
 def test_request_without_a_key_is_refused(loading_server: str, headers: dict[str, str | bytes]) -> None:
     response = ask("GET", f"{loading_server}/props", headers)
-    error = error_of(response)
+    error = get_error(response)
     assert (error["code"], error["type"]) == (401, "authentication_error")
     assert error["message"].startswith("Authorization: expected ")
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
 def test_path_is_not_told_without_a_key(loading_server: str) -> None:
-    assert error_of(ask("GET", f"{loading_server}/nowhere"))["code"] == 401
+    assert get_error(ask("GET", f"{loading_server}/nowhere"))["code"] == 401
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_path_is_not_told_without_a_key(loading_server: str) -> None:
     ],
 )
 def test_each_key_opens(loading_server: str, headers: dict[str, str | bytes]) -> None:
-    assert error_of(ask("GET", f"{loading_server}/props", headers))["code"] == 503
+    assert get_error(ask("GET", f"{loading_server}/props", headers))["code"] == 503
 
 
 def test_preflight_needs_no_key(loading_server: str) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slots.cache.chunk_reuse import MOST_COMPARED, MOST_RANGES, ranges_to_remove
+from slots.cache.chunk_reuse import MAX_COMPARED, MAX_RANGES, ranges_to_remove
 
 tokens = st.lists(st.integers(0, 2), max_size=40)
 
@@ -48,23 +48,23 @@ def test_a_chunk_that_is_in_its_place_already_is_not_moved() -> None:
 
 def test_search_ends_after_so_many_ranges() -> None:
     ranges, n_agreed = ranges_to_remove([7] + [1, 2] * 1000, [7] + [1] * 1000, 2, 1)
-    assert (len(ranges), n_agreed) == (MOST_RANGES, 2 + MOST_RANGES)
+    assert (len(ranges), n_agreed) == (MAX_RANGES, 2 + MAX_RANGES)
 
 
 def test_a_text_that_repeats_itself_is_not_searched_for_ever() -> None:
     cached = Watched([1] * 30_000)
     assert ranges_to_remove(cached, [1] * 14_999 + [2] * 15_000, 0, 15_000) == ([], 0)
-    assert cached.n_seen <= MOST_COMPARED + len(cached)
+    assert cached.n_seen <= MAX_COMPARED + len(cached)
 
 
 def test_places_where_nothing_agrees_count_too() -> None:
-    cached = Watched([1] * 2 * MOST_COMPARED)
+    cached = Watched([1] * 2 * MAX_COMPARED)
     assert ranges_to_remove(cached, [2], 0, 1) == ([], 0)
-    assert cached.n_seen == MOST_COMPARED
+    assert cached.n_seen == MAX_COMPARED
 
 
 def test_what_was_found_before_the_search_ends_is_kept() -> None:
-    cached = [1, 8, 2, 3] + [1] * 2 * MOST_COMPARED + [4, 5]
+    cached = [1, 8, 2, 3] + [1] * 2 * MAX_COMPARED + [4, 5]
     assert ranges_to_remove(cached, [1, 2, 3, 4, 5], 1, 2) == ([(1, 2)], 3)
 
 

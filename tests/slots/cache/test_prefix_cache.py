@@ -8,55 +8,55 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from slots.cache.prefix_cache import Parked, PrefixCache
-from slots.requests.scope import Scope
+from slots.cache.prefix_cache import ParkedSequence, PrefixCache
+from slots.requests.scope import CacheScope
 
-ANYONE = Scope()
-
-
-def cache_of(*, budget_bytes: int | None = None, can_cut: bool = True) -> PrefixCache:
-    return PrefixCache(budget_bytes, can_cut=can_cut)
+ANYONE = CacheScope()
 
 
-def park(cache: PrefixCache, tokens: list[int], *, scope: Scope = ANYONE, n_bytes: int = 1) -> None:
+def make_cache(*, budget_bytes: int | None = None, can_truncate: bool = True) -> PrefixCache:
+    return PrefixCache(budget_bytes, can_truncate=can_truncate)
+
+
+def park(cache: PrefixCache, tokens: list[int], *, scope: CacheScope = ANYONE, n_bytes: int = 1) -> None:
     cache.park(tokens, scope, np.zeros(n_bytes, np.uint8))
 
 
-def n_parked(cache: PrefixCache, tokens: list[int], scope: Scope = ANYONE) -> int:
-    return cache.find(tokens, scope, len(tokens)).n_parked
+def n_parked(cache: PrefixCache, tokens: list[int], scope: CacheScope = ANYONE) -> int:
+    return cache.match(tokens, scope, len(tokens)).n_parked
 
 
-def by_slot(cache: PrefixCache, tokens: list[int], scope: Scope = ANYONE) -> dict[int, int]:
-    return dict(cache.find(tokens, scope, len(tokens)).by_slot)
+def by_slot(cache: PrefixCache, tokens: list[int], scope: CacheScope = ANYONE) -> dict[int, int]:
+    return dict(cache.match(tokens, scope, len(tokens)).by_slot)
 
 
 def test_every_slot_is_found_that_has_a_part_of_the_beginning() -> None:
-    cache = cache_of()
+    cache = make_cache()
     cache.set_live(0, [1, 2, 9], ANYONE)
     cache.set_live(1, [1, 2, 3, 4, 5], ANYONE)
     cache.set_live(2, [2, 3], ANYONE)
-    match = cache.find([1, 2, 3, 4], ANYONE, 4)
+    match = cache.match([1, 2, 3, 4], ANYONE, 4)
     assert match.by_slot == {0: 2, 1: 4}
     assert (match.slot_id, match.n_live, match.n_tokens) == (1, 4, 4)
 
 
 def test_nothing_is_found_of_a_prompt_that_nobody_has() -> None:
-    cache = cache_of()
+    cache = make_cache()
     cache.set_live(0, [1, 2], ANYONE)
-    match = cache.find([2, 1], ANYONE, 2)
+    match = cache.match([2, 1], ANYONE, 2)
     assert (match.by_slot, match.slot_id, match.parked, match.n_tokens) == ({}, None, None, 0)
 
 
 def test_no_more_than_the_limit_is_found() -> None:
-    cache = cache_of()
+    cache = make_cache()
     cache.set_live(0, [1, 2, 3, 4], ANYONE)
     park(cache, [1, 2, 3, 4])
-    match = cache.find([1, 2, 3, 4], ANYONE, 3)
+    match = cache.match([1, 2, 3, 4], ANYONE, 3)
     assert (match.n_live, match.n_parked) == (3, 3)
 
 
 def test_tokens_are_found_as_soon_as_a_slot_has_them() -> None:
-    cache = cache_of()
+    cache = make_cache()
     cache.set_live(0, [], ANYONE)
     assert by_slot(cache, [1, 2, 3]) == {}
     cache.extend_live(0, [1, 2])
@@ -66,35 +66,35 @@ def test_tokens_are_found_as_soon_as_a_slot_has_them() -> None:
 
 
 def test_tokens_that_a_slot_lost_are_not_found() -> None:
-    cache = cache_of()
+    cache = make_cache()
     cache.set_live(0, [1, 2, 3], ANYONE)
-    cache.cut_live(0, 1)
+    cache.truncate_live(0, 1)
     assert (by_slot(cache, [1, 2, 3]), cache.n_live(0)) == ({0: 1}, 1)
     cache.set_live(0, [7], ANYONE)
     assert by_slot(cache, [1, 2, 3]) == {}
 
 
 def test_of_parked_sequences_the_one_with_the_longest_common_prefix_is_found() -> None:
-    cache = cache_of()
+    cache = make_cache()
     park(cache, [1, 2, 3, 4])
     park(cache, [1, 2, 7, 8])
-    match = cache.find([1, 2, 7, 9], ANYONE, 4)
+    match = cache.match([1, 2, 7, 9], ANYONE, 4)
     assert match.parked is not None
     assert (list(match.parked.tokens), match.n_parked, match.n_tokens) == ([1, 2, 7, 8], 3, 3)
 
 
 def test_another_parked_sequence_is_found_when_the_best_one_was_taken() -> None:
-    cache = cache_of()
+    cache = make_cache()
     park(cache, [1, 2, 3, 4])
     park(cache, [1, 2, 3, 5])
-    best = cache.find([1, 2, 3, 5], ANYONE, 4).parked
+    best = cache.match([1, 2, 3, 5], ANYONE, 4).parked
     assert best is not None
-    cache.take(best)
+    cache.remove(best)
     assert n_parked(cache, [1, 2, 3, 5]) == 3
 
 
 def test_what_cannot_be_cut_is_found_only_as_a_whole() -> None:
-    cache = cache_of(can_cut=False)
+    cache = make_cache(can_truncate=False)
     cache.set_live(0, [1, 2, 3], ANYONE)
     park(cache, [1, 2])
     park(cache, [1, 2, 3, 4, 5])
@@ -104,47 +104,50 @@ def test_what_cannot_be_cut_is_found_only_as_a_whole() -> None:
 
 
 def test_what_is_private_is_found_with_its_own_salt_only() -> None:
-    cache = cache_of()
-    cache.set_live(0, [1, 2, 3], Scope("mine"))
-    park(cache, [1, 2, 3], scope=Scope("mine"))
-    for other in (Scope("yours"), ANYONE):
+    cache = make_cache()
+    cache.set_live(0, [1, 2, 3], CacheScope("mine"))
+    park(cache, [1, 2, 3], scope=CacheScope("mine"))
+    for other in (CacheScope("yours"), ANYONE):
         assert (by_slot(cache, [1, 2, 3], other), n_parked(cache, [1, 2, 3], other)) == ({}, 0)
-    assert (by_slot(cache, [1, 2, 3], Scope("mine")), n_parked(cache, [1, 2, 3], Scope("mine"))) == ({0: 3}, 3)
+    assert (by_slot(cache, [1, 2, 3], CacheScope("mine")), n_parked(cache, [1, 2, 3], CacheScope("mine"))) == (
+        {0: 3},
+        3,
+    )
 
 
 def test_two_salts_share_what_is_public_in_both() -> None:
-    cache = cache_of()
-    cache.set_live(0, [1, 2, 3, 4, 5], Scope("mine", n_public=3))
-    assert by_slot(cache, [1, 2, 3, 4, 5], Scope("yours", n_public=3)) == {0: 3}
-    assert by_slot(cache, [1, 2, 3, 4, 5], Scope("yours", n_public=2)) == {0: 2}
-    assert by_slot(cache, [1, 2, 3, 4, 5], Scope("yours", n_public=9)) == {0: 3}
+    cache = make_cache()
+    cache.set_live(0, [1, 2, 3, 4, 5], CacheScope("mine", n_public=3))
+    assert by_slot(cache, [1, 2, 3, 4, 5], CacheScope("yours", n_public=3)) == {0: 3}
+    assert by_slot(cache, [1, 2, 3, 4, 5], CacheScope("yours", n_public=2)) == {0: 2}
+    assert by_slot(cache, [1, 2, 3, 4, 5], CacheScope("yours", n_public=9)) == {0: 3}
 
 
 def test_without_a_salt_everything_counts_as_public() -> None:
-    cache = cache_of()
-    cache.set_live(0, [1, 2, 3, 4], Scope(n_public=1))
-    cache.set_live(1, [1, 2, 3, 4], Scope("mine", n_public=2))
+    cache = make_cache()
+    cache.set_live(0, [1, 2, 3, 4], CacheScope(n_public=1))
+    cache.set_live(1, [1, 2, 3, 4], CacheScope("mine", n_public=2))
     assert by_slot(cache, [1, 2, 3, 4], ANYONE) == {0: 4, 1: 2}
-    assert by_slot(cache, [1, 2, 3, 4], Scope("mine", n_public=2)) == {0: 2, 1: 4}
+    assert by_slot(cache, [1, 2, 3, 4], CacheScope("mine", n_public=2)) == {0: 2, 1: 4}
 
 
 def test_slots_that_have_only_the_salt_in_common_are_not_found() -> None:
-    cache = cache_of()
-    cache.set_live(0, [1, 2], Scope("mine"))
-    cache.set_live(1, [3, 4], Scope("mine"))
-    park(cache, [5, 6], scope=Scope("mine"))
-    match = cache.find([7, 8], Scope("mine"), 2)
+    cache = make_cache()
+    cache.set_live(0, [1, 2], CacheScope("mine"))
+    cache.set_live(1, [3, 4], CacheScope("mine"))
+    park(cache, [5, 6], scope=CacheScope("mine"))
+    match = cache.match([7, 8], CacheScope("mine"), 2)
     assert (match.by_slot, match.slot_id, match.parked) == ({}, None, None)
 
 
 def test_a_salt_may_be_any_string() -> None:
-    cache = cache_of()
-    cache.set_live(0, [1, 2], Scope("\ud800"))
-    assert by_slot(cache, [1, 2], Scope("\ud800")) == {0: 2}
+    cache = make_cache()
+    cache.set_live(0, [1, 2], CacheScope("\ud800"))
+    assert by_slot(cache, [1, 2], CacheScope("\ud800")) == {0: 2}
 
 
 def test_a_part_of_a_longer_parked_sequence_is_not_kept() -> None:
-    cache = cache_of()
+    cache = make_cache()
     park(cache, [1, 2], n_bytes=10)
     park(cache, [1, 2, 3], n_bytes=15)
     park(cache, [1], n_bytes=5)
@@ -153,7 +156,7 @@ def test_a_part_of_a_longer_parked_sequence_is_not_kept() -> None:
 
 
 def test_a_part_of_a_longer_one_is_kept_if_that_cannot_be_cut() -> None:
-    cache = cache_of(can_cut=False)
+    cache = make_cache(can_truncate=False)
     park(cache, [1, 2, 3])
     assert not cache.is_parked([1, 2], ANYONE)
     park(cache, [1, 2])
@@ -162,14 +165,14 @@ def test_a_part_of_a_longer_one_is_kept_if_that_cannot_be_cut() -> None:
 
 
 def test_nothing_is_never_parked() -> None:
-    cache = cache_of()
+    cache = make_cache()
     assert cache.is_parked([], ANYONE)
     park(cache, [])
     assert cache.n_parked_entries == 0
 
 
 def test_the_least_recently_used_ones_go_until_the_new_one_fits() -> None:
-    cache = cache_of(budget_bytes=10)
+    cache = make_cache(budget_bytes=10)
     for token in (1, 2, 3):
         park(cache, [token], n_bytes=3)
     park(cache, [4], n_bytes=5)
@@ -177,19 +180,19 @@ def test_the_least_recently_used_ones_go_until_the_new_one_fits() -> None:
 
 
 def test_what_was_used_goes_later() -> None:
-    cache = cache_of(budget_bytes=3)
+    cache = make_cache(budget_bytes=3)
     for token in (1, 2, 3):
         park(cache, [token])
-    first = cache.find([1], ANYONE, 1).parked
+    first = cache.match([1], ANYONE, 1).parked
     assert first is not None
-    cache.use(first)
+    cache.touch(first)
     assert cache.is_parked([2], ANYONE)
     park(cache, [4])
     assert [n_parked(cache, [token]) for token in (1, 2, 3, 4)] == [1, 1, 0, 1]
 
 
 def test_for_one_that_is_too_large_nothing_goes() -> None:
-    cache = cache_of(budget_bytes=4)
+    cache = make_cache(budget_bytes=4)
     park(cache, [1], n_bytes=4)
     assert not cache.has_room(5)
     park(cache, [2], n_bytes=5)
@@ -198,24 +201,24 @@ def test_for_one_that_is_too_large_nothing_goes() -> None:
 
 @pytest.mark.parametrize(("budget_bytes", "has_room"), [(0, False), (None, True)])
 def test_a_budget_of_zero_parks_nothing_and_none_is_no_limit(budget_bytes: int | None, has_room: bool) -> None:
-    cache = cache_of(budget_bytes=budget_bytes)
+    cache = make_cache(budget_bytes=budget_bytes)
     park(cache, [1], n_bytes=1000)
     assert (cache.has_room(1000), cache.n_parked_entries) == (has_room, int(has_room))
 
 
 def test_one_that_has_gone_can_be_used_and_taken_again() -> None:
-    cache = cache_of()
+    cache = make_cache()
     park(cache, [1])
-    parked = cache.find([1], ANYONE, 1).parked
+    parked = cache.match([1], ANYONE, 1).parked
     assert parked is not None
     for _ in range(2):
-        cache.take(parked)
-        cache.use(parked)
+        cache.remove(parked)
+        cache.touch(parked)
     assert (cache.n_parked_entries, cache.n_parked_bytes) == (0, 0)
 
 
 def test_the_memory_of_what_goes_is_free_at_once() -> None:
-    cache = cache_of(budget_bytes=1)
+    cache = make_cache(budget_bytes=1)
     snapshot = np.zeros(1, np.uint8)
     alive = weakref.ref(snapshot)
     cache.park([1, 2, 3], ANYONE, snapshot)
@@ -228,9 +231,9 @@ def test_the_memory_of_what_goes_is_free_at_once() -> None:
         gc.enable()
 
 
-def n_usable(of: list[int], scope: Scope, by: list[int], by_scope: Scope) -> int:
+def n_usable(tokens: list[int], scope: CacheScope, by: list[int], by_scope: CacheScope) -> int:
     """How many tokens of one sequence another may take, by the definition."""
-    n = next((n for n, (a, b) in enumerate(zip(of, by, strict=False)) if a != b), min(len(of), len(by)))
+    n = next((n for n, (a, b) in enumerate(zip(tokens, by, strict=False)) if a != b), min(len(tokens), len(by)))
     if scope == by_scope:
         return n
     return int(min(n, *(s.n_public if s.salt else inf for s in (scope, by_scope))))
@@ -241,29 +244,29 @@ class CacheMachine(RuleBasedStateMachine):
     all the time."""
 
     sequences = st.lists(st.integers(0, 1), max_size=6)
-    scopes = st.builds(Scope, st.sampled_from(["", "", "a", "b"]), st.integers(0, 3))
+    scopes = st.builds(CacheScope, st.sampled_from(["", "", "a", "b"]), st.integers(0, 3))
     slot_ids = st.integers(0, 2)
 
     @initialize(budget_bytes=st.sampled_from([None, 0, 4, 12]), can_cut=st.booleans())
-    def begin(self, budget_bytes: int | None, can_cut: bool) -> None:
-        self.cache = PrefixCache(budget_bytes, can_cut=can_cut)
+    def begin(self, budget_bytes: int | None, can_truncate: bool) -> None:
+        self.cache = PrefixCache(budget_bytes, can_truncate=can_truncate)
         self.budget_bytes = budget_bytes
-        self.can_cut = can_cut
-        self.live: dict[int, tuple[list[int], Scope]] = {}
-        self.parked: list[Parked] = []
+        self.can_cut = can_truncate
+        self.live: dict[int, tuple[list[int], CacheScope]] = {}
+        self.parked: list[ParkedSequence] = []
         """The least recently used one first."""
 
-    def n_found(self, of: list[int], scope: Scope, prompt: list[int], prompt_scope: Scope) -> int:
-        n = n_usable(of, scope, prompt, prompt_scope)
-        return n if self.can_cut or n == len(of) else 0
+    def n_found(self, tokens: list[int], scope: CacheScope, prompt: list[int], prompt_scope: CacheScope) -> int:
+        n = n_usable(tokens, scope, prompt, prompt_scope)
+        return n if self.can_cut or n == len(tokens) else 0
 
-    def is_covered(self, tokens: list[int], scope: Scope, by: Parked) -> bool:
+    def is_covered(self, tokens: list[int], scope: CacheScope, by: ParkedSequence) -> bool:
         """Whether a parked sequence makes it needless to park this one."""
         n = n_usable(tokens, scope, list(by.tokens), by.scope)
         return n == len(tokens) and (self.can_cut or n == len(by.tokens))
 
     @rule(slot_id=slot_ids, tokens=sequences, scope=scopes)
-    def set_live(self, slot_id: int, tokens: list[int], scope: Scope) -> None:
+    def set_live(self, slot_id: int, tokens: list[int], scope: CacheScope) -> None:
         self.cache.set_live(slot_id, tokens, scope)
         self.live[slot_id] = tokens, scope
 
@@ -276,12 +279,12 @@ class CacheMachine(RuleBasedStateMachine):
 
     @rule(slot_id=slot_ids, n_tokens=st.integers(0, 12))
     def cut_live(self, slot_id: int, n_tokens: int) -> None:
-        self.cache.cut_live(slot_id, n_tokens)
+        self.cache.truncate_live(slot_id, n_tokens)
         if slot_id in self.live:
             self.live[slot_id] = self.live[slot_id][0][:n_tokens], self.live[slot_id][1]
 
     @rule(tokens=sequences, scope=scopes, n_bytes=st.integers(1, 5))
-    def park(self, tokens: list[int], scope: Scope, n_bytes: int) -> None:
+    def park(self, tokens: list[int], scope: CacheScope, n_bytes: int) -> None:
         snapshot = np.zeros(n_bytes, np.uint8)
         self.cache.park(tokens, scope, snapshot)
         if self.counts_as_parked(tokens, scope) or not self.cache.has_room(n_bytes):
@@ -296,7 +299,7 @@ class CacheMachine(RuleBasedStateMachine):
         assert (list(new.tokens), new.scope, new.snapshot is snapshot) == (tokens, scope, True)
         self.parked = [*kept, new]
 
-    def goes_into(self, entry: Parked, tokens: list[int], scope: Scope) -> bool:
+    def goes_into(self, entry: ParkedSequence, tokens: list[int], scope: CacheScope) -> bool:
         return self.can_cut and n_usable(list(entry.tokens), entry.scope, tokens, scope) == len(entry.tokens)
 
     @precondition(lambda self: self.live)
@@ -309,7 +312,7 @@ class CacheMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def use(self, data: st.DataObject) -> None:
         entry = data.draw(st.sampled_from(self.parked))
-        self.cache.use(entry)
+        self.cache.touch(entry)
         self.parked.remove(entry)
         self.parked.append(entry)
 
@@ -317,14 +320,14 @@ class CacheMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def take(self, data: st.DataObject) -> None:
         entry = data.draw(st.sampled_from(self.parked))
-        self.cache.take(entry)
+        self.cache.remove(entry)
         self.parked.remove(entry)
 
     @rule(tokens=sequences, scope=scopes)
-    def is_parked(self, tokens: list[int], scope: Scope) -> None:
+    def is_parked(self, tokens: list[int], scope: CacheScope) -> None:
         assert self.cache.is_parked(tokens, scope) == self.counts_as_parked(tokens, scope)
 
-    def counts_as_parked(self, tokens: list[int], scope: Scope) -> bool:
+    def counts_as_parked(self, tokens: list[int], scope: CacheScope) -> bool:
         """Whether a sequence is parked; the one of which the cache says so has just been used."""
         covering = [entry for entry in self.parked if self.is_covered(tokens, scope, entry)]
         if covering and tokens:
@@ -335,9 +338,9 @@ class CacheMachine(RuleBasedStateMachine):
         return bool(covering) or not tokens
 
     @rule(tokens=sequences, scope=scopes, data=st.data())
-    def find(self, tokens: list[int], scope: Scope, data: st.DataObject) -> None:
+    def find(self, tokens: list[int], scope: CacheScope, data: st.DataObject) -> None:
         limit = data.draw(st.integers(0, len(tokens)))
-        match = self.cache.find(tokens, scope, limit)
+        match = self.cache.match(tokens, scope, limit)
         prompt = tokens[:limit]
         by_slot = {slot_id: self.n_found(*live, prompt, scope) for slot_id, live in self.live.items()}
         by_parked = {entry: self.n_found(list(entry.tokens), entry.scope, prompt, scope) for entry in self.parked}
@@ -347,7 +350,7 @@ class CacheMachine(RuleBasedStateMachine):
         assert match.n_parked == max(by_parked.values(), default=0)
         assert by_parked[match.parked] == match.n_parked if match.parked else match.n_parked == 0
 
-    def entries(self) -> list[Parked]:
+    def entries(self) -> list[ParkedSequence]:
         return list(self.cache._parked)
 
     @invariant()
@@ -372,9 +375,9 @@ class CacheMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for slot_id in self.live:
-            self.cache.cut_live(slot_id, 0)
+            self.cache.truncate_live(slot_id, 0)
         for entry in self.parked:
-            self.cache.take(entry)
+            self.cache.remove(entry)
         assert not self.cache._tree.root.children
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from slots.options import EngineOptions
 from slots.requests.request import CompletionRequest
-from slots.requests.scope import Scope
+from slots.requests.scope import CacheScope
 from tests.slots.engine_runner import Completion, EngineRunner, MakeRunner, read
 from tests.slots.same_text import WITH_RUNNER_UP, assert_same_text
 
@@ -128,12 +128,12 @@ def test_requests_with_another_salt_share_no_more_than_the_public_part(
     runner = make_runner(kv_unified=kv_unified, n_ctx=2048)
 
     async def test() -> None:
-        await complete(runner, STORY, scope=Scope("mine", n_public=20))
-        other = await complete(runner, STORY, scope=Scope("yours", n_public=20))
+        await complete(runner, STORY, scope=CacheScope("mine", n_public=20))
+        other = await complete(runner, STORY, scope=CacheScope("yours", n_public=20))
         assert other.finished.timings.cached_n == 20
-        mine = await complete(runner, STORY, scope=Scope("mine", n_public=20))
+        mine = await complete(runner, STORY, scope=CacheScope("mine", n_public=20))
         assert mine.finished.timings.cached_n == len(runner.prompt(STORY)) - 1
-        nobodys = await complete(runner, STORY, scope=Scope("theirs"))
+        nobodys = await complete(runner, STORY, scope=CacheScope("theirs"))
         assert nobodys.finished.timings.cached_n == 0
 
     runner.run(test)

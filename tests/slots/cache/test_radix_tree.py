@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from slots.cache.radix_tree import Node, PrefixTree, Symbols, common_prefix_length
+from slots.cache.radix_tree import Keys, Node, RadixTree, common_prefix_length
 
 tokens = st.lists(st.integers(0, 3), max_size=600)
 
@@ -36,11 +36,11 @@ def test_the_second_sequence_may_begin_later() -> None:
     assert common_prefix_length([1, 2, 3], [7, 8, 1, 2, 4], 2) == 2
 
 
-def symbols(numbers: Sequence[int]) -> Symbols:
+def to_keys(numbers: Sequence[int]) -> Keys:
     return array("q", numbers)
 
 
-def nodes(tree: PrefixTree[str]) -> dict[tuple[int, ...], Node[str]]:
+def nodes(tree: RadixTree[str]) -> dict[tuple[int, ...], Node[str]]:
     """All nodes but the root, by the symbols that lead to their ends."""
 
     def below(node: Node[str], path: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], Node[str]]]:
@@ -54,29 +54,29 @@ def nodes(tree: PrefixTree[str]) -> dict[tuple[int, ...], Node[str]]:
 
 
 def test_a_walk_tells_how_far_each_node_agrees() -> None:
-    tree = PrefixTree[str]()
-    tree.add_entry(symbols([1, 2, 3, 4]), "one")
-    tree.add_entry(symbols([1, 2, 7, 8, 9]), "other")
-    found = [(list(node.label), depth) for node, depth in tree.root.walk(symbols([1, 2, 7, 8, 5]))]
+    tree = RadixTree[str]()
+    tree.add_entry(to_keys([1, 2, 3, 4]), "one")
+    tree.add_entry(to_keys([1, 2, 7, 8, 9]), "other")
+    found = [(list(node.label), depth) for node, depth in tree.root.walk(to_keys([1, 2, 7, 8, 5]))]
     assert found == [([1, 2], 2), ([7, 8, 9], 4)]
 
 
 def test_a_slot_that_goes_on_like_another_sequence_goes_along_its_nodes() -> None:
-    tree = PrefixTree[str]()
-    tree.add_entry(symbols([1, 2, 3, 4]), "entry")
-    end = tree.extend_slot(0, tree.root, symbols([1]))
-    tree.extend_slot(0, end, symbols([2, 3]))
-    assert [(list(node.label), depth) for node, depth in tree.root.walk(symbols([1, 2, 3, 4]))] == [
+    tree = RadixTree[str]()
+    tree.add_entry(to_keys([1, 2, 3, 4]), "entry")
+    end = tree.extend_slot(0, tree.root, to_keys([1]))
+    tree.extend_slot(0, end, to_keys([2, 3]))
+    assert [(list(node.label), depth) for node, depth in tree.root.walk(to_keys([1, 2, 3, 4]))] == [
         ([1, 2, 3], 3),
         ([4], 4),
     ]
 
 
 def test_a_walk_takes_one_step_along_many_that_have_all_of_it() -> None:
-    tree = PrefixTree[str]()
+    tree = RadixTree[str]()
     for n in range(1000):
-        tree.add_entry(symbols([1, 2, 3, n]), str(n))
-    assert len(list(tree.root.walk(symbols([1, 2, 3])))) == 1
+        tree.add_entry(to_keys([1, 2, 3, n]), str(n))
+    assert len(list(tree.root.walk(to_keys([1, 2, 3])))) == 1
 
 
 class TreeMachine(RuleBasedStateMachine):
@@ -88,7 +88,7 @@ class TreeMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.tree = PrefixTree[str]()
+        self.tree = RadixTree[str]()
         self.slots: dict[int, tuple[int, ...]] = {}
         self.slot_ends: dict[int, Node[str]] = {}
         self.entries: dict[str, tuple[int, ...]] = {}
@@ -97,7 +97,7 @@ class TreeMachine(RuleBasedStateMachine):
     @rule(slot_id=slot_ids, numbers=numbers)
     def extend_slot(self, slot_id: int, numbers: tuple[int, ...]) -> None:
         end = self.slot_ends.get(slot_id, self.tree.root)
-        self.slot_ends[slot_id] = self.tree.extend_slot(slot_id, end, symbols(numbers))
+        self.slot_ends[slot_id] = self.tree.extend_slot(slot_id, end, to_keys(numbers))
         self.slots[slot_id] = self.slots.get(slot_id, ()) + numbers
 
     @precondition(lambda self: self.slots)
@@ -105,7 +105,7 @@ class TreeMachine(RuleBasedStateMachine):
     def cut_slot(self, data: st.DataObject) -> None:
         slot_id = data.draw(st.sampled_from(sorted(self.slots)))
         depth = data.draw(st.integers(0, len(self.slots[slot_id])))
-        self.slot_ends[slot_id] = self.tree.cut_slot(slot_id, self.slot_ends[slot_id], depth)
+        self.slot_ends[slot_id] = self.tree.truncate_slot(slot_id, self.slot_ends[slot_id], depth)
         self.slots[slot_id] = self.slots[slot_id][:depth]
 
     @rule(numbers=numbers)
@@ -113,7 +113,7 @@ class TreeMachine(RuleBasedStateMachine):
         if numbers not in self.entries.values():
             name = str(numbers)
             self.entries[name] = numbers
-            self.entry_ends[name] = self.tree.add_entry(symbols(numbers), name)
+            self.entry_ends[name] = self.tree.add_entry(to_keys(numbers), name)
 
     @precondition(lambda self: self.entries)
     @rule(data=st.data())
@@ -137,7 +137,7 @@ class TreeMachine(RuleBasedStateMachine):
             assert node.slots == {slot_id for slot_id, sequence in self.slots.items() if sequence[:n] == path}
             entries = {name for name, sequence in self.entries.items() if sequence[:n] == path}
             assert node.entry in entries if entries else node.entry is None
-            assert node.ending == next((name for name in entries if self.entries[name] == path), None)
+            assert node.terminal == next((name for name in entries if self.entries[name] == path), None)
 
     @invariant()
     def every_sequence_still_ends_at_its_node(self) -> None:

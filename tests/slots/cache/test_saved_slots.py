@@ -6,14 +6,14 @@ import pytest
 
 from slots.errors import InvalidRequest, ShuttingDown
 from slots.requests.request import CompletionRequest
-from slots.requests.scope import Scope
+from slots.requests.scope import CacheScope
 from tests.slots.engine_runner import EngineRunner, MakeRunner, read
 from tests.slots.same_text import WITH_RUNNER_UP, assert_same_text
 
 PROMPT = "Once upon a time there was a little dog who liked to play with a red ball in the garden all day."
 
 
-def asked(runner: EngineRunner, **options: object) -> CompletionRequest:
+def make_request(runner: EngineRunner, **options: object) -> CompletionRequest:
     return CompletionRequest(runner.prompt(PROMPT), WITH_RUNNER_UP, **{"n_predict": 20, **options})  # type: ignore[arg-type]
 
 
@@ -23,13 +23,13 @@ def test_a_restored_slot_goes_on_where_it_was(make_runner: MakeRunner, kv_unifie
 
     async def test() -> None:
         engine = runner.engine
-        first = await read(engine.submit(asked(runner, slot_id=0)))
+        first = await read(engine.submit(make_request(runner, slot_id=0)))
         so_far = (*runner.prompt(PROMPT), *(token.token for token in first.tokens))
         on = CompletionRequest(so_far, WITH_RUNNER_UP, n_predict=20)
         straight_on = await read(engine.submit(on))
         await engine.erase_slot(0)
         await engine.erase_slot(straight_on.finished.slot_id)
-        await read(engine.submit(asked(runner, slot_id=0)))
+        await read(engine.submit(make_request(runner, slot_id=0)))
         saved = await engine.save_slot(0)
         for slot_id in range(engine.n_slots):
             await engine.erase_slot(slot_id)
@@ -44,13 +44,13 @@ def test_a_restored_slot_goes_on_where_it_was(make_runner: MakeRunner, kv_unifie
 def test_a_restored_slot_belongs_to_whom_it_was_saved_for(runner: EngineRunner) -> None:
     async def test() -> None:
         engine = runner.engine
-        await read(engine.submit(asked(runner, slot_id=0, scope=Scope("mine"))))
+        await read(engine.submit(make_request(runner, slot_id=0, scope=CacheScope("mine"))))
         saved = await engine.save_slot(0)
         await engine.erase_slot(0)
         await engine.restore_slot(1, saved)
-        others = await read(engine.submit(asked(runner, scope=Scope("yours"), slot_id=2)))
+        others = await read(engine.submit(make_request(runner, scope=CacheScope("yours"), slot_id=2)))
         assert others.finished.timings.cached_n == 0
-        mine = await read(engine.submit(asked(runner, scope=Scope("mine"), slot_id=1)))
+        mine = await read(engine.submit(make_request(runner, scope=CacheScope("mine"), slot_id=1)))
         assert mine.finished.timings.prompt_n == 1
 
     runner.run(test)
@@ -59,7 +59,7 @@ def test_a_restored_slot_belongs_to_whom_it_was_saved_for(runner: EngineRunner) 
 def test_erasing_tells_how_many_tokens_are_gone(runner: EngineRunner) -> None:
     async def test() -> None:
         await runner.engine.erase_slot(0)
-        await read(runner.engine.submit(asked(runner, slot_id=0, n_predict=1)))
+        await read(runner.engine.submit(make_request(runner, slot_id=0, n_predict=1)))
         assert await runner.engine.erase_slot(0) == len(runner.prompt(PROMPT))
         assert await runner.engine.erase_slot(0) == 0
 
@@ -68,7 +68,7 @@ def test_erasing_tells_how_many_tokens_are_gone(runner: EngineRunner) -> None:
 
 def test_a_busy_slot_is_waited_for(runner: EngineRunner) -> None:
     async def test() -> None:
-        stream = runner.engine.submit(asked(runner, slot_id=1, n_predict=60))
+        stream = runner.engine.submit(make_request(runner, slot_id=1, n_predict=60))
         await anext(stream)
         saved = await runner.engine.save_slot(1)
         assert len(saved.tokens) == len(runner.prompt(PROMPT)) + 60 - 1
@@ -79,7 +79,7 @@ def test_a_busy_slot_is_waited_for(runner: EngineRunner) -> None:
 
 def test_who_stops_waiting_for_a_slot_gets_nothing_done(runner: EngineRunner) -> None:
     async def test() -> None:
-        stream = runner.engine.submit(asked(runner, slot_id=1, n_predict=60))
+        stream = runner.engine.submit(make_request(runner, slot_id=1, n_predict=60))
         await anext(stream)
         erasing = asyncio.ensure_future(runner.engine.erase_slot(1))
         await asyncio.sleep(0)
@@ -94,7 +94,7 @@ def test_who_stopped_waiting_does_not_disturb_the_end(make_runner: MakeRunner) -
     runner = make_runner()
 
     async def test() -> None:
-        stream = runner.engine.submit(asked(runner, slot_id=0, n_predict=100))
+        stream = runner.engine.submit(make_request(runner, slot_id=0, n_predict=100))
         await anext(stream)
         saving = asyncio.ensure_future(runner.engine.save_slot(0))
         await asyncio.sleep(0)
@@ -125,13 +125,13 @@ def test_a_slot_that_there_is_not_is_refused(runner: EngineRunner, slot_id: int)
 
 def test_what_llama_cpp_cannot_take_back_is_refused_and_the_slot_is_empty(runner: EngineRunner) -> None:
     async def test() -> None:
-        await read(runner.engine.submit(asked(runner, slot_id=0)))
+        await read(runner.engine.submit(make_request(runner, slot_id=0)))
         saved = await runner.engine.save_slot(0)
         damaged = replace(saved, snapshot=np.zeros(100, np.uint8))
         with pytest.raises(InvalidRequest, match="filename: "):
             await runner.engine.restore_slot(0, damaged)
         assert await runner.engine.erase_slot(0) == 0
-        assert (await read(runner.engine.submit(asked(runner, slot_id=0)))).text
+        assert (await read(runner.engine.submit(make_request(runner, slot_id=0)))).text
 
     runner.run(test)
 
@@ -141,7 +141,7 @@ def test_more_than_a_slot_has_room_for_is_refused(make_runner: MakeRunner) -> No
     saved = []
 
     async def save() -> None:
-        await read(large.engine.submit(asked(large, slot_id=0, n_predict=300)))
+        await read(large.engine.submit(make_request(large, slot_id=0, n_predict=300)))
         saved.append(await large.engine.save_slot(0))
 
     async def restore() -> None:
@@ -162,7 +162,7 @@ def test_an_engine_that_shuts_down_saves_nothing(make_runner: MakeRunner) -> Non
     runner = make_runner()
 
     async def test() -> None:
-        stream = runner.engine.submit(asked(runner, slot_id=0, n_predict=100))
+        stream = runner.engine.submit(make_request(runner, slot_id=0, n_predict=100))
         await anext(stream)
         saving = asyncio.ensure_future(runner.engine.save_slot(0))
         await asyncio.sleep(0)

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slots.completion.slot_maintenance import cut_prompt, discarded, n_kept
+from slots.completion.slot_maintenance import discard_range, n_kept, truncate_prompt
 from slots.options import EngineOptions
 from slots.requests.events import StopReason
 from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import SamplingParams
-from slots.requests.scope import Scope
+from slots.requests.scope import CacheScope
 from tests.slots.engine_runner import Completion, EngineRunner, MakeRunner, read
 from tests.slots.same_text import WITH_RUNNER_UP, assert_same_text
 
@@ -34,22 +34,22 @@ def test_no_more_than_the_prompt_is_kept_and_a_little_may_always_go() -> None:
 
 
 def test_half_of_what_is_not_kept_goes() -> None:
-    assert discarded(256, 56) == (56, 156)
-    assert discarded(256, 255) == (255, 256)
+    assert discard_range(256, 56) == (56, 156)
+    assert discard_range(256, 255) == (255, 256)
 
 
 @given(st.integers(257, 3000), st.integers(-1, 400), st.booleans())
 def test_a_cut_prompt_fits_and_keeps_its_beginning_and_its_end(n_prompt: int, n_keep: int, has_bos: bool) -> None:
     prompt = tuple(range(n_prompt))
     kept = n_kept(n_keep, n_prompt, 0, N_CTX, has_bos=has_bos)
-    cut = cut_prompt(prompt, kept, N_CTX)
+    cut = truncate_prompt(prompt, kept, N_CTX)
     assert kept < len(cut) < N_CTX + 1
     assert cut[:kept] == prompt[:kept]
     assert cut[kept:] == prompt[kept - len(cut) :]
 
 
 def test_a_conversation_that_grows_loses_the_same_tokens_for_a_while() -> None:
-    grown = [cut_prompt(tuple(range(n)), 10, N_CTX) for n in range(300, 320)]
+    grown = [truncate_prompt(tuple(range(n)), 10, N_CTX) for n in range(300, 320)]
     assert len({cut[10] for cut in grown}) == 1
 
 
@@ -100,7 +100,7 @@ def test_the_slot_holds_what_was_kept_and_what_came_last(make_runner: MakeRunner
         generated = tuple(token.token for token in answer.tokens)
         n_generated = len(saved.tokens) - len(prompt)
         assert saved.tokens == prompt + generated[-n_generated - 1 : -1]
-        assert saved.n_exact == len(prompt)
+        assert saved.n_unshifted == len(prompt)
 
     runner.run(test)
 
@@ -158,7 +158,7 @@ def test_the_system_prompt_stays(make_runner: MakeRunner) -> None:
 
     async def test() -> None:
         prompt = tuple(range(10, 60))
-        await complete(runner, prompt, n_predict=300, scope=Scope("", n_public=30))
+        await complete(runner, prompt, n_predict=300, scope=CacheScope("", n_public=30))
         saved = await runner.engine.save_slot(0)
         assert saved.tokens[:30] == prompt[:30]
         assert saved.tokens[:31] != prompt[:31]
@@ -185,9 +185,9 @@ def test_what_is_not_public_stays_so_when_it_moves(make_runner: MakeRunner) -> N
 
     async def test() -> None:
         public = tuple(range(10, 10 + N_CTX - 1))
-        await complete(runner, (*public, *range(500, 600)), n_predict=1, scope=Scope("mine", len(public)))
+        await complete(runner, (*public, *range(500, 600)), n_predict=1, scope=CacheScope("mine", len(public)))
         saved = await runner.engine.save_slot(0)
-        theirs = await complete(runner, (*saved.tokens, 7), n_predict=1, scope=Scope("theirs", len(public)))
+        theirs = await complete(runner, (*saved.tokens, 7), n_predict=1, scope=CacheScope("theirs", len(public)))
         assert theirs.finished.timings.cached_n <= N_CTX - 4
 
     runner.run(test)

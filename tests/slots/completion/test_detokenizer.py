@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slots.completion.detokenizer import TextAssembler
+from slots.completion.detokenizer import Detokenizer
 
 words = st.text("ab\né😀", min_size=1, max_size=4)
 
@@ -18,7 +18,7 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
 
 def show(text: str, stop: list[str], sizes: list[int]) -> tuple[str, str]:
     """What is shown of a text that arrives in pieces, and the stop string that ended it."""
-    assembler = TextAssembler(stop)
+    assembler = Detokenizer(stop)
     shown = ""
     for piece in cut(text.encode(), sizes):
         shown += assembler.feed(piece)
@@ -28,7 +28,7 @@ def show(text: str, stop: list[str], sizes: list[int]) -> tuple[str, str]:
 
 
 def test_an_incomplete_character_waits_for_its_rest() -> None:
-    assembler = TextAssembler([])
+    assembler = Detokenizer([])
     assert assembler.feed("é".encode()[:1]) == ""
     assert assembler.is_mid_character
     assert assembler.feed("é".encode()[1:]) == "é"
@@ -36,37 +36,37 @@ def test_an_incomplete_character_waits_for_its_rest() -> None:
 
 
 def test_a_byte_that_can_never_become_valid_turns_into_the_replacement_character() -> None:
-    assembler = TextAssembler([])
+    assembler = Detokenizer([])
     assert assembler.feed(b"a\xffb") == "a\ufffdb"
 
 
 def test_a_character_that_is_never_completed_turns_into_the_replacement_character_at_the_end() -> None:
-    assembler = TextAssembler([])
+    assembler = Detokenizer([])
     assert assembler.feed("😀".encode()[:3]) == ""
     assert assembler.flush() == "\ufffd"
 
 
 def test_a_stop_string_is_found_across_pieces_and_never_partly_shown() -> None:
-    assembler = TextAssembler(["STOP"])
+    assembler = Detokenizer(["STOP"])
     assert assembler.feed(b"go ST") == "go "
     assert assembler.feed(b"OP and more") == ""
     assert assembler.stopping_word == "STOP"
 
 
 def test_what_only_looked_like_a_stop_string_is_shown_after_all() -> None:
-    assembler = TextAssembler(["STOP"])
+    assembler = Detokenizer(["STOP"])
     assert assembler.feed(b"ST") == ""
     assert assembler.feed(b"AY") == "STAY"
 
 
 def test_what_is_held_back_is_shown_at_the_end() -> None:
-    assembler = TextAssembler(["STOP"])
+    assembler = Detokenizer(["STOP"])
     assert assembler.feed(b"the ST") == "the "
     assert assembler.flush() == "ST"
 
 
 def test_nothing_is_shown_after_a_stop_string_not_even_half_a_character() -> None:
-    assembler = TextAssembler(["STOP"])
+    assembler = Detokenizer(["STOP"])
     assert assembler.feed(b"STOP" + "é".encode()[:1]) == ""
     assert assembler.flush() == ""
 
@@ -81,7 +81,7 @@ def test_of_matches_that_end_together_the_longest_wins() -> None:
 
 
 def test_line_ends_are_noticed() -> None:
-    assembler = TextAssembler([])
+    assembler = Detokenizer([])
     assembler.feed(b"one line")
     assert not assembler.has_new_line
     assembler.feed(b"\n")

@@ -34,7 +34,7 @@ def pool(float_model: Path) -> Iterator[EngineRunner]:
     runner.close()
 
 
-async def shifted(runner: EngineRunner, prompt: tuple[int, ...]) -> Completion:
+async def complete_with_shift(runner: EngineRunner, prompt: tuple[int, ...]) -> Completion:
     """An answer that is longer than the context."""
     n_predict = N_CTX - len(prompt) + 40
     return await read(runner.engine.submit(CompletionRequest(prompt, WITH_RUNNER_UP, n_predict=n_predict, slot_id=1)))
@@ -43,20 +43,20 @@ async def shifted(runner: EngineRunner, prompt: tuple[int, ...]) -> Completion:
 def assert_same(one: Completion, other: Completion) -> None:
     for mine, theirs in zip(one.tokens, other.tokens, strict=True):
         assert mine.token == theirs.token
-        assert mine.probabilities is not None
-        assert theirs.probabilities is not None
-        assert abs(mine.probabilities.chosen.logprob - theirs.probabilities.chosen.logprob) < ROUNDING
+        assert mine.logprobs is not None
+        assert theirs.logprobs is not None
+        assert abs(mine.logprobs.sampled.logprob - theirs.logprobs.sampled.logprob) < ROUNDING
 
 
 def test_an_idle_slot_with_the_same_beginning_changes_nothing(pool: EngineRunner) -> None:
     prompt = (*pool.prompt("Once upon a time there was a dog who could sing. It lived by the sea.") * 40,)[:640]
 
     async def test() -> None:
-        alone = await shifted(pool, prompt)
+        alone = await complete_with_shift(pool, prompt)
         assert alone.finished.truncated
         await pool.engine.erase_slot(1)
         await read(pool.engine.submit(CompletionRequest(prompt[:500], WITH_RUNNER_UP, n_predict=0, slot_id=0)))
-        beside = await shifted(pool, prompt)
+        beside = await complete_with_shift(pool, prompt)
         assert beside.finished.timings.cached_n == 500
         assert_same(alone, beside)
 

@@ -9,7 +9,7 @@ from slots.errors import StepFailed
 from slots.llama import Context
 from slots.options import EngineOptions, SpeculationOptions
 from slots.requests.sampling_params import SamplingParams
-from slots.speculation import Drafting
+from slots.speculation import DraftScheduler
 from tests.slots.engine_runner import Completion, EngineRunner, MakeRunner
 
 SHIFTING = EngineOptions(context_shift=True)
@@ -97,7 +97,7 @@ def test_a_drafter_that_fails_ends_the_requests_of_the_step_alone(make_runner: M
 
     async def test() -> None:
         await write(runner, (7, 8, 9), 1, slot_id=1)
-        with patch.object(Drafting, "propose", side_effect=BUG), pytest.raises(StepFailed):
+        with patch.object(DraftScheduler, "propose", side_effect=BUG), pytest.raises(StepFailed):
             await write(runner, (5, 6), 20, slot_id=0)
         assert n_cached(runner) == [0, 3]
 

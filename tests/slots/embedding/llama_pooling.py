@@ -12,7 +12,7 @@ POOLINGS = {"mean": 1, "cls": 2, "last": 3, "rank": 4}
 N_TOKENS = 512
 
 
-def pooled_by_llama(model: Model, pooling: str, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
+def llama_embedding(model: Model, pooling: str, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
     """Returns the embedding of one text, of at most `N_TOKENS` tokens, from a context that has nothing else to do; for
     rank the score."""
     params = lib.llama_context_default_params()

@@ -13,7 +13,7 @@ from gguf import PoolingType
 
 from models.source import BUNDLED_MODEL
 from slots.embedding.pooling import Embedding
-from slots.embedding.request import MOST_NUMBERS, EmbeddingRequest
+from slots.embedding.request import MAX_OUTPUT_FLOATS, EmbeddingRequest
 from slots.engine import Engine
 from slots.errors import (
     InvalidRequest,
@@ -28,7 +28,7 @@ from slots.llama import DecodeError, EmbeddingContext
 from slots.options import ContextOptions, EngineOptions, ModelOptions, Pooling
 from slots.requests.request import CompletionRequest
 from tests.slots.embedding.embedding_models import N_CTX_TRAIN, N_EMBD, write_encoder
-from tests.slots.embedding.llama_pooling import pooled_by_llama
+from tests.slots.embedding.llama_pooling import llama_embedding
 from tests.slots.engine_runner import GREEDY, EngineRunner, load_engine, read
 from tests.slots.llama.odd_models import (
     write_hybrid,
@@ -105,7 +105,7 @@ def test_a_text_is_embedded_as_llama_cpp_does_it(make: MakeEngine, decoder: Path
 
     async def test() -> None:
         for text, embedding in zip(TEXTS, await embed(runner, *TEXTS), strict=True):
-            assert_close(embedding, pooled_by_llama(runner.engine.model, pooling, text), 1e-2)
+            assert_close(embedding, llama_embedding(runner.engine.model, pooling, text), 1e-2)
 
     runner.run(test)
 
@@ -116,7 +116,7 @@ def test_an_encoder_embeds_as_llama_cpp_does_it(make: MakeEngine, encoder: Path,
 
     async def test() -> None:
         for text, embedding in zip(SHORT_TEXTS, await embed(runner, *SHORT_TEXTS), strict=True):
-            assert_close(embedding, pooled_by_llama(runner.engine.model, pooling, text))
+            assert_close(embedding, llama_embedding(runner.engine.model, pooling, text))
 
     runner.run(test)
 
@@ -128,7 +128,7 @@ def test_a_ranker_scores_as_llama_cpp_does_it(make: MakeEngine, ranker: Path) ->
         scores = await embed(runner, *SHORT_TEXTS)
         assert len({float(score[0]) for score in scores}) == len(SHORT_TEXTS)
         for text, score in zip(SHORT_TEXTS, scores, strict=True):
-            assert_close(score, pooled_by_llama(runner.engine.model, "rank", text))
+            assert_close(score, llama_embedding(runner.engine.model, "rank", text))
 
     runner.run(test)
 
@@ -140,7 +140,7 @@ def test_a_model_that_reads_bit_by_bit_ranks_in_chunks(make: MakeEngine, tmp_pat
         scores = await embed(runner, *TEXTS)
         assert len({float(score[0]) for score in scores}) == len(TEXTS)
         for text, score in zip(TEXTS, scores, strict=True):
-            assert_close(score, pooled_by_llama(runner.engine.model, "rank", text), 1e-2)
+            assert_close(score, llama_embedding(runner.engine.model, "rank", text), 1e-2)
 
     runner.run(test)
 
@@ -155,7 +155,7 @@ def test_a_model_with_another_memory_embeds_the_same_alone_and_with_others(
         together = await embed(runner, *TEXTS)
         for text, embedding in zip(TEXTS, together, strict=True):
             assert_close((await embed(runner, text))[0], embedding, 1e-2)
-            assert_close(embedding, pooled_by_llama(runner.engine.model, "mean", text), 1e-2)
+            assert_close(embedding, llama_embedding(runner.engine.model, "mean", text), 1e-2)
 
     runner.run(test)
 
@@ -197,10 +197,10 @@ def test_without_pooling_each_token_has_an_embedding_whose_mean_is_that_of_the_t
 
 def test_more_tokens_than_an_answer_can_hold_are_refused_before_they_are_computed(make: MakeEngine) -> None:
     runner = make(options=EngineOptions(pooling="none"))
-    n_texts = MOST_NUMBERS // 128 // 2048
+    n_texts = MAX_OUTPUT_FLOATS // 128 // 2048
 
     async def test() -> None:
-        with pytest.raises(InvalidRequest, match=f"at most {MOST_NUMBERS // 128} tokens"):
+        with pytest.raises(InvalidRequest, match=f"at most {MAX_OUTPUT_FLOATS // 128} tokens"):
             await embed(runner, *[(1,) * 2048] * n_texts, (1,))
 
     runner.run(test)
@@ -405,7 +405,7 @@ def test_large_requests_together_are_refused_though_there_are_places(make: MakeE
     runner = make(n_ubatch=32)
 
     async def test() -> None:
-        with patch("slots.engine.engine.MOST_WAITING_TOKENS", 500):
+        with patch("slots.engine.engine.MAX_QUEUED_TOKENS", 500):
             large = asyncio.ensure_future(embed(runner, *TEXTS * 2))
             await asyncio.sleep(0)
             with pytest.raises(QueueFull, match="texts of 964 tokens wait"):

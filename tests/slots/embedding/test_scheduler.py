@@ -1,16 +1,16 @@
 from slots.embedding.request import EmbeddingJob, EmbeddingRequest
-from slots.embedding.scheduler import EmbeddingQueue, plan_batch
-from slots.llama.embedding_limits import EmbeddingLimits, chunked, whole
+from slots.embedding.scheduler import EmbeddingQueue, schedule_batch
+from slots.llama.embedding_limits import EmbeddingLimits, causal_limits, encoder_limits
 from slots.options import ContextOptions
 
 CHUNKS = EmbeddingLimits(max_tokens=100, n_batch=10, n_sequences=4, can_chunk=True)
 WHOLE = EmbeddingLimits(max_tokens=100, n_batch=10, n_sequences=4, can_chunk=False)
 
-Taken = list[tuple[int, int]]
+BatchContent = list[tuple[int, int]]
 """The first token of a text, and how many of its tokens are computed."""
 
 
-def waiting(*requests: list[int]) -> EmbeddingQueue:
+def make_queue(*requests: list[int]) -> EmbeddingQueue:
     """A queue of requests, each with texts of these lengths; the tokens of a text are its number, over all of them."""
     queue, number = EmbeddingQueue("mean"), 0
     for lengths in requests:
@@ -22,86 +22,88 @@ def waiting(*requests: list[int]) -> EmbeddingQueue:
     return queue
 
 
-def batches(queue: EmbeddingQueue, limits: EmbeddingLimits) -> list[Taken]:
+def batches(queue: EmbeddingQueue, limits: EmbeddingLimits) -> list[BatchContent]:
     """All batches until nothing is left, each checked against what the context can hold."""
     begun, all_taken, held = None, [], 0
     while queue or begun:
-        pieces = plan_batch(begun, queue, limits)
-        sequences = [piece.text.sequence for piece in pieces]
+        pieces = schedule_batch(begun, queue, limits)
+        sequences = [piece.input.sequence for piece in pieces]
         assert len(set(sequences)) == len(pieces) <= limits.n_sequences
         assert set(sequences) <= set(range(limits.n_sequences))
         n_tokens = sum(piece.n_tokens for piece in pieces)
         assert n_tokens <= limits.n_batch or (len(pieces) == 1 and not limits.can_chunk)
         assert held + n_tokens <= limits.n_cells
-        all_taken.append([(piece.text.tokens[0], piece.n_tokens) for piece in pieces])
+        all_taken.append([(piece.input.tokens[0], piece.n_tokens) for piece in pieces])
         unfinished = [piece for piece in pieces if not piece.is_last]
         assert unfinished in ([], pieces[-1:])
         for piece in pieces:
-            piece.text.n_computed += piece.n_tokens
-        begun = unfinished[0].text if unfinished else None
+            piece.input.n_computed += piece.n_tokens
+        begun = unfinished[0].input if unfinished else None
         held = begun.n_computed if begun else 0
     return all_taken
 
 
 def test_short_texts_share_a_batch() -> None:
-    assert batches(waiting([3, 3, 3]), CHUNKS) == [[(0, 3), (1, 3), (2, 3)]]
+    assert batches(make_queue([3, 3, 3]), CHUNKS) == [[(0, 3), (1, 3), (2, 3)]]
 
 
 def test_a_batch_has_no_more_texts_than_sequences() -> None:
-    assert batches(waiting([1] * 6), CHUNKS) == [[(0, 1), (1, 1), (2, 1), (3, 1)], [(4, 1), (5, 1)]]
+    assert batches(make_queue([1] * 6), CHUNKS) == [[(0, 1), (1, 1), (2, 1), (3, 1)], [(4, 1), (5, 1)]]
 
 
 def test_a_long_text_is_computed_in_chunks_and_others_fill_the_last() -> None:
-    assert batches(waiting([24, 5]), CHUNKS) == [[(0, 10)], [(0, 10)], [(0, 4), (1, 5)]]
+    assert batches(make_queue([24, 5]), CHUNKS) == [[(0, 10)], [(0, 10)], [(0, 4), (1, 5)]]
 
 
 def test_a_text_that_does_not_fit_any_more_begins_in_what_is_left_of_a_batch() -> None:
-    assert batches(waiting([7, 7]), CHUNKS) == [[(0, 7), (1, 3)], [(1, 4)]]
+    assert batches(make_queue([7, 7]), CHUNKS) == [[(0, 7), (1, 3)], [(1, 4)]]
 
 
 def test_the_longest_texts_fit_into_the_cells() -> None:
-    assert sum(len(taken) for taken in batches(waiting([100, 100, 7]), CHUNKS)) > 0
+    assert sum(len(taken) for taken in batches(make_queue([100, 100, 7]), CHUNKS)) > 0
 
 
 def test_requests_take_turns_with_their_texts() -> None:
-    taken = batches(waiting([10, 10, 10], [10], [10]), CHUNKS)
+    taken = batches(make_queue([10, 10, 10], [10], [10]), CHUNKS)
     assert [text for batch in taken for text, _ in batch] == [0, 3, 4, 1, 2]
 
 
 def test_a_text_that_cannot_be_cut_waits_for_a_batch_with_room_for_all_of_it() -> None:
-    assert batches(waiting([7, 7, 3]), WHOLE) == [[(0, 7)], [(1, 7), (2, 3)]]
+    assert batches(make_queue([7, 7, 3]), WHOLE) == [[(0, 7)], [(1, 7), (2, 3)]]
 
 
 def test_a_text_that_cannot_be_cut_and_is_longer_than_a_batch_goes_alone() -> None:
-    assert batches(waiting([3, 24, 3]), WHOLE) == [[(0, 3)], [(1, 24)], [(2, 3)]]
+    assert batches(make_queue([3, 24, 3]), WHOLE) == [[(0, 3)], [(1, 24)], [(2, 3)]]
 
 
 def test_what_failed_or_is_not_waited_for_is_left_out() -> None:
-    queue = waiting([3], [3], [3])
-    next(iter(queue)).outcome.cancel()
-    queue.forget_unwanted()
+    queue = make_queue([3], [3], [3])
+    next(iter(queue)).future.cancel()
+    queue.drop_inactive()
     assert batches(queue, CHUNKS) == [[(1, 3), (2, 3)]]
 
 
 def test_beside_completions_a_batch_is_smaller() -> None:
-    limits = chunked(ContextOptions(n_ubatch=512), 2048, 3000, is_recurrent=False)
-    assert sum(piece.n_tokens for piece in plan_batch(None, waiting([1000]), limits)) == 512
-    assert sum(piece.n_tokens for piece in plan_batch(None, waiting([1000]), limits, is_alone=False)) == 128
-    small = chunked(ContextOptions(n_ubatch=8), 2048, 3000, is_recurrent=False)
-    assert sum(piece.n_tokens for piece in plan_batch(None, waiting([1000]), small, is_alone=False)) == 8
+    limits = causal_limits(ContextOptions(n_ubatch=512), 2048, 3000, is_recurrent=False)
+    assert sum(piece.n_tokens for piece in schedule_batch(None, make_queue([1000]), limits)) == 512
+    assert (
+        sum(piece.n_tokens for piece in schedule_batch(None, make_queue([1000]), limits, completions_idle=False)) == 128
+    )
+    small = causal_limits(ContextOptions(n_ubatch=8), 2048, 3000, is_recurrent=False)
+    assert sum(piece.n_tokens for piece in schedule_batch(None, make_queue([1000]), small, completions_idle=False)) == 8
 
 
 def test_the_logits_of_a_batch_are_bounded() -> None:
-    limits = chunked(ContextOptions(n_ubatch=512), 32768, 152_000, is_recurrent=False)
+    limits = causal_limits(ContextOptions(n_ubatch=512), 32768, 152_000, is_recurrent=False)
     assert limits.n_batch * 152_000 * 4 <= 128 << 20
-    assert chunked(ContextOptions(n_ubatch=512), 32768, 3000, is_recurrent=False).n_batch == 512
+    assert causal_limits(ContextOptions(n_ubatch=512), 32768, 3000, is_recurrent=False).n_batch == 512
 
 
 def test_a_long_context_is_used_up_to_a_limit() -> None:
-    assert chunked(ContextOptions(), 131_072, 3000, is_recurrent=False).max_tokens == 8192
-    assert chunked(ContextOptions(n_batch=16_384), 131_072, 3000, is_recurrent=False).max_tokens == 16_384
-    assert whole(ContextOptions(), 8192).max_tokens == ContextOptions().n_batch
+    assert causal_limits(ContextOptions(), 131_072, 3000, is_recurrent=False).max_tokens == 8192
+    assert causal_limits(ContextOptions(n_batch=16_384), 131_072, 3000, is_recurrent=False).max_tokens == 16_384
+    assert encoder_limits(ContextOptions(), 8192).max_tokens == ContextOptions().n_batch
 
 
 def test_a_small_batch_has_few_sequences() -> None:
-    assert chunked(ContextOptions(n_ubatch=2), 512, 3000, is_recurrent=False).n_sequences == 2
+    assert causal_limits(ContextOptions(n_ubatch=2), 512, 3000, is_recurrent=False).n_sequences == 2

@@ -13,7 +13,7 @@ from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.requests.events import Finished, StopReason
 from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import SamplingParams
-from slots.scheduling.kv_cache_manager import KvCache
+from slots.scheduling.kv_cache_manager import KvCacheManager
 from tests.slots.engine_runner import GREEDY, EngineRunner, MakeRunner, read
 
 PROMPTS = [
@@ -163,8 +163,8 @@ def test_in_a_shared_pool_only_a_tie_can_make_the_text_another_one(make_runner: 
         )
         for one, other in zip(alone, together, strict=True):
             for mine, theirs in zip(one.tokens, other.tokens, strict=False):
-                assert mine.probabilities is not None
-                first, second = mine.probabilities.top
+                assert mine.logprobs is not None
+                first, second = mine.logprobs.top
                 if mine.token != theirs.token:
                     assert first.logprob - second.logprob < 0.05
                     break
@@ -263,10 +263,10 @@ def test_probabilities_come_with_each_token_when_asked_for(runner: EngineRunner)
     async def test() -> None:
         answer = await runner.complete(PROMPTS[0], SamplingParams(temperature=0.0, n_probs=3), n_predict=5)
         for token in answer.tokens:
-            assert token.probabilities is not None
-            assert token.probabilities.chosen.token == token.token
-            assert len(token.probabilities.top) == 3
-            logprobs = [candidate.logprob for candidate in token.probabilities.top]
+            assert token.logprobs is not None
+            assert token.logprobs.sampled.token == token.token
+            assert len(token.logprobs.top) == 3
+            logprobs = [candidate.logprob for candidate in token.logprobs.top]
             assert logprobs == sorted(logprobs, reverse=True)
 
     runner.run(test)
@@ -410,8 +410,8 @@ def test_an_engine_whose_thread_fails_ends_all_streams_and_says_so(make_runner: 
         stream = runner.engine.submit(endless(runner))
         await anext(stream)
         with (
-            patch("slots.completion.runner.plan_step", side_effect=SystemError),
-            patch.object(KvCache, "drop", side_effect=SystemError),
+            patch("slots.completion.runner.schedule", side_effect=SystemError),
+            patch.object(KvCacheManager, "reset", side_effect=SystemError),
         ):
             with pytest.raises((StepFailed, ShuttingDown)):
                 await read(stream)

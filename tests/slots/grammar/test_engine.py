@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import pytest
 
-from slots.completion.runner import CompletionSteps
+from slots.completion.runner import CompletionRunner
 from slots.errors import InvalidRequest
 from slots.llama import Batch, Context, Logits
 from slots.requests.events import StopReason
@@ -136,10 +136,10 @@ def test_texts_are_the_same_whether_masks_are_dear_or_not(
         return [answer.text for answer in await asyncio.gather(*answers)]
 
     async def test() -> None:
-        monkeypatch.setattr("grammar.matcher._DEAR", math.inf)
+        monkeypatch.setattr("grammar.matcher.SLOW_MASK_SECONDS", math.inf)
         expected = await texts()
         assert asked == 0
-        monkeypatch.setattr("grammar.matcher._DEAR", 0.0)
+        monkeypatch.setattr("grammar.matcher.SLOW_MASK_SECONDS", 0.0)
         assert await texts() == expected
         assert asked > 20
 
@@ -319,11 +319,11 @@ def test_probabilities_of_the_model_are_those_before_the_grammar(runner: EngineR
     async def test() -> None:
         free = await runner.complete(PROMPT, sampling, n_predict=1)
         bound = await runner.complete(PROMPT, sampling, grammar=grammar)
-        first, other = bound.tokens[0].probabilities, free.tokens[0].probabilities
+        first, other = bound.tokens[0].logprobs, free.tokens[0].logprobs
         assert first is not None
         assert other is not None
         assert [each.token for each in first.top] == [each.token for each in other.top]
-        assert first.chosen.logprob < min(each.logprob for each in first.top)
+        assert first.sampled.logprob < min(each.logprob for each in first.top)
 
     runner.run(test)
 
@@ -336,9 +336,9 @@ def test_probabilities_after_sampling_are_those_under_the_grammar(runner: Engine
 
     async def test() -> None:
         answer = await runner.complete(PROMPT, sampling, grammar=grammar)
-        probabilities = answer.tokens[0].probabilities
+        probabilities = answer.tokens[0].logprobs
         assert probabilities is not None
-        texts = {runner.engine.vocab.text_of(each.token) for each in probabilities.top}
+        texts = {runner.engine.vocab.output_bytes(each.token) for each in probabilities.top}
         assert texts == {b"x", b"y", b"z"}
         assert math.isclose(sum(math.exp(each.logprob) for each in probabilities.top), 1.0, rel_tol=1e-5)
 
@@ -351,8 +351,8 @@ def test_requests_that_are_put_back_go_on_in_their_grammar(make_runner: MakeRunn
     samplings = [SamplingParams(temperature=0.8, seed=seed) for seed in range(4)]
 
     async def test() -> None:
-        requeue = CompletionSteps._requeue
-        with patch.object(CompletionSteps, "_requeue", autospec=True, side_effect=requeue) as requeued:
+        requeue = CompletionRunner._preempt
+        with patch.object(CompletionRunner, "_preempt", autospec=True, side_effect=requeue) as requeued:
             together = await asyncio.gather(
                 *(runner.complete(PROMPT, each, n_predict=200, grammar=grammar) for each in samplings)
             )
@@ -366,7 +366,7 @@ def test_requests_that_are_put_back_go_on_in_their_grammar(make_runner: MakeRunn
 def test_a_bias_that_rules_out_all_that_is_allowed_fails_that_request_alone(runner: EngineRunner) -> None:
     grammar = compiled(runner, 'root ::= "x" [0-9]{3}')
     vocab = runner.engine.vocab
-    banned = tuple((token, -math.inf) for token in range(vocab.n_tokens) if vocab.text_of(token).startswith(b"x"))
+    banned = tuple((token, -math.inf) for token in range(vocab.n_tokens) if vocab.output_bytes(token).startswith(b"x"))
 
     async def test() -> None:
         bad = runner.complete(PROMPT, SamplingParams(logit_bias=banned), grammar=grammar)
@@ -381,7 +381,7 @@ def test_a_bias_that_rules_out_all_that_is_allowed_fails_that_request_alone(runn
 def test_a_bias_against_a_forced_token_fails_where_that_would_come(runner: EngineRunner) -> None:
     grammar = compiled(runner, 'root ::= [0-9] "QxQ"')
     vocab = runner.engine.vocab
-    banned = tuple((token, -math.inf) for token in range(vocab.n_tokens) if vocab.text_of(token).startswith(b"x"))
+    banned = tuple((token, -math.inf) for token in range(vocab.n_tokens) if vocab.output_bytes(token).startswith(b"x"))
 
     async def test() -> None:
         with pytest.raises(InvalidRequest, match="logit_bias"):

@@ -12,18 +12,18 @@ from slots.llama import Vocab
 from slots.options import ContextOptions
 from slots.requests.events import StopReason
 from slots.requests.sampling_params import SamplingParams
-from tests.grammar.byte_level import compiled, feed
+from tests.grammar.byte_level import compile_grammar, feed
 from tests.slots.engine_runner import Completion, EngineRunner, load_engine
 from tests.slots.grammar.text_parsers import PARSERS
 
 CASES = Path(__file__).parents[2] / "grammar" / "gbnf" / "cases"
 N_SEEDS = 20
 N_PREDICT = 160
-FEWEST_FINISHED = 10
+MIN_FINISHED = 10
 
 
 @dataclass(frozen=True)
-class Way:
+class SamplingCase:
     """How the model is brought to write something of a language, and to come to an end of it."""
 
     prompt: str
@@ -41,19 +41,19 @@ class Way:
         return SamplingParams(temperature=1.0, seed=seed, logit_bias=tuple(biases))
 
 
-WAYS = {
-    "arithmetic": Way("x = 1\ny = 2\nx + y = 3\n", end_bias=10.0),
-    "c": Way("int main(){return 0;}\n", bias=5.0, favoured="(){};"),
-    "chess": Way("Moves: 1. e4 e5\n", end_bias=2.0),
-    "english": Way("Once upon a time"),
-    "japanese": Way("Once upon a time"),
-    "json": Way('Answer as JSON: {"name": "Tom", "age": 5}\n', end_bias=4.0),
-    "json_arr": Way("A list of numbers: "),
-    "list": Way("What to buy:\n- milk\n- bread\n", end_bias=6.0),
+SAMPLING_CASES = {
+    "arithmetic": SamplingCase("x = 1\ny = 2\nx + y = 3\n", end_bias=10.0),
+    "c": SamplingCase("int main(){return 0;}\n", bias=5.0, favoured="(){};"),
+    "chess": SamplingCase("Moves: 1. e4 e5\n", end_bias=2.0),
+    "english": SamplingCase("Once upon a time"),
+    "japanese": SamplingCase("Once upon a time"),
+    "json": SamplingCase('Answer as JSON: {"name": "Tom", "age": 5}\n', end_bias=4.0),
+    "json_arr": SamplingCase("A list of numbers: "),
+    "list": SamplingCase("What to buy:\n- milk\n- bread\n", end_bias=6.0),
 }
 
 
-def text_of(case: str) -> str:
+def read_grammar(case: str) -> str:
     """A grammar; that of C with two functions, since the model would rather write none, or go on for ever."""
     return (CASES / f"{case}.gbnf").read_text().replace("function*", "function{2}")
 
@@ -66,14 +66,14 @@ def runner() -> Iterator[EngineRunner]:
 
 
 def test_every_grammar_has_its_parser() -> None:
-    assert {path.stem for path in CASES.glob("*.gbnf")} == PARSERS.keys() == WAYS.keys()
+    assert {path.stem for path in CASES.glob("*.gbnf")} == PARSERS.keys() == SAMPLING_CASES.keys()
 
 
 @pytest.mark.parametrize("case", sorted(PARSERS))
 def test_a_parser_of_the_language_takes_what_was_finished_and_the_grammar_the_rest(
     runner: EngineRunner, case: str
 ) -> None:
-    text, way = text_of(case), WAYS[case]
+    text, way = read_grammar(case), SAMPLING_CASES[case]
     grammar = runner.engine.grammars.compile(GrammarSource("gbnf", text))
 
     async def write(seed: int) -> Completion:
@@ -84,9 +84,9 @@ def test_a_parser_of_the_language_takes_what_was_finished_and_the_grammar_the_re
         answers = await asyncio.gather(*map(write, range(N_SEEDS)))
         finished = [answer.text for answer in answers if answer.finished.reason is StopReason.EOS]
         cut = [answer.text for answer in answers if answer.finished.reason is StopReason.LIMIT]
-        assert len(finished) >= FEWEST_FINISHED
+        assert len(finished) >= MIN_FINISHED
         assert len(finished) + len(cut) == N_SEEDS
         assert [each for each in finished if not PARSERS[case](each)] == []
-        assert [each for each in cut if not feed(compiled(text).matcher(), each)] == []
+        assert [each for each in cut if not feed(compile_grammar(text).matcher(), each)] == []
 
     runner.run(test)

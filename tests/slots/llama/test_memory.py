@@ -113,7 +113,7 @@ def test_what_a_memory_can_do_depends_on_the_model_and_the_layout(
     make: Make, load: Load, kind: str, options: dict[str, bool], abilities: set[str]
 ) -> None:
     context = make(load(kind), **options).context
-    can = {"cut": context.can_cut, "share": context.can_share, "shift": context.can_shift}
+    can = {"cut": context.can_truncate, "share": context.can_share, "shift": context.can_shift}
     assert {name for name, is_possible in can.items() if is_possible} == abilities
 
 

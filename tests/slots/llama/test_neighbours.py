@@ -6,11 +6,11 @@ import pytest
 
 from slots.llama import Batch, Context
 from slots.requests.request import CompletionRequest
-from slots.requests.request_state import Work
+from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
-from slots.scheduling.scheduler import Share, choose_slot, slots_between
+from slots.scheduling.scheduler import ScheduledSlot, choose_slot, filler_slots
 from tests.slots.engine_runner import Completion, MakeRunner
-from tests.slots.made_up import NOTHING
+from tests.slots.made_up import NO_MATCH
 
 STORY = "Once upon a time, there was a little girl named Lily. She"
 
@@ -19,57 +19,57 @@ def slots_at_work(n_slots: int, *working: int) -> list[Slot]:
     """Slots of which the higher numbers were used less lately, some of which work."""
     slots = [Slot(number, 100, cached=[1, 2], last_used=n_slots - number) for number in range(n_slots)]
     for number in working:
-        slots[number].work = Work(CompletionRequest((1, 2, 3)), number)
+        slots[number].state = RequestState(CompletionRequest((1, 2, 3)), number)
     return slots
 
 
-def between(slots: list[Slot], n_tokens: int = 1) -> list[int]:
-    shares = [Share(slot, n_tokens) for slot in slots if slot.work]
-    return [slot.slot_id for slot in slots_between(shares, slots)]
+def filler_ids(slots: list[Slot], n_tokens: int = 1) -> list[int]:
+    shares = [ScheduledSlot(slot, n_tokens) for slot in slots if slot.state]
+    return [slot.slot_id for slot in filler_slots(shares, slots)]
 
 
-def chosen(slots: list[Slot], *, have_streams: bool = True) -> int:
-    return choose_slot(Work(CompletionRequest((9,)), 99), slots, NOTHING, have_streams=have_streams).slot_id
+def chosen_slot_id(slots: list[Slot], *, have_streams: bool = True) -> int:
+    return choose_slot(RequestState(CompletionRequest((9,)), 99), slots, NO_MATCH, have_streams=have_streams).slot_id
 
 
 def test_a_request_gets_a_slot_beside_one_that_works() -> None:
-    assert chosen(slots_at_work(8, 2)) == 3
-    assert chosen(slots_at_work(8, 7)) == 6
-    assert chosen(slots_at_work(8, 2, 3, 4)) == 5
+    assert chosen_slot_id(slots_at_work(8, 2)) == 3
+    assert chosen_slot_id(slots_at_work(8, 7)) == 6
+    assert chosen_slot_id(slots_at_work(8, 2, 3, 4)) == 5
 
 
 def test_of_several_neighbours_the_least_recently_used_one_is_taken() -> None:
     slots = slots_at_work(8, 4)
     slots[5].last_used = 90
-    assert chosen(slots) == 3
+    assert chosen_slot_id(slots) == 3
 
 
 def test_where_nobody_works_or_in_a_pool_it_is_the_least_recently_used_of_all() -> None:
-    assert chosen(slots_at_work(8)) == 7
-    assert chosen(slots_at_work(8, 2), have_streams=False) == 7
+    assert chosen_slot_id(slots_at_work(8)) == 7
+    assert chosen_slot_id(slots_at_work(8, 2), have_streams=False) == 7
 
 
 def test_slots_between_those_that_generate_are_computed_along() -> None:
-    assert between(slots_at_work(8, 0, 2, 3, 7)) == [1, 4, 5, 6]
+    assert filler_ids(slots_at_work(8, 0, 2, 3, 7)) == [1, 4, 5, 6]
 
 
 def test_there_is_nothing_to_compute_along_for_neighbours() -> None:
-    assert between(slots_at_work(8, 2, 3, 4)) == []
-    assert between(slots_at_work(8, 5)) == []
+    assert filler_ids(slots_at_work(8, 2, 3, 4)) == []
+    assert filler_ids(slots_at_work(8, 5)) == []
 
 
 def test_many_slots_between_others_are_left_out() -> None:
-    assert between(slots_at_work(8, 0, 5, 7)) == [6]
+    assert filler_ids(slots_at_work(8, 0, 5, 7)) == [6]
 
 
 def test_a_full_slot_leaves_its_gap_open() -> None:
     slots = slots_at_work(8, 0, 3, 5)
     slots[2].n_ctx = 2
-    assert between(slots) == [4]
+    assert filler_ids(slots) == [4]
 
 
 def test_beside_a_prefill_nothing_is_computed_along() -> None:
-    assert between(slots_at_work(8, 0, 2), n_tokens=2) == []
+    assert filler_ids(slots_at_work(8, 0, 2), n_tokens=2) == []
 
 
 @pytest.fixture

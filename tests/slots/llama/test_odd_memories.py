@@ -9,7 +9,7 @@ import pytest
 from slots.engine import Engine
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.requests.request import CompletionRequest
-from slots.requests.scope import Scope
+from slots.requests.scope import CacheScope
 from tests.slots.engine_runner import Completion, EngineRunner, read
 from tests.slots.llama.odd_models import write_hybrid, write_mamba, write_sliding_window
 from tests.slots.same_text import WITH_RUNNER_UP, assert_same_text
@@ -99,7 +99,7 @@ def test_of_texts_that_part_in_the_middle_the_third_goes_on_from_there(odd: Engi
 def test_a_system_prompt_is_computed_once(odd: EngineRunner) -> None:
     async def test() -> None:
         for own, n_cached in zip(OWN, (0, 60, 60, 60), strict=True):
-            asked = CompletionRequest(PREFIX[:60] + own, WITH_RUNNER_UP, n_predict=8, scope=Scope("", n_public=60))
+            asked = CompletionRequest(PREFIX[:60] + own, WITH_RUNNER_UP, n_predict=8, scope=CacheScope("", n_public=60))
             answer = await read(odd.engine.submit(asked))
             assert answer.finished.timings.cached_n == n_cached
             assert_same_text(await complete(odd, PREFIX[:60] + own, cache_prompt=False), answer)

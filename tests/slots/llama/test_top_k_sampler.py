@@ -34,7 +34,7 @@ def make(bundled_model: Model) -> Iterator[MakeContext]:
         context.close()
 
 
-def batch_of(*sequences: int, position: int = 0, n_tokens: int = 3) -> Batch:
+def make_batch(*sequences: int, position: int = 0, n_tokens: int = 3) -> Batch:
     batch = Batch(256)
     for sequence in sequences:
         tokens = [50 * sequence + 3 * position + place for place in range(n_tokens)]
@@ -42,14 +42,14 @@ def batch_of(*sequences: int, position: int = 0, n_tokens: int = 3) -> Batch:
     return batch
 
 
-def top_of(context: Context) -> TopTokens:
+def get_top_tokens(context: Context) -> TopTokens:
     assert context.top_tokens is not None
     return context.top_tokens
 
 
 def assert_largest(top: TopTokens, rows: np.ndarray[Any, Any]) -> None:
     """The tokens are different, have the logits of the rows, and no other token has a larger one."""
-    for place, tokens, logits in zip(top.places, top.tokens, top.logits, strict=True):
+    for place, tokens, logits in zip(top.outputs, top.tokens, top.logits, strict=True):
         assert len(set(tokens.tolist())) == TOP_K
         np.testing.assert_array_equal(logits, rows[place][tokens])
         np.testing.assert_array_equal(np.sort(logits), np.sort(rows[place])[-TOP_K:])
@@ -59,21 +59,21 @@ def assert_largest(top: TopTokens, rows: np.ndarray[Any, Any]) -> None:
 def test_they_are_the_largest_logits_of_the_rows(make: MakeContext, kv_unified: bool) -> None:
     plain, context = make(kv_unified=kv_unified), make(kv_unified=kv_unified, backend_sampling=True)
     for position, sequences in ((0, (0, 1, 2, 3)), (3, (3, 0)), (6, (0,)), (9, (0,))):
-        batch = batch_of(*sequences, position=position)
+        batch = make_batch(*sequences, position=position)
         rows = plain.decode(batch)
         context.decode(batch)
-        assert top_of(context).places.tolist() == list(range(len(sequences)))
-        assert_largest(top_of(context), rows)
+        assert get_top_tokens(context).outputs.tolist() == list(range(len(sequences)))
+        assert_largest(get_top_tokens(context), rows)
 
 
 def test_they_are_so_when_a_batch_is_computed_in_several_passes(make: MakeContext) -> None:
     plain, context = make(n_ubatch=16), make(n_ubatch=16, backend_sampling=True)
-    batch = batch_of(2, 0, 3, 1, n_tokens=30)
+    batch = make_batch(2, 0, 3, 1, n_tokens=30)
     rows = plain.decode(batch)
     context.set_top_k(3, wanted=False)
     handed_out = context.decode(batch)
-    assert top_of(context).places.tolist() == [0, 1, 3]
-    assert_largest(top_of(context), rows)
+    assert get_top_tokens(context).outputs.tolist() == [0, 1, 3]
+    assert_largest(get_top_tokens(context), rows)
     np.testing.assert_array_equal(handed_out[2], rows[2])
 
 
@@ -81,10 +81,10 @@ def test_a_model_with_a_state_hands_them_out_too(make: MakeContext, tmp_path: Pa
     model = Model(ModelOptions(write_hybrid(tmp_path / "hybrid.gguf")), lambda _share: None)
     plain, context = make(model), make(model, backend_sampling=True)
     for position in (0, 5):
-        batch = batch_of(3, 1, 0, position=position, n_tokens=5)
+        batch = make_batch(3, 1, 0, position=position, n_tokens=5)
         rows = plain.decode(batch)
         context.decode(batch)
-        assert_largest(top_of(context), rows)
+        assert_largest(get_top_tokens(context), rows)
 
 
 def test_a_sequence_may_lose_its_top_k_and_get_it_back_beside_others(make: MakeContext) -> None:
@@ -94,13 +94,13 @@ def test_a_sequence_may_lose_its_top_k_and_get_it_back_beside_others(make: MakeC
         wanted = random.random(N_SLOTS) < 0.5
         for sequence, is_wanted in enumerate(wanted.tolist()):
             context.set_top_k(sequence, wanted=is_wanted)
-        batch = batch_of(*range(N_SLOTS), position=3 * step)
+        batch = make_batch(*range(N_SLOTS), position=3 * step)
         rows = plain.decode(batch)
         handed_out = context.decode(batch)
         np.testing.assert_array_equal(handed_out[~wanted], rows[~wanted])
         if wanted.any():
-            assert top_of(context).places.tolist() == wanted.nonzero()[0].tolist()
-            assert_largest(top_of(context), rows)
+            assert get_top_tokens(context).outputs.tolist() == wanted.nonzero()[0].tolist()
+            assert_largest(get_top_tokens(context), rows)
         else:
             assert context.top_tokens is None
 
@@ -108,17 +108,17 @@ def test_a_sequence_may_lose_its_top_k_and_get_it_back_beside_others(make: MakeC
 def test_some_of_the_outputs_can_be_picked(make: MakeContext) -> None:
     plain, context = make(), make(backend_sampling=True)
     context.set_top_k(1, wanted=False)
-    batch = batch_of(0, 1, 2, 3)
+    batch = make_batch(0, 1, 2, 3)
     rows = plain.decode(batch)
     context.decode(batch)
-    picked = top_of(context).at([0, 3])
-    assert picked.places.tolist() == [0, 3]
+    picked = get_top_tokens(context).select([0, 3])
+    assert picked.outputs.tolist() == [0, 3]
     assert_largest(picked, rows)
 
 
 def test_without_outputs_there_are_none(make: MakeContext) -> None:
     context = make(backend_sampling=True)
-    context.decode(batch_of(0))
+    context.decode(make_batch(0))
     batch = Batch(8)
     batch.add(1, 0, [1, 2], last_logits=False)
     context.decode(batch)
@@ -127,10 +127,10 @@ def test_without_outputs_there_are_none(make: MakeContext) -> None:
 
 def test_what_was_handed_out_stays_as_it_is(make: MakeContext) -> None:
     context = make(backend_sampling=True)
-    context.decode(batch_of(0, 1))
-    top = top_of(context)
-    copy = TopTokens(top.places.copy(), top.tokens.copy(), top.logits.copy())
-    context.decode(batch_of(0, 1, position=3))
+    context.decode(make_batch(0, 1))
+    top = get_top_tokens(context)
+    copy = TopTokens(top.outputs.copy(), top.tokens.copy(), top.logits.copy())
+    context.decode(make_batch(0, 1, position=3))
     np.testing.assert_array_equal(top.tokens, copy.tokens)
     np.testing.assert_array_equal(top.logits, copy.logits)
 
@@ -154,7 +154,7 @@ def test_a_sequence_that_is_not_there_is_refused(make: MakeContext, sequence: in
 def test_unless_asked_for_there_are_whole_rows(make: MakeContext) -> None:
     context = make()
     context.set_top_k(0, wanted=True)
-    context.decode(batch_of(0))
+    context.decode(make_batch(0))
     assert context.n_top_tokens == 0
     assert context.top_tokens is None
 
@@ -173,7 +173,7 @@ def test_where_the_device_cannot_find_them_there_are_whole_rows(
     plain, context = make(), make(backend_sampling=True)
     assert context.n_top_tokens == 0
     assert "the device cannot do it" in caplog.text
-    np.testing.assert_array_equal(context.decode(batch_of(0, 2)), plain.decode(batch_of(0, 2)))
+    np.testing.assert_array_equal(context.decode(make_batch(0, 2)), plain.decode(make_batch(0, 2)))
 
 
 def test_a_context_that_cannot_be_made_either_way_says_why(make: MakeContext) -> None:

@@ -32,7 +32,7 @@ def values_of(name: str) -> st.SearchStrategy[float]:
     """The usual value of a numeric option and extreme ones."""
     allowed, usual = RANGES[name], getattr(SamplingParams(), name)
     every = INTEGERS if isinstance(usual, int) else NUMBERS
-    extreme = sorted({value for x in every for value in (x, -x) if allowed.includes(value)})
+    extreme = sorted({value for x in every for value in (x, -x) if allowed.contains(value)})
     return st.one_of(st.just(usual), st.sampled_from(extreme))
 
 
@@ -80,7 +80,7 @@ def ruled_out(options: Options, row: Logits) -> set[int]:
 def assert_sane(choice: Choice) -> None:
     """Probabilities are at most 1, and no chosen token is impossible."""
     if choice.probabilities is not None:
-        assert -math.inf < choice.probabilities.chosen.logprob < 1e-3
+        assert -math.inf < choice.probabilities.sampled.logprob < 1e-3
         assert all(of.logprob < 1e-3 for of in choice.probabilities.top)  # which no NaN is
 
 
@@ -138,7 +138,7 @@ def test_each_option_may_be_extreme_with_every_sampler_in_the_chain(name: str, s
     row[3] = -np.inf
     extremes = [x for number in (*NUMBERS, *INTEGERS) for x in (number, -number)]
     of_its_type = [x for x in extremes if isinstance(x, type(getattr(SamplingParams(), name)))]
-    allowed = [x for x in of_its_type if name == "top_k" or RANGES[name].includes(x)]
+    allowed = [x for x in of_its_type if name == "top_k" or RANGES[name].contains(x)]
     assert len(allowed) >= 3
     for value in allowed:
         for choice in run({"mirostat": mirostat, **used, name: value}, row, n_tokens=2):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.llama import Logits
-from slots.requests.events import TokenProbabilities
+from slots.requests.events import PositionLogprobs
 from slots.sampling.logprobs import ModelProbabilities, remaining_probabilities
 from tests.slots.sampling.llama_cpp.oracle import few, whole
 from tests.slots.sampling.made_up import examples, in_order, logits_of, probabilities_of, rows, tokens_of
@@ -14,12 +14,12 @@ from tests.slots.sampling.made_up import examples, in_order, logits_of, probabil
 counts = st.sampled_from([1, 2, 3, 10, 128])
 
 
-def assert_are(found: TokenProbabilities, row: Logits, chosen: int, n: int) -> None:
+def assert_are(found: PositionLogprobs, row: Logits, chosen: int, n: int) -> None:
     """They are the n most likely tokens of a row in order, and the chosen one, with their probabilities."""
     with np.errstate(divide="ignore"):
         expected = np.log(probabilities_of(row))
-    assert found.chosen.token == chosen
-    assert found.chosen.logprob == pytest.approx(expected[chosen], abs=1e-4)
+    assert found.sampled.token == chosen
+    assert found.sampled.logprob == pytest.approx(expected[chosen], abs=1e-4)
     assert [of.token for of in found.top] == in_order(row)[:n]
     assert [of.logprob for of in found.top] == pytest.approx(expected[in_order(row)[:n]], abs=1e-4)
 
@@ -61,7 +61,7 @@ def test_tokens_that_were_taken_away_are_not_reported() -> None:
     assert tokens_of(candidates) == [2, 1]
     assert [of.token for of in found.top] == [1, 2]
     assert [math.exp(of.logprob) for of in found.top] == pytest.approx([2 / 3, 1 / 3])
-    assert found.chosen == found.top[1]
+    assert found.sampled == found.top[1]
 
 
 def test_tokens_that_cannot_come_are_not_reported_after_the_chain() -> None:

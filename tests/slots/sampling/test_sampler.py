@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.errors import InvalidRequest
-from slots.requests.events import TokenProbabilities
+from slots.requests.events import PositionLogprobs
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplerName, SamplingParams
 from slots.sampling import Choice, Sampler
 from slots.sampling.sequence_breakers import Breakers
@@ -31,7 +31,7 @@ FLAT = [1.0] * 20
 ROW = logits_of(0.2, 0.7, 0.1)
 
 
-def probabilities(choice: Choice) -> TokenProbabilities:
+def probabilities(choice: Choice) -> PositionLogprobs:
     assert choice.probabilities is not None
     return choice.probabilities
 
@@ -331,8 +331,8 @@ def test_before_the_chain_they_are_the_softmax_of_the_untouched_row(options: dic
         found = probabilities(choice)
         assert [of.token for of in found.top] == [1, 0, 2]
         assert [of.logprob for of in found.top] == pytest.approx(expected[[1, 0, 2]], abs=1e-5)
-        assert found.chosen.token == choice.token
-        assert found.chosen.logprob == pytest.approx(expected[choice.token], abs=1e-5)
+        assert found.sampled.token == choice.token
+        assert found.sampled.logprob == pytest.approx(expected[choice.token], abs=1e-5)
 
 
 @pytest.mark.parametrize("options", [of for of in CHANGING if of.get("temperature") != 0.0], ids=str)
@@ -345,8 +345,8 @@ def test_after_the_chain_they_add_up_to_one(options: dict[str, Any], size: int) 
         found = probabilities(choice)
         assert math.fsum(math.exp(of.logprob) for of in found.top) == pytest.approx(1.0, abs=1e-6)
         assert all(one.logprob >= other.logprob for one, other in pairwise(found.top))
-        assert found.chosen in found.top
-        assert found.chosen.token == choice.token
+        assert found.sampled in found.top
+        assert found.sampled.token == choice.token
 
 
 def test_after_the_chain_they_are_those_of_the_tokens_that_are_left() -> None:
@@ -361,7 +361,7 @@ def test_after_temperature_zero_one_token_has_all_of_it(temperature: float) -> N
     chain = sampler(3, temperature=temperature, n_probs=3, post_sampling_probs=True)
     found = probabilities(choose(chain, ROW))
     assert [(of.token, of.logprob) for of in found.top] == [(1, 0.0)]
-    assert found.chosen == found.top[0]
+    assert found.sampled == found.top[0]
 
 
 @pytest.mark.parametrize("post", [False, True])

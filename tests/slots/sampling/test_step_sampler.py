@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from grammar.source import GrammarSource
-from slots.completion.runner import CompletionSteps
+from slots.completion.runner import CompletionRunner
 from slots.llama import TopTokens
 from slots.options import ContextOptions, EngineOptions, SpeculationOptions
 from slots.requests.request import CompletionRequest
@@ -97,17 +97,17 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture
 def gather(monkeypatch: pytest.MonkeyPatch) -> Gather:
     """Lets each engine wait until so many requests are there, so that they are computed in the same batches."""
-    step = CompletionSteps.step
+    step = CompletionRunner.step
 
     def of(n: int) -> None:
-        begun: set[CompletionSteps] = set()
+        begun: set[CompletionRunner] = set()
 
-        def patient(steps: CompletionSteps) -> None:
+        def patient(steps: CompletionRunner) -> None:
             if steps in begun or len(steps.waiting) == n:
                 begun.add(steps)
                 step(steps)
 
-        monkeypatch.setattr(CompletionSteps, "step", patient)
+        monkeypatch.setattr(CompletionRunner, "step", patient)
 
     return of
 

@@ -6,16 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.errors import SnapshotError
-from slots.requests.scope import Scope
+from slots.requests.scope import CacheScope
 
 
 @dataclass(frozen=True)
 class Cell:
     """The keys and values of one token: they depend on all tokens before it."""
 
-    seen: tuple[int, ...]
+    prefix: tuple[int, ...]
     """The tokens up to this one that were in the sequence when it was computed."""
-    scope: Scope
+    scope: CacheScope
     """Whose it is."""
 
 
@@ -25,19 +25,19 @@ class KvModel:
     def __init__(
         self,
         *,
-        is_pool: bool,
+        is_unified: bool,
         n_ctx: int,
         n_sequences: int,
-        can_cut: bool = True,
+        can_truncate: bool = True,
         can_share: bool = True,
         bytes_per_token: int = 10,
     ) -> None:
-        self.is_pool = is_pool
-        self.can_share = is_pool and can_share
-        self.can_cut = can_cut
-        self.can_shift = can_cut
+        self.is_unified = is_unified
+        self.can_share = is_unified and can_share
+        self.can_truncate = can_truncate
+        self.can_shift = can_truncate
         self.n_ctx = n_ctx
-        self.n_ctx_seq = n_ctx if is_pool else n_ctx // n_sequences
+        self.n_ctx_seq = n_ctx if is_unified else n_ctx // n_sequences
         self.sequences: list[list[Cell]] = [[] for _ in range(n_sequences)]
         self._bytes_per_token = bytes_per_token
         self._snapshots: list[list[Cell]] = []
@@ -49,21 +49,21 @@ class KvModel:
 
     def tokens(self, sequence: int) -> list[int]:
         """What a sequence holds."""
-        return [cell.seen[-1] for cell in self.sequences[sequence]]
+        return [cell.prefix[-1] for cell in self.sequences[sequence]]
 
-    def n_exact(self, sequence: int) -> int:
+    def n_unshifted(self, sequence: int) -> int:
         """How many of its first cells are as computing its tokens anew would make them."""
         cells, tokens = self.sequences[sequence], tuple(self.tokens(sequence))
-        return next((n for n, cell in enumerate(cells) if cell.seen != tokens[: n + 1]), len(cells))
+        return next((n for n, cell in enumerate(cells) if cell.prefix != tokens[: n + 1]), len(cells))
 
-    def may_hold(self, sequence: int, scope: Scope) -> bool:
+    def may_hold(self, sequence: int, scope: CacheScope) -> bool:
         """Whether all that a sequence holds is public, or of who has the same salt."""
         return all(
-            cell.scope.salt in ("", scope.salt) or cell.scope.reach(scope, len(cell.seen)) == len(cell.seen)
+            cell.scope.salt in ("", scope.salt) or cell.scope.shareable(scope, len(cell.prefix)) == len(cell.prefix)
             for cell in self.sequences[sequence]
         )
 
-    def compute(self, sequence: int, position: int, tokens: list[int], scope: Scope) -> None:
+    def compute(self, sequence: int, position: int, tokens: list[int], scope: CacheScope) -> None:
         cells = self.sequences[sequence]
         assert len(cells) == position, "a sequence goes on where it ended"
         for token in tokens:
@@ -73,7 +73,7 @@ class KvModel:
         assert len(cells) <= self.n_ctx_seq
 
     def keep_prefix(self, sequence: int, n_tokens: int) -> bool:
-        if self.can_cut or n_tokens in (0, len(self.sequences[sequence])):
+        if self.can_truncate or n_tokens in (0, len(self.sequences[sequence])):
             del self.sequences[sequence][n_tokens:]
             return True
         self.sequences[sequence].clear()
@@ -86,7 +86,7 @@ class KvModel:
         assert self.can_share
         assert source != target
         assert 0 < n_tokens <= len(self.sequences[source])
-        assert self.can_cut or n_tokens == len(self.sequences[source])
+        assert self.can_truncate or n_tokens == len(self.sequences[source])
         self.sequences[target] = self.sequences[source][:n_tokens]
 
     def snapshot_bytes(self, sequence: int) -> int:
@@ -100,7 +100,7 @@ class KvModel:
 
     def restore(self, sequence: int, snapshot: npt.NDArray[np.uint8]) -> None:
         cells = self._snapshots[int(snapshot[:8].view(np.int64)[0])]
-        self.sequences[sequence] = [Cell(cell.seen, cell.scope) for cell in cells]
+        self.sequences[sequence] = [Cell(cell.prefix, cell.scope) for cell in cells]
         if self.n_used > self.n_ctx or len(cells) > self.n_ctx_seq:
             self.sequences[sequence] = []
             raise SnapshotError("no room")

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from slots.completion.runner import CompletionSteps
+from slots.completion.runner import CompletionRunner
 from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import SamplingParams
 from slots.requests.slot import Slot
@@ -55,15 +55,15 @@ def test_a_request_that_is_cancelled_leaves_the_others_alone(
 def test_draining_lets_requests_that_were_put_back_finish(make_runner: MakeRunner) -> None:
     runner = make_runner(n_ctx=N_CTX, n_parallel=2, kv_unified=True)
     put_back: list[Slot] = []
-    requeue = CompletionSteps._requeue
+    requeue = CompletionRunner._preempt
 
-    def drain_as_well(self: CompletionSteps, slot: Slot) -> None:
+    def drain_as_well(self: CompletionRunner, slot: Slot) -> None:
         requeue(self, slot)
         put_back.append(slot)
         runner.engine.drain()
 
     async def test() -> None:
-        with patch.object(CompletionSteps, "_requeue", drain_as_well):
+        with patch.object(CompletionRunner, "_preempt", drain_as_well):
             answers = await asyncio.gather(*(write(runner, (token,), 150) for token in (7, 8)))
         assert put_back
         assert [len(answer.tokens) for answer in answers] == [150, 150]
@@ -89,8 +89,8 @@ def test_who_is_put_back_keeps_its_place(make_runner: MakeRunner) -> None:
     runner = make_runner(n_ctx=N_CTX, n_parallel=2, kv_unified=True)
 
     async def test() -> None:
-        requeue: Any = CompletionSteps._requeue
-        with patch.object(CompletionSteps, "_requeue", autospec=True, side_effect=requeue) as put_back:
+        requeue: Any = CompletionRunner._preempt
+        with patch.object(CompletionRunner, "_preempt", autospec=True, side_effect=requeue) as put_back:
             ended = await order_of_ends(
                 oldest=write(runner, (7,), 200), younger=write(runner, (8,), 200), youngest=write(runner, (9,), 1)
             )

@@ -1,183 +1,197 @@
-from slots.cache.cell_pool import Cells
-from slots.requests.request_state import Work
-from slots.requests.scope import Scope
+from slots.cache.cell_pool import CellPool
+from slots.requests.request_state import RequestState
+from slots.requests.scope import CacheScope
 from slots.requests.slot import Slot
-from slots.scheduling.scheduler import Limits, Plan, leader_of, note_common_prefixes, plan_step
-from tests.slots.made_up import generating, idle_slots, ids, pool, prefilling, work
+from slots.scheduling.scheduler import (
+    SchedulerConfig,
+    SchedulerOutput,
+    prefill_leader,
+    record_shared_prefixes,
+    schedule,
+)
+from tests.slots.made_up import cell_pool, generating, idle_slots, ids, prefilling, request_state
 
-NO_POOL = Limits(n_batch=64, n_chunk=16)
-
-
-def plan_in_pool(n_cells: int, slots: list[Slot]) -> Plan:
-    return plan_step(slots, NO_POOL, pool(n_cells, slots))
-
-
-def shares(plan: Plan) -> list[tuple[int, int]]:
-    return [(share.slot.slot_id, share.n_tokens) for share in plan.shares]
+NO_POOL = SchedulerConfig(n_batch=64, n_chunk=16)
 
 
-def two_prompts(one: Work, other: Work, scope: Scope | None = None) -> tuple[Slot, Slot]:
+def schedule_in_pool(n_cells: int, slots: list[Slot]) -> SchedulerOutput:
+    return schedule(slots, NO_POOL, cell_pool(n_cells, slots))
+
+
+def scheduled(plan: SchedulerOutput) -> list[tuple[int, int]]:
+    return [(share.slot.slot_id, share.n_tokens) for share in plan.scheduled]
+
+
+def two_prompts(one: RequestState, other: RequestState, scope: CacheScope | None = None) -> tuple[Slot, Slot]:
     """Two slots that begin to compute prompts."""
     first, second = Slot(0, 1000), Slot(1, 1000)
-    first.take(one)
-    second.take(other)
+    first.assign(one)
+    second.assign(other)
     second.scope = scope or second.scope
-    note_common_prefixes(second, [first, second])
+    record_shared_prefixes(second, [first, second])
     return first, second
 
 
 def test_a_prompt_waits_for_the_older_one_that_begins_like_it() -> None:
-    first, second = two_prompts(work(1, 2, 3, 4, number=1), work(1, 2, 3, 5, number=2))
-    assert leader_of(second, [first], 1) is first
-    assert leader_of(first, [second], 1) is None
+    first, second = two_prompts(request_state(1, 2, 3, 4, request_id=1), request_state(1, 2, 3, 5, request_id=2))
+    assert prefill_leader(second, [first], 1) is first
+    assert prefill_leader(first, [second], 1) is None
 
 
 def test_it_waits_no_longer_than_until_that_is_computed() -> None:
-    first, second = two_prompts(work(1, 2, 3, 4, number=1), work(1, 2, 3, 5, number=2))
+    first, second = two_prompts(request_state(1, 2, 3, 4, request_id=1), request_state(1, 2, 3, 5, request_id=2))
     first.cached = [1, 2, 3]
-    assert leader_of(second, [first], 1) is None
+    assert prefill_leader(second, [first], 1) is None
 
 
 def test_nobody_waits_for_less_than_is_worth_taking() -> None:
-    first, second = two_prompts(work(1, 2, 3, 4, number=1), work(1, 2, 3, 5, number=2))
-    assert leader_of(second, [first], 4) is None
+    first, second = two_prompts(request_state(1, 2, 3, 4, request_id=1), request_state(1, 2, 3, 5, request_id=2))
+    assert prefill_leader(second, [first], 4) is None
 
 
 def test_a_request_that_must_not_use_the_cache_waits_for_nobody() -> None:
-    first, second = two_prompts(work(1, 2, 3, number=1), work(1, 2, 4, number=2, cache_prompt=False))
-    assert leader_of(second, [first], 1) is None
+    first, second = two_prompts(
+        request_state(1, 2, 3, request_id=1), request_state(1, 2, 4, request_id=2, cache_prompt=False)
+    )
+    assert prefill_leader(second, [first], 1) is None
 
 
 def test_nobody_waits_for_what_belongs_to_others() -> None:
-    first, second = two_prompts(work(1, 2, 3, number=1), work(1, 2, 4, number=2), scope=Scope("mine"))
-    assert leader_of(second, [first], 1) is None
+    first, second = two_prompts(
+        request_state(1, 2, 3, request_id=1), request_state(1, 2, 4, request_id=2), scope=CacheScope("mine")
+    )
+    assert prefill_leader(second, [first], 1) is None
 
 
 def test_nobody_waits_for_what_was_moved_and_not_computed() -> None:
-    first, second = two_prompts(work(1, 2, 3, 4, number=1), work(1, 2, 3, 5, number=2))
-    first.cached, first.inexact_from = [1, 2], 0
-    assert leader_of(second, [first], 1) is None
+    first, second = two_prompts(request_state(1, 2, 3, 4, request_id=1), request_state(1, 2, 3, 5, request_id=2))
+    first.cached, first.shifted_from = [1, 2], 0
+    assert prefill_leader(second, [first], 1) is None
 
 
 def test_of_two_prompts_that_begin_alike_one_is_computed() -> None:
-    slots = two_prompts(work(*range(20), number=1), work(*range(20), 50, number=2))
-    assert shares(plan_step(slots, NO_POOL, None)) == [(0, 20)]
+    slots = two_prompts(request_state(*range(20), request_id=1), request_state(*range(20), 50, request_id=2))
+    assert scheduled(schedule(slots, NO_POOL, None)) == [(0, 20)]
     assert [slot.waits_for for slot in slots] == [None, 0]
 
 
 def test_where_sequences_cannot_be_cut_a_prompt_stops_where_another_one_parts_from_it() -> None:
-    slots = two_prompts(work(*range(20), number=1), work(*range(10), 50, number=2))
-    whole_only = Limits(n_batch=64, n_chunk=16, can_cut=False)
-    assert shares(plan_step(slots, whole_only, None)) == [(0, 10)]
+    slots = two_prompts(request_state(*range(20), request_id=1), request_state(*range(10), 50, request_id=2))
+    whole_only = SchedulerConfig(n_batch=64, n_chunk=16, can_truncate=False)
+    assert scheduled(schedule(slots, whole_only, None)) == [(0, 10)]
 
 
 def test_where_sequences_cannot_be_cut_a_prompt_stops_before_its_last_token() -> None:
-    whole_only = Limits(n_batch=64, n_chunk=16, can_cut=False)
-    assert shares(plan_step([prefilling(0, 20)], whole_only, None)) == [(0, 19)]
+    whole_only = SchedulerConfig(n_batch=64, n_chunk=16, can_truncate=False)
+    assert scheduled(schedule([prefilling(0, 20)], whole_only, None)) == [(0, 19)]
 
 
 def test_generating_slots_come_first_with_one_token_each() -> None:
-    plan = plan_step([prefilling(0, 10), generating(1, 5), generating(2, 7)], NO_POOL, None)
-    assert shares(plan) == [(1, 1), (2, 1), (0, 10)]
+    plan = schedule([prefilling(0, 10), generating(1, 5), generating(2, 7)], NO_POOL, None)
+    assert scheduled(plan) == [(1, 1), (2, 1), (0, 10)]
 
 
 def test_a_long_prompt_is_cut_into_chunks_while_others_generate() -> None:
-    plan = plan_step([prefilling(0, 500), generating(1, 5)], NO_POOL, None)
-    assert shares(plan) == [(1, 1), (0, 16)]
+    plan = schedule([prefilling(0, 500), generating(1, 5)], NO_POOL, None)
+    assert scheduled(plan) == [(1, 1), (0, 16)]
 
 
 def test_a_long_prompt_fills_the_batch_while_nobody_generates() -> None:
-    assert shares(plan_step([prefilling(0, 500)], NO_POOL, None)) == [(0, 64)]
+    assert scheduled(schedule([prefilling(0, 500)], NO_POOL, None)) == [(0, 64)]
 
 
 def test_prompts_are_computed_in_the_order_in_which_they_came() -> None:
-    plan = plan_step([prefilling(0, 60, number=2), prefilling(1, 20, number=1)], NO_POOL, None)
-    assert shares(plan) == [(1, 20), (0, 44)]
+    plan = schedule([prefilling(0, 60, request_id=2), prefilling(1, 20, request_id=1)], NO_POOL, None)
+    assert scheduled(plan) == [(1, 20), (0, 44)]
 
 
 def test_nothing_to_do_is_an_empty_plan() -> None:
-    assert shares(plan_step(idle_slots([1], []), NO_POOL, None)) == []
+    assert scheduled(schedule(idle_slots([1], []), NO_POOL, None)) == []
 
 
 def test_idle_caches_give_way_to_work_least_recently_used_first() -> None:
     idle = idle_slots([1] * 40, [2] * 40)
     idle[0].last_used, idle[1].last_used = 7, 6
-    plan = plan_in_pool(100, [*idle, prefilling(2, 30, number=8)])
-    assert ids(plan.parked) == [1]
-    assert shares(plan) == [(2, 30)]
+    plan = schedule_in_pool(100, [*idle, prefilling(2, 30, request_id=8)])
+    assert ids(plan.evicted) == [1]
+    assert scheduled(plan) == [(2, 30)]
 
 
 def test_nothing_is_given_up_while_there_is_room() -> None:
-    plan = plan_in_pool(100, [*idle_slots([1] * 40), prefilling(1, 60)])
-    assert plan.parked == []
+    plan = schedule_in_pool(100, [*idle_slots([1] * 40), prefilling(1, 60)])
+    assert plan.evicted == []
 
 
 def test_cells_that_others_share_do_not_count_as_won() -> None:
-    slots = [*idle_slots([1] * 40, [1] * 40), prefilling(2, 50, number=8)]
-    cells = Cells(80, 3)
+    slots = [*idle_slots([1] * 40, [1] * 40), prefilling(2, 50, request_id=8)]
+    cells = CellPool(80, 3)
     cells.add(0, 40)
     cells.share(0, 1, 40)
-    plan = plan_step(slots, NO_POOL, cells)
-    assert ids(plan.parked) == [0, 1]
+    plan = schedule(slots, NO_POOL, cells)
+    assert ids(plan.evicted) == [0, 1]
 
 
 def test_a_prompt_that_finds_no_room_waits_and_takes_nothing_for_it() -> None:
     idle = Slot(2, 1000, cached=[1] * 10, last_used=1)
-    plan = plan_in_pool(100, [generating(0, 60, number=2), prefilling(1, 50, number=3), idle])
-    assert shares(plan) == [(0, 1)]
-    assert plan.parked == []
+    plan = schedule_in_pool(100, [generating(0, 60, request_id=2), prefilling(1, 50, request_id=3), idle])
+    assert scheduled(plan) == [(0, 1)]
+    assert plan.evicted == []
 
 
 def test_the_youngest_request_is_put_back_when_generating_slots_fill_the_pool() -> None:
-    plan = plan_in_pool(100, [generating(0, 51, number=1), generating(1, 51, number=2)])
-    assert ids(plan.requeued) == [1]
-    assert shares(plan) == [(0, 1)]
+    plan = schedule_in_pool(100, [generating(0, 51, request_id=1), generating(1, 51, request_id=2)])
+    assert ids(plan.preempted) == [1]
+    assert scheduled(plan) == [(0, 1)]
 
 
 def test_idle_caches_go_before_any_request_is_put_back() -> None:
-    slots = [generating(0, 46, number=2), generating(1, 46, number=3), Slot(2, 1000, cached=[1] * 10, last_used=1)]
-    plan = plan_in_pool(100, slots)
-    assert ids(plan.parked) == [2]
-    assert plan.requeued == []
+    slots = [
+        generating(0, 46, request_id=2),
+        generating(1, 46, request_id=3),
+        Slot(2, 1000, cached=[1] * 10, last_used=1),
+    ]
+    plan = schedule_in_pool(100, slots)
+    assert ids(plan.evicted) == [2]
+    assert plan.preempted == []
 
 
 def test_a_request_that_only_begins_puts_nobody_back() -> None:
-    slots = [generating(0, 40, number=1), prefilling(1, 50, number=2), generating(2, 41, number=3)]
-    plan = plan_in_pool(100, slots)
-    assert plan.requeued == []
-    assert shares(plan) == [(0, 1), (2, 1)]
+    slots = [generating(0, 40, request_id=1), prefilling(1, 50, request_id=2), generating(2, 41, request_id=3)]
+    plan = schedule_in_pool(100, slots)
+    assert plan.preempted == []
+    assert scheduled(plan) == [(0, 1), (2, 1)]
 
 
 def test_of_several_younger_requests_the_youngest_is_put_back() -> None:
-    slots = [generating(0, 34, number=1), generating(1, 34, number=2), generating(2, 35, number=3)]
-    plan = plan_in_pool(100, slots)
-    assert ids(plan.requeued) == [2]
+    slots = [generating(0, 34, request_id=1), generating(1, 34, request_id=2), generating(2, 35, request_id=3)]
+    plan = schedule_in_pool(100, slots)
+    assert ids(plan.preempted) == [2]
 
 
 def test_who_wins_nothing_by_it_is_not_put_back() -> None:
-    slots = [generating(0, 51, number=1), generating(1, 41, number=2), generating(2, 26, number=3)]
-    cells = Cells(90, 3)
+    slots = [generating(0, 51, request_id=1), generating(1, 41, request_id=2), generating(2, 26, request_id=3)]
+    cells = CellPool(90, 3)
     cells.add(0, 50)
     cells.add(1, 40)
     cells.share(1, 2, 25)
-    plan = plan_step(slots, NO_POOL, cells)
-    assert 1 in ids(plan.requeued)
+    plan = schedule(slots, NO_POOL, cells)
+    assert 1 in ids(plan.preempted)
 
 
 def test_who_waited_in_vain_takes_what_there_is_before_it_goes_on() -> None:
     slot = prefilling(0, 20)
     slot.waits_for = 3
-    assert shares(plan_step([slot], NO_POOL, None)) == []
-    assert shares(plan_step([slot], NO_POOL, None)) == [(0, 20)]
+    assert scheduled(schedule([slot], NO_POOL, None)) == []
+    assert scheduled(schedule([slot], NO_POOL, None)) == [(0, 20)]
 
 
 def test_the_oldest_request_takes_cells_from_younger_ones_though_it_only_begins() -> None:
-    plan = plan_in_pool(100, [prefilling(0, 60, number=1), generating(1, 71, number=2)])
-    assert ids(plan.requeued) == [1]
-    assert shares(plan) == [(0, 60)]
+    plan = schedule_in_pool(100, [prefilling(0, 60, request_id=1), generating(1, 71, request_id=2)])
+    assert ids(plan.preempted) == [1]
+    assert scheduled(plan) == [(0, 60)]
 
 
 def test_what_one_slot_gave_up_is_enough_for_two() -> None:
     idle = idle_slots([1] * 40, [2] * 40)
-    plan = plan_in_pool(100, [*idle, prefilling(2, 30, number=8), prefilling(3, 30, number=9)])
-    assert ids(plan.parked) == [0]
+    plan = schedule_in_pool(100, [*idle, prefilling(2, 30, request_id=8), prefilling(3, 30, request_id=9)])
+    assert ids(plan.evicted) == [0]

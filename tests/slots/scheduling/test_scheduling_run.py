@@ -13,20 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slots.cache.radix_tree import common_prefix_length
-from slots.completion.slot_maintenance import discarded, n_kept
+from slots.completion.slot_maintenance import discard_range, n_kept
 from slots.errors import InvalidRequest, SnapshotError
 from slots.requests.request import CompletionRequest
-from slots.requests.request_state import Work
-from slots.requests.scope import Scope
+from slots.requests.request_state import RequestState
+from slots.requests.scope import CacheScope
 from slots.requests.slot import Slot
-from slots.scheduling.kv_cache_manager import KvCache
-from slots.scheduling.scheduler import Limits, Share, plan_step, seats
+from slots.scheduling.kv_cache_manager import KvCacheManager
+from slots.scheduling.scheduler import ScheduledSlot, SchedulerConfig, assign_slots, schedule
 from tests.slots.scheduling.kv_model import KvModel
 
 N_REQUESTS = 14
 """Whose end is waited for, while others keep coming."""
-MOST_WAITING = 6
-LONGEST = 40
+MAX_WAITING = 6
+MAX_TOKENS = 40
 
 
 @dataclass
@@ -34,9 +34,9 @@ class Layout:
     """A KV cache and what it can do."""
 
     n_slots: int
-    is_pool: bool
+    is_unified: bool
     can_share: bool
-    can_cut: bool
+    can_truncate: bool
     parks: bool
     shifts: bool
     fails: bool
@@ -72,25 +72,25 @@ class Run:
 
     layout: Layout
     chance: random.Random
-    waiting: list[Work] = field(default_factory=list)
+    waiting: list[RequestState] = field(default_factory=list)
     n_to_generate: dict[int, int] = field(default_factory=dict)
     finished: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         layout = self.layout
-        n_ctx = (LONGEST + self.chance.randint(0, 60)) if layout.is_pool else LONGEST * layout.n_slots
+        n_ctx = (MAX_TOKENS + self.chance.randint(0, 60)) if layout.is_unified else MAX_TOKENS * layout.n_slots
         self.kv = (FailingKvModel if layout.fails else KvModel)(
-            is_pool=layout.is_pool,
+            is_unified=layout.is_unified,
             n_ctx=n_ctx,
             n_sequences=layout.n_slots,
-            can_cut=layout.can_cut,
+            can_truncate=layout.can_truncate,
             can_share=layout.can_share,
         )
         self.slots = [Slot(n, self.kv.n_ctx_seq) for n in range(layout.n_slots)]
-        self.cache = KvCache(self.kv, self.slots, 1 if layout.parks else 0)
-        self.cache.least_taken = self.chance.choice([1, self.cache.least_taken])
+        self.cache = KvCacheManager(self.kv, self.slots, 1 if layout.parks else 0)
+        self.cache.min_shared_tokens = self.chance.choice([1, self.cache.min_shared_tokens])
         n_batch = max(16, layout.n_slots)
-        self.limits = Limits(n_batch, 6, self.cache.least_taken, layout.can_cut)
+        self.config = SchedulerConfig(n_batch, 6, self.cache.min_shared_tokens, layout.can_truncate)
 
     def request(self) -> CompletionRequest:
         """One that begins like others do, for the most part."""
@@ -102,32 +102,32 @@ class Run:
             slot_id=chance.choice([-1, -1, -1, chance.randrange(len(self.slots))]),
             session=chance.choice([None, "one", "two"]),
             cache_prompt=chance.random() < 0.9,
-            scope=Scope(chance.choice(["", "", "mine"]), min(chance.choice([0, 0, 5]), len(prompt))),
+            scope=CacheScope(chance.choice(["", "", "mine"]), min(chance.choice([0, 0, 5]), len(prompt))),
             n_cache_reuse=chance.choice([0, 0, 3]),
             n_keep=chance.choice([0, 5, -1]),
         )
 
     def arrive(self, number: int) -> None:
-        work = Work(self.request(), number)
+        work = RequestState(self.request(), number)
         self.waiting.append(work)
         room = 1 + self.slots[0].n_ctx - len(work.tokens)
         self.n_to_generate[number] = self.chance.randint(1, 3 * room if self.layout.shifts else room)
 
     def cancel_somebody(self) -> None:
-        working = [slot for slot in self.slots if slot.work]
+        working = [slot for slot in self.slots if slot.state]
         if working and self.chance.random() < 0.5:
             self.finish(self.chance.choice(working))
         elif self.waiting:
             work = self.chance.choice(self.waiting)
             self.waiting.remove(work)
-            self.finished.add(work.number)
+            self.finished.add(work.request_id)
 
     def finish(self, slot: Slot) -> None:
-        assert slot.work
-        self.finished.add(slot.work.number)
+        assert slot.state
+        self.finished.add(slot.state.request_id)
         slot.release()
 
-    def run_an_errand(self) -> None:
+    def run_slot_task(self) -> None:
         """Empty an idle slot, or let one hold what another has."""
         idle = [slot for slot in self.slots if slot.is_idle]
         if not idle:
@@ -137,107 +137,107 @@ class Run:
             if source.cached and self.chance.random() < 0.7:
                 self.cache.load(slot, self.cache.save(source))
             else:
-                self.cache.drop(slot)
+                self.cache.reset(slot)
 
     def assign(self) -> None:
-        cells, have_streams = self.cache.cells, self.layout.can_cut and not self.layout.is_pool
-        for seat in seats(list(self.waiting), self.slots, self.cache.match, cells, have_streams=have_streams):
+        cells, have_streams = self.cache.cells, self.layout.can_truncate and not self.layout.is_unified
+        for seat in assign_slots(list(self.waiting), self.slots, self.cache.match, cells, have_streams=have_streams):
             assert seat.slot.is_idle
-            self.waiting.remove(seat.work)
+            self.waiting.remove(seat.state)
             with self.nobody_who_works_loses_anything():
-                self.cache.seat(seat.slot, seat.work, seat.match)
+                self.cache.prepare_slot(seat.slot, seat.state, seat.match)
 
     @contextmanager
     def nobody_who_works_loses_anything(self) -> Iterator[None]:
         """But who takes a longer beginning from elsewhere, and finds that it cannot be had."""
-        had = {slot.slot_id: len(slot.cached) for slot in self.slots if slot.work}
+        had = {slot.slot_id: len(slot.cached) for slot in self.slots if slot.state}
         yield
         if not self.layout.fails:
             assert all(len(self.slots[slot_id].cached) >= n_cached for slot_id, n_cached in had.items())
 
     def step(self) -> None:
         for slot in self.slots:
-            if slot.work and len(slot.work.tokens) > slot.n_ctx:
-                kept = n_kept(slot.work.request.n_keep, slot.work.n_prompt, 0, slot.n_ctx, has_bos=False)
-                self.cache.forget(slot, *discarded(len(slot.cached), kept))
+            if slot.state and len(slot.state.tokens) > slot.n_ctx:
+                kept = n_kept(slot.state.request.n_keep, slot.state.n_prompt, 0, slot.n_ctx, has_bos=False)
+                self.cache.discard_range(slot, *discard_range(len(slot.cached), kept))
         with self.nobody_who_works_loses_anything():
-            self.cache.catch_up()
-        plan = plan_step(self.slots, self.limits, self.cache.cells)
-        oldest = min((slot.last_used for slot in self.slots if slot.work), default=0)
-        for slot in plan.parked:
+            self.cache.share_progress()
+        plan = schedule(self.slots, self.config, self.cache.cells)
+        oldest = min((slot.last_used for slot in self.slots if slot.state), default=0)
+        for slot in plan.evicted:
             assert slot.is_idle, "only idle slots give their cells up for good"
-            self.cache.give_up(slot)
-        for slot in plan.requeued:
-            assert slot.work
-            assert slot.work.number != oldest, "the oldest request keeps its slot"
-            younger = [share.slot for share in plan.shares if share.slot.last_used > slot.last_used]
+            self.cache.evict(slot)
+        for slot in plan.preempted:
+            assert slot.state
+            assert slot.state.request_id != oldest, "the oldest request keeps its slot"
+            younger = [share.slot for share in plan.scheduled if share.slot.last_used > slot.last_used]
             assert not [other for other in younger if other.is_generating], "the youngest are put back first"
-            self.waiting = sorted([*self.waiting, slot.work], key=lambda work: work.number)
+            self.waiting = sorted([*self.waiting, slot.state], key=lambda work: work.request_id)
             slot.release()
-            self.cache.give_up(slot)
-        if any(slot.work for slot in self.slots):
-            assert plan.shares or plan.requeued, "somebody works, but nothing is computed"
+            self.cache.evict(slot)
+        if any(slot.state for slot in self.slots):
+            assert plan.scheduled or plan.preempted, "somebody works, but nothing is computed"
         if not self.layout.fails:
-            self.check_nothing_is_computed_twice(plan.shares)
-        assert sum(share.n_tokens for share in plan.shares) <= self.limits.n_batch
-        for share in plan.shares:
+            self.check_nothing_is_computed_twice(plan.scheduled)
+        assert sum(share.n_tokens for share in plan.scheduled) <= self.config.n_batch
+        for share in plan.scheduled:
             self.compute(share)
 
-    def compute(self, share: Share) -> None:
-        slot, tokens = share.slot, share.tokens
-        assert slot.work
+    def compute(self, scheduled: ScheduledSlot) -> None:
+        slot, tokens = scheduled.slot, scheduled.tokens
+        assert slot.state
         self.kv.compute(slot.slot_id, len(slot.cached), tokens, slot.scope)
-        self.cache.note_computed(slot, tokens)
-        if slot.n_pending:
+        self.cache.commit(slot, tokens)
+        if slot.n_uncomputed:
             return
         # One by one, or several at once that a grammar leaves no choice about.
         n_tokens = self.chance.choice([1, 1, 1, 1, 5])
-        for _token in range(max(min(n_tokens, slot.n_room), 1)):
-            slot.work.n_decoded += 1
-            slot.work.tokens.append((sum(slot.work.tokens) + slot.work.n_decoded) % 4)
-            is_full = slot.n_room < 0 and not self.layout.shifts
-            if slot.work.n_decoded == self.n_to_generate[slot.work.number] or is_full:
+        for _token in range(max(min(n_tokens, slot.n_ctx_left), 1)):
+            slot.state.n_decoded += 1
+            slot.state.tokens.append((sum(slot.state.tokens) + slot.state.n_decoded) % 4)
+            is_full = slot.n_ctx_left < 0 and not self.layout.shifts
+            if slot.state.n_decoded == self.n_to_generate[slot.state.request_id] or is_full:
                 self.finish(slot)
                 return
 
-    def check_nothing_is_computed_twice(self, shares: list[Share]) -> None:
-        for share in shares:
+    def check_nothing_is_computed_twice(self, scheduled: list[ScheduledSlot]) -> None:
+        for share in scheduled:
             slot = share.slot
-            assert slot.work
-            if not slot.work.request.cache_prompt:
+            assert slot.state
+            if not slot.state.request.cache_prompt:
                 continue
             for other in self.slots:
-                held = other.cached[: other.n_exact]
-                n_held = self.n_usable(slot, held, other.scope, other.n_exact == len(other.cached))
-                if self.layout.is_pool and not self.kv.can_share:
+                held = other.cached[: other.n_unshifted]
+                n_held = self.n_usable(slot, held, other.scope, other.n_unshifted == len(other.cached))
+                if self.layout.is_unified and not self.kv.can_share:
                     n_held = 0  # a copy would need cells, which there may not be
-                assert other is slot or n_held - len(slot.cached) < self.cache.least_taken
-            for other_share in shares:
+                assert other is slot or n_held - len(slot.cached) < self.cache.min_shared_tokens
+            for other_share in scheduled:
                 other = other_share.slot
-                assert other.work
-                is_prompt = other.work.n_decoded == slot.work.n_decoded == 0 and other.inexact_from is None
-                if is_prompt and other.last_used < slot.last_used and self.layout.can_cut:
+                assert other.state
+                is_prompt = other.state.n_decoded == slot.state.n_decoded == 0 and other.shifted_from is None
+                if is_prompt and other.last_used < slot.last_used and self.layout.can_truncate:
                     coming = [*other.cached, *other_share.tokens]
                     n_coming = self.n_usable(slot, coming, other.scope, True)
-                    if self.layout.is_pool and not self.kv.can_share:
+                    if self.layout.is_unified and not self.kv.can_share:
                         continue
                     n_twice = min(n_coming, len(slot.cached) + share.n_tokens) - len(slot.cached)
-                    assert n_twice < self.cache.least_taken
+                    assert n_twice < self.cache.min_shared_tokens
 
-    def n_usable(self, slot: Slot, held: list[int], scope: Scope, is_all: bool) -> int:
+    def n_usable(self, slot: Slot, held: list[int], scope: CacheScope, is_all: bool) -> int:
         """How many of the tokens held by another a slot's request may take."""
-        assert slot.work
-        n_usable = min(common_prefix_length(slot.work.tokens, held), slot.work.n_reusable)
-        n_usable = scope.reach(slot.scope, n_usable)
-        return n_usable if self.layout.can_cut or (is_all and n_usable == len(held)) else 0
+        assert slot.state
+        n_usable = min(common_prefix_length(slot.state.tokens, held), slot.state.max_cached)
+        n_usable = scope.shareable(slot.scope, n_usable)
+        return n_usable if self.layout.can_truncate or (is_all and n_usable == len(held)) else 0
 
-    def check_the_books(self) -> None:
+    def check_consistency(self) -> None:
         for slot in self.slots:
             assert self.kv.tokens(slot.slot_id) == slot.cached
-            assert self.kv.n_exact(slot.slot_id) >= slot.n_exact
+            assert self.kv.n_unshifted(slot.slot_id) >= slot.n_unshifted
             assert self.kv.may_hold(slot.slot_id, slot.scope), "somebody has what is not theirs"
-            if slot.work:
-                assert slot.work.tokens[: len(slot.cached)] == slot.cached
+            if slot.state:
+                assert slot.state.tokens[: len(slot.cached)] == slot.cached
         if self.cache.cells:
             assert self.cache.cells.n_free == self.kv.n_ctx - self.kv.n_used
 
@@ -251,16 +251,16 @@ def test_every_request_ends_however_many_come_behind_it_and_nothing_is_computed_
     run = Run(layout, chance)
     n_arrived = 0
     for _step in range(3000):
-        if len(run.waiting) < MOST_WAITING and chance.random() < 0.4:
+        if len(run.waiting) < MAX_WAITING and chance.random() < 0.4:
             n_arrived += 1
             run.arrive(n_arrived)
         if chance.random() < 0.03:
             run.cancel_somebody()
         if chance.random() < 0.03:
-            run.run_an_errand()
+            run.run_slot_task()
         run.assign()
         run.step()
-        run.check_the_books()
+        run.check_consistency()
         if run.finished >= set(range(1, N_REQUESTS + 1)):
             return
     pytest.fail("some requests never end")

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from slots.requests.slot import Slot
 from slots.speculation import Drafter
-from slots.speculation.draft_scheduler import most_drafted
+from slots.speculation.draft_scheduler import max_draft_tokens
 
 
-class Foreteller:
+class ScriptedDrafter:
     """Drafts from texts that it was told before."""
 
     is_cheap = True
@@ -19,14 +19,14 @@ class Foreteller:
         self.wrong_every = 0
         """Each so many tokens of a text one is drafted wrong; 0 drafts all right."""
 
-    def follow(self, slots: Sequence[Slot]) -> None:
+    def observe(self, slots: Sequence[Slot]) -> None:
         pass
 
-    def may_draft(self, slot: Slot) -> bool:
+    def can_draft(self, slot: Slot) -> bool:
         return True
 
     def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
-        return [self._draft(tuple(slot.work.tokens), n_tokens) if slot.work else [] for slot in slots]
+        return [self._draft(tuple(slot.state.tokens), n_tokens) if slot.state else [] for slot in slots]
 
     def close(self) -> None:
         pass
@@ -37,30 +37,30 @@ class Foreteller:
         drafted = range(n, min(n + n_tokens, len(known)))
         return [known[place] if self._is_right(place) else known[place] ^ 1 for place in drafted]
 
-    def _is_right(self, place: int) -> bool:
-        return not self.wrong_every or place % self.wrong_every != 0
+    def _is_right(self, index: int) -> bool:
+        return not self.wrong_every or index % self.wrong_every != 0
 
 
-class AlwaysDrafting:
+class UnlimitedDraftScheduler:
     """Stands for Drafting: what the drafter has is tried, whatever it costs."""
 
-    def __init__(self, drafter: Drafter, n_slots: int, n_together: int, *, is_pool: bool) -> None:
+    def __init__(self, drafter: Drafter, n_slots: int, max_draft_batch: int, *, is_unified: bool) -> None:
         self._drafter = drafter
-        self._n_together = n_together
+        self._max_draft_batch = max_draft_batch
 
     def propose(
-        self, slots: Sequence[Slot], between: Sequence[Slot], n_free: int | None
+        self, slots: Sequence[Slot], fillers: Sequence[Slot], n_free: int | None
     ) -> Mapping[int, Sequence[int]]:
-        self._drafter.follow(slots)
-        room = (self._n_together if n_free is None else min(self._n_together, n_free)) // len(slots) - 1
+        self._drafter.observe(slots)
+        room = (self._max_draft_batch if n_free is None else min(self._max_draft_batch, n_free)) // len(slots) - 1
         drafts = {slot.slot_id: self._drafter.draft([slot], self._drafter.n_max)[0] for slot in slots}
-        most = {slot.slot_id: min(most_drafted(slot), room) for slot in slots}
+        most = {slot.slot_id: min(max_draft_tokens(slot), room) for slot in slots}
         return {slot_id: draft[: most[slot_id]] for slot_id, draft in drafts.items() if draft[: most[slot_id]]}
 
-    def pass_over(self, slots: Sequence[Slot]) -> None:
-        self._drafter.follow(slots)
+    def skip_step(self, slots: Sequence[Slot]) -> None:
+        self._drafter.observe(slots)
 
-    def settle(self, seconds: float, n_right: Mapping[int, int]) -> None:
+    def record_step(self, seconds: float, n_accepted: Mapping[int, int]) -> None:
         pass
 
     def close(self) -> None:

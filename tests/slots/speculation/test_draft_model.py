@@ -16,12 +16,12 @@ from slots.errors import ModelLoadError
 from slots.llama import Batch, Context, DecodeError, Logits
 from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
 from slots.requests.request import CompletionRequest
-from slots.requests.request_state import Work
+from slots.requests.request_state import RequestState
 from slots.requests.sampling_params import SamplingParams
 from slots.requests.slot import Slot
 from slots.speculation.draft_model import DraftModel
 from tests.slots.engine_runner import Completion, EngineRunner, load_engine
-from tests.slots.speculation.conftest import MakeDrafting
+from tests.slots.speculation.conftest import MakeDraftingEngine
 
 ENDLESS = SamplingParams(temperature=0.0, repeat_penalty=1.0, ignore_eos=True)
 PARK = "Tom went to the park and saw a big dog. It was red. "
@@ -47,7 +47,7 @@ async def same_with_drafts(runner: EngineRunner, prompt: str, **options: Any) ->
 
 @pytest.mark.parametrize("kv_unified", [False, True])
 def test_all_drafts_of_the_model_itself_are_accepted(
-    make_drafting: MakeDrafting, float_model: Path, kv_unified: bool
+    make_drafting: MakeDraftingEngine, float_model: Path, kv_unified: bool
 ) -> None:
     runner = make_drafting(None, drafting(float_model, draft_n_max=5), n_ctx=1024, kv_unified=kv_unified)
 
@@ -63,7 +63,7 @@ def test_all_drafts_of_the_model_itself_are_accepted(
     runner.run(test)
 
 
-def test_long_prompts_are_read_in_chunks(make_drafting: MakeDrafting, float_model: Path) -> None:
+def test_long_prompts_are_read_in_chunks(make_drafting: MakeDraftingEngine, float_model: Path) -> None:
     runner = make_drafting(None, drafting(float_model), n_ctx=512, n_parallel=1, n_ubatch=16, n_batch=64)
 
     async def test() -> None:
@@ -73,7 +73,7 @@ def test_long_prompts_are_read_in_chunks(make_drafting: MakeDrafting, float_mode
     runner.run(test)
 
 
-def test_it_follows_a_sampled_text(make_drafting: MakeDrafting, float_model: Path) -> None:
+def test_it_follows_a_sampled_text(make_drafting: MakeDraftingEngine, float_model: Path) -> None:
     runner = make_drafting(None, drafting(float_model), n_ctx=512, n_parallel=1)
     sampling = SamplingParams(temperature=1.0, seed=3, ignore_eos=True)
 
@@ -87,7 +87,7 @@ def test_it_follows_a_sampled_text(make_drafting: MakeDrafting, float_model: Pat
     runner.run(test)
 
 
-def test_it_stops_where_no_token_is_likely(make_drafting: MakeDrafting, float_model: Path) -> None:
+def test_it_stops_where_no_token_is_likely(make_drafting: MakeDraftingEngine, float_model: Path) -> None:
     n_drafted = []
     for p_min in (0.3, 0.99):
         runner = make_drafting(None, drafting(float_model, draft_p_min=p_min), n_ctx=256, n_parallel=1)
@@ -100,7 +100,7 @@ def test_it_stops_where_no_token_is_likely(make_drafting: MakeDrafting, float_mo
     assert n_drafted[0] > n_drafted[1]
 
 
-def test_less_than_the_fewest_is_not_used(make_drafting: MakeDrafting, float_model: Path) -> None:
+def test_less_than_the_fewest_is_not_used(make_drafting: MakeDraftingEngine, float_model: Path) -> None:
     runner = make_drafting(None, drafting(float_model, draft_n_min=4, draft_n_max=3), n_ctx=256, n_parallel=1)
 
     async def test() -> None:
@@ -109,7 +109,7 @@ def test_less_than_the_fewest_is_not_used(make_drafting: MakeDrafting, float_mod
     runner.run(test)
 
 
-def test_the_text_goes_before_the_draft_model(make_drafting: MakeDrafting, float_model: Path) -> None:
+def test_the_text_goes_before_the_draft_model(make_drafting: MakeDraftingEngine, float_model: Path) -> None:
     options = drafting(float_model, spec_types=("ngram", "draft-simple"), draft_n_max=2)
     runner = make_drafting(None, options, n_ctx=512, n_parallel=1)
 
@@ -129,7 +129,7 @@ def test_a_draft_model_that_fails_is_done_without(caplog: pytest.LogCaptureFixtu
     )
     drafter = DraftModel(cast(Context, context), 100, SpeculationOptions())
     slot = Slot(0, 256)
-    slot.take(Work(CompletionRequest((1,)), 1))
+    slot.assign(RequestState(CompletionRequest((1,)), 1))
     with caplog.at_level(logging.ERROR, "slots"):
         assert drafter.draft([slot], 4) == [[]]
         assert drafter.draft([slot], 4) == [[]]
@@ -155,13 +155,13 @@ def test_prompts_are_not_read_where_the_time_counts() -> None:
     context = CountingContext()
     drafter = DraftModel(cast(Context, context), 100, SpeculationOptions())
     slot = Slot(0, 256)
-    slot.take(Work(CompletionRequest((1,) * 30), 1))
+    slot.assign(RequestState(CompletionRequest((1,) * 30), 1))
     assert drafter.draft([slot], 2) == [[]]
     assert context.n_read == 0
-    drafter.follow([slot])
+    drafter.observe([slot])
     assert drafter.draft([slot], 2) == [[]]
     assert context.n_read == 16
-    drafter.follow([slot])
+    drafter.observe([slot])
     assert drafter.draft([slot], 2) == [[0, 0]]
 
 
@@ -169,11 +169,11 @@ def test_a_text_whose_prompt_was_shifted_out_is_read_only_for_drafts() -> None:
     context = CountingContext()
     drafter = DraftModel(cast(Context, context), 100, SpeculationOptions())
     slot = Slot(0, 256)
-    slot.take(Work(CompletionRequest((1, 2, 3)), 1))
-    assert slot.work
-    slot.work.tokens += [4] * 10
-    slot.work.remove(0, 5)
-    drafter.follow([slot])
+    slot.assign(RequestState(CompletionRequest((1, 2, 3)), 1))
+    assert slot.state
+    slot.state.tokens += [4] * 10
+    slot.state.remove(0, 5)
+    drafter.observe([slot])
     assert context.n_read == 0
     assert drafter.draft([slot], 1) == [[0]]
     assert context.n_read == 8

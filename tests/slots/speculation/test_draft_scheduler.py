@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slots.requests.request import CompletionRequest
-from slots.requests.request_state import Work
+from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
-from slots.speculation import Drafting
-from slots.speculation.cost_model import passes
-from slots.speculation.draft_scheduler import most_drafted
+from slots.speculation import DraftScheduler
+from slots.speculation.cost_model import decode_passes
+from slots.speculation.draft_scheduler import max_draft_tokens
 
 N_CTX = 100_000
 
 
-class Zeros:
+class ZeroDrafter:
     """Has a draft for every slot, always the same."""
 
     is_cheap = True
@@ -29,10 +29,10 @@ class Zeros:
     def __init__(self) -> None:
         self.n_asked = 0
 
-    def follow(self, slots: Sequence[Slot]) -> None:
+    def observe(self, slots: Sequence[Slot]) -> None:
         pass
 
-    def may_draft(self, slot: Slot) -> bool:
+    def can_draft(self, slot: Slot) -> bool:
         return True
 
     def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
@@ -44,30 +44,30 @@ class Zeros:
 
 
 @dataclass
-class Run:
+class SimulatedRun:
     """Steps of some slots whose texts are made up, and the seconds that they would take."""
 
     n_slots: int = 1
-    is_pool: bool = False
+    is_unified: bool = False
     seconds_of_pass: Callable[[int], float] = lambda n_tokens: 0.01 * (0.7 + 0.3 * n_tokens)
-    to_resume: float = 0.0
+    switch_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self.drafter = Zeros()
-        self.drafting = Drafting(self.drafter, self.n_slots, 512, is_pool=self.is_pool)
+        self.drafter = ZeroDrafter()
+        self.scheduler = DraftScheduler(self.drafter, self.n_slots, 512, is_unified=self.is_unified)
         self.slots = [working(number) for number in range(self.n_slots)]
         self.seconds = self.n_generated = self.n_drafted = 0.0
         self._drafted_before = False
 
     def step(self, is_right: Callable[[], bool]) -> None:
-        drafts = self.drafting.propose(self.slots, [], None)
+        drafts = self.scheduler.propose(self.slots, [], None)
         tokens = {slot.slot_id: 1 + len(drafts.get(slot.slot_id, ())) for slot in self.slots}
-        seconds = sum(map(self.seconds_of_pass, passes(tokens, is_pool=self.is_pool)))
+        seconds = sum(map(self.seconds_of_pass, decode_passes(tokens, is_unified=self.is_unified)))
         if self._drafted_before and not drafts:
-            seconds += self.to_resume
+            seconds += self.switch_seconds
         self._drafted_before = bool(drafts)
-        right = {slot.slot_id: n_right(drafts.get(slot.slot_id, ()), is_right) for slot in self.slots}
-        self.drafting.settle(seconds, right)
+        right = {slot.slot_id: n_accepted(drafts.get(slot.slot_id, ()), is_right) for slot in self.slots}
+        self.scheduler.record_step(seconds, right)
         self.seconds += seconds
         self.n_drafted += sum(map(len, drafts.values()))
         self.n_generated += self.n_slots + sum(right.values())
@@ -77,25 +77,27 @@ class Run:
     @property
     def slowdown(self) -> float:
         """What the text takes, by what it would have taken without drafts."""
-        plain = sum(map(self.seconds_of_pass, passes(dict.fromkeys(range(self.n_slots), 1), is_pool=self.is_pool)))
+        plain = sum(
+            map(self.seconds_of_pass, decode_passes(dict.fromkeys(range(self.n_slots), 1), is_unified=self.is_unified))
+        )
         return self.seconds / (plain * self.n_generated / self.n_slots)
 
 
 def working(number: int, **options: Any) -> Slot:
     slot = Slot(number, N_CTX)
-    slot.take(Work(CompletionRequest((1, 2), **options), 1 + number))
+    slot.assign(RequestState(CompletionRequest((1, 2), **options), 1 + number))
     advance(slot, 1)
     return slot
 
 
 def advance(slot: Slot, n_tokens: int) -> None:
-    assert slot.work
-    slot.work.tokens += [1] * n_tokens
-    slot.work.n_decoded += n_tokens
-    slot.cached = slot.work.tokens[:-1]
+    assert slot.state
+    slot.state.tokens += [1] * n_tokens
+    slot.state.n_decoded += n_tokens
+    slot.cached = slot.state.tokens[:-1]
 
 
-def n_right(draft: Sequence[int], is_right: Callable[[], bool]) -> int:
+def n_accepted(draft: Sequence[int], is_right: Callable[[], bool]) -> int:
     return next((n for n in range(len(draft)) if not is_right()), len(draft))
 
 
@@ -103,7 +105,7 @@ def n_right(draft: Sequence[int], is_right: Callable[[], bool]) -> int:
 @pytest.mark.parametrize("is_pool", [False, True])
 @pytest.mark.parametrize("slope", [0.05, 0.3, 0.6, 1.0])
 def test_drafts_that_are_always_wrong_cost_no_more_than_the_bound(n_slots: int, is_pool: bool, slope: float) -> None:
-    run = Run(n_slots, is_pool, lambda n_tokens: 0.01 * (1 - slope + slope * n_tokens), to_resume=0.002)
+    run = SimulatedRun(n_slots, is_pool, lambda n_tokens: 0.01 * (1 - slope + slope * n_tokens), switch_seconds=0.002)
     for _ in range(1000):
         run.step(lambda: False)
     assert run.slowdown < 1.03
@@ -112,14 +114,17 @@ def test_drafts_that_are_always_wrong_cost_no_more_than_the_bound(n_slots: int, 
 @settings(max_examples=15)
 @given(st.integers(1, 4), st.floats(0.0, 1.0), st.floats(0.05, 1.2), st.integers(0, 2**32))
 def test_no_luck_costs_more_than_the_bound(n_slots: int, likelihood: float, slope: float, seed: int) -> None:
-    run, random = Run(n_slots, seconds_of_pass=lambda n_tokens: 0.01 * (1 + slope * (n_tokens - 1))), Random(seed)
+    run, random = (
+        SimulatedRun(n_slots, seconds_of_pass=lambda n_tokens: 0.01 * (1 + slope * (n_tokens - 1))),
+        Random(seed),
+    )
     for _ in range(400):
         run.step(lambda: random.random() < likelihood)
     assert run.slowdown < 1.03
 
 
 def test_the_bound_holds_when_steps_take_less_time_from_the_first_draft_on() -> None:
-    run = Run(2, seconds_of_pass=lambda n_tokens: 0.04 * (0.95 + 0.05 * n_tokens))
+    run = SimulatedRun(2, seconds_of_pass=lambda n_tokens: 0.04 * (0.95 + 0.05 * n_tokens))
     run.slots[1] = working(1, n_draft=0)
     for _ in range(110):
         run.step(lambda: False)
@@ -134,14 +139,14 @@ def test_the_bound_holds_when_steps_take_less_time_from_the_first_draft_on() -> 
 
 @pytest.mark.parametrize(("n_slots", "slope"), [(1, 0.05), (1, 0.5), (4, 0.05)])
 def test_drafts_that_are_always_right_pay(n_slots: int, slope: float) -> None:
-    run = Run(n_slots, seconds_of_pass=lambda n_tokens: 0.01 * (1 - slope + slope * n_tokens))
+    run = SimulatedRun(n_slots, seconds_of_pass=lambda n_tokens: 0.01 * (1 - slope + slope * n_tokens))
     for _ in range(300):
         run.step(lambda: True)
     assert run.slowdown < (1.3 * slope if slope > 0.1 else 0.5)
 
 
 def test_it_takes_up_drafting_when_a_text_begins_to_repeat_itself_and_leaves_off_when_it_stops() -> None:
-    run = Run()
+    run = SimulatedRun()
     for _ in range(500):
         run.step(lambda: False)
     n_in_vain, run.n_drafted = run.n_drafted, 0
@@ -156,7 +161,7 @@ def test_it_takes_up_drafting_when_a_text_begins_to_repeat_itself_and_leaves_off
 
 
 def test_nothing_is_looked_for_where_nothing_can_be_won() -> None:
-    run = Run(seconds_of_pass=lambda n_tokens: 0.01 * 1.1 * n_tokens)
+    run = SimulatedRun(seconds_of_pass=lambda n_tokens: 0.01 * 1.1 * n_tokens)
     for _ in range(1000):
         run.step(lambda: False)
     assert run.drafter.n_asked <= 25
@@ -175,27 +180,27 @@ def test_nothing_is_looked_for_where_nothing_can_be_won() -> None:
 )
 def test_no_more_is_drafted_than_can_be_of_use(options: dict[str, int], n_decoded: int, most: int) -> None:
     slot = working(0, **options)
-    assert slot.work
-    slot.work.n_decoded = n_decoded
-    assert most_drafted(slot) == most
+    assert slot.state
+    slot.state.n_decoded = n_decoded
+    assert max_draft_tokens(slot) == most
 
 
 def test_a_slot_whose_request_wants_no_drafts_is_not_looked_at() -> None:
-    drafter = Zeros()
-    drafting = Drafting(drafter, 1, 512, is_pool=False)
+    drafter = ZeroDrafter()
+    drafting = DraftScheduler(drafter, 1, 512, is_unified=False)
     slot = working(0, n_draft=0)
     for _ in range(500):
         assert drafting.propose([slot], [], None) == {}
-        drafting.settle(0.01, {0: 0})
+        drafting.record_step(0.01, {0: 0})
         advance(slot, 1)
     assert drafter.n_asked == 0
 
 
 def test_the_cells_of_a_pool_are_enough_for_all_drafts() -> None:
-    drafting = Drafting(Zeros(), 2, 512, is_pool=True)
+    drafting = DraftScheduler(ZeroDrafter(), 2, 512, is_unified=True)
     slots = [working(0), working(1)]
     for _ in range(500):
         drafts = drafting.propose(slots, [], 6)
         assert all(len(draft) <= 2 for draft in drafts.values())
-        drafting.settle(0.01, {slot_id: len(drafts.get(slot_id, ())) for slot_id in (0, 1)})
+        drafting.record_step(0.01, {slot_id: len(drafts.get(slot_id, ())) for slot_id in (0, 1)})
     assert drafts

@@ -4,39 +4,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.requests.request import CompletionRequest
-from slots.requests.request_state import Work
+from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
-from slots.speculation.ngram import LONGEST, MOST_PLACES, PromptLookup, continuation, stood_before
+from slots.speculation.ngram import MAX_MATCH, MAX_POSITIONS, NgramDrafter, find_continuation, has_earlier_match
 
 TEXTS = st.lists(st.integers(0, 3), max_size=60)
 
 
-def found(tokens: list[int], least: int, n_tokens: int) -> list[int]:
-    return continuation(np.array(tokens, np.int32), least, n_tokens)
+def find(tokens: list[int], min_match: int, n_tokens: int) -> list[int]:
+    return find_continuation(np.array(tokens, np.int32), min_match, n_tokens)
 
 
-def sought(tokens: list[int], least: int, n_tokens: int) -> list[int]:
+def find_by_definition(tokens: list[int], min_match: int, n_tokens: int) -> list[int]:
     """The same, one token at a time."""
     best = (0, -1)
-    for place in range(len(tokens) - 1):
+    for index in range(len(tokens) - 1):
         n_same = 0
-        while n_same < min(LONGEST, place + 1) and tokens[place - n_same] == tokens[-1 - n_same]:
+        while n_same < min(MAX_MATCH, index + 1) and tokens[index - n_same] == tokens[-1 - n_same]:
             n_same += 1
-        best = max(best, (n_same, place))
-    if best[0] < least:
+        best = max(best, (n_same, index))
+    if best[0] < min_match:
         return []
     followed = tokens[best[1] + 1 :]
     return [followed[n % len(followed)] for n in range(n_tokens)]
 
 
-@given(TEXTS, st.integers(1, LONGEST), st.integers(1, 20))
+@given(TEXTS, st.integers(1, MAX_MATCH), st.integers(1, 20))
 def test_the_longest_and_latest_match_is_found(tokens: list[int], least: int, n_tokens: int) -> None:
-    assert found(tokens, least, n_tokens) == sought(tokens, least, n_tokens)
+    assert find(tokens, least, n_tokens) == find_by_definition(tokens, least, n_tokens)
 
 
-@given(st.lists(st.sampled_from([0, 1, 256, 65_536, 257]), min_size=1, max_size=60), st.integers(1, LONGEST))
+@given(st.lists(st.sampled_from([0, 1, 256, 65_536, 257]), min_size=1, max_size=60), st.integers(1, MAX_MATCH))
 def test_that_there_is_a_match_is_known_before(tokens: list[int], least: int) -> None:
-    assert stood_before(np.array(tokens, np.int32).tobytes(), least) == bool(sought(tokens, least, 1))
+    assert has_earlier_match(np.array(tokens, np.int32).tobytes(), least) == bool(find_by_definition(tokens, least, 1))
 
 
 @pytest.mark.parametrize(
@@ -52,33 +52,33 @@ def test_that_there_is_a_match_is_known_before(tokens: list[int], least: int) ->
     ],
 )
 def test_what_followed_is_drafted(tokens: list[int], least: int, followed: list[int]) -> None:
-    assert found(tokens, least, 3) == followed
+    assert find(tokens, least, 3) == followed
 
 
 def test_only_the_latest_places_are_compared() -> None:
-    often = [5, 6] * (MOST_PLACES + 1)
-    assert found([1, 2, 6, 9, *often, 1, 2, 6], 3, 1) == []
-    assert found([*often, 1, 2, 6, 9, 8, 1, 2, 6], 3, 2) == [9, 8]
+    often = [5, 6] * (MAX_POSITIONS + 1)
+    assert find([1, 2, 6, 9, *often, 1, 2, 6], 3, 1) == []
+    assert find([*often, 1, 2, 6, 9, 8, 1, 2, 6], 3, 2) == [9, 8]
 
 
 def test_it_follows_a_text_that_grows_is_cut_and_gives_way_to_another() -> None:
-    lookup, slot = PromptLookup(1, 2, 8), Slot(0, 100)
+    lookup, slot = NgramDrafter(1, 2, 8), Slot(0, 100)
 
     def draft(*new: int) -> list[int]:
-        assert slot.work
-        slot.work.tokens.extend(new)
+        assert slot.state
+        slot.state.tokens.extend(new)
         drafted = lookup.draft([slot], 2)[0]
-        assert lookup.may_draft(slot) == bool(drafted)
+        assert lookup.can_draft(slot) == bool(drafted)
         return drafted
 
-    slot.take(Work(CompletionRequest((1, 2, 3, 4)), 1))
+    slot.assign(RequestState(CompletionRequest((1, 2, 3, 4)), 1))
     assert draft() == []
     assert draft(1, 2) == [3, 4]
-    assert slot.work
-    slot.work.remove(2, 4)
+    assert slot.state
+    slot.state.remove(2, 4)
     assert draft(7, 1, 2) == [7, 1]
-    slot.take(Work(CompletionRequest((5, 6, 7, 5, 6)), 2))
+    slot.assign(RequestState(CompletionRequest((5, 6, 7, 5, 6)), 2))
     assert draft() == [7, 5]
     slot.release()
     assert lookup.draft([slot], 2) == [[]]
-    assert not lookup.may_draft(slot)
+    assert not lookup.can_draft(slot)

@@ -13,8 +13,8 @@ from slots.requests.events import StopReason
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling import Choice, Sampler
 from tests.slots.engine_runner import Completion, EngineRunner
-from tests.slots.speculation.conftest import DRAFTING, MakeDrafting
-from tests.slots.speculation.foretelling import Foreteller
+from tests.slots.speculation.conftest import DRAFTING, MakeDraftingEngine
+from tests.slots.speculation.foretelling import ScriptedDrafter
 
 STORY = "Once upon a time, there was a little girl"
 LIST = 'root ::= "[" item ("," item){3,9} "]"\nitem ::= [a-z]{2,5} " = " [0-9]{1,3}'
@@ -26,7 +26,7 @@ SEEDED = SamplingParams(temperature=1.0, seed=7, ignore_eos=True)
 
 
 async def with_and_without(
-    runner: EngineRunner, foreteller: Foreteller, sampling: SamplingParams = ENDLESS, **options: Any
+    runner: EngineRunner, foreteller: ScriptedDrafter, sampling: SamplingParams = ENDLESS, **options: Any
 ) -> tuple[Completion, Completion]:
     """The text of a request without drafts, and with drafts of that text."""
     options = {"n_predict": 40, "cache_prompt": False, **options}
@@ -49,7 +49,7 @@ def assert_same(one: Completion, other: Completion) -> None:
 @pytest.mark.parametrize("wrong_every", [0, 1, 3])
 @pytest.mark.parametrize("sampling", [ENDLESS, SEEDED, replace(SEEDED, mirostat=2), replace(ENDLESS, dry_multiplier=1)])
 def test_the_text_is_the_same(
-    shared_drafting: EngineRunner, foreteller: Foreteller, sampling: SamplingParams, wrong_every: int
+    shared_drafting: EngineRunner, foreteller: ScriptedDrafter, sampling: SamplingParams, wrong_every: int
 ) -> None:
     async def test() -> None:
         foreteller.wrong_every = wrong_every
@@ -64,7 +64,7 @@ def test_the_text_is_the_same(
 
 
 def test_right_drafts_are_all_accepted_and_each_saves_a_step(
-    shared_drafting: EngineRunner, foreteller: Foreteller
+    shared_drafting: EngineRunner, foreteller: ScriptedDrafter
 ) -> None:
     async def test() -> None:
         plain, drafted = await with_and_without(shared_drafting, foreteller, n_predict=33)
@@ -76,7 +76,7 @@ def test_right_drafts_are_all_accepted_and_each_saves_a_step(
 
 
 @pytest.mark.parametrize("n_predict", [1, 2, 5, 8, 9, 10])
-def test_n_predict_ends_a_draft(shared_drafting: EngineRunner, foreteller: Foreteller, n_predict: int) -> None:
+def test_n_predict_ends_a_draft(shared_drafting: EngineRunner, foreteller: ScriptedDrafter, n_predict: int) -> None:
     async def test() -> None:
         plain, drafted = await with_and_without(shared_drafting, foreteller, n_predict=n_predict)
         assert_same(plain, drafted)
@@ -87,7 +87,7 @@ def test_n_predict_ends_a_draft(shared_drafting: EngineRunner, foreteller: Foret
 
 
 @pytest.mark.parametrize("start", [8, 13, 18])
-def test_a_stop_string_ends_a_draft(shared_drafting: EngineRunner, foreteller: Foreteller, start: int) -> None:
+def test_a_stop_string_ends_a_draft(shared_drafting: EngineRunner, foreteller: ScriptedDrafter, start: int) -> None:
     async def test() -> None:
         text = (await shared_drafting.complete(STORY, ENDLESS, n_draft=0, n_predict=40, cache_prompt=False)).text
         stop = (text[start : start + 5],)
@@ -104,7 +104,7 @@ def test_a_stop_string_ends_a_draft(shared_drafting: EngineRunner, foreteller: F
     shared_drafting.run(test)
 
 
-def test_an_end_of_generation_token_ends_a_draft(shared_drafting: EngineRunner, foreteller: Foreteller) -> None:
+def test_an_end_of_generation_token_ends_a_draft(shared_drafting: EngineRunner, foreteller: ScriptedDrafter) -> None:
     async def test() -> None:
         plain, drafted = await with_and_without(shared_drafting, foreteller, ENDING, n_predict=400)
         assert plain.finished.reason is StopReason.EOS
@@ -113,8 +113,8 @@ def test_an_end_of_generation_token_ends_a_draft(shared_drafting: EngineRunner, 
     shared_drafting.run(test)
 
 
-def test_the_end_of_the_context_ends_a_draft(make_drafting: MakeDrafting) -> None:
-    foreteller = Foreteller()
+def test_the_end_of_the_context_ends_a_draft(make_drafting: MakeDraftingEngine) -> None:
+    foreteller = ScriptedDrafter()
     runner = make_drafting(foreteller, n_ctx=256, n_parallel=1)
 
     async def test() -> None:
@@ -128,7 +128,7 @@ def test_the_end_of_the_context_ends_a_draft(make_drafting: MakeDrafting) -> Non
 
 @pytest.mark.parametrize("grammar_text", [LIST, FORCING])
 def test_a_grammar_holds_within_a_draft(
-    shared_drafting: EngineRunner, foreteller: Foreteller, grammar_text: str
+    shared_drafting: EngineRunner, foreteller: ScriptedDrafter, grammar_text: str
 ) -> None:
     grammar = shared_drafting.engine.grammars.compile(GrammarSource("gbnf", grammar_text))
 
@@ -143,23 +143,23 @@ def test_a_grammar_holds_within_a_draft(
     shared_drafting.run(test)
 
 
-def test_probabilities_are_told_of_drafted_tokens(shared_drafting: EngineRunner, foreteller: Foreteller) -> None:
+def test_probabilities_are_told_of_drafted_tokens(shared_drafting: EngineRunner, foreteller: ScriptedDrafter) -> None:
     async def test() -> None:
         foreteller.wrong_every = 5
         plain, drafted = await with_and_without(shared_drafting, foreteller, replace(ENDLESS, n_probs=3))
         assert_same(plain, drafted)
         for one, other in zip(plain.tokens, drafted.tokens, strict=True):
-            assert one.probabilities is not None
-            assert other.probabilities is not None
-            assert [top.token for top in one.probabilities.top] == [top.token for top in other.probabilities.top]
-            assert one.probabilities.chosen.logprob == pytest.approx(other.probabilities.chosen.logprob, abs=1e-3)
+            assert one.logprobs is not None
+            assert other.logprobs is not None
+            assert [top.token for top in one.logprobs.top] == [top.token for top in other.logprobs.top]
+            assert one.logprobs.sampled.logprob == pytest.approx(other.logprobs.sampled.logprob, abs=1e-3)
 
     shared_drafting.run(test)
 
 
 @pytest.mark.parametrize("kv_unified", [False, True])
-def test_slots_draft_side_by_side(make_drafting: MakeDrafting, kv_unified: bool) -> None:
-    foreteller = Foreteller()
+def test_slots_draft_side_by_side(make_drafting: MakeDraftingEngine, kv_unified: bool) -> None:
+    foreteller = ScriptedDrafter()
     runner = make_drafting(foreteller, n_ctx=1024, n_parallel=4, kv_unified=kv_unified)
     prompts = [
         "Once upon a time",
@@ -186,8 +186,8 @@ def test_slots_draft_side_by_side(make_drafting: MakeDrafting, kv_unified: bool)
     runner.run(test)
 
 
-def test_a_full_pool_leaves_less_room_for_drafts(make_drafting: MakeDrafting) -> None:
-    foreteller = Foreteller()
+def test_a_full_pool_leaves_less_room_for_drafts(make_drafting: MakeDraftingEngine) -> None:
+    foreteller = ScriptedDrafter()
     runner = make_drafting(foreteller, n_ctx=256, n_parallel=2, kv_unified=True)
 
     async def test() -> None:
@@ -204,8 +204,8 @@ def test_a_full_pool_leaves_less_room_for_drafts(make_drafting: MakeDrafting) ->
     runner.run(test)
 
 
-def test_a_shifted_context_goes_on_with_drafts(make_drafting: MakeDrafting) -> None:
-    foreteller = Foreteller()
+def test_a_shifted_context_goes_on_with_drafts(make_drafting: MakeDraftingEngine) -> None:
+    foreteller = ScriptedDrafter()
     runner = make_drafting(foreteller, replace(DRAFTING, context_shift=True), n_ctx=256, n_parallel=1)
 
     async def test() -> None:
@@ -219,7 +219,7 @@ def test_a_shifted_context_goes_on_with_drafts(make_drafting: MakeDrafting) -> N
 
 
 def test_a_row_that_fails_within_a_draft_fails_its_request_only(
-    shared_drafting: EngineRunner, foreteller: Foreteller
+    shared_drafting: EngineRunner, foreteller: ScriptedDrafter
 ) -> None:
     async def test() -> None:
         plain, drafted = await with_and_without(shared_drafting, foreteller)

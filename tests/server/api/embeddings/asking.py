@@ -5,30 +5,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tests.server.asking import Json, error_of, post
+from tests.server.asking import Json, get_error, post
 
 Vector = npt.NDArray[np.float64]
 
 
 def embeddings(url: str, text: object, **fields: Any) -> list[Vector]:
     """Returns the embeddings of OpenAI's dialect, by their index."""
-    answer = answered(url, "/v1/embeddings", input=text, **fields)
+    answer = post_ok(url, "/v1/embeddings", input=text, **fields)
     assert [each["index"] for each in answer["data"]] == list(range(len(answer["data"])))
     return [np.array(each["embedding"]) for each in answer["data"]]
 
 
-def answered(url: str, path: str, **fields: Any) -> Any:
+def post_ok(url: str, path: str, **fields: Any) -> Any:
     response = post(url, fields, path)
     assert response.status_code == 200, response.text
     return response.json()
 
 
-def refused(url: str, path: str, status: int = 400, **fields: Any) -> Json:
+def post_error(url: str, path: str, status: int = 400, **fields: Any) -> Json:
     """Returns what is wrong with a request, in either dialect's words."""
     response = post(url, fields, path)
     assert response.status_code == status, response.text
     if "param" not in response.json()["error"]:
-        return error_of(response)
+        return get_error(response)
     error: Json = response.json()["error"]
     return error
 

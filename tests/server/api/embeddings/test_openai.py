@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import requests
 
-from tests.server.api.embeddings.asking import answered, cosine, embeddings, refused
-from tests.server.asking import begun_stream, complete, tokenize
+from tests.server.api.embeddings.asking import cosine, embeddings, post_error, post_ok
+from tests.server.asking import complete, open_stream, tokenize
 
 HELLO = "Hello there"
 
 
 def test_a_text_is_answered_with_its_embedding_and_usage(server: str) -> None:
-    answer = answered(server, "/v1/embeddings", input=HELLO, model="gpt-4", user="somebody")
+    answer = post_ok(server, "/v1/embeddings", input=HELLO, model="gpt-4", user="somebody")
     [embedding] = answer["data"]
     assert (answer["object"], answer["model"]) == ("list", "bundled")
     assert (embedding["object"], embedding["index"], len(embedding["embedding"])) == ("embedding", 0, 128)
@@ -43,7 +43,7 @@ def test_similar_texts_are_nearer_than_others(server: str) -> None:
 
 
 def test_base64_holds_the_same_numbers_as_little_endian_floats(server: str) -> None:
-    answer = answered(server, "/v1/embeddings", input=HELLO, encoding_format="base64")
+    answer = post_ok(server, "/v1/embeddings", input=HELLO, encoding_format="base64")
     numbers = np.frombuffer(b64decode(answer["data"][0]["embedding"]), "<f4")
     assert np.array_equal(numbers, embeddings(server, HELLO)[0].astype(np.float32))
 
@@ -77,24 +77,24 @@ def test_fewer_dimensions_are_the_first_ones_of_length_1(server: str) -> None:
     ],
 )
 def test_what_cannot_be_embedded_is_refused_by_name(server: str, fields: dict[str, Any], words: str) -> None:
-    assert refused(server, "/v1/embeddings", **fields)["message"].startswith(words)
+    assert post_error(server, "/v1/embeddings", **fields)["message"].startswith(words)
 
 
 def test_as_many_texts_as_openai_takes_are_one_request(server: str) -> None:
-    answer = answered(server, "/v1/embeddings", input=["a"] * 2048, encoding_format="base64")
+    answer = post_ok(server, "/v1/embeddings", input=["a"] * 2048, encoding_format="base64")
     assert len({each["embedding"] for each in answer["data"]}) < 10
     assert answer["usage"]["prompt_tokens"] == 2048
 
 
 def test_too_many_tokens_are_counted_before_they_are_looked_at(server: str) -> None:
-    message = refused(server, "/v1/embeddings", input=["a", [-1] * 2049])["message"]
+    message = post_error(server, "/v1/embeddings", input=["a", [-1] * 2049])["message"]
     assert message.startswith("input[1]: has 2049 tokens")
 
 
 def test_embeddings_and_streams_run_side_by_side(server: str) -> None:
     found: list[list[Any]] = []
     threads = [threading.Thread(target=lambda: found.append(embeddings(server, [HELLO] * 20))) for _ in range(4)]
-    with begun_stream(server, n_predict=200):
+    with open_stream(server, n_predict=200):
         for thread in threads:
             thread.start()
         assert complete(server, n_predict=8)["tokens_predicted"] == 8
@@ -110,15 +110,15 @@ def test_a_client_that_goes_away_does_not_hold_others_up(server: str) -> None:
 
 
 def test_an_encoder_embeds_what_its_special_tokens_stand_around(encoder: str) -> None:
-    answer = answered(encoder, "/v1/embeddings", input=["fox", "once upon time"])
+    answer = post_ok(encoder, "/v1/embeddings", input=["fox", "once upon time"])
     assert answer["usage"]["prompt_tokens"] == 3 + 5
     words = "which is more than a text to embed may have, 96 tokens"
-    assert words in refused(encoder, "/v1/embeddings", input="fox " * 95)["message"]
+    assert words in post_error(encoder, "/v1/embeddings", input="fox " * 95)["message"]
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_encoder_generates_no_text_and_says_so(encoder: str, stream: bool) -> None:
-    error = refused(encoder, "/completion", 501, prompt="fox", stream=stream)
+    error = post_error(encoder, "/completion", 501, prompt="fox", stream=stream)
     assert error["message"] == "this server only computes embeddings; it generates no text"
 
 

@@ -9,8 +9,8 @@ from models.source import BUNDLED_MODEL
 from server.api.embeddings.rerank import RerankPrompt
 from slots.llama import Model, Vocab
 from slots.options import ModelOptions
-from tests.server.api.embeddings.asking import answered, refused
-from tests.server.program import refused as refused_program
+from tests.server.api.embeddings.asking import post_error, post_ok
+from tests.server.program import run_failing as refused_program
 from tests.slots.embedding.embedding_models import write_encoder
 
 QUERY = "the panda"
@@ -19,7 +19,7 @@ DOCUMENTS = ["the sea", "panda bear", "fox dog", "once"]
 
 @pytest.mark.parametrize("path", ["/rerank", "/v1/rerank", "/reranking", "/v1/reranking"])
 def test_documents_are_sorted_by_their_score(ranker: str, path: str) -> None:
-    answer = answered(ranker, path, query=QUERY, documents=DOCUMENTS)
+    answer = post_ok(ranker, path, query=QUERY, documents=DOCUMENTS)
     assert (answer["object"], answer["model"]) == ("list", "ranker")
     assert answer["usage"]["prompt_tokens"] == answer["usage"]["total_tokens"] > 0
     scores = [each["relevance_score"] for each in answer["results"]]
@@ -28,23 +28,23 @@ def test_documents_are_sorted_by_their_score(ranker: str, path: str) -> None:
 
 
 def test_a_score_belongs_to_its_document_whatever_stands_beside_it(ranker: str) -> None:
-    together = answered(ranker, "/rerank", query=QUERY, documents=DOCUMENTS)["results"]
+    together = post_ok(ranker, "/rerank", query=QUERY, documents=DOCUMENTS)["results"]
     for each in together:
-        [alone] = answered(ranker, "/rerank", query=QUERY, documents=[DOCUMENTS[each["index"]]])["results"]
+        [alone] = post_ok(ranker, "/rerank", query=QUERY, documents=[DOCUMENTS[each["index"]]])["results"]
         assert alone["relevance_score"] == pytest.approx(each["relevance_score"], rel=1e-4)
 
 
 def test_the_best_documents_can_be_asked_for_with_their_text(ranker: str) -> None:
-    everything = answered(ranker, "/rerank", query=QUERY, documents=DOCUMENTS)["results"]
+    everything = post_ok(ranker, "/rerank", query=QUERY, documents=DOCUMENTS)["results"]
     asked = {"query": QUERY, "documents": [{"text": text} for text in DOCUMENTS], "top_n": 2, "return_documents": True}
-    best = answered(ranker, "/rerank", **asked)["results"]
+    best = post_ok(ranker, "/rerank", **asked)["results"]
     assert [each["index"] for each in best] == [each["index"] for each in everything[:2]]
     assert [each["document"]["text"] for each in best] == [DOCUMENTS[each["index"]] for each in best]
 
 
 def test_texts_are_answered_as_text_embeddings_inference_does(ranker: str) -> None:
-    jina = answered(ranker, "/rerank", query=QUERY, documents=DOCUMENTS)["results"]
-    tei = answered(ranker, "/rerank", query=QUERY, texts=DOCUMENTS, return_text=True)
+    jina = post_ok(ranker, "/rerank", query=QUERY, documents=DOCUMENTS)["results"]
+    tei = post_ok(ranker, "/rerank", query=QUERY, texts=DOCUMENTS, return_text=True)
     assert [(each["index"], each["score"]) for each in tei] == [
         (each["index"], each["relevance_score"]) for each in jina
     ]
@@ -66,16 +66,16 @@ def test_texts_are_answered_as_text_embeddings_inference_does(ranker: str) -> No
     ],
 )
 def test_what_cannot_be_ranked_is_refused_by_name(ranker: str, fields: dict[str, Any], words: str) -> None:
-    assert refused(ranker, "/rerank", **fields)["message"].startswith(words)
+    assert post_error(ranker, "/rerank", **fields)["message"].startswith(words)
 
 
 def test_a_server_that_ranks_does_nothing_else(ranker: str) -> None:
-    assert "--reranking" in refused(ranker, "/v1/embeddings", 501, input="a")["message"]
-    assert "only ranks documents" in refused(ranker, "/completion", 501, prompt="a")["message"]
+    assert "--reranking" in post_error(ranker, "/v1/embeddings", 501, input="a")["message"]
+    assert "only ranks documents" in post_error(ranker, "/completion", 501, prompt="a")["message"]
 
 
 def test_another_server_says_how_to_start_one_that_ranks(server: str) -> None:
-    assert "Start it with `--reranking`" in refused(server, "/v1/rerank", 501, query="a", documents=["a"])["message"]
+    assert "Start it with `--reranking`" in post_error(server, "/v1/rerank", 501, query="a", documents=["a"])["message"]
 
 
 def test_a_model_without_a_head_cannot_rank(tmp_path: Path) -> None:

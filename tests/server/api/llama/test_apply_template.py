@@ -6,9 +6,9 @@ import pytest
 import requests
 
 from tests.conftest import running_server
-from tests.server.asking import error_of, get, post
+from tests.server.asking import get, get_error, post
 from tests.server.chat.templates import BRACKETS
-from tests.server.program import refused
+from tests.server.program import run_failing
 
 VARIABLES = "{{- sign | default('') }}{{ documents | tojson if documents }}"
 SPY = "{% if messages[0].content == 'spy' %}{{ ''.__class__.__mro__ }}{% endif %}"
@@ -37,7 +37,7 @@ def prompt(url: str, *messages: Any, **fields: Any) -> str:
 
 
 def refusal(url: str, *messages: Any, **fields: Any) -> str:
-    error = error_of(ask(url, *messages, **fields))
+    error = get_error(ask(url, *messages, **fields))
     assert (error["code"], error["type"]) == (400, "invalid_request_error")
     return str(error["message"])
 
@@ -117,11 +117,11 @@ def test_field_of_a_wrong_kind_is_refused(server: str, fields: dict[str, Any], m
 
 
 def test_image_is_not_supported(server: str) -> None:
-    error = error_of(ask(server, HI, {"content": [{"type": "image_url", "image_url": {"url": "data:"}}]}))
+    error = get_error(ask(server, HI, {"content": [{"type": "image_url", "image_url": {"url": "data:"}}]}))
     assert (error["code"], error["type"]) == (501, "not_supported_error")
     assert error["message"] == "messages[1].content[0]: images are not supported, only text is"
 
 
 def test_template_that_cannot_be_read_ends_the_program_with_one_line() -> None:
-    said = refused("--chat-template", "{% if %}", code=2)
+    said = run_failing("--chat-template", "{% if %}", code=2)
     assert said.startswith("llama-slots: error: argument --chat-template: expected a Jinja template, got one that ")

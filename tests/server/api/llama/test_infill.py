@@ -7,7 +7,7 @@ import pytest
 
 from models.source import BUNDLED_MODEL
 from tests.conftest import running_server
-from tests.server.asking import Json, complete, error_of, events, post, text_of, tokenize
+from tests.server.asking import Json, complete, events, get_error, joined_text, post, tokenize
 
 PREFIX = "def total(prices):\n    "
 SUFFIX = "\n    return result\n"
@@ -44,7 +44,7 @@ def test_the_answer_is_a_stream_unless_it_is_not_asked_for(server: str) -> None:
     response = post(server, INFILL, "/infill")
     assert response.headers["content-type"].startswith("text/event-stream")
     told = list(events(response.content))
-    assert text_of(told) == infill(server)["content"]
+    assert joined_text(told) == infill(server)["content"]
     assert [event["stop"] for event in told] == [False] * (len(told) - 1) + [True]
 
 
@@ -107,7 +107,7 @@ def test_tokens_that_begin_another_file_end_the_text(server: str, token: str) ->
     ],
 )
 def test_a_wrong_field_is_refused(server: str, fields: Json, message: str) -> None:
-    error = error_of(post(server, INFILL | fields, "/infill"))
+    error = get_error(post(server, INFILL | fields, "/infill"))
     assert (error["code"], error["type"]) == (400, "invalid_request_error")
     assert error["message"].startswith(message)
 
@@ -166,7 +166,7 @@ def server_without(tmp_path: Path) -> Iterator[StartWithout]:
 
 def test_a_model_without_the_tokens_says_which_are_missing(server_without: StartWithout) -> None:
     response = post(server_without(b"<|fim_middle|>", b"fim_mid_token_id"), INFILL, "/infill")
-    error = error_of(response)
+    error = get_error(response)
     assert (error["code"], error["type"]) == (501, "not_supported_error")
     assert error["message"] == "this model cannot fill gaps: its vocabulary has no token for the middle"
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.server.asking import STORY, Json, begun_stream, get, post
+from tests.server.asking import STORY, Json, get, open_stream, post
 
 
 @pytest.mark.parametrize("path", ["/health", "/v1/health"])
@@ -52,7 +52,7 @@ def test_slots_are_listed_by_number(server: str) -> None:
 
 def test_busy_slot_says_what_it_does_and_nothing_of_its_text(server: str) -> None:
     secrets: Json = {"stop": ["secret"], "dry_sequence_breakers": ["secret"], "logit_bias": [["secret", 1]]}
-    with begun_stream(server, n_predict=2000, slot_id=3, top_k=11, min_keep=3, n_indent=0, **secrets):
+    with open_stream(server, n_predict=2000, slot_id=3, top_k=11, min_keep=3, n_indent=0, **secrets):
         answer = get(f"{server}/slots")
     busy = answer.json()[3]
     assert busy["is_processing"]
@@ -70,6 +70,6 @@ def test_idle_slot_is_enough_for_fail_on_no_slot(server: str) -> None:
 
 
 def test_busy_slots_are_not_enough_for_fail_on_no_slot(server: str) -> None:
-    with begun_stream(server, prompt=[STORY] * 4):
+    with open_stream(server, prompt=[STORY] * 4):
         refused = get(f"{server}/slots?fail_on_no_slot=1")
     assert (refused.status_code, refused.json()["error"]["message"]) == (503, "no slot available")

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.conftest import running_server
-from tests.server.asking import SECONDS, Json, begun_stream, complete, error_of, get, post, tokenize
+from tests.server.asking import SECONDS, Json, complete, get, get_error, open_stream, post, tokenize
 
 TALE = "The old clock of the town hall struck twelve, and all the cats of the town came to the square. " * 4
 MORE = TALE + "Then"
@@ -42,7 +42,7 @@ def done(url: str, slot_id: int, action: str, **body: object) -> Json:
 
 
 def refusal(response: requests.Response, status: int = 400) -> str:
-    error = error_of(response)
+    error = get_error(response)
     assert error["code"] == status
     return str(error["message"])
 
@@ -136,7 +136,7 @@ def test_empty_slot_is_not_saved(saving_server: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("action", ["save", "erase"])
 def test_action_waits_until_the_slot_is_idle(saving_server: str, action: str) -> None:
-    with ThreadPoolExecutor(1) as clients, begun_stream(saving_server, slot_id=0, n_predict=600):
+    with ThreadPoolExecutor(1) as clients, open_stream(saving_server, slot_id=0, n_predict=600):
         acting = clients.submit(done, saving_server, 0, action, filename="later.bin")
         assert get(f"{saving_server}/slots").json()[0]["is_processing"]
         assert not acting.done()
@@ -224,7 +224,7 @@ def test_slot_outlives_the_server(saving_server: str, folder: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("action", ["save", "restore", "erase", "dump"])
 def test_server_without_a_folder_says_how_to_get_one(server: str, action: str) -> None:
-    error = error_of(act(server, 0, action, filename="a"))
+    error = get_error(act(server, 0, action, filename="a"))
     assert (error["code"], error["type"]) == (501, "not_supported_error")
     assert error["message"] == "This server does not support slots action. Start it with `--slot-save-path`"
 

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from server.api.llama.slot_files import DIGEST_SIZE, START, read_slot, write_slot
 from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest
-from slots.requests.scope import Scope
+from slots.requests.scope import CacheScope
 
 FINGERPRINT = "0123456789abcdef"
 
 
 def saved(n_tokens: int = 5, n_state_bytes: int = 40) -> SavedSlot:
     state = np.arange(n_state_bytes, dtype=np.uint8)
-    return SavedSlot(tuple(range(n_tokens)), max(n_tokens - 1, 0), Scope("salt", 2), state)
+    return SavedSlot(tuple(range(n_tokens)), max(n_tokens - 1, 0), CacheScope("salt", 2), state)
 
 
 def written(slot: SavedSlot) -> bytes:
@@ -41,9 +41,9 @@ DATA = written(saved())
 
 @given(st.integers(0, 200), st.integers(0, 5000), st.text(max_size=20))
 def test_what_is_written_is_read(n_tokens: int, n_state_bytes: int, salt: str) -> None:
-    slot = SavedSlot(tuple(range(n_tokens)), n_tokens, Scope(salt, n_tokens), np.zeros(n_state_bytes, np.uint8))
+    slot = SavedSlot(tuple(range(n_tokens)), n_tokens, CacheScope(salt, n_tokens), np.zeros(n_state_bytes, np.uint8))
     again = read(written(slot))
-    assert (again.tokens, again.n_exact, again.scope) == (slot.tokens, slot.n_exact, slot.scope)
+    assert (again.tokens, again.n_unshifted, again.scope) == (slot.tokens, slot.n_unshifted, slot.scope)
     assert again.snapshot.tobytes() == slot.snapshot.tobytes()
 
 

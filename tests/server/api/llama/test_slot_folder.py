@@ -10,9 +10,9 @@ from server.api.llama.slot_files import SlotFolder, as_file_name
 from server.http.errors import ApiError
 from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest
-from slots.requests.scope import Scope
+from slots.requests.scope import CacheScope
 
-SAVED = SavedSlot((1, 2, 3), 3, Scope(), np.arange(100, dtype=np.uint8))
+SAVED = SavedSlot((1, 2, 3), 3, CacheScope(), np.arange(100, dtype=np.uint8))
 WRONG_NAMES = [
     *(None, 5, "", ".", "..", ".hidden", "/etc/passwd", "../up", "down/under", "a\\b", "C:\\a", "nul\0", "line\nend"),
     *("bell\a", "\x7f", "\x85", "a" * 256, "ä" * 128),

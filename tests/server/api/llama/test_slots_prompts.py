@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.conftest import running_server
-from tests.server.asking import SECONDS, STORY, Json, begun_stream, get
+from tests.server.asking import SECONDS, STORY, Json, get, open_stream
 from tests.server.http.test_disconnect import wait_until
 
 SECRET = "The code of the safe is seven "
@@ -21,7 +21,7 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def begun_by(client: requests.Session, url: str, **options: Any) -> AbstractContextManager[bytes]:
-    return begun_stream(url, client, slot_id=2, **{"prompt": SECRET} | options)
+    return open_stream(url, client, slot_id=2, **{"prompt": SECRET} | options)
 
 
 def its_slot(client: requests.Session, url: str) -> Json:
@@ -57,7 +57,7 @@ def test_who_asks_for_slots_gets_no_cookie(server: str) -> None:
 
 
 def test_everybody_sees_all_of_it_where_that_is_asked_for(open_server: str) -> None:
-    with begun_stream(open_server, prompt=[STORY, SECRET]):
+    with open_stream(open_server, prompt=[STORY, SECRET]):
         slots = get(f"{open_server}/slots").json()
     assert {slot["prompt"] for slot in slots if slot["is_processing"]} == {STORY, SECRET}
 

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import requests
 
 from tests.server.api.llama.test_completion import RESULT_FIELDS
-from tests.server.asking import SECONDS, STORY, begun_stream, complete, get, post, stream, text_of
+from tests.server.asking import SECONDS, STORY, complete, get, joined_text, open_stream, post, stream
 
 
 def test_events_end_with_everything_and_say_little_before(server: str) -> None:
@@ -17,7 +17,7 @@ def test_events_end_with_everything_and_say_little_before(server: str) -> None:
 
 
 def test_chunks_add_up_to_the_text_of_a_whole_answer(server: str) -> None:
-    assert text_of(stream(server, n_predict=24)) == complete(server, n_predict=24)["content"]
+    assert joined_text(stream(server, n_predict=24)) == complete(server, n_predict=24)["content"]
 
 
 def test_each_token_is_an_event(server: str) -> None:
@@ -40,14 +40,14 @@ def test_stop_string_is_never_partly_shown(server: str) -> None:
     text = complete(server, n_predict=24, ignore_eos=True)["content"]
     word = text[len(text) // 2 :][:5]
     told = stream(server, n_predict=24, ignore_eos=True, stop=[word])
-    assert text_of(told) == text[: text.index(word)]
+    assert joined_text(told) == text[: text.index(word)]
     assert told[-1]["stopping_word"] == word
 
 
 def test_text_is_whole_characters_at_every_event(server: str) -> None:
     wild = {"temperature": 5.0, "top_k": 0, "top_p": 1, "min_p": 0, "seed": 1, "n_predict": 64}
     told = stream(server, **wild, ignore_eos=True)
-    assert text_of(told) == complete(server, **wild, ignore_eos=True)["content"]
+    assert joined_text(told) == complete(server, **wild, ignore_eos=True)["content"]
 
 
 def test_answer_is_an_event_stream_that_no_proxy_holds_back(server: str) -> None:
@@ -58,7 +58,7 @@ def test_answer_is_an_event_stream_that_no_proxy_holds_back(server: str) -> None
 
 
 def test_first_token_leaves_before_the_last_is_known(server: str) -> None:
-    with begun_stream(server) as first:
+    with open_stream(server) as first:
         assert json.loads(first.removeprefix(b"data: "))["tokens_predicted"] == 1
         assert any(slot["is_processing"] for slot in get(f"{server}/slots").json())
 

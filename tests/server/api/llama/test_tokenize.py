@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.server.asking import error_of, post
+from tests.server.asking import get_error, post
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
@@ -64,7 +64,7 @@ def test_half_a_character_becomes_a_replacement(server: str) -> None:
     ],
 )
 def test_wrong_field_is_refused(server: str, path: str, body: dict[str, object], message: str) -> None:
-    error = error_of(post(server, body, path))
+    error = get_error(post(server, body, path))
     assert error["code"] == 400
     assert error["message"].startswith(message)
 
@@ -77,5 +77,5 @@ def test_a_long_text_without_a_break_is_tokenized(server: str) -> None:
 
 @pytest.mark.parametrize(("path", "field"), [("/tokenize", "content"), ("/completion", "prompt")])
 def test_a_stretch_that_no_tokenizer_survives_is_refused_by_name(server: str, path: str, field: str) -> None:
-    message = error_of(post(server, {field: "a" * 1_000_001}, path))["message"]
+    message = get_error(post(server, {field: "a" * 1_000_001}, path))["message"]
     assert message.startswith(f"{field}: expected white space")

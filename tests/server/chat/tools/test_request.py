@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.chat.tools.request import name_of, parameters_of, read_tools
+from server.chat.tools.request import get_tool_name, get_tool_parameters, read_tools
 from slots.errors import InvalidRequest
 
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
@@ -22,22 +22,26 @@ def test_no_tools_are_no_request() -> None:
 def test_a_model_may_choose_among_all_tools_and_call_several() -> None:
     found = read_tools({"tools": [WEATHER, PING]})
     assert found is not None
-    assert (found.choice, found.named, found.parallel, found.must_call) == ("auto", None, True, False)
-    assert [name_of(tool) for tool in found.callable_tools] == ["weather", "ping"]
+    assert (found.choice, found.tool_name, found.parallel, found.must_call) == ("auto", None, True, False)
+    assert [get_tool_name(tool) for tool in found.callable_tools] == ["weather", "ping"]
 
 
 def test_parameters_that_are_missing_are_none_at_all() -> None:
     for function in ({"name": "ping"}, {"name": "ping", "parameters": None}, {"name": "ping", "parameters": {}}):
         found = read_tools({"tools": [{"function": function}]})
         assert found is not None
-        assert parameters_of(found.tools[0]) == {"type": "object", "properties": {}, "additionalProperties": False}
+        assert get_tool_parameters(found.tools[0]) == {
+            "type": "object",
+            "properties": {},
+            "additionalProperties": False,
+        }
 
 
 def test_arguments_are_an_object_also_if_the_schema_does_not_say_so() -> None:
     schema = {"properties": {"a": {"type": "string"}}}
     found = read_tools({"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]})
     assert found is not None
-    assert parameters_of(found.tools[0]) == schema | {"type": "object"}
+    assert get_tool_parameters(found.tools[0]) == schema | {"type": "object"}
 
 
 def test_none_may_be_called_if_the_choice_is_none() -> None:
@@ -54,7 +58,7 @@ def test_one_tool_may_be_chosen_by_its_name(choice: object) -> None:
     found = read_tools({"tools": [WEATHER, PING], "tool_choice": choice})
     assert found is not None
     assert found.must_call
-    assert [name_of(tool) for tool in found.callable_tools] == ["ping"]
+    assert [get_tool_name(tool) for tool in found.callable_tools] == ["ping"]
 
 
 def with_function(**members: object) -> list[object]:
