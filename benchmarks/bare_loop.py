@@ -13,7 +13,7 @@ from slots.options import ContextOptions, ModelOptions
 
 
 @dataclass(frozen=True)
-class BareWork:
+class BareLoopConfig:
     """What the loop does in a round."""
 
     model: Path
@@ -29,39 +29,39 @@ class BareWork:
 class BareLoop:
     """Generates greedily for a fixed number of sequences at once."""
 
-    def __init__(self, work: BareWork) -> None:
-        self._work = work
-        model = Model(ModelOptions(work.model), lambda _share: None)
-        n_ctx = 256 * -(-(work.n_prompt + work.n_predict) // 256)
-        n_batch = max(2048, work.n_sequences * work.n_prompt)
+    def __init__(self, config: BareLoopConfig) -> None:
+        self._config = config
+        model = Model(ModelOptions(config.model), lambda _share: None)
+        n_ctx = 256 * -(-(config.n_prompt + config.n_predict) // 256)
+        n_batch = max(2048, config.n_sequences * config.n_prompt)
         options = ContextOptions(
-            n_ctx=n_ctx * work.n_sequences, n_batch=n_batch, n_parallel=work.n_sequences, n_threads=work.n_threads
+            n_ctx=n_ctx * config.n_sequences, n_batch=n_batch, n_parallel=config.n_sequences, n_threads=config.n_threads
         )
         self._context = Context(model, options)
-        self._prompt = model.vocab.tokenize(TEXT, add_special=True, parse_special=False)[: work.n_prompt]
+        self._prompt = model.vocab.tokenize(TEXT, add_special=True, parse_special=False)[: config.n_prompt]
 
     def tokens_per_second(self) -> float:
         """Returns the tokens of all sequences by the seconds for them, prompts included."""
         batch = Batch(self._context.n_batch)
         started = time.perf_counter()
-        for sequence in range(self._work.n_sequences):
+        for sequence in range(self._config.n_sequences):
             self._context.clear_sequence(sequence)
             batch.add(sequence, 0, self._prompt, last_logits=True)
-        for step in range(self._work.n_predict):
+        for step in range(self._config.n_predict):
             logits = self._context.decode(batch)
             batch.clear()
             for sequence, token in enumerate(logits.argmax(axis=1).tolist()):
                 batch.add(sequence, len(self._prompt) + step, [token], last_logits=True)
-        return self._work.n_sequences * self._work.n_predict / (time.perf_counter() - started)
+        return self._config.n_sequences * self._config.n_predict / (time.perf_counter() - started)
 
 
-class BareProcess:
+class BareLoopProcess:
     """The loop in a process of its own, as servers are."""
 
-    def __init__(self, work: BareWork) -> None:
+    def __init__(self, config: BareLoopConfig) -> None:
         """Waits until the model is loaded."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.bare_loop", *map(str, astuple(work))],
+            [sys.executable, "-m", "benchmarks.bare_loop", *map(str, astuple(config))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     for number in ("n_sequences", "n_prompt", "n_predict", "n_threads"):
         parser.add_argument(number, type=int)
-    loop = BareLoop(BareWork(**vars(parser.parse_args())))
+    loop = BareLoop(BareLoopConfig(**vars(parser.parse_args())))
     print("ready", flush=True)
     for _line in sys.stdin:
         print(loop.tokens_per_second(), flush=True)

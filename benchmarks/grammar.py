@@ -20,11 +20,11 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-from benchmarks.harness.client import at_once
+from benchmarks.harness.client import run_concurrently
 from benchmarks.harness.llama_client import Endpoint
 from benchmarks.harness.prompts import ENDLESS_SCHEMA
-from benchmarks.harness.report import about_this_run, in_words
-from benchmarks.harness.server_process import our_program
+from benchmarks.harness.report import format_info, run_info
+from benchmarks.harness.server_process import start_our_server
 from models.source import BUNDLED_MODEL
 
 PROMPT = "A list of all people in the village, with what they like to do:\n"
@@ -51,35 +51,37 @@ class Row:
     server: str
     free: float
     """Tokens per second."""
-    bound: float
+    constrained: float
     """The same under the schema."""
-    bound_of_free: float
-    to_ours: float
+    constrained_to_free: float
+    ratio_to_ours: float
     """The speed under the schema to that of our server."""
 
 
-def speed(endpoint: Endpoint, n_clients: int, n_predict: int, seed: int, **options: object) -> float:
+def measure_speed(endpoint: Endpoint, n_clients: int, n_predict: int, seed: int, **options: object) -> float:
     """Returns the tokens of all clients by the seconds until the last of them has its own."""
     prompt = endpoint.tokenize(PROMPT)
-    asking = {**SAMPLERS, **options, "cache_prompt": False}
+    options_for_all = {**SAMPLERS, **options, "cache_prompt": False}
     clients = enumerate(endpoint.clients(n_clients))
-    calls = [partial(client.ask, prompt, n_predict, seed=seed + number, **asking) for number, client in clients]
-    _, seconds = at_once(calls)
+    calls = [
+        partial(client.ask, prompt, n_predict, seed=seed + number, **options_for_all) for number, client in clients
+    ]
+    _, seconds = run_concurrently(calls)
     return n_clients * n_predict / seconds
 
 
-def round_of(endpoint: Endpoint, n_clients: int, n_predict: int, seed: int) -> Speeds:
+def measure_round(endpoint: Endpoint, n_clients: int, n_predict: int, seed: int) -> Speeds:
     """Returns both speeds of a server."""
     return {
-        "free": speed(endpoint, n_clients, n_predict, seed),
-        "bound": speed(endpoint, n_clients, n_predict, seed, json_schema=ENDLESS_SCHEMA),
+        "free": measure_speed(endpoint, n_clients, n_predict, seed),
+        "bound": measure_speed(endpoint, n_clients, n_predict, seed, json_schema=ENDLESS_SCHEMA),
     }
 
 
 def measure(endpoints: Sequence[Endpoint], n_clients: int, n_predict: int, n_rounds: int) -> list[Row]:
     """Returns the medians for one number of clients; the first of the servers is ours."""
     rounds = [
-        {each.name: round_of(each, n_clients, n_predict, seed=1000 * number) for each in endpoints}
+        {each.name: measure_round(each, n_clients, n_predict, seed=1000 * number) for each in endpoints}
         for number in range(n_rounds + 1)
     ]
     return [_row(n_clients, each.name, endpoints[0].name, rounds[1:]) for each in endpoints]
@@ -90,9 +92,9 @@ def _row(n_clients: int, name: str, ours: str, rounds: Sequence[Mapping[str, Spe
         n_clients,
         name,
         free=median(each[name]["free"] for each in rounds),
-        bound=median(each[name]["bound"] for each in rounds),
-        bound_of_free=median(each[name]["bound"] / each[name]["free"] for each in rounds),
-        to_ours=median(each[name]["bound"] / each[ours]["bound"] for each in rounds),
+        constrained=median(each[name]["bound"] for each in rounds),
+        constrained_to_free=median(each[name]["bound"] / each[name]["free"] for each in rounds),
+        ratio_to_ours=median(each[name]["bound"] / each[ours]["bound"] for each in rounds),
     )
 
 
@@ -103,8 +105,8 @@ def table(rows: Sequence[Row]) -> str:
         "| ---: | --- | ---: | ---: | ---: | ---: |",
     ]
     lines += [
-        f"| {row.n_clients} | {row.server} | {row.free:.0f} | {row.bound:.0f} "
-        f"| {row.bound_of_free:.0%} | {1 / row.to_ours:.2f} |"
+        f"| {row.n_clients} | {row.server} | {row.free:.0f} | {row.constrained:.0f} "
+        f"| {row.constrained_to_free:.0%} | {1 / row.ratio_to_ours:.2f} |"
         for row in rows
     ]
     return "\n".join(lines)
@@ -112,16 +114,16 @@ def table(rows: Sequence[Row]) -> str:
 
 def main() -> None:
     arguments = _arguments()
-    about = about_this_run(
+    about = run_info(
         llguidance=version("llguidance"),
         model=arguments.model.name,
         n_predict=arguments.n_predict,
         rounds=arguments.rounds,
     )
-    print("tokens/s, medians; " + in_words(about), flush=True)
+    print("tokens/s, medians; " + format_info(about), flush=True)
     n_slots = max(arguments.clients)
     n_ctx = n_slots * 256 * (1 + arguments.n_predict // 256 + 1)
-    program = our_program("--model", str(arguments.model), "--parallel", str(n_slots), "--ctx-size", str(n_ctx))
+    program = start_our_server("--model", str(arguments.model), "--parallel", str(n_slots), "--ctx-size", str(n_ctx))
     try:
         endpoints = [Endpoint("ours", program.url), *(Endpoint("llama.cpp", url) for url in arguments.peer)]
         rows = [row for n in arguments.clients for row in measure(endpoints, n, arguments.n_predict, arguments.rounds)]

@@ -27,10 +27,10 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks.harness.client import at_once
+from benchmarks.harness.client import run_concurrently
 from benchmarks.harness.llama_client import Endpoint
-from benchmarks.harness.report import about_this_run, in_words
-from benchmarks.harness.server_process import our_program
+from benchmarks.harness.report import format_info, run_info
+from benchmarks.harness.server_process import start_our_server
 from models.source import BUNDLED_MODEL
 
 STORY = (
@@ -89,7 +89,7 @@ def measure_speed(
         partial(client.ask, [*prompt[number:]], n_predict, seed=seed + number, cache_prompt=False, **options)
         for number, client in clients
     ]
-    results, seconds = at_once(calls)
+    results, seconds = run_concurrently(calls)
     timings = [result["timings"] for result in results]
     drafted, accepted = (sum(each.get(name, 0) for each in timings) for name in ("draft_n", "draft_n_accepted"))
     return Speed(n_clients * n_predict / seconds, drafted, accepted)
@@ -136,18 +136,18 @@ def table(rows: Sequence[Row]) -> str:
 
 def main() -> None:
     arguments = _arguments()
-    about = about_this_run(
+    about = run_info(
         model=arguments.model.name,
         draft=arguments.draft.name if arguments.draft else None,
         n_predict=arguments.n_predict,
         rounds=arguments.rounds,
     )
-    print("tokens/s, medians; " + in_words(about), flush=True)
+    print("tokens/s, medians; " + format_info(about), flush=True)
     programs = []
     try:
         endpoints = []
         for name, flags in _servers(arguments.draft).items():
-            programs.append(our_program(*_common_flags(arguments), *flags))
+            programs.append(start_our_server(*_common_flags(arguments), *flags))
             endpoints.append(Endpoint(name, programs[-1].url))
         endpoints += [Endpoint("llama.cpp", url) for url in arguments.peer]
         rows = [row for n in arguments.clients for row in measure(endpoints, n, arguments.n_predict, arguments.rounds)]

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from benchmarks.harness.report import about_this_run, in_words
-from benchmarks.steps import SECONDS_TO_SETTLE, Stopwatch, load, measure
+from benchmarks.harness.report import format_info, run_info
+from benchmarks.steps import WARM_UP_SECONDS, Stopwatch, load_engine, measure
 from models.source import BUNDLED_MODEL
 from slots.completion.runner import CompletionRunner
 
@@ -25,7 +25,7 @@ class StepProfiler:
     def __init__(self) -> None:
         self._profile = cProfile.Profile()
 
-    def watch(self) -> None:
+    def profile_steps(self) -> None:
         """Profile all steps from now on."""
         step: Callable[..., Any] = CompletionRunner.step
 
@@ -42,16 +42,18 @@ class StepProfiler:
         """Returns the rows of a table: the functions that take the longest, and the sum of all others."""
         by_own_time = sorted(self._profile.getstats(), key=lambda entry: entry.inlinetime, reverse=True)
         longest, others = by_own_time[:n_functions], by_own_time[n_functions:]
-        shown = [_row(_in_words(each.code), each.inlinetime / n_steps, each.callcount / n_steps) for each in longest]
+        rows = [
+            _row(_function_name(each.code), each.inlinetime / n_steps, each.callcount / n_steps) for each in longest
+        ]
         seconds, n_calls = sum(each.inlinetime for each in others), sum(each.callcount for each in others)
-        return [*shown, _row(f"{len(others)} others", seconds / n_steps, n_calls / n_steps)]
+        return [*rows, _row(f"{len(others)} others", seconds / n_steps, n_calls / n_steps)]
 
 
 def _row(name: str, seconds: float, n_calls: float) -> str:
     return f"| {name} | {1e6 * seconds:,.1f} | {n_calls:,.1f} |"
 
 
-def _in_words(code: CodeType | str) -> str:
+def _function_name(code: CodeType | str) -> str:
     if isinstance(code, str):  # which the functions of C modules have
         return code
     file = Path(code.co_filename)
@@ -61,9 +63,9 @@ def _in_words(code: CodeType | str) -> str:
 async def run(arguments: argparse.Namespace, profiler: StepProfiler, watch: Stopwatch) -> None:
     """Profile with each number of slots and print a table for it."""
     for n_slots in arguments.slots:
-        engine = load(arguments.model, n_slots, arguments.threads, backend_sampling=False)
+        engine = load_engine(arguments.model, n_slots, arguments.threads, backend_sampling=False)
         engine.start(asyncio.get_running_loop())
-        await asyncio.sleep(SECONDS_TO_SETTLE)
+        await asyncio.sleep(WARM_UP_SECONDS)
         profiler.clear()
         await measure(engine, n_slots, arguments.tokens, watch, streamed=False)
         engine.stop()
@@ -80,9 +82,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="of llama.cpp (default: all cores)")
     arguments = parser.parse_args()
     profiler, watch = StepProfiler(), Stopwatch()
-    profiler.watch()
-    watch.watch(CompletionRunner, "step", "step")
-    print(in_words(about_this_run(model=arguments.model.name, tokens=arguments.tokens)))
+    profiler.profile_steps()
+    watch.time_method(CompletionRunner, "step", "step")
+    print(format_info(run_info(model=arguments.model.name, tokens=arguments.tokens)))
     asyncio.run(run(arguments, profiler, watch))
 
 

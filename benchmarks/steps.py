@@ -21,7 +21,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.report import about_this_run, in_words
+from benchmarks.harness.report import format_info, run_info
 from models.source import BUNDLED_MODEL
 from slots.completion.runner import CompletionRunner
 from slots.engine import Engine
@@ -33,7 +33,7 @@ from slots.sampling.step_sampler import BackendSampling
 
 N_PROMPT = 32
 SAMPLING = SamplingParams(repeat_penalty=1.0, ignore_eos=True)
-SECONDS_TO_SETTLE = 3.0
+WARM_UP_SECONDS = 3.0
 """Until what the engine prepares in the background is there."""
 
 
@@ -44,7 +44,7 @@ class Stopwatch:
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     _ended: float = 0.0
 
-    def watch(self, owner: type[Any], method: str, name: str) -> None:
+    def time_method(self, owner: type[Any], method: str, name: str) -> None:
         """Take the time of a method from now on."""
         run: Callable[..., Any] = getattr(owner, method)
 
@@ -73,7 +73,7 @@ class Stopwatch:
 BACKEND_SAMPLING = {"off": False, "on": True}
 
 
-def load(model: Path, n_slots: int, n_threads: int, *, backend_sampling: bool) -> Engine:
+def load_engine(model: Path, n_slots: int, n_threads: int, *, backend_sampling: bool) -> Engine:
     """Returns an engine that was loaded in a thread which has ended: as long as two threads have run llama.cpp, its
     own threads do not wait for each other as they otherwise do."""
     context = ContextOptions(
@@ -95,7 +95,7 @@ async def measure(engine: Engine, n_slots: int, n_tokens: int, watch: Stopwatch,
     """Generate in all slots. Returns the CPU seconds of the event loop for each step."""
 
     async def generate(number: int) -> None:
-        prompt = tuple((1000 + 97 * number + 7 * place) % engine.vocab.n_tokens for place in range(N_PROMPT))
+        prompt = tuple((1000 + 97 * number + 7 * index) % engine.vocab.n_tokens for index in range(N_PROMPT))
         request = CompletionRequest(
             prompt, SAMPLING, n_predict=n_tokens, cache_prompt=False, is_streamed=streamed, slot_id=number
         )
@@ -113,15 +113,15 @@ async def run(arguments: argparse.Namespace, watch: Stopwatch) -> None:
     print("| slots | backend sampling | streamed | decode | choosing | rest | between | event loop |")
     print("| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |")
     for n_slots, backend in product(arguments.slots, arguments.backend_sampling):
-        engine = load(arguments.model, n_slots, arguments.threads, backend_sampling=BACKEND_SAMPLING[backend])
+        engine = load_engine(arguments.model, n_slots, arguments.threads, backend_sampling=BACKEND_SAMPLING[backend])
         engine.start(asyncio.get_running_loop())
-        await asyncio.sleep(SECONDS_TO_SETTLE)
+        await asyncio.sleep(WARM_UP_SECONDS)
         for streamed in (False, True):
             loop_seconds = await measure(engine, n_slots, arguments.tokens, watch, streamed=streamed)
-            decode, choosing, step, between = map(watch.microseconds, ("decode", "choosing", "step", "between"))
-            numbers = (decode, choosing, step - decode - choosing, between, 1e6 * loop_seconds)
-            shown = " | ".join(f"{number:,.0f}" for number in numbers)
-            print(f"| {n_slots} | {backend} | {'yes' if streamed else 'no'} | {shown} |", flush=True)
+            decode, sampling, step, between = map(watch.microseconds, ("decode", "choosing", "step", "between"))
+            numbers = (decode, sampling, step - decode - sampling, between, 1e6 * loop_seconds)
+            cells = " | ".join(f"{number:,.0f}" for number in numbers)
+            print(f"| {n_slots} | {backend} | {'yes' if streamed else 'no'} | {cells} |", flush=True)
         engine.stop()
 
 
@@ -140,10 +140,10 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     watch = Stopwatch()
-    watch.watch(Context, "decode", "decode")
-    watch.watch(BackendSampling, "choose", "choosing")
-    watch.watch(CompletionRunner, "step", "step")
-    print(f"microseconds; {in_words(about_this_run(model=arguments.model.name, tokens=arguments.tokens))}\n")
+    watch.time_method(Context, "decode", "decode")
+    watch.time_method(BackendSampling, "choose", "choosing")
+    watch.time_method(CompletionRunner, "step", "step")
+    print(f"microseconds; {format_info(run_info(model=arguments.model.name, tokens=arguments.tokens))}\n")
     asyncio.run(run(arguments, watch))
 
 

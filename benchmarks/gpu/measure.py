@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.serve.comparison import BARE, SPEED
+from benchmarks.serve.comparison import BARE_LOOP, SPEED
 
 PEER = "llama-server"
 SAMPLED_ON = {"CPU": "--no-backend-sampling", "GPU": "--backend-sampling"}
@@ -44,7 +44,7 @@ class Comparison:
     def title(self) -> str:
         return f"{self.model.stem}, sampled on the {self.sampled_on}"
 
-    def command(self, server: Path, n_ctx: int, clients: Sequence[int], more: Sequence[str]) -> list[str]:
+    def command(self, server: Path, n_ctx: int, clients: Sequence[int], options: Sequence[str]) -> list[str]:
         """Returns what runs it, with as many slots as there are clients at most."""
         n_slots = max(clients)
         peer = [str(server), "--model", str(self.model), "--gpu-layers", "999"]
@@ -52,7 +52,7 @@ class Comparison:
         command = [sys.executable, "-m", "benchmarks.serve", "--model", str(self.model), "--json", str(self.json)]
         command += ["--peer", shlex.join(peer), "--peer-name", PEER, f"--flags={SAMPLED_ON[self.sampled_on]}"]
         command += ["--parallel", str(n_slots), "--ctx", str(n_ctx), "--clients", *map(str, clients)]
-        return [*command, "--only", *WORKLOADS, *more]
+        return [*command, "--only", *WORKLOADS, *options]
 
 
 def run_all(comparisons: Sequence[Comparison], arguments: argparse.Namespace, started: float) -> None:
@@ -71,19 +71,19 @@ def run_all(comparisons: Sequence[Comparison], arguments: argparse.Namespace, st
         longest = max(longest, time.monotonic() - began)
 
 
-def speeds_of(path: Path) -> Speeds:
+def read_speeds(path: Path) -> Speeds:
     """Returns the speeds among the results of a comparison."""
     rows = json.loads(path.read_text())["rows"]
     return {row["workload"]: row["medians"] for row in rows if row["measure"] == SPEED}
 
 
-def table_of(by_place: Mapping[str, Speeds]) -> list[str]:
+def speed_table(by_device: Mapping[str, Speeds]) -> list[str]:
     """Returns the speeds of one model as a table in Markdown, by where tokens were chosen."""
-    columns = [(name, place) for place in by_place for name in ("ours", PEER, BARE)]
+    columns = [(name, place) for place in by_device for name in ("ours", PEER, BARE_LOOP)]
     lines = [f"| tokens/s | {' | '.join(f'{name}, {place}' for name, place in columns)} |"]
     lines.append(f"| --- |{' ---: |' * len(columns)}")
-    for workload in next(iter(by_place.values())):
-        speeds = [by_place[place].get(workload, {}).get(name) for name, place in columns]
+    for workload in next(iter(by_device.values())):
+        speeds = [by_device[place].get(workload, {}).get(name) for name, place in columns]
         lines.append(f"| {workload} | {' | '.join('' if s is None else f'{s:,.0f}' for s in speeds)} |")
     return lines
 
@@ -102,10 +102,10 @@ def main() -> None:
     comparisons = [Comparison(model, place, arguments.results) for model in arguments.models for place in SAMPLED_ON]
     run_all(comparisons, arguments, started)
     for model in arguments.models:
-        made = {each.sampled_on: each.json for each in comparisons if each.model == model and each.json.exists()}
-        if made:
+        results = {each.sampled_on: each.json for each in comparisons if each.model == model and each.json.exists()}
+        if results:
             print(f"\n{model.stem}\n")
-            print("\n".join(table_of({place: speeds_of(path) for place, path in made.items()})))
+            print("\n".join(speed_table({place: read_speeds(path) for place, path in results.items()})))
 
 
 if __name__ == "__main__":

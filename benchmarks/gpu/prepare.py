@@ -24,10 +24,10 @@ NEEDED_BY_BENCHMARKS = ("gguf", "requests")
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (39, 35, 34, 31, 28, 27, 24, 17, 12, 5)]
 PLATFORMS += [f"manylinux{name}_x86_64" for name in (2014, 2010, 1)]
 """pip takes a wheel for an older system only if that is named, too."""
-MOST_BYTES = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 
 LLAMA_CPP = PurePosixPath("vendor/llama.cpp")
-KEPT = ("CMakeLists.txt", "LICENSE", "cmake", "common", "ggml", "include", "scripts", "src", "tools", "vendor")
+KEPT_FOLDERS = ("CMakeLists.txt", "LICENSE", "cmake", "common", "ggml", "include", "scripts", "src", "tools", "vendor")
 """Of llama.cpp."""
 BACKENDS = ("ggml-cpu", "ggml-cuda")
 SCRIPT_OF_UI = "ui-assets.cmake"
@@ -51,7 +51,7 @@ def is_needed(path: PurePosixPath) -> bool:
             return names == [SCRIPT_OF_UI]
         case ["tools", "ui", *names]:
             return len(names) == 1 and names[0] in STUB_OF_UI
-    return first in KEPT
+    return first in KEPT_FOLDERS
 
 
 def write_source(distribution: Path, target: Path) -> None:
@@ -87,14 +87,14 @@ def download(*arguments: str | Path) -> None:
 
 def download_wheels(folder: Path, python: str) -> None:
     """Downloads wheels in the versions that the project is tested with."""
-    of_that_machine = ["--only-binary=:all:", "--implementation", "cp", "--python-version", python]
+    platform_options = ["--only-binary=:all:", "--implementation", "cp", "--python-version", python]
     for platform in PLATFORMS:
-        of_that_machine += ["--platform", platform]
+        platform_options += ["--platform", platform]
     lock = PROJECT / "requirements.lock"
-    download(*of_that_machine, "--constraint", lock, "--dest", folder, *requirements())
+    download(*platform_options, "--constraint", lock, "--dest", folder, *requirements())
 
 
-def size_of(folder: Path) -> int:
+def folder_size(folder: Path) -> int:
     """Returns the bytes of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
@@ -116,10 +116,10 @@ def main() -> None:
     download_wheels(arguments.folder / "wheels", arguments.python)
     shutil.copy(arguments.vocab, arguments.folder / "vocab.gguf")
     shutil.copy(arguments.model_maker, arguments.folder / "make_bench_model.py")
-    n_bytes = size_of(arguments.folder)
+    n_bytes = folder_size(arguments.folder)
     print(f"{arguments.folder} has {n_bytes / 2**20:.1f} MiB")
-    if n_bytes > MOST_BYTES:
-        raise SystemExit(f"more than {MOST_BYTES >> 20} MiB do not travel")
+    if n_bytes > MAX_BYTES:
+        raise SystemExit(f"more than {MAX_BYTES >> 20} MiB do not travel")
 
 
 if __name__ == "__main__":

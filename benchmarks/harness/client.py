@@ -16,10 +16,10 @@ ResultT = TypeVar("ResultT")
 
 GREEDY = {"temperature": 0, "repeat_penalty": 1, "ignore_eos": True}
 """The most likely token each time, and always as many of them as were asked for."""
-ONE_STREAM = {"Connection": "close"}
+CLOSE_CONNECTION = {"Connection": "close"}
 """The header of streams: llama.cpp's server now and then closes a connection behind one without a word of it, while
 the next request is on its way."""
-SECONDS = 3600
+REQUEST_TIMEOUT = 3600
 """Until a server is given up."""
 
 
@@ -73,11 +73,11 @@ class Prompts(ABC, Generic[PromptT]):
         """Where they come from, also for what else is drawn."""
 
     @abstractmethod
-    def take(self, n_tokens: int) -> PromptT:
+    def draw(self, n_tokens: int) -> PromptT:
         """Returns a new one of about so many tokens."""
 
 
-def at_once(calls: Sequence[Callable[[], ResultT]]) -> tuple[list[ResultT], float]:
+def run_concurrently(calls: Sequence[Callable[[], ResultT]]) -> tuple[list[ResultT], float]:
     """Make all calls at the same time. Returns their results, in order, and the seconds until the last of them."""
     with ThreadPoolExecutor(len(calls)) as threads:
         started = time.perf_counter()
@@ -94,7 +94,7 @@ class Event:
     data: dict[str, Any]
 
 
-def timed(lines: Iterable[bytes]) -> list[tuple[float, bytes]]:
+def with_arrival_times(lines: Iterable[bytes]) -> list[tuple[float, bytes]]:
     """Returns the lines, each with the seconds until it came. Nothing is read out of them yet: on a small machine that
     would take time away from the server."""
     started = time.perf_counter()

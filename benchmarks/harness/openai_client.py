@@ -6,7 +6,16 @@ from typing import Any
 
 import requests
 
-from benchmarks.harness.client import GREEDY, ONE_STREAM, SECONDS, Answer, Client, Server, read_events, timed
+from benchmarks.harness.client import (
+    CLOSE_CONNECTION,
+    GREEDY,
+    REQUEST_TIMEOUT,
+    Answer,
+    Client,
+    Server,
+    read_events,
+    with_arrival_times,
+)
 
 
 class OpenAiClient(Client[str]):
@@ -22,28 +31,28 @@ class OpenAiClient(Client[str]):
         started = time.perf_counter()
         result = self._post(prompt, n_predict, options).json()
         seconds = time.perf_counter() - started
-        return _answer(prompt, n_predict, text_of(result), result["usage"], [seconds])
+        return _answer(prompt, n_predict, get_text(result), result["usage"], [seconds])
 
     def stream(self, prompt: str, n_predict: int, **options: object) -> Answer[str]:
         streaming = {"stream": True, "stream_options": {"include_usage": True}}
         started = time.perf_counter()
         with self._post(prompt, n_predict, {**streaming, **options}) as response:
             sent_s = time.perf_counter() - started
-            events = read_events(timed(response.iter_lines(chunk_size=None)))
+            events = read_events(with_arrival_times(response.iter_lines(chunk_size=None)))
         # Some servers say that the connection stays and then close it as they were asked to. The cookies are kept.
         self._session.close()
-        told = [event for event in events if text_of(event.data)]
-        text = "".join(text_of(event.data) for event in told)
-        arrivals = [sent_s + event.seconds for event in told or events[-1:]]
-        return _answer(prompt, n_predict, text, usage_of([event.data for event in events], n_predict), arrivals)
+        with_text = [event for event in events if get_text(event.data)]
+        text = "".join(get_text(event.data) for event in with_text)
+        arrivals = [sent_s + event.seconds for event in with_text or events[-1:]]
+        return _answer(prompt, n_predict, text, get_usage([event.data for event in events], n_predict), arrivals)
 
     def _post(self, prompt: str, n_predict: int, options: Mapping[str, object]) -> requests.Response:
         is_chat = "response_format" in options
-        asked = {"messages": [{"role": "user", "content": prompt}]} if is_chat else {"prompt": prompt}
+        prompt_field = {"messages": [{"role": "user", "content": prompt}]} if is_chat else {"prompt": prompt}
         url = f"{self._url}/v1/{'chat/completions' if is_chat else 'completions'}"
-        body = {"model": self._model, **asked, "max_tokens": n_predict, **GREEDY, **options}
-        headers = ONE_STREAM if "stream" in options else None
-        response = self._session.post(url, json=body, headers=headers, stream=True, timeout=SECONDS)
+        body = {"model": self._model, **prompt_field, "max_tokens": n_predict, **GREEDY, **options}
+        headers = CLOSE_CONNECTION if "stream" in options else None
+        response = self._session.post(url, json=body, headers=headers, stream=True, timeout=REQUEST_TIMEOUT)
         if not response.ok:
             raise RuntimeError(f"{url} answers {response.status_code}: {response.text}")
         return response
@@ -56,20 +65,20 @@ class OpenAiEndpoint(Server[str]):
         """Without a `model`, the first one is asked that the server lists."""
         self.name = name
         self._url = url
-        self._model = model or requests.get(f"{url}/v1/models", timeout=SECONDS).json()["data"][0]["id"]
+        self._model = model or requests.get(f"{url}/v1/models", timeout=REQUEST_TIMEOUT).json()["data"][0]["id"]
 
     def clients(self, n_clients: int) -> list[OpenAiClient]:
         return [OpenAiClient(self._url, self._model) for _ in range(n_clients)]
 
 
-def text_of(told: Mapping[str, Any]) -> str:
+def get_text(data: Mapping[str, Any]) -> str:
     """Returns the text in an answer or in an event of a stream, of a chat or not; it may be none."""
-    choices = told.get("choices") or [{}]
+    choices = data.get("choices") or [{}]
     message = choices[0].get("message") or choices[0].get("delta") or {}
     return choices[0].get("text") or message.get("content") or ""
 
 
-def usage_of(events: Sequence[Mapping[str, Any]], n_predict: int) -> Mapping[str, Any]:
+def get_usage(events: Sequence[Mapping[str, Any]], n_predict: int) -> Mapping[str, Any]:
     """Returns what the events of a stream say of its tokens. Some servers do not say it: then all were generated that
     were asked for if their number ended the text, and otherwise one for each event with a text."""
     for event in events:
@@ -77,8 +86,8 @@ def usage_of(events: Sequence[Mapping[str, Any]], n_predict: int) -> Mapping[str
             usage: Mapping[str, Any] = event["usage"]
             return usage
     is_full = any(choice.get("finish_reason") == "length" for event in events for choice in event.get("choices", []))
-    n_told = sum(1 for event in events if text_of(event))
-    return {"prompt_tokens": 0, "completion_tokens": n_predict if is_full else n_told}
+    n_with_text = sum(1 for event in events if get_text(event))
+    return {"prompt_tokens": 0, "completion_tokens": n_predict if is_full else n_with_text}
 
 
 def _answer(prompt: str, n_predict: int, text: str, usage: Mapping[str, Any], arrivals: list[float]) -> Answer[str]:

@@ -18,7 +18,7 @@ class PromptTokens(Prompts[list[int]]):
         super().__init__(seed)
         self._ordinary = np.unique(ordinary)
 
-    def take(self, n_tokens: int) -> list[int]:
+    def draw(self, n_tokens: int) -> list[int]:
         tokens: list[int] = self.random.choice(self._ordinary, n_tokens).tolist()
         return tokens
 
@@ -33,7 +33,7 @@ WORDS = """
 class PromptWords(Prompts[str]):
     """Words in random order, the same ones for the same seed."""
 
-    def take(self, n_tokens: int) -> str:
+    def draw(self, n_tokens: int) -> str:
         return "".join(f" {word}" for word in self.random.choice(WORDS.split(), n_tokens))
 
 

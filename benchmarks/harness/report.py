@@ -8,7 +8,7 @@ from importlib.metadata import version
 from statistics import median
 
 
-def about_this_run(**options: object) -> dict[str, object]:
+def run_info(**options: object) -> dict[str, object]:
     """Returns the date, the machine, the versions, and what else a benchmark was run with."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -19,9 +19,9 @@ def about_this_run(**options: object) -> dict[str, object]:
     }
 
 
-def in_words(about: dict[str, object]) -> str:
+def format_info(info: dict[str, object]) -> str:
     """Returns the same on one line."""
-    return ", ".join(f"{name} {value}" for name, value in about.items())
+    return ", ".join(f"{name} {value}" for name, value in info.items())
 
 
 Rounds = Sequence[Mapping[str, Mapping[str, float]]]
@@ -33,7 +33,7 @@ def medians(rounds: Rounds, server: str) -> dict[str, float]:
     return {name: median(each[server][name] for each in rounds) for name in rounds[0][server]}
 
 
-def largest(rounds: Rounds, server: str) -> dict[str, float]:
+def maxima(rounds: Rounds, server: str) -> dict[str, float]:
     """Returns the largest of what was measured on a server in any round."""
     return {name: max(each[server][name] for each in rounds) for name in rounds[0][server]}
 

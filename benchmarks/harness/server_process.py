@@ -11,10 +11,10 @@ from pathlib import Path
 
 import requests
 
-_SECONDS_TO_START = 300
+_START_TIMEOUT = 300
 
 
-class Program:
+class ServerProcess:
     """A server on a free port of this machine."""
 
     def __init__(self, command: Sequence[str], log: Path = Path(os.devnull)) -> None:
@@ -28,8 +28,8 @@ class Program:
         with_port = [part.replace("{port}", port) for part in command]
         self._command = with_port if with_port != list(command) else [*command, "--port", port]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LLAMA_ARG_")}
-        with log.open("wb") as said:
-            self._process = subprocess.Popen(self._command, env=environment, stdout=said, stderr=subprocess.STDOUT)
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(self._command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         self.pid = self._process.pid
         self._wait()
 
@@ -40,7 +40,7 @@ class Program:
 
     def _wait(self) -> None:
         started = time.monotonic()
-        while time.monotonic() < started + _SECONDS_TO_START:
+        while time.monotonic() < started + _START_TIMEOUT:
             if self._process.poll() is not None:
                 raise RuntimeError(f"the server did not start; to see why: {shlex.join(self._command)}")
             try:
@@ -50,7 +50,7 @@ class Program:
                 pass
             time.sleep(0.1)
         self.close()
-        raise TimeoutError(f"the server did not start within {_SECONDS_TO_START} seconds")
+        raise TimeoutError(f"the server did not start within {_START_TIMEOUT} seconds")
 
 
 def _is_ready(url: str) -> bool:
@@ -58,6 +58,6 @@ def _is_ready(url: str) -> bool:
     return (requests.get(f"{url}/v1/models", timeout=1) if health.status_code == 404 else health).ok
 
 
-def our_program(*flags: str, log: Path = Path(os.devnull)) -> Program:
+def start_our_server(*flags: str, log: Path = Path(os.devnull)) -> ServerProcess:
     """Starts our own server."""
-    return Program([sys.executable, "-m", "server", *flags], log)
+    return ServerProcess([sys.executable, "-m", "server", *flags], log)

@@ -36,7 +36,7 @@ class Workload(ABC):
     def run(self, server: Server[PromptT], prompts: Prompts[PromptT]) -> Round:
         """Ask it once."""
 
-    def fitted(self, n_ctx: int) -> Self:
+    def fit_to(self, n_ctx: int) -> Self:
         """The same, shrunk as far as slots are too small for it."""
         return self.shrunk(max(0, self.n_ctx - n_ctx))
 

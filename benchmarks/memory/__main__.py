@@ -28,7 +28,7 @@ from dataclasses import asdict
 from pathlib import Path
 from subprocess import run
 
-from benchmarks.harness.report import about_this_run, in_words
+from benchmarks.harness.report import format_info, run_info
 from benchmarks.memory.row import MemoryRow, table_head, table_line
 from benchmarks.memory.server import Load, measure_server
 from models.header import read_header
@@ -59,14 +59,14 @@ def commands(arguments: argparse.Namespace) -> dict[str, Sequence[str]]:
     """Returns what starts each server, by name, with {slots} and {tokens} where these belong; ours first."""
     flags = ["--model", str(arguments.model), "--threads", str(arguments.threads), "--verbose"]
     flags += ["--parallel", "{slots}", "--ctx-size", "{tokens}", *shlex.split(arguments.flags)]
-    found: dict[str, Sequence[str]] = {"ours": [sys.executable, "-m", "server", *flags]}
+    by_name: dict[str, Sequence[str]] = {"ours": [sys.executable, "-m", "server", *flags]}
     if arguments.peer:
         peer = shlex.split(arguments.peer)
-        found[arguments.peer_name or Path(peer[0]).name] = peer
-    return found
+        by_name[arguments.peer_name or Path(peer[0]).name] = peer
+    return by_name
 
 
-def with_sizes(command: Sequence[str], n_slots: int, n_ctx: int) -> list[str]:
+def fill_in_sizes(command: Sequence[str], n_slots: int, n_ctx: int) -> list[str]:
     """Returns a command with the numbers where they belong."""
     sizes = {"{slots}": str(n_slots), "{tokens}": str(n_slots * n_ctx)}
     for name, number in sizes.items():
@@ -92,16 +92,14 @@ def main() -> None:
     arguments = read_arguments()
     n_ctx = min(arguments.ctx, read_header(arguments.model).n_ctx_train or arguments.ctx)
     load = Load(arguments.model, n_ctx, arguments.prompt, arguments.tokens)
-    measured_on = about_this_run(
-        model=arguments.model.name, ctx=n_ctx, prompt=arguments.prompt, tokens=arguments.tokens
-    )
-    print(f"MiB; {in_words(measured_on)}\n")
+    measured_on = run_info(model=arguments.model.name, ctx=n_ctx, prompt=arguments.prompt, tokens=arguments.tokens)
+    print(f"MiB; {format_info(measured_on)}\n")
     print("\n".join(table_head()), flush=True)
     rows: list[MemoryRow] = []
     with tempfile.TemporaryDirectory() as folder:
         for n_slots in arguments.parallel:
             for name, command in commands(arguments).items():
-                sized = with_sizes(command, n_slots, n_ctx)
+                sized = fill_in_sizes(command, n_slots, n_ctx)
                 measured = measure_server(name, sized, n_slots, load, Path(folder) / f"{name}-{n_slots}.log")
                 print("\n".join(map(table_line, measured)), flush=True)
                 rows += measured

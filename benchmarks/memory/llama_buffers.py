@@ -23,14 +23,14 @@ class LlamaBuffers:
     """The logits: one row of the vocabulary for each slot."""
 
     @classmethod
-    def of(cls, log: str) -> Self | None:
+    def from_log(cls, log: str) -> Self | None:
         """Returns what a log says; None if it says nothing of buffers."""
-        found = [match.groupdict() for match in _LINE.finditer(log) if _is_in_host_memory(match["device"])]
-        if not found:
+        buffers = [match.groupdict() for match in _LINE.finditer(log) if _is_in_host_memory(match["device"])]
+        if not buffers:
             return None
 
         def total(kind: str) -> int:
-            sizes = [float(line["mib"]) for line in found if line["kind"] == kind and not _is_mapped(line["device"])]
+            sizes = [float(line["mib"]) for line in buffers if line["kind"] == kind and not _is_mapped(line["device"])]
             return round(sum(sizes) * 2**20)
 
         return cls(total("model"), total("KV"), total("compute"), total("output"))

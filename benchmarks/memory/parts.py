@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.harness.prompts import TEXT
 from benchmarks.memory.llama_buffers import LlamaBuffers
-from benchmarks.memory.process import Stages
+from benchmarks.memory.process import StageRecorder
 from grammar.source import GrammarSource
 from slots.engine.grammars import Grammars
 from slots.llama import Batch, Context, Model
@@ -15,22 +15,22 @@ from slots.requests.sampling_params import SamplingParams
 from slots.sampling import Surroundings
 
 
-def make_parts(stages: Stages, path: Path, n_slots: int, n_ctx: int) -> None:
+def load_components(stages: StageRecorder, path: Path, n_slots: int, n_ctx: int) -> None:
     """Makes them for a model and slots of `n_ctx` tokens, and takes down what each adds."""
     log = _llama_log()
     model = Model(ModelOptions(path), lambda _share: None)
-    stages.note("llama.cpp's vocabulary", _buffers(log).copied_weights)
+    stages.record("llama.cpp's vocabulary", _buffers(log).copied_weights)
     context = Context(model, ContextOptions(n_ctx=n_ctx * n_slots, n_parallel=n_slots))
-    stages.note("llama.cpp's context", _buffers(log).kv_cache)
+    stages.record("llama.cpp's context", _buffers(log).kv_cache)
     vocab = model.vocab
     texts = [vocab.output_bytes(token) for token in range(vocab.n_tokens)]
-    stages.note(f"texts of {len(texts):,} tokens in Python")
+    stages.record(f"texts of {len(texts):,} tokens in Python")
     Grammars(vocab).compile(GrammarSource("regex", "a"))
-    stages.note("llguidance's tables")
+    stages.record("llguidance's tables")
     Surroundings.of(vocab, n_ctx).find_breakers(SamplingParams().dry_sequence_breakers)
-    stages.note("sequence breakers of DRY")
+    stages.record("sequence breakers of DRY")
     _compute(context, vocab.tokenize(TEXT, add_special=False, parse_special=False), n_slots)
-    stages.note("a full batch computed")
+    stages.record("a full batch computed")
 
 
 def _compute(context: Context, tokens: list[int], n_slots: int) -> None:
@@ -52,6 +52,6 @@ def _llama_log() -> io.StringIO:
 
 
 def _buffers(log: io.StringIO) -> LlamaBuffers:
-    buffers = LlamaBuffers.of(log.getvalue())
+    buffers = LlamaBuffers.from_log(log.getvalue())
     assert buffers, "llama.cpp's log tells of its buffers"
     return buffers

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-_FORGET_PEAK = "5"
+_RESET_PEAK = "5"
 """Written to clear_refs, it makes the peak start again from what is resident now."""
 
 
@@ -18,9 +18,9 @@ def peak_bytes(pid: int) -> int:
     return _status_bytes(pid, "VmHWM")
 
 
-def forget_peak(pid: int) -> None:
+def reset_peak(pid: int) -> None:
     """Lets the peak start again from what is in memory now. Raises OSError for a process of somebody else."""
-    Path(f"/proc/{pid}/clear_refs").write_text(_FORGET_PEAK)
+    Path(f"/proc/{pid}/clear_refs").write_text(_RESET_PEAK)
 
 
 def mapped_bytes(pid: int, file: Path) -> int:
@@ -48,23 +48,23 @@ def _status_bytes(pid: int, name: str) -> int:
     raise RuntimeError(f"/proc/{pid}/status has no {name}")
 
 
-class Stages:
+class StageRecorder:
     """Takes down what is resident after each stage."""
 
     def __init__(self, model: Path) -> None:
         self._model = model
-        self._before = 0
-        self._found: dict[str, int] = {}
+        self._last = 0
+        self._bytes_by_stage: dict[str, int] = {}
 
-    def note(self, name: str, n_not_counted: int = 0) -> None:
+    def record(self, name: str, n_not_counted: int = 0) -> None:
         """Takes down what has been added since the last stage, but for so many bytes of it and pages of the model's
         file."""
         pid = os.getpid()
         now = resident_bytes(pid) - mapped_bytes(pid, self._model) - n_not_counted
-        self._found[name] = now - self._before
-        self._before = now + n_not_counted
+        self._bytes_by_stage[name] = now - self._last
+        self._last = now + n_not_counted
 
     @property
-    def found(self) -> Mapping[str, int]:
+    def bytes_by_stage(self) -> Mapping[str, int]:
         """Bytes by stage, in order."""
-        return self._found
+        return self._bytes_by_stage

@@ -23,7 +23,7 @@ class MemoryRow:
     """llama.cpp's buffer to compute in, as it was reserved."""
 
     @property
-    def beyond(self) -> int:
+    def overhead(self) -> int:
         return self.resident - self.weights - self.kv_cache
 
 
@@ -35,7 +35,7 @@ def table_head() -> list[str]:
 
 def table_line(row: MemoryRow) -> str:
     """Returns a row as a line of the table, in MiB."""
-    sizes = (row.resident, row.weights, row.kv_cache, row.beyond, row.output, row.compute)
+    sizes = (row.resident, row.weights, row.kv_cache, row.overhead, row.output, row.compute)
     return f"| {' | '.join([row.server, str(row.slots), row.moment, *map(_mebibytes, sizes)])} |"
 
 

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from benchmarks.harness.llama_client import Endpoint
 from benchmarks.harness.prompts import TEXT, PromptTokens
-from benchmarks.harness.server_process import Program
+from benchmarks.harness.server_process import ServerProcess
 from benchmarks.memory.llama_buffers import LlamaBuffers
-from benchmarks.memory.process import forget_peak, mapped_bytes, peak_bytes, resident_bytes
+from benchmarks.memory.process import mapped_bytes, peak_bytes, reset_peak, resident_bytes
 from benchmarks.memory.row import MemoryRow
 from benchmarks.serve.workloads import ClosedLoop
 from models.errors import ModelError
 from models.gguf.model_file import read_model_file
 
-_SECONDS_AT_REST = 2.0
-_MOST_SECONDS_TO_REST = 60.0
-_BYTES_AT_REST = 2**18
-_BYTES_OF_A_NUMBER = 2
+_IDLE_SECONDS = 2.0
+_MAX_SECONDS_TO_IDLE = 60.0
+_IDLE_GROWTH_BYTES = 2**18
+_BYTES_PER_VALUE = 2
 """Keys and values are 16-bit floats unless flags say otherwise."""
-_LOG_ROUNDS_TO = 2**20 // 50
+_LOG_PRECISION_BYTES = 2**20 // 50
 
 
 @dataclass(frozen=True)
@@ -40,26 +40,26 @@ def measure_server(name: str, command: Sequence[str], n_slots: int, load: Load, 
 
     Raises SystemExit if it has other slots than it should have, or llama.cpp made a KV cache of another size.
     """
-    program = Program(command, log)
+    program = ServerProcess(command, log)
     try:
         endpoint = Endpoint(name, program.url)
         if endpoint.n_slots != n_slots:
             raise SystemExit(
                 f"{name} has {endpoint.n_slots} slots instead of {n_slots}: put {{slots}} into its command"
             )
-        wait_for_rest(program.pid)
+        wait_until_idle(program.pid)
         n_resident = resident_bytes(program.pid)
         n_mapped = mapped_bytes(program.pid, load.model)
-        forget_peak(program.pid)
+        reset_peak(program.pid)
         prompts = PromptTokens(endpoint.tokenize(TEXT), [secrets.randbits(32)])
         ClosedLoop(n_slots, load.n_predict, load.n_prompt, n_requests=1).run(endpoint, prompts)
         n_peak = peak_bytes(program.pid)
         n_mapped_busy = mapped_bytes(program.pid, load.model)
     finally:
         program.close()
-    buffers = LlamaBuffers.of(log.read_text(errors="replace"))
+    buffers = LlamaBuffers.from_log(log.read_text(errors="replace"))
     n_kv = kv_cache_bytes(load.model, n_slots * load.n_ctx)
-    if buffers and abs(buffers.kv_cache - n_kv) > _LOG_ROUNDS_TO:
+    if buffers and abs(buffers.kv_cache - n_kv) > _LOG_PRECISION_BYTES:
         raise SystemExit(
             f"{name} has a KV cache of {buffers.kv_cache / 2**20:.2f} MiB, expected {n_kv / 2**20:.2f} MiB:"
             " give it slots of --ctx tokens in 16 bits, and a model all of whose layers have one"
@@ -88,16 +88,16 @@ def kv_cache_bytes(model: Path, n_cells: int) -> int:
     n_kv_heads = number("attention.head_count_kv", n_heads)
     head_size = number("embedding_length") // n_heads
     n_of_token = number("attention.key_length", head_size) + number("attention.value_length", head_size)
-    return number("block_count") * n_cells * n_kv_heads * n_of_token * _BYTES_OF_A_NUMBER
+    return number("block_count") * n_cells * n_kv_heads * n_of_token * _BYTES_PER_VALUE
 
 
-def wait_for_rest(pid: int) -> None:
+def wait_until_idle(pid: int) -> None:
     """Waits until a process has not grown for a while, for as long as that may reasonably take."""
-    ends = time.monotonic() + _MOST_SECONDS_TO_REST
+    ends = time.monotonic() + _MAX_SECONDS_TO_IDLE
     before = -1
     while time.monotonic() < ends:
         now = resident_bytes(pid)
-        if abs(now - before) < _BYTES_AT_REST:
+        if abs(now - before) < _IDLE_GROWTH_BYTES:
             return
         before = now
-        time.sleep(_SECONDS_AT_REST)
+        time.sleep(_IDLE_SECONDS)

@@ -10,7 +10,7 @@ import json
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.memory.process import Stages
+from benchmarks.memory.process import StageRecorder
 
 
 def main() -> None:
@@ -19,13 +19,13 @@ def main() -> None:
     parser.add_argument("n_slots", type=int)
     parser.add_argument("n_ctx", type=int)
     arguments = parser.parse_args()
-    stages = Stages(arguments.model)
-    stages.note("Python")
+    stages = StageRecorder(arguments.model)
+    stages.record("Python")
     import_module("server.lifecycle.launch")
-    stages.note("packages and llama.cpp's libraries")
+    stages.record("packages and llama.cpp's libraries")
     # Imported only now, for it imports some of the packages.
     import_module("benchmarks.memory.parts").make_parts(stages, arguments.model, arguments.n_slots, arguments.n_ctx)
-    print(json.dumps(stages.found))
+    print(json.dumps(stages.bytes_by_stage))
 
 
 if __name__ == "__main__":

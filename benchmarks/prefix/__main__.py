@@ -33,26 +33,26 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.harness.llama_client import Endpoint
-from benchmarks.harness.report import about_this_run, in_words
-from benchmarks.prefix.comparison import LAYOUTS, Comparison, Flags, Row, Texts
-from benchmarks.prefix.float32_copy import write_float_copy
-from benchmarks.prefix.lookup import Lookup, lookups
-from benchmarks.prefix.targets import aims_table, evaluation_aims, lookup_aims
-from benchmarks.prefix.texts import Limits
+from benchmarks.harness.report import format_info, run_info
+from benchmarks.prefix.comparison import LAYOUTS, Comparison, Flags, Row, TextResults
+from benchmarks.prefix.float32_copy import write_float32_copy
+from benchmarks.prefix.lookup import Lookup, measure_lookups
+from benchmarks.prefix.targets import evaluation_targets, lookup_targets, targets_table
+from benchmarks.prefix.texts import Tolerance
 from benchmarks.prefix.workloads import WORKLOADS
 from models.source import BUNDLED_MODEL
 
 OURS: dict[str, Mapping[str, Flags]] = {"burst": {"ours": ()}, "chat": {"ours": ()}, "long": LAYOUTS, "shared": LAYOUTS}
 """For each workload the flags of our servers, by what they are called."""
 
-ROUNDED = Limits(gap=0.25, shift=0.5)
+QUANTIZED_TOLERANCE = Tolerance(gap=0.25, shift=0.5)
 """Of a model as it is used. On the bundled one, with 8-bit weights and flash attention, texts were seen to part at a
 gap of 0.14 without any cache, and shifts of 0.23. Other texts mostly are further away, but not all."""
 
-EXACT = Limits(gap=0.001, shift=0.001)
+FLOAT32_TOLERANCE = Tolerance(gap=0.001, shift=0.001)
 """Of 32-bit floats, where rounding leads to shifts of 0.000005. One other token among 800 leads to 0.02 or more."""
 
-EXACTLY = {
+FLOAT32_LAYOUTS = {
     name: (*flags, "--flash-attn", "off", "--cache-type-k", "f32", "--cache-type-v", "f32")
     for name, flags in LAYOUTS.items()
 }
@@ -73,14 +73,14 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _line(name: str, values: Mapping[str, float | None]) -> str:
-    return f"| {' | '.join([name, *map(_shown, values.values())])} |"
+    return f"| {' | '.join([name, *map(_cell, values.values())])} |"
 
 
-def _shown(value: float | None) -> str:
+def _cell(value: float | None) -> str:
     return "" if value is None else f"{value:.{0 if value >= 100 else 3}f}"
 
 
-def texts_table(texts: Sequence[Texts]) -> str:
+def texts_table(texts: Sequence[TextResults]) -> str:
     """Returns how many texts are the same as a table in Markdown."""
     lines = [
         "| answers without and with the cache | | | same | near ties | different | largest gap | largest shift |",
@@ -111,17 +111,17 @@ def lookup_table(looked_up: Sequence[Lookup]) -> str:
 
 def main() -> None:
     arguments = _arguments()
-    about = about_this_run(
+    about = run_info(
         model=arguments.model.name,
         rounds=arguments.rounds,
         seed=arguments.seed,
     )
-    print("medians; " + in_words(about), flush=True)
+    print("medians; " + format_info(about), flush=True)
     rows, texts = _compare(arguments)
     looked_up = _look_up() if "lookup" in arguments.only else []
-    aims = evaluation_aims(row for row in rows if row.server in OURS[row.workload]) + lookup_aims(looked_up)
+    aims = evaluation_targets(row for row in rows if row.server in OURS[row.workload]) + lookup_targets(looked_up)
     if aims:
-        print(f"\n{aims_table(aims)}")
+        print(f"\n{targets_table(aims)}")
     result = {
         **about,
         "rows": [asdict(row) for row in rows],
@@ -131,7 +131,7 @@ def main() -> None:
     }
     arguments.json.parent.mkdir(exist_ok=True)
     arguments.json.write_text(json.dumps(result, indent=2) + "\n")
-    if failures := [*_differences(texts), *(aim.sentence for aim in aims if not aim.is_held)]:
+    if failures := [*_differences(texts), *(aim.failure_message for aim in aims if not aim.is_met)]:
         sys.exit("\n".join(failures))
 
 
@@ -146,17 +146,17 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _compare(arguments: argparse.Namespace) -> tuple[list[Row], list[Texts]]:
+def _compare(arguments: argparse.Namespace) -> tuple[list[Row], list[TextResults]]:
     """Returns all medians and what was found out about the texts, which are shown, too."""
     peers = [Endpoint("llama.cpp", url) for url in arguments.peer]
     all_rows, all_texts = [], []
     with TemporaryDirectory() as folder:
         exact = Path(folder) / "bundled-f32.gguf"
-        write_float_copy(BUNDLED_MODEL, exact)
+        write_float32_copy(BUNDLED_MODEL, exact)
         for name in [name for name in WORKLOADS if name in arguments.only]:
-            measured = Comparison(arguments.model, name, OURS[name], ROUNDED, arguments.seed, peers)
+            measured = Comparison(arguments.model, name, OURS[name], QUANTIZED_TOLERANCE, arguments.seed, peers)
             rows, texts = measured.run(arguments.rounds)
-            texts += Comparison(exact, name, EXACTLY, EXACT, arguments.seed).run(0)[1]
+            texts += Comparison(exact, name, FLOAT32_LAYOUTS, FLOAT32_TOLERANCE, arguments.seed).run(0)[1]
             print(f"\n{table(rows)}\n\n{texts_table(texts)}", flush=True)
             all_rows += rows
             all_texts += texts
@@ -164,12 +164,12 @@ def _compare(arguments: argparse.Namespace) -> tuple[list[Row], list[Texts]]:
 
 
 def _look_up() -> list[Lookup]:
-    looked_up = list(lookups())
+    looked_up = list(measure_lookups())
     print(f"\n{lookup_table(looked_up)}")
     return looked_up
 
 
-def _differences(texts: Sequence[Texts]) -> list[str]:
+def _differences(texts: Sequence[TextResults]) -> list[str]:
     n_different = sum(each.agreement.different for each in texts)
     return [f"{n_different} answers are not those that are generated without the cache"] if n_different else []
 

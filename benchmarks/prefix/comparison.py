@@ -8,9 +8,9 @@ from pathlib import Path
 from benchmarks.harness.client import Answer
 from benchmarks.harness.llama_client import Endpoint
 from benchmarks.harness.prompts import TEXT, PromptTokens
-from benchmarks.harness.report import Rounds, largest, median_ratio, medians
-from benchmarks.harness.server_process import our_program
-from benchmarks.prefix.texts import Agreement, Limits, Uncached, first_tokens
+from benchmarks.harness.report import Rounds, maxima, median_ratio, medians
+from benchmarks.harness.server_process import start_our_server
+from benchmarks.prefix.texts import Agreement, Tolerance, UncachedServer, first_tokens
 from benchmarks.prefix.workloads import WORKLOADS, PrefixWorkload
 from models.header import read_header
 
@@ -33,7 +33,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Texts:
+class TextResults:
     """One server's answers beside those without the cache."""
 
     model: str
@@ -51,17 +51,17 @@ class Comparison:
     """Of the workload."""
     ours: Mapping[str, Flags]
     """The flags of our servers, by what they are called."""
-    limits: Limits
+    limits: Tolerance
     seed: int
     peers: Sequence[Endpoint] = ()
 
-    def run(self, n_rounds: int) -> tuple[list[Row], list[Texts]]:
+    def run(self, n_rounds: int) -> tuple[list[Row], list[TextResults]]:
         """Returns the medians of the rounds, none if there are none, and what a first round said of the texts."""
-        with _started(self.model, WORKLOADS[self.name], self.ours) as ours:
+        with _servers(self.model, WORKLOADS[self.name], self.ours) as ours:
             servers = [*ours, *self._peers()]
             for server in servers[1:]:
                 servers[0].check_same_model(server)
-            workload = _fitted(WORKLOADS[self.name], servers)
+            workload = _fit_to_context(WORKLOADS[self.name], servers)
             ordinary = ours[0].tokenize(TEXT)
 
             def tokens(number: int) -> PromptTokens:
@@ -75,14 +75,16 @@ class Comparison:
             ]
         return _rows(self.name, rounds), texts
 
-    def _texts(self, servers: Sequence[Endpoint], answers: Mapping[str, Sequence[Answer[list[int]]]]) -> list[Texts]:
+    def _texts(
+        self, servers: Sequence[Endpoint], answers: Mapping[str, Sequence[Answer[list[int]]]]
+    ) -> list[TextResults]:
         # All of the cache is looked at before anything is computed without it, since that is then there, too.
         first = {server.name: first_tokens(server, answers[server.name]) for server in servers}
-        uncached = Uncached(servers[0])
+        uncached = UncachedServer(servers[0])
         texts = []
         for name, likely in first.items():
-            both = [uncached.beside(answer, each) for answer, each in zip(answers[name], likely, strict=True)]
-            texts.append(Texts(self.model.name, self.name, name, Agreement.of(both, self.limits)))
+            both = [uncached.compare(answer, each) for answer, each in zip(answers[name], likely, strict=True)]
+            texts.append(TextResults(self.model.name, self.name, name, Agreement.count(both, self.limits)))
         return texts
 
     def _peers(self) -> list[Endpoint]:
@@ -94,20 +96,20 @@ class Comparison:
 
 
 @contextmanager
-def _started(model: Path, workload: PrefixWorkload, servers: Mapping[str, Flags]) -> Iterator[list[Endpoint]]:
+def _servers(model: Path, workload: PrefixWorkload, servers: Mapping[str, Flags]) -> Iterator[list[Endpoint]]:
     n_ctx = min(256 * -(-workload.n_ctx // 256), read_header(model).n_ctx_train or workload.n_ctx)
     flags = ("--model", str(model), "--parallel", str(workload.n_slots), "--ctx-size", str(workload.n_slots * n_ctx))
     with ExitStack() as stack:
         endpoints = []
         for name, more in servers.items():
-            program = our_program(*flags, *more)
+            program = start_our_server(*flags, *more)
             stack.callback(program.close)
             endpoints.append(Endpoint(name, program.url))
         yield endpoints
 
 
-def _fitted(workload: PrefixWorkload, servers: Sequence[Endpoint]) -> PrefixWorkload:
-    fitted = workload.fitted(min(server.n_ctx for server in servers))
+def _fit_to_context(workload: PrefixWorkload, servers: Sequence[Endpoint]) -> PrefixWorkload:
+    fitted = workload.fit_to(min(server.n_ctx for server in servers))
     if fitted != workload:
         print(f"The context is too short for {workload}, so this is measured: {fitted}")
     return fitted
@@ -122,7 +124,7 @@ def _rows(workload: str, rounds: Rounds) -> list[Row]:
             workload,
             server,
             medians(rounds, server),
-            largest(rounds, server),
+            maxima(rounds, server),
             {name: median_ratio(rounds, name, server, first) for name in measured},
         )
         for server, measured in rounds[0].items()

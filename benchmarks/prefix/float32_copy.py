@@ -6,16 +6,16 @@ import numpy as np
 from gguf import GGUFReader, GGUFValueType, GGUFWriter
 from gguf.quants import dequantize
 
-_OF_THE_FILE = ("GGUF.version", "GGUF.tensor_count", "GGUF.kv_count", "general.architecture", "general.file_type")
+_SKIPPED_FIELDS = ("GGUF.version", "GGUF.tensor_count", "GGUF.kv_count", "general.architecture", "general.file_type")
 """What the writer finds out itself, or what is not true of the copy."""
 
 
-def write_float_copy(source: Path, copy: Path) -> None:
+def write_float32_copy(source: Path, copy: Path) -> None:
     """Writes a GGUF file with the same header and the same weights."""
     reader = GGUFReader(source)
     writer = GGUFWriter(copy, reader.fields["general.architecture"].contents())
     for field in reader.fields.values():
-        if field.name not in _OF_THE_FILE:
+        if field.name not in _SKIPPED_FIELDS:
             of_what = field.types[-1] if field.types[0] is GGUFValueType.ARRAY else None
             writer.add_key_value(field.name, field.contents(), field.types[0], of_what)
     for tensor in reader.tensors:

@@ -68,7 +68,7 @@ class ParkedPrefixes:
         return Lookup(name, median(microseconds), p99_us, min(n_found), self._bytes_per_token)
 
 
-def lookups() -> Iterator[Lookup]:
+def measure_lookups() -> Iterator[Lookup]:
     """Gives what each kind of prompt costs."""
     random = np.random.default_rng(0)
     yield from _among_families(random)

@@ -13,12 +13,12 @@ _N_PROBS = 10
 Logprobs = dict[int, float]
 """Of the likeliest tokens."""
 
-Gap = Callable[[list[int], int, int], float]
+LogprobGap = Callable[[list[int], int, int], float]
 """How far the log probabilities of two tokens behind a prompt are apart."""
 
 
 @dataclass(frozen=True)
-class Limits:
+class Tolerance:
     """How far apart log probabilities may be. Sums are rounded in other ways in batches of other shapes."""
 
     gap: float
@@ -28,7 +28,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Beside:
+class TextComparison:
     """An answer with the cache beside the one without."""
 
     gap: float | None
@@ -36,7 +36,7 @@ class Beside:
     shift: float
     """Of the likely first tokens, the largest. It tells a wrong token in a prefix even if that changes no text."""
 
-    def agrees(self, limits: Limits) -> bool:
+    def agrees(self, limits: Tolerance) -> bool:
         """Whether the texts are the same or part at a near tie."""
         return self.shift < limits.shift and (self.gap is None or self.gap < limits.gap)
 
@@ -53,7 +53,7 @@ class Agreement:
     largest_shift: float
 
     @classmethod
-    def of(cls, answers: Sequence[Beside], limits: Limits) -> "Agreement":
+    def count(cls, answers: Sequence[TextComparison], limits: Tolerance) -> "Agreement":
         """Counts them."""
         agreeing = [answer for answer in answers if answer.agrees(limits)]
         n_same = sum(answer.gap is None for answer in agreeing)
@@ -72,17 +72,17 @@ def first_tokens(server: Endpoint, answers: Iterable[Answer[list[int]]]) -> list
     return [_logprobs(client.ask(answer.prompt, 1, n_probs=_N_PROBS)) for answer in answers]
 
 
-class Uncached:
+class UncachedServer:
     """Answers of a server that computes every prompt from its beginning, alone."""
 
     def __init__(self, server: Endpoint) -> None:
         (self._client,) = server.clients(1)
         self._results: dict[tuple[int, ...], dict[str, Any]] = {}
 
-    def beside(self, answer: Answer[list[int]], first: Logprobs) -> Beside:
+    def compare(self, answer: Answer[list[int]], first: Logprobs) -> TextComparison:
         """Compare an answer, and how the first token was told when the prompt was asked again."""
         result = self._result(answer.prompt, answer.n_predict)
-        return Beside(gap_between(answer, result["tokens"], self._gap), _shift(_logprobs(result), first))
+        return TextComparison(gap_between(answer, result["tokens"], self._gap), _shift(_logprobs(result), first))
 
     def _result(self, prompt: list[int], n_predict: int) -> dict[str, Any]:
         key = (n_predict, *prompt)
@@ -93,10 +93,10 @@ class Uncached:
 
     def _gap(self, prompt: list[int], one: int, other: int) -> float:
         logprobs = _logprobs(self._result(prompt, 1))
-        return abs(_of(one, logprobs) - _of(other, logprobs))
+        return abs(_logprob(one, logprobs) - _logprob(other, logprobs))
 
 
-def gap_between(answer: Answer[list[int]], tokens: list[int], gap: Gap) -> float | None:
+def gap_between(answer: Answer[list[int]], tokens: list[int], gap: LogprobGap) -> float | None:
     """The gap where the tokens of an answer and others part, infinite if one ends where the other goes on: that is no
     near tie, since both were asked for as many. None if they are the same."""
     for index, (one, other) in enumerate(zip(answer.tokens, tokens, strict=False)):
@@ -109,7 +109,7 @@ def _logprobs(result: dict[str, Any]) -> Logprobs:
     return {token["id"]: token["logprob"] for token in result["completion_probabilities"][0]["top_logprobs"]}
 
 
-def _of(token: int, logprobs: Logprobs) -> float:
+def _logprob(token: int, logprobs: Logprobs) -> float:
     """A token that is none of the likeliest is as unlikely as the last of these, at least."""
     return logprobs.get(token, min(logprobs.values()))
 
@@ -117,4 +117,4 @@ def _of(token: int, logprobs: Logprobs) -> float:
 def _shift(uncached: Logprobs, cached: Logprobs) -> float:
     """Only the likelier half is compared: with a small shift the others might not be among the likeliest any more."""
     likely = sorted(uncached, key=uncached.__getitem__)[-_N_PROBS // 2 :]
-    return max(abs(uncached[token] - _of(token, cached)) for token in likely)
+    return max(abs(uncached[token] - _logprob(token, cached)) for token in likely)

@@ -6,7 +6,7 @@ from functools import partial
 from statistics import median
 from typing import Any, Self
 
-from benchmarks.harness.client import Answer, Client, Prompts, PromptT, Server, at_once
+from benchmarks.harness.client import Answer, Client, Prompts, PromptT, Server, run_concurrently
 from benchmarks.harness.workload import Round, Workload
 
 
@@ -29,7 +29,7 @@ class Burst(Workload):
     def run(self, server: Server[PromptT], prompts: Prompts[PromptT]) -> Round:
         asked = _asked(prompts, self.n_slots, self.n_prefix, self.n_suffix)
         asks = zip(server.clients(self.n_slots), asked, strict=True)
-        answers, seconds = at_once([partial(client.stream, prompt, self.n_predict) for client, prompt in asks])
+        answers, seconds = run_concurrently([partial(client.stream, prompt, self.n_predict) for client, prompt in asks])
         first_tokens = [answer.first_token_s for answer in answers]
         measured = {
             "tokens evaluated": _n_evaluated(answers),
@@ -63,9 +63,9 @@ class Chats(Workload):
         return replace(self, n_turns=self.n_turns - -(-n_tokens // (self.n_said + self.n_predict)))
 
     def run(self, server: Server[PromptT], prompts: Prompts[PromptT]) -> Round:
-        said = [[prompts.take(self.n_said) for _turn in range(self.n_turns)] for _session in range(self.n_sessions)]
+        said = [[prompts.draw(self.n_said) for _turn in range(self.n_turns)] for _session in range(self.n_sessions)]
         asks = zip(server.clients(self.n_sessions), said, strict=True)
-        sessions, seconds = at_once([partial(self._session, client, turns) for client, turns in asks])
+        sessions, seconds = run_concurrently([partial(self._session, client, turns) for client, turns in asks])
         answers = [answer for session in sessions for answer in session]
         n_new = self.n_sessions * (self.n_turns * self.n_said + self.n_turns - 1)
         measured = {
@@ -107,8 +107,10 @@ class PrefillThenGenerate(Workload):
     def run(self, server: Server[PromptT], prompts: Prompts[PromptT]) -> Round:
         asked = _asked(prompts, self.n_slots, self.n_common, self.n_own)
         asks = list(zip(server.clients(self.n_slots), asked, strict=True))
-        first, prefill_s = at_once([partial(client.complete, prompt, 1) for client, prompt in asks])
-        answers, generation_s = at_once([partial(client.complete, prompt, self.n_predict) for client, prompt in asks])
+        first, prefill_s = run_concurrently([partial(client.complete, prompt, 1) for client, prompt in asks])
+        answers, generation_s = run_concurrently(
+            [partial(client.complete, prompt, self.n_predict) for client, prompt in asks]
+        )
         measured = {
             "tokens evaluated": _n_evaluated(first),
             "prompts, tokens/s": self.n_slots * (self.n_common + self.n_own) / prefill_s,
@@ -129,8 +131,8 @@ WORKLOADS: dict[str, PrefixWorkload] = {
 
 
 def _asked(prompts: Prompts[PromptT], n_prompts: int, n_common: int, n_own: int) -> list[PromptT]:
-    common = prompts.take(n_common)
-    return [common + prompts.take(n_own) for _prompt in range(n_prompts)]
+    common = prompts.draw(n_common)
+    return [common + prompts.draw(n_own) for _prompt in range(n_prompts)]
 
 
 def _n_evaluated(answers: Sequence[Answer[Any]]) -> int:

@@ -22,7 +22,7 @@ from statistics import median
 import llama_cpp.llama_cpp as lib
 import numpy as np
 
-from benchmarks.harness.report import about_this_run, in_words
+from benchmarks.harness.report import format_info, run_info
 from benchmarks.sampling.llama_rows import LlamaRows
 from benchmarks.sampling.llama_samplers import Handle, LlamaCandidates, LlamaSampler, llama_handles
 from models.source import BUNDLED_MODEL
@@ -80,7 +80,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Parallel:
+class ParallelCost:
     """Microseconds for the rows of a step."""
 
     n_vocab: int
@@ -103,7 +103,7 @@ def logits(n_vocab: int, shape: str) -> Logits:
     return rows
 
 
-class Ours:
+class OurSampler:
     """The samplers of this project on the rows of a step."""
 
     def __init__(self, params: SamplingParams, rows: Logits) -> None:
@@ -116,7 +116,7 @@ class Ours:
     def fresh_rows(self) -> Logits:
         """The rows as they were before samplers changed them."""
         np.copyto(self._rows, self._source)
-        pass_over(self._rows)
+        read_rows(self._rows)
         return self._rows
 
     def step(self) -> float:
@@ -131,7 +131,7 @@ class Ours:
         return time.perf_counter() - start
 
 
-class Theirs:
+class LlamaCppSampler:
     """The samplers of llama.cpp on the same rows."""
 
     def __init__(self, params: SamplingParams, rows: Logits, context: LlamaRows, model: Model) -> None:
@@ -150,20 +150,20 @@ class Theirs:
 
     def step(self) -> float:
         """Returns the seconds that it takes to choose the token of each row."""
-        pass_over(self._context.write(self._source))
+        read_rows(self._context.write(self._source))
         start = time.perf_counter()
         for number, sampler in enumerate(self._samplers):
             self._context.sample(sampler, number)
         return time.perf_counter() - start
 
-    def step_of_samplers_alone(self) -> float:
+    def step_without_candidate_list(self) -> float:
         """As `step`, but the lists of candidates are filled beforehand."""
         seconds = 0.0
         for sampler, row in zip(self._samplers, self._source, strict=True):
             candidates = self._list.fill(row)
             start = time.perf_counter()
             sampler.apply(candidates)
-            sampler.accept(candidates.chosen or 0)
+            sampler.accept(candidates.selected or 0)
             seconds += time.perf_counter() - start
         return seconds
 
@@ -177,9 +177,9 @@ def _handles(params: SamplingParams, n_vocab: int, model: Model) -> list[Handle]
 
 def measure(name: str, rows: Logits, context: LlamaRows, model: Model, n_rounds: int) -> Cost:
     """Returns the medians of one chain, after a first round that does not count."""
-    ours, theirs = Ours(CHAINS[name], rows), Theirs(CHAINS[name], rows, context, model)
+    ours, theirs = OurSampler(CHAINS[name], rows), LlamaCppSampler(CHAINS[name], rows, context, model)
     rounds = [
-        (ours.step(), theirs.step(), theirs.step_of_samplers_alone(), pass_over(ours.fresh_rows()))
+        (ours.step(), theirs.step(), theirs.step_without_candidate_list(), read_rows(ours.fresh_rows()))
         for _round in range(n_rounds + 1)
     ][1:]
     theirs.close()
@@ -195,7 +195,7 @@ def measure(name: str, rows: Logits, context: LlamaRows, model: Model, n_rounds:
     )
 
 
-def pass_over(rows: Logits) -> float:
+def read_rows(rows: Logits) -> float:
     """Returns the seconds that it takes to read each row once."""
     start = time.perf_counter()
     for row in rows:
@@ -203,10 +203,10 @@ def pass_over(rows: Logits) -> float:
     return time.perf_counter() - start
 
 
-def measure_cores(name: str, rows: Logits, context: LlamaRows, n_rounds: int, n_threads: int) -> Parallel:
+def measure_cores(name: str, rows: Logits, context: LlamaRows, n_rounds: int, n_threads: int) -> ParallelCost:
     """Returns the medians of one chain on one core and on all of them, each after llama.cpp computed a step."""
     all_cores = RowSampler(rows.shape[1], len(rows), n_threads)
-    ours = Ours(CHAINS[name], rows)
+    ours = OurSampler(CHAINS[name], rows)
     rounds = []
     for _round in range(n_rounds + 1):
         context.compute()
@@ -215,7 +215,7 @@ def measure_cores(name: str, rows: Logits, context: LlamaRows, n_rounds: int, n_
         rounds.append((single, ours.step_with(all_cores)))
     del rounds[0]
     all_cores.close()
-    return Parallel(
+    return ParallelCost(
         n_vocab=rows.shape[1],
         chain=name,
         one_thread=1e6 * median(single for single, _ in rounds),
@@ -238,7 +238,7 @@ def cost_table(costs: Sequence[Cost]) -> str:
     return "\n".join(lines)
 
 
-def parallel_table(steps: Sequence[Parallel]) -> str:
+def parallel_table(steps: Sequence[ParallelCost]) -> str:
     """Returns the times on one core and on all as a table in Markdown."""
     lines = [
         f"| vocabulary | chain | {N_ROWS} rows on one core, µs | on all, µs | speedup |",
@@ -259,7 +259,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=25)
     arguments = parser.parse_args()
     n_threads = os.cpu_count() or 1
-    about = about_this_run(
+    about = run_info(
         numpy=np.__version__,
         logits=arguments.shape,
         rounds=arguments.rounds,
@@ -273,7 +273,7 @@ def main() -> None:
         with LlamaRows(n_vocab, N_ROWS) as context:
             costs += [measure(name, rows, context, model, arguments.rounds) for name in arguments.chains]
             steps += [measure_cores(name, rows, context, arguments.rounds, n_threads) for name in arguments.chains]
-    print("medians; " + in_words(about))
+    print("medians; " + format_info(about))
     print(cost_table(costs))
     print("\nsteps with one row")
     print(cost_table(single))

@@ -35,20 +35,20 @@ class LlamaCandidates:
     @property
     def tokens(self) -> npt.NDArray[np.int32]:
         """Those that are left, shape (candidates,)."""
-        return self._left["id"]
+        return self._remaining["id"]
 
     @property
     def logits(self) -> Logits:
         """Of those that are left, shape (candidates,)."""
-        return self._left["logit"]
+        return self._remaining["logit"]
 
     @property
-    def chosen(self) -> int | None:
+    def selected(self) -> int | None:
         """The token that the last sampler has chosen, if it chooses one."""
         return int(self.tokens[self.struct.selected]) if self.struct.selected >= 0 else None
 
     @property
-    def _left(self) -> npt.NDArray[np.void]:
+    def _remaining(self) -> npt.NDArray[np.void]:
         # XTC moves the pointer.
         start = (ctypes.addressof(self.struct.data[0]) - self._data.ctypes.data) // self._data.itemsize
         return self._data[start : start + self.struct.size]

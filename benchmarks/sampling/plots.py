@@ -70,7 +70,7 @@ OTHER_TOKENS = range(len(WORDS), len(WORDS) + 100)
 PEAK_LOGIT = 18.0
 """What the likeliest token of a real model has, about: the repetition penalty depends on it."""
 
-SURROUNDINGS = Surroundings(
+CONTEXT = Surroundings(
     n_vocab=len(WORDS),
     n_ctx=4096,
     end=TOKENS[END],
@@ -101,7 +101,7 @@ STYLE: dict[Any, object] = {
 }
 WIDTH = 7.2
 DRAWS = 250
-AVERAGED = 40
+MEAN_WINDOW = 40
 LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
 LINE_START = re.compile(r"^ +", re.MULTILINE)
 
@@ -126,35 +126,35 @@ def example() -> Logits:
     return (logits - float(logits.max()) + PEAK_LOGIT).astype(np.float32)
 
 
-def sampler_of(params: SamplingParams, text: Sequence[int] = ()) -> Sampler:
+def make_sampler(params: SamplingParams, text: Sequence[int] = ()) -> Sampler:
     """The sampler of a request, which tells the probabilities that it leaves."""
-    told = replace(params, n_probs=len(WORDS), post_sampling_probs=True, seed=1)
-    return Sampler(told, text, SURROUNDINGS)
+    reported = replace(params, n_probs=len(WORDS), post_sampling_probs=True, seed=1)
+    return Sampler(reported, text, CONTEXT)
 
 
 def choose(sampler: Sampler, logits: Logits) -> tuple[float, Floats]:
     """The probability of a chosen token, and those of all words, 0 for those that were taken away."""
     probabilities = sampler.choose(logits.copy(), Workspace(logits.size)).probabilities
     assert probabilities is not None
-    left = np.zeros(len(WORDS))
+    remaining = np.zeros(len(WORDS))
     for top in probabilities.top:
-        left[top.token] = np.exp(top.logprob)
-    return float(np.exp(probabilities.sampled.logprob)), left
+        remaining[top.token] = np.exp(top.logprob)
+    return float(np.exp(probabilities.sampled.logprob)), remaining
 
 
-def sampled(params: SamplingParams, text: Sequence[int] = (), logits: Logits | None = None) -> Floats:
+def sampled_probabilities(params: SamplingParams, text: Sequence[int] = (), logits: Logits | None = None) -> Floats:
     """The probabilities that samplers leave of the example, or of other logits, after a text."""
-    return choose(sampler_of(params, text), example() if logits is None else logits)[1]
+    return choose(make_sampler(params, text), example() if logits is None else logits)[1]
 
 
-def only(*samplers: SamplerName, **options: object) -> SamplingParams:
+def sampling_params(*samplers: SamplerName, **options: object) -> SamplingParams:
     """The options of a chain of these samplers."""
     return SamplingParams(samplers=samplers, **options)  # type: ignore[arg-type]
 
 
 def plain(name: SamplerName, option: str, *values: float) -> list[Panel]:
     """A panel for each value of an option that a sampler has."""
-    return [Panel(f"{option} = {value:g}", only(name, **{option: value})) for value in values]
+    return [Panel(f"{option} = {value:g}", sampling_params(name, **{option: value})) for value in values]
 
 
 def repeated(n: int) -> list[int]:
@@ -174,38 +174,43 @@ def _penalties() -> list[Panel]:
     def panel(**options: float) -> Panel:
         neutral: dict[str, float] = {"repeat_penalty": 1.0}
         title = ", ".join(f"{option} = {value:g}" for option, value in options.items())
-        return Panel(title, only(SamplerName.PENALTIES, **(neutral | options)), text, marks)
+        return Panel(title, sampling_params(SamplerName.PENALTIES, **(neutral | options)), text, marks)
 
     return [panel(repeat_penalty=1.1), panel(presence_penalty=0.8), panel(frequency_penalty=0.8)]
 
 
 def _dry() -> list[Panel]:
-    params = only(SamplerName.DRY, **DRY_OPTIONS)
+    params = sampling_params(SamplerName.DRY, **DRY_OPTIONS)
     return [Panel(f"{n} tokens repeated", params, repeated(n), ((" down", "would repeat"),)) for n in (2, 3, 5)]
 
 
 def _defaults() -> list[Panel]:
     temperature_first = (SamplerName.TEMPERATURE, *DEFAULT_SAMPLERS[:-1])
     return [
-        Panel("all defaults", only(*DEFAULT_SAMPLERS)),
-        Panel("temperature = 1.5", only(*DEFAULT_SAMPLERS, temperature=1.5)),
-        Panel("temperature = 1.5,\nfirst in samplers", only(*temperature_first, temperature=1.5)),
+        Panel("all defaults", sampling_params(*DEFAULT_SAMPLERS)),
+        Panel("temperature = 1.5", sampling_params(*DEFAULT_SAMPLERS, temperature=1.5)),
+        Panel("temperature = 1.5,\nfirst in samplers", sampling_params(*temperature_first, temperature=1.5)),
     ]
 
 
 def _xtc() -> list[Panel]:
     return [
-        Panel(f"xtc_threshold = {threshold:g}", only(SamplerName.XTC, xtc_probability=1.0, xtc_threshold=threshold))
+        Panel(
+            f"xtc_threshold = {threshold:g}",
+            sampling_params(SamplerName.XTC, xtc_probability=1.0, xtc_threshold=threshold),
+        )
         for threshold in (0.15, 0.1, 0.05)
     ]
 
 
 def _adaptive_p() -> list[Panel]:
-    alone = Panel("adaptive_target = 0.1\nnothing before it", only(SamplerName.ADAPTIVE_P, adaptive_target=0.1))
+    alone = Panel(
+        "adaptive_target = 0.1\nnothing before it", sampling_params(SamplerName.ADAPTIVE_P, adaptive_target=0.1)
+    )
     after_min_p = [
         Panel(
             f"adaptive_target = {target:g}\nafter min_p = 0.1",
-            only(SamplerName.MIN_P, SamplerName.ADAPTIVE_P, min_p=0.1, adaptive_target=target),
+            sampling_params(SamplerName.MIN_P, SamplerName.ADAPTIVE_P, min_p=0.1, adaptive_target=target),
         )
         for target in (0.3, 0.1)
     ]
@@ -213,28 +218,31 @@ def _adaptive_p() -> list[Panel]:
 
 
 def _infill() -> list[Panel]:
-    after_top_p = only(SamplerName.TOP_P, SamplerName.INFILL, top_p=0.9)
+    after_top_p = sampling_params(SamplerName.TOP_P, SamplerName.INFILL, top_p=0.9)
     return [
-        Panel("only top_p = 0.9", only(SamplerName.TOP_P, top_p=0.9)),
+        Panel("only top_p = 0.9", sampling_params(SamplerName.TOP_P, top_p=0.9)),
         Panel("top_p = 0.9, then infill", after_top_p),
-        Panel("infill alone", only(SamplerName.INFILL)),
+        Panel("infill alone", sampling_params(SamplerName.INFILL)),
     ]
 
 
 def _logit_bias() -> list[Panel]:
     down, along = TOKENS[" down"], TOKENS[" along"]
     return [
-        Panel('[[" along", 2]]', only(logit_bias=((along, 2.0),))),
-        Panel('[[" along", 2], [" down", false]]', only(logit_bias=((along, 2.0), (down, -np.inf)))),
-        Panel("ignore_eos = true", only(ignore_eos=True)),
+        Panel('[[" along", 2]]', sampling_params(logit_bias=((along, 2.0),))),
+        Panel('[[" along", 2], [" down", false]]', sampling_params(logit_bias=((along, 2.0), (down, -np.inf)))),
+        Panel("ignore_eos = true", sampling_params(ignore_eos=True)),
     ]
 
 
 def _min_keep() -> list[Panel]:
-    return [Panel(f"top_p = 0.3\nmin_keep = {n}", only(SamplerName.TOP_P, top_p=0.3, min_keep=n)) for n in (0, 5, 10)]
+    return [
+        Panel(f"top_p = 0.3\nmin_keep = {n}", sampling_params(SamplerName.TOP_P, top_p=0.3, min_keep=n))
+        for n in (0, 5, 10)
+    ]
 
 
-COMPARED: dict[str, Callable[[], list[Panel]]] = {
+COMPARISONS: dict[str, Callable[[], list[Panel]]] = {
     "defaults": _defaults,
     "penalties": _penalties,
     "dry": _dry,
@@ -256,29 +264,29 @@ COMPARED: dict[str, Callable[[], list[Panel]]] = {
 def compare(panels: list[Panel]) -> Figure:
     """Bars of the example before and after, side by side."""
     figure = Figure(figsize=(WIDTH, 0.148 * len(WORDS) + 0.9), layout="constrained")
-    before = sampled(only())
-    afters = [sampled(panel.params, panel.text) for panel in panels]
-    shown = 0.6 if max(after.max() for after in afters) < 0.6 else 1.0
+    before = sampled_probabilities(sampling_params())
+    afters = [sampled_probabilities(panel.params, panel.text) for panel in panels]
+    x_max = 0.6 if max(after.max() for after in afters) < 0.6 else 1.0
     all_axes = figure.subplots(1, len(panels))
     for axes, panel, after in zip(all_axes, panels, afters, strict=True):
         _bars(axes, before, 0.4, GREY)
         _bars(axes, after, 0.24, BLUE)
-        _limit(axes, shown)
+        _set_limits(axes, x_max)
         _annotate(axes, panel, np.maximum(before, after), (after == 0).nonzero()[0])
     for token, word in enumerate(WORDS):
-        all_axes[0].text(-0.02 * shown, token, word.strip(), ha="right", va="center")
+        all_axes[0].text(-0.02 * x_max, token, word.strip(), ha="right", va="center")
     figure.supxlabel("probability: grey before, blue after, × taken away", fontsize=8)
     return figure
 
 
-def _annotate(axes: Axes, panel: Panel, lengths: Floats, gone: npt.NDArray[np.intp]) -> None:
+def _annotate(axes: Axes, panel: Panel, lengths: Floats, removed: npt.NDArray[np.intp]) -> None:
     """Write what is not in the bars, which have these lengths, and cross the words out that are gone."""
     axes.set_title(panel.title)
-    axes.plot(np.full(gone.size, 0.02 * axes.get_xlim()[1]), gone, "x", markersize=3.2, color=RED)
+    axes.plot(np.full(removed.size, 0.02 * axes.get_xlim()[1]), removed, "x", markersize=3.2, color=RED)
     for word, mark in panel.marks:
         axes.text(lengths[TOKENS[word]] + 0.015, TOKENS[word], mark, va="center", color=ORANGE)
-    n_left = len(WORDS) - gone.size
-    left = "1 token left" if n_left == 1 else f"{n_left} tokens left" if gone.size else "all tokens left"
+    n_left = len(WORDS) - removed.size
+    left = "1 token left" if n_left == 1 else f"{n_left} tokens left" if removed.size else "all tokens left"
     axes.text(0.97, 0.05, left, transform=axes.transAxes, ha="right", color=BLUE)
 
 
@@ -292,9 +300,9 @@ def _bars(axes: Axes, lengths: Floats, half: float, colour: str) -> None:
     axes.add_patch(PathPatch(Outline(vertices.reshape(-1, 2), codes * lengths.size), color=colour, linewidth=0))
 
 
-def _limit(axes: Axes, shown: float) -> None:
-    ticks = np.linspace(0, shown, 4 if shown == 0.6 else 5)
-    axes.set_xlim(0, shown)
+def _set_limits(axes: Axes, x_max: float) -> None:
+    ticks = np.linspace(0, x_max, 4 if x_max == 0.6 else 5)
+    axes.set_xlim(0, x_max)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_ylim(len(WORDS) - 0.4, -0.6)
     axes.set_yticks([])
@@ -312,8 +320,8 @@ def draw_dry_penalty() -> Figure:
         ({"dry_allowed_length": 5}, RED, "dry_allowed_length 5"),
     ]
     for options, colour, label in settings:
-        params = only(SamplerName.DRY, **(DRY_OPTIONS | options))
-        penalties = [_lost(sampled(params, repeated(int(n)))) for n in lengths]
+        params = sampling_params(SamplerName.DRY, **(DRY_OPTIONS | options))
+        penalties = [_logit_penalty(sampled_probabilities(params, repeated(int(n)))) for n in lengths]
         axes.plot(lengths, penalties, color=colour, marker="o", markersize=3.5, label=label)
     axes.set_ylim(0, 20)
     axes.set_xticks(lengths)
@@ -321,10 +329,10 @@ def draw_dry_penalty() -> Figure:
     return figure
 
 
-def _lost(after: Floats) -> float:
+def _logit_penalty(after: Floats) -> float:
     """What the logit of " down" lost, of which that of " to" lost nothing."""
     to, down = TOKENS[" to"], TOKENS[" down"]
-    before = sampled(only())
+    before = sampled_probabilities(sampling_params())
     with np.errstate(divide="ignore"):
         return float(np.log(after[to] / after[down]) - np.log(before[to] / before[down]))
 
@@ -333,7 +341,7 @@ def draw_dynamic_temperature() -> Figure:
     """Which temperature is used at which entropy, for the example made sharper and flatter."""
     figure, axes = _curves("entropy, as a share of the most that is possible", "temperature used")
     for exponent, colour in ((0.5, ORANGE), (1.0, BLUE), (2.0, GREEN)):
-        params = only(SamplerName.TEMPERATURE, dynatemp_range=0.5, dynatemp_exponent=exponent)
+        params = sampling_params(SamplerName.TEMPERATURE, dynatemp_range=0.5, dynatemp_exponent=exponent)
         points = [_entropy_and_temperature(params, sharpness) for sharpness in np.geomspace(0.01, 100, 150)]
         axes.plot(*zip(*points, strict=True), color=colour, label=f"dynatemp_exponent {exponent:g}")
         share, temperature = _entropy_and_temperature(params, 1.0)
@@ -350,8 +358,8 @@ def draw_dynamic_temperature() -> Figure:
 def _entropy_and_temperature(params: SamplingParams, sharpness: float) -> tuple[float, float]:
     """The entropy of the example at 1 / sharpness of its temperature, as a share, and the temperature it then gets."""
     logits = (example() * sharpness).astype(np.float32)
-    before = sampled(only(), logits=logits)
-    after = sampled(params, logits=logits)
+    before = sampled_probabilities(sampling_params(), logits=logits)
+    after = sampled_probabilities(params, logits=logits)
     possible = before[before > 0]
     share = float(-possible.dot(np.log(possible)) / np.log(before.size))
     return share, float((logits[0] - logits[1]) / np.log(after[0] / after[1]))
@@ -383,10 +391,10 @@ def draw_mirostat() -> Figure:
     drawn = np.arange(1, DRAWS + 1)
     for axes, tau in zip(panels, (1.5, 3.0), strict=True):
         for version, colour in ((1, ORANGE), (2, BLUE)):
-            surprises = _surprises(only(mirostat=version, mirostat_tau=tau, temperature=1.0))
+            surprises = _surprises(sampling_params(mirostat=version, mirostat_tau=tau, temperature=1.0))
             if version == 2:
                 axes.plot(drawn, surprises, color=GREY, linewidth=0.8, zorder=0, label="each token (mirostat 2)")
-            label = f"mean of the last {AVERAGED} (mirostat {version})"
+            label = f"mean of the last {MEAN_WINDOW} (mirostat {version})"
             axes.plot(drawn, _moving_mean(surprises), color=colour, label=label)
         axes.axhline(tau, color=TEXT, linewidth=0.9, linestyle="--", label="mirostat_tau")
         axes.set_title(f"mirostat_tau = {tau:g}, mirostat_eta = 0.1")
@@ -399,7 +407,7 @@ def draw_mirostat() -> Figure:
 
 def _surprises(params: SamplingParams) -> Floats:
     """Of tokens drawn from the example one after the other, in bits."""
-    sampler = sampler_of(params)
+    sampler = make_sampler(params)
     probabilities: Floats = np.array([choose(sampler, example())[0] for _ in range(DRAWS)])
     return -np.log2(probabilities)
 
@@ -407,7 +415,7 @@ def _surprises(params: SamplingParams) -> Floats:
 def _moving_mean(values: Floats) -> Floats:
     sums = np.concatenate(([0.0], values.cumsum()))
     ends = np.arange(1, values.size + 1)
-    starts = np.maximum(ends - AVERAGED, 0)
+    starts = np.maximum(ends - MEAN_WINDOW, 0)
     return (sums[ends] - sums[starts]) / (ends - starts)
 
 
@@ -419,7 +427,7 @@ def _curves(x: str, y: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-DRAWN: dict[str, Callable[[], Figure]] = {
+CURVES: dict[str, Callable[[], Figure]] = {
     "dry_penalty": draw_dry_penalty,
     "dynamic_temperature": draw_dynamic_temperature,
     "adaptive_p_curve": draw_adaptive_p_curve,
@@ -431,8 +439,8 @@ def main(folder: Path) -> None:
     """Write all plots, over those that are there."""
     folder.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
-        figures = {name: compare(panels()) for name, panels in COMPARED.items()}
-        figures |= {name: draw_plot() for name, draw_plot in DRAWN.items()}
+        figures = {name: compare(panels()) for name, panels in COMPARISONS.items()}
+        figures |= {name: draw_plot() for name, draw_plot in CURVES.items()}
         for name, figure in figures.items():
             (folder / f"{name}.svg").write_text(_svg(figure))
 

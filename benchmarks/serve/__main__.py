@@ -16,9 +16,9 @@ cores that there are, and the slots and tokens that ours has: --parallel slots o
 
 from benchmarks.harness.llama_client import Endpoint
 from benchmarks.harness.prompts import ENDLESS_SCHEMA, TEXT, PromptTokens
-from benchmarks.harness.report import in_words
+from benchmarks.harness.report import format_info
 from benchmarks.serve.comparison import Comparison
-from benchmarks.serve.setup import about, arguments_parser, chosen_workloads, running_servers, write_results
+from benchmarks.serve.setup import arguments_parser, chosen_workloads, comparison_info, running_servers, write_results
 
 
 def main() -> None:
@@ -29,8 +29,8 @@ def main() -> None:
             ours.check_same_model(peer)
             if peer.n_slots != ours.n_slots:
                 raise SystemExit(f"{peer.name} has {peer.n_slots} slots, ours {ours.n_slots}: give both the same")
-        measured_on = about(arguments, **{peer.name: peer.build for peer in peers})
-        print(f"medians; {in_words(measured_on)}\n", flush=True)
+        measured_on = comparison_info(arguments, **{peer.name: peer.build for peer in peers})
+        print(f"medians; {format_info(measured_on)}\n", flush=True)
         ordinary = ours.tokenize(TEXT)
         comparison = Comparison(
             arguments.model,

@@ -13,14 +13,14 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.serve.comparison import BARE, SPEED
+from benchmarks.serve.comparison import BARE_LOOP, SPEED
 
 COLOURS = ("#2f6db5", "#b8620e")
 """Of ours and the peer's bars."""
 INK = "#30363d"
 GROUP_HEIGHT = 0.68
 """Of the bars of one workload; 1 is from one workload to the next."""
-MARK = f"{BARE}, the limit"
+MARK = f"{BARE_LOOP}, the limit"
 MARK_HEIGHT = 0.84
 SHORT = 0.15
 """Share of the longest bar's length below which a bar has no room for a text."""
@@ -30,7 +30,9 @@ SMALL = 8
 def draw(result: Mapping[str, Any], path: Path) -> None:
     """Draws the speeds of a result, as benchmarks.serve writes it, into a file; its suffix says of which kind."""
     rows = [row for row in result["rows"] if row["measure"] == SPEED]
-    servers = [server for server in dict.fromkeys(name for row in rows for name in row["medians"]) if server != BARE]
+    servers = [
+        server for server in dict.fromkeys(name for row in rows for name in row["medians"]) if server != BARE_LOOP
+    ]
     figure = Figure(figsize=(7.5, 1.2 + 0.45 * len(rows)), layout="constrained")
     axes = figure.subplots()
     _draw_bars(axes, rows, servers)
@@ -45,7 +47,7 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     compared = "; x: how many times faster ours is" if len(servers) > 1 else ""
     axes.set_xlabel(f"tokens/s, more is better{compared}", fontsize=SMALL + 1)
-    figure.suptitle(_about(result), x=0.01, ha="left", fontsize=SMALL + 1, color=INK)
+    figure.suptitle(_title(result), x=0.01, ha="left", fontsize=SMALL + 1, color=INK)
     named = zip(*axes.get_legend_handles_labels(), strict=True)
     handles, names = zip(*sorted(named, key=lambda pair: pair[1] == MARK), strict=True)
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False, fontsize=SMALL + 1)
@@ -59,10 +61,10 @@ def _draw_bars(axes: Axes, rows: Sequence[Mapping[str, Any]], servers: Sequence[
     height = GROUP_HEIGHT / len(servers)
     longest = max(max(row["medians"].values()) for row in rows)
     for number, (server, colour) in enumerate(zip(servers, COLOURS, strict=False)):
-        places = [index + (number - (len(servers) - 1) / 2) * height for index in range(len(rows))]
+        positions = [index + (number - (len(servers) - 1) / 2) * height for index in range(len(rows))]
         speeds = [row["medians"].get(server, 0) for row in rows]
-        axes.barh(places, speeds, 0.94 * height, label=server, color=colour)
-        for row, place, speed in zip(rows, places, speeds, strict=True):
+        axes.barh(positions, speeds, 0.94 * height, label=server, color=colour)
+        for row, place, speed in zip(rows, positions, speeds, strict=True):
             label = _label(row, server, is_ours=number == 0)
             is_short = speed < SHORT * longest
             _write(axes, label, speed if is_short else 0, place, INK if is_short else "white")
@@ -78,13 +80,15 @@ def _label(row: Mapping[str, Any], server: str, *, is_ours: bool) -> str:
 
 def _draw_marks(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     """A line across the bars of a workload where the bare loop is."""
-    marked = [(index, row["medians"]) for index, row in enumerate(rows) if BARE in row["medians"]]
+    marked = [(index, row["medians"]) for index, row in enumerate(rows) if BARE_LOOP in row["medians"]]
     if marked:
         bottoms = [index - MARK_HEIGHT / 2 for index, _medians in marked]
         tops = [index + MARK_HEIGHT / 2 for index, _medians in marked]
-        axes.vlines([medians[BARE] for _index, medians in marked], bottoms, tops, color=INK, linewidth=2, label=MARK)
+        axes.vlines(
+            [medians[BARE_LOOP] for _index, medians in marked], bottoms, tops, color=INK, linewidth=2, label=MARK
+        )
     for index, medians in marked:
-        _write(axes, f"{medians[BARE]:,.0f}", max(medians.values()), index, INK)
+        _write(axes, f"{medians[BARE_LOOP]:,.0f}", max(medians.values()), index, INK)
 
 
 def _write(axes: Axes, text: str, x: float, y: float, colour: str) -> None:
@@ -92,7 +96,7 @@ def _write(axes: Axes, text: str, x: float, y: float, colour: str) -> None:
     axes.annotate(text, (x, y), (4, 0), textcoords="offset points", va="center_baseline", color=colour, fontsize=SMALL)
 
 
-def _about(result: Mapping[str, Any]) -> str:
+def _title(result: Mapping[str, Any]) -> str:
     return f"{result['model']}, {result['slots']} slots, {result['machine']}, {result['date']}"
 
 

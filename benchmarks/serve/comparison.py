@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
 
-from benchmarks.bare_loop import BareProcess, BareWork
+from benchmarks.bare_loop import BareLoopConfig, BareLoopProcess
 from benchmarks.harness.client import Prompts, PromptT, Server
 from benchmarks.harness.report import Rounds, median_ratio, medians
 from benchmarks.harness.workload import Workload
 from benchmarks.serve.workloads import ClosedLoop
 
 SPEED = "tokens/s"
-BARE = "bare loop"
+BARE_LOOP = "bare loop"
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Row:
     measure: str
     medians: dict[str, float]
     """By server, the bare loop among them where it did the same work."""
-    better: float | None
+    ratio_to_peer: float | None
     """How many times better ours is than the peer: faster, or done sooner, or with less."""
-    of_bare: float | None
+    share_of_bare_loop: float | None
     """Our share of the bare loop's speed."""
 
 
@@ -50,7 +50,7 @@ class Comparison(Generic[PromptT]):
         print("\n".join(table_head(names)), flush=True)
         rows = []
         for number, (name, workload) in enumerate(workloads.items()):
-            measured = rows_of(name, self._rounds(workload.fitted(n_ctx), number), names)
+            measured = rows_from_rounds(name, self._rounds(workload.fit_to(n_ctx), number), names)
             print("\n".join(table_line(row, names) for row in measured), flush=True)
             rows += measured
         return rows
@@ -60,22 +60,22 @@ class Comparison(Generic[PromptT]):
         with ExitStack() as stack:
             bare = None
             if isinstance(workload, ClosedLoop):
-                bare = BareProcess(self._bare(workload))
+                bare = BareLoopProcess(self._bare_loop_config(workload))
                 stack.callback(bare.close)
             rounds = []
             for index in range(self.n_rounds + 1):
                 seed = (self.seed, number, index)
                 measured = {server.name: workload.run(server, self.prompts(seed)).measured for server in self.servers}
                 if bare is not None:
-                    measured[BARE] = {SPEED: bare.tokens_per_second()}
+                    measured[BARE_LOOP] = {SPEED: bare.tokens_per_second()}
                 rounds.append(measured)
         return rounds[1:]
 
-    def _bare(self, loop: ClosedLoop) -> BareWork:
-        return BareWork(self.model, loop.n_clients, loop.n_prompt, loop.n_predict, self.n_threads)
+    def _bare_loop_config(self, loop: ClosedLoop) -> BareLoopConfig:
+        return BareLoopConfig(self.model, loop.n_clients, loop.n_prompt, loop.n_predict, self.n_threads)
 
 
-def rows_of(workload: str, rounds: Rounds, names: Sequence[str]) -> list[Row]:
+def rows_from_rounds(workload: str, rounds: Rounds, names: Sequence[str]) -> list[Row]:
     """Returns what the rounds of a workload say together; the first of the servers is ours, the second is the peer."""
     ours, *peers = names
     by_server = {server: medians(rounds, server) for server in rounds[0]}
@@ -85,16 +85,16 @@ def rows_of(workload: str, rounds: Rounds, names: Sequence[str]) -> list[Row]:
         if peers:
             pair = (ours, peers[0]) if measure == SPEED else (peers[0], ours)
             better = median_ratio(rounds, measure, *pair) or None  # 0 is of a peer that does not tell
-        if BARE in by_server and measure == SPEED:
-            of_bare = median_ratio(rounds, measure, ours, BARE)
-        found = {server: measured[measure] for server, measured in by_server.items() if measure in measured}
-        rows.append(Row(workload, measure, found, better, of_bare))
+        if BARE_LOOP in by_server and measure == SPEED:
+            of_bare = median_ratio(rounds, measure, ours, BARE_LOOP)
+        values = {server: measured[measure] for server, measured in by_server.items() if measure in measured}
+        rows.append(Row(workload, measure, values, better, of_bare))
     return rows
 
 
 def table_head(names: Sequence[str]) -> list[str]:
     """Returns how the table of rows begins, in Markdown."""
-    columns = ["workload", "measured", *names, "ours is better", BARE, "of it"]
+    columns = ["workload", "measured", *names, "ours is better", BARE_LOOP, "of it"]
     return [f"| {' | '.join(columns)} |", f"| --- | --- |{' ---: |' * (len(columns) - 2)}"]
 
 
@@ -104,9 +104,9 @@ def table_line(row: Row, names: Sequence[str]) -> str:
         row.workload,
         row.measure,
         *(_number(row.medians.get(name)) for name in names),
-        "" if row.better is None else f"{row.better:.2f} x",
-        _number(row.medians.get(BARE)),
-        "" if row.of_bare is None else f"{row.of_bare:.0%}",
+        "" if row.ratio_to_peer is None else f"{row.ratio_to_peer:.2f} x",
+        _number(row.medians.get(BARE_LOOP)),
+        "" if row.share_of_bare_loop is None else f"{row.share_of_bare_loop:.0%}",
     ]
     return f"| {' | '.join(cells)} |"
 

@@ -14,15 +14,15 @@ cores that there are, and the slots and tokens that ours has: --parallel slots o
 
 from benchmarks.harness.openai_client import OpenAiEndpoint
 from benchmarks.harness.prompts import ENDLESS_SCHEMA, PromptWords
-from benchmarks.harness.report import in_words
+from benchmarks.harness.report import format_info
 from benchmarks.serve.comparison import Comparison
-from benchmarks.serve.setup import about, arguments_parser, chosen_workloads, running_servers, write_results
+from benchmarks.serve.setup import arguments_parser, chosen_workloads, comparison_info, running_servers, write_results
 from models.header import read_header
 
-AS_JSON_SCHEMA = {
+RESPONSE_FORMAT_SCHEMA = {
     "response_format": {"type": "json_schema", "json_schema": {"name": "people", "schema": ENDLESS_SCHEMA}}
 }
-AS_JSON_OBJECT = {"response_format": {"type": "json_object", "schema": ENDLESS_SCHEMA}}
+RESPONSE_FORMAT_OBJECT = {"response_format": {"type": "json_object", "schema": ENDLESS_SCHEMA}}
 """As servers know it that had schemas before OpenAI did."""
 
 
@@ -31,11 +31,11 @@ def main() -> None:
     parser.add_argument("--peer-model", help="which of the peer's models (default: the first one that it lists)")
     parser.add_argument("--json-object", action="store_true", help='ask for schemas with "json_object"')
     arguments = parser.parse_args()
-    wanted = AS_JSON_OBJECT if arguments.json_object else AS_JSON_SCHEMA
+    wanted = RESPONSE_FORMAT_OBJECT if arguments.json_object else RESPONSE_FORMAT_SCHEMA
     n_ctx = min(arguments.ctx, read_header(arguments.model).n_ctx_train or arguments.ctx)
     with running_servers(arguments) as (ours, *peers):
-        measured_on = about(arguments)
-        print(f"medians; {in_words(measured_on)}\n", flush=True)
+        measured_on = comparison_info(arguments)
+        print(f"medians; {format_info(measured_on)}\n", flush=True)
         comparison = Comparison(
             arguments.model,
             [

@@ -12,8 +12,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.harness.report import about_this_run
-from benchmarks.harness.server_process import Program, our_program
+from benchmarks.harness.report import run_info
+from benchmarks.harness.server_process import ServerProcess, start_our_server
 from benchmarks.harness.workload import Workload
 from benchmarks.prefix.workloads import Burst, Chats
 from benchmarks.serve.comparison import SPEED, Row
@@ -62,7 +62,7 @@ def running_servers(arguments: argparse.Namespace) -> Iterator[list[Running]]:
     flags = ["--model", str(arguments.model), "--parallel", str(arguments.parallel)]
     flags += ["--ctx-size", str(arguments.parallel * n_ctx), "--threads", str(arguments.threads)]
     flags += shlex.split(arguments.flags)
-    ours = our_program(*flags)
+    ours = start_our_server(*flags)
     try:
         with _running_peer(arguments.peer, arguments.peer_name) as peers:
             yield [Running("ours", ours.url), *peers]
@@ -78,7 +78,7 @@ def _running_peer(peer: str | None, name: str | None) -> Iterator[list[Running]]
         yield [Running(name or "peer", peer.rstrip("/"))]
     else:
         command = shlex.split(peer)
-        program = Program(command)
+        program = ServerProcess(command)
         try:
             yield [Running(name or Path(command[0]).name, program.url)]
         finally:
@@ -101,9 +101,9 @@ def chosen_workloads(arguments: argparse.Namespace, schema: Mapping[str, object]
     return {name: workload for kind in arguments.only for name, workload in kinds[kind].items()}
 
 
-def about(arguments: argparse.Namespace, **versions: str) -> dict[str, object]:
+def comparison_info(arguments: argparse.Namespace, **versions: str) -> dict[str, object]:
     """Returns what was measured on, with what."""
-    return about_this_run(
+    return run_info(
         model=arguments.model.name,
         slots=arguments.parallel,
         threads=arguments.threads or os.cpu_count(),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Self
 
-from benchmarks.harness.client import Answer, Client, Prompts, PromptT, Server, at_once
+from benchmarks.harness.client import Answer, Client, Prompts, PromptT, Server, run_concurrently
 from benchmarks.harness.workload import (
     Round,
     Workload,
@@ -46,17 +46,17 @@ class ClosedLoop(Workload):
 
     def run(self, server: Server[PromptT], prompts: Prompts[PromptT]) -> Round:
         asked = [
-            [prompts.take(self.n_prompt) for _request in range(self.n_requests)] for _client in range(self.n_clients)
+            [prompts.draw(self.n_prompt) for _request in range(self.n_requests)] for _client in range(self.n_clients)
         ]
         asks = zip(server.clients(self.n_clients), asked, strict=True)
-        told, seconds = at_once([partial(self._ask, client, own) for client, own in asks])
+        told, seconds = run_concurrently([partial(self._send, client, own) for client, own in asks])
         answers = [answer for own in told for answer in own]
         measured = {"tokens/s": sum(answer.n_generated for answer in answers) / seconds}
         if self.streamed:
             measured |= first_token_ms(answers) | between_tokens_ms(answers)
         return Round(measured, answers)
 
-    def _ask(self, client: Client[PromptT], prompts: list[PromptT]) -> list[Answer[PromptT]]:
+    def _send(self, client: Client[PromptT], prompts: list[PromptT]) -> list[Answer[PromptT]]:
         ask = client.stream if self.streamed else client.complete
         return [ask(prompt, self.n_predict, **{**SAMPLERS, **self.options}) for prompt in prompts]
 
@@ -92,14 +92,14 @@ class OpenLoop(Workload):
         sizes = [
             (self.n_long_prompt, self.n_long_predict) if long else (self.n_prompt, self.n_predict) for long in is_long
         ]
-        asked = [(prompts.take(n_prompt), n_predict) for n_prompt, n_predict in sizes]
+        asked = [(prompts.draw(n_prompt), n_predict) for n_prompt, n_predict in sizes]
         asks = zip(server.clients(self.n_requests), arrivals, asked, strict=True)
         started = time.perf_counter()
         calls = [
-            partial(_ask_at, started + arrival, client, prompt, n_predict)
+            partial(_send_at, started + arrival, client, prompt, n_predict)
             for client, arrival, (prompt, n_predict) in asks
         ]
-        answers, seconds = at_once(calls)
+        answers, seconds = run_concurrently(calls)
         short = [answer for answer, long in zip(answers, is_long, strict=True) if not long]
         measured = {
             "seconds": seconds,
@@ -109,6 +109,6 @@ class OpenLoop(Workload):
         return Round(measured, answers)
 
 
-def _ask_at(moment: float, client: Client[PromptT], prompt: PromptT, n_predict: int) -> Answer[PromptT]:
+def _send_at(moment: float, client: Client[PromptT], prompt: PromptT, n_predict: int) -> Answer[PromptT]:
     time.sleep(max(0.0, moment - time.perf_counter()))
     return client.stream(prompt, n_predict, **SAMPLERS)

@@ -68,8 +68,8 @@ def _read_message(name: str, value: object) -> Message:
     if role == "assistant":
         if calls := _read_calls(name, value):
             message["tool_calls"] = calls
-        if thoughts := _read_member(name, value, "reasoning_content"):
-            message["reasoning_content"] = thoughts
+        if reasoning := _read_member(name, value, "reasoning_content"):
+            message["reasoning_content"] = reasoning
     if value.get("content") is not None or len(message) == 2:
         message["content"] = _read_content(f"{name}.content", value.get("content"))
     if role == "tool" and (call_id := _read_member(name, value, "tool_call_id")):

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 
 from server.chat.messages import Json, Message
 from server.chat.template.template import ChatTemplate
-from server.chat.tools.call_format import GENERIC, ToolFormat
-from server.chat.tools.generic_format import with_tools_in_words
-from server.chat.tools.reasoning import Thinking, find_thinking
+from server.chat.tools.call_format import GENERIC_FORMAT, ToolFormat
+from server.chat.tools.generic_format import describe_tools_in_prompt
+from server.chat.tools.reasoning import ReasoningTags, detect_reasoning_tags
 from server.http.fields import naming_field
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
 
-MARK = "here-goes-what-the-answer-begins-with"
+ANSWER_PLACEHOLDER = "here-goes-what-the-answer-begins-with"
 """Stands for the beginning of an answer while its surroundings are rendered: a template may strip the real one."""
 
 Render = Callable[[Sequence[Message], bool], str]
@@ -22,7 +22,7 @@ Render = Callable[[Sequence[Message], bool], str]
 class ChatPrompt:
     text: str
     """With what the template writes for BOS, if it does."""
-    thinking: Thinking | None
+    reasoning_tags: ReasoningTags | None
     """How the model thinks aloud; None if it does not."""
     tool_format: ToolFormat | None = None
     """How the model is to write calls; None if it is offered no tools."""
@@ -36,7 +36,7 @@ def render_prompt(
     tool_format: ToolFormat | None = None,
     documents: Sequence[Json] | None = None,
     add_generation_prompt: bool = True,
-    more: Mapping[str, object] | None = None,
+    template_kwargs: Mapping[str, object] | None = None,
 ) -> ChatPrompt:
     """Returns the prompt of a chat. An assistant's message at the end, without calls, is the beginning of the answer:
     the text ends with it and leaves the turn open. Without `add_generation_prompt` it is a message like any other.
@@ -46,23 +46,25 @@ def render_prompt(
 
     Belongs to a worker thread. Raises InvalidRequest for messages that the template refuses.
     """
-    is_begun = add_generation_prompt and _begins_answer(messages[-1])
-    offered = (tool_format or GENERIC) if tools else None
+    is_prefilled = add_generation_prompt and _is_assistant_prefill(messages[-1])
+    call_format = (tool_format or GENERIC_FORMAT) if tools else None
     if tools and tool_format is None:
-        messages, tools = with_tools_in_words(messages, tools), None
+        messages, tools = describe_tools_in_prompt(messages, tools), None
 
     def render(some: Sequence[Message], opens_answer: bool) -> str:
-        return template.render(some, tools=tools, documents=documents, add_generation_prompt=opens_answer, more=more)
+        return template.render(
+            some, tools=tools, documents=documents, add_generation_prompt=opens_answer, template_kwargs=template_kwargs
+        )
 
-    if is_begun:
-        text, thinking = _continued(template.source, messages, render)
+    if is_prefilled:
+        text, reasoning_tags = _render_prefilled(template.source, messages, render)
     else:
         text = render(messages, add_generation_prompt)
-        thinking = find_thinking(template.source, text)
-    return ChatPrompt(text, thinking, offered)
+        reasoning_tags = detect_reasoning_tags(template.source, text)
+    return ChatPrompt(text, reasoning_tags, call_format)
 
 
-def prompt_tokens(text: str, vocab: Vocab) -> tuple[int, ...]:
+def tokenize_prompt(text: str, vocab: Vocab) -> tuple[int, ...]:
     """Returns the tokens of a chat's prompt, special tokens among them. BOS stands in front where the vocabulary asks
     for it, whether or not the template writes it. Raises InvalidRequest for a text that cannot be tokenized."""
     with naming_field("messages"):
@@ -76,31 +78,31 @@ def prompt_tokens(text: str, vocab: Vocab) -> tuple[int, ...]:
     return tuple(tokens)
 
 
-def _begins_answer(message: Message) -> bool:
+def _is_assistant_prefill(message: Message) -> bool:
     return message["role"] == "assistant" and not message.get("tool_calls")
 
 
-def _continued(source: str, messages: Sequence[Message], render: Render) -> tuple[str, Thinking | None]:
+def _render_prefilled(source: str, messages: Sequence[Message], render: Render) -> tuple[str, ReasoningTags | None]:
     """The answer's beginning stands as it is where the template would put an answer, or behind what it opens one with.
     Thoughts stand there with their tags; a tag that the template has opened already is not repeated."""
-    *before, last = messages
-    opened = render(before, True) if before else ""
-    thinking = find_thinking(source, opened)
-    said = str(last["content"] or "")
-    if thinking and (thoughts := last.get("reasoning_content")):
-        said = f"{thinking.start}\n{thoughts}" + (f"\n{thinking.end}\n\n{said}" if said else "")
-    if thinking and said.lstrip().startswith(thinking.start):
-        more = said.lstrip().removeprefix(thinking.start).lstrip("\n") if thinking.is_open else said
-        return opened + more, replace(thinking, is_open=thinking.end not in said)
-    head = _head(messages, render, opened)
-    return head + said, find_thinking(source, head + said)
+    *earlier, last = messages
+    prompt = render(earlier, True) if earlier else ""
+    tags = detect_reasoning_tags(source, prompt)
+    answer = str(last["content"] or "")
+    if tags and (reasoning := last.get("reasoning_content")):
+        answer = f"{tags.start}\n{reasoning}" + (f"\n{tags.end}\n\n{answer}" if answer else "")
+    if tags and answer.lstrip().startswith(tags.start):
+        rest = answer.lstrip().removeprefix(tags.start).lstrip("\n") if tags.is_open else answer
+        return prompt + rest, replace(tags, is_open=tags.end not in answer)
+    head = _text_before_answer(messages, render, prompt)
+    return head + answer, detect_reasoning_tags(source, head + answer)
 
 
-def _head(messages: Sequence[Message], render: Render, opened: str) -> str:
+def _text_before_answer(messages: Sequence[Message], render: Render, prompt: str) -> str:
     """Returns the text in front of an answer that has been given, which can be another than in front of one to come."""
-    marked: Message = {"role": "assistant", "content": MARK}
+    placeholder: Message = {"role": "assistant", "content": ANSWER_PLACEHOLDER}
     try:
-        head, mark, _ = render([*messages[:-1], marked], False).rpartition(MARK)
+        head, mark, _ = render([*messages[:-1], placeholder], False).rpartition(ANSWER_PLACEHOLDER)
     except InvalidRequest:
-        return opened
-    return head if mark else opened
+        return prompt
+    return head if mark else prompt

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from server.chat.messages import Json, Message, read_messages
 from server.chat.prompt import ChatPrompt, render_prompt
-from server.chat.template.template import OWN_VARIABLES, ChatTemplate
+from server.chat.template.template import RESERVED_VARIABLES, ChatTemplate
 from server.chat.tools.call_format import ToolFormat
 from server.chat.tools.request import ToolRequest, read_tools
 from server.http.fields import Fields, as_string, invalid_value, read_boolean
@@ -35,7 +35,7 @@ class Chat:
             tool_format=tool_format,
             documents=self.documents,
             add_generation_prompt=self.add_generation_prompt,
-            more=self.template_kwargs,
+            template_kwargs=self.template_kwargs,
         )
 
 
@@ -74,7 +74,7 @@ def _read_template_kwargs(fields: Fields) -> Json:
         return {}
     if not isinstance(more, dict):
         raise invalid_value("chat_template_kwargs", "an object", more)
-    for name in OWN_VARIABLES:
+    for name in RESERVED_VARIABLES:
         if name in more:
             raise InvalidRequest(f"chat_template_kwargs.{name}", "expected as a field of the request itself")
     return more

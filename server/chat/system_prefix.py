@@ -7,7 +7,7 @@ from os.path import commonprefix
 import orjson
 
 from server.chat.messages import Json, Message
-from server.chat.prompt import prompt_tokens
+from server.chat.prompt import tokenize_prompt
 from server.chat.request import Chat
 from server.chat.template.template import ChatTemplate
 from slots.cache.radix_tree import common_prefix_length
@@ -33,7 +33,7 @@ def n_system_tokens(
 
     0 if the template refuses such a chat. Belongs to a worker thread.
     """
-    known = _known_tokens(
+    known = _common_tokens(
         str(chat.messages[0]["content"]),
         template,
         vocab,
@@ -45,7 +45,7 @@ def n_system_tokens(
 
 
 @lru_cache(maxsize=4)  # the same for most chats, and a long text takes a while
-def _known_tokens(
+def _common_tokens(
     system: str, template: ChatTemplate, vocab: Vocab, *, defaults: bytes, has_tools: bool, has_documents: bool
 ) -> tuple[int, ...]:
     """What strangers' chats begin with, `defaults` being JSON. Where a chat has tools or documents, so has one of a
@@ -53,12 +53,12 @@ def _known_tokens(
     message: Message = {"role": "system", "content": system}
     more = orjson.loads(defaults)
     try:
-        strangers = [template.render([message, hello], more=more) for hello in (_HELLO, _OTHER)]
+        strangers = [template.render([message, hello], template_kwargs=more) for hello in (_HELLO, _OTHER)]
         if has_tools:
-            strangers.append(template.render([message, _HELLO], tools=[_TOOL], more=more))
+            strangers.append(template.render([message, _HELLO], tools=[_TOOL], template_kwargs=more))
         if has_documents:
-            strangers.append(template.render([message, _HELLO], documents=[_DOCUMENT], more=more))
+            strangers.append(template.render([message, _HELLO], documents=[_DOCUMENT], template_kwargs=more))
     except InvalidRequest:
         return ()
     known = commonprefix(strangers)  # noqa: RUF071 - these are no paths
-    return prompt_tokens(known, vocab) if known else ()
+    return tokenize_prompt(known, vocab) if known else ()

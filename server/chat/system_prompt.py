@@ -7,9 +7,9 @@ from slots.engine import Engine
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
 
-SHAPES = "a string or an object with prompt, anti_prompt and assistant_name"
+EXPECTED_FORMS = "a string or an object with prompt, anti_prompt and assistant_name"
 MEMBERS = ("prompt", "anti_prompt", "assistant_name")
-MAX_NAME = 256
+MAX_NAME_CHARACTERS = 256
 """Characters."""
 
 
@@ -37,7 +37,7 @@ def read_system_prompt(value: object, engine: Engine) -> SystemPrompt | None:
     if isinstance(value, str):
         return make_system_prompt("system_prompt", value, engine)
     if not isinstance(value, dict):
-        raise invalid_value("system_prompt", SHAPES, value)
+        raise invalid_value("system_prompt", EXPECTED_FORMS, value)
     return _read_object(value, engine)
 
 
@@ -49,7 +49,7 @@ def make_system_prompt(
     if not text:
         return SystemPrompt(anti_prompt=anti_prompt, assistant_name=assistant_name)
     with naming_field(name):
-        tokens = (*_beginning(engine.vocab), *engine.vocab.tokenize(text, add_special=False, parse_special=True))
+        tokens = (*_bos_tokens(engine.vocab), *engine.vocab.tokenize(text, add_special=False, parse_special=True))
     if len(tokens) >= engine.n_ctx_slot:
         room = f"expected fewer tokens than the context of a slot has, {engine.n_ctx_slot}, got {len(tokens)}"
         raise InvalidRequest(name, room)
@@ -59,7 +59,7 @@ def make_system_prompt(
 def _read_object(value: Fields, engine: Engine) -> SystemPrompt:
     for member in value:
         if member not in MEMBERS:
-            raise InvalidRequest("system_prompt", f"expected {SHAPES}, got a member {preview(member)}")
+            raise InvalidRequest("system_prompt", f"expected {EXPECTED_FORMS}, got a member {preview(member)}")
     text = as_string("system_prompt.prompt", value.get("prompt"))
     anti_prompt, assistant_name = _read_name(value, "anti_prompt"), _read_name(value, "assistant_name")
     return make_system_prompt("system_prompt.prompt", text, engine, anti_prompt, assistant_name)
@@ -68,11 +68,11 @@ def _read_object(value: Fields, engine: Engine) -> SystemPrompt:
 def _read_name(value: Fields, member: str) -> str:
     name = f"system_prompt.{member}"
     text = read_string({name: value.get(member)}, name, "")
-    if len(text) > MAX_NAME:
-        raise InvalidRequest(name, f"expected at most {MAX_NAME} characters, got {len(text)}")
+    if len(text) > MAX_NAME_CHARACTERS:
+        raise InvalidRequest(name, f"expected at most {MAX_NAME_CHARACTERS} characters, got {len(text)}")
     return text
 
 
-def _beginning(vocab: Vocab) -> tuple[int, ...]:
+def _bos_tokens(vocab: Vocab) -> tuple[int, ...]:
     """BOS where the model wants it, but no EOS: the text goes on."""
     return (vocab.bos,) if vocab.add_bos and vocab.bos is not None else ()

@@ -5,30 +5,30 @@ import argparse
 import orjson
 
 from server.chat.template.loading import CHATML
-from server.chat.template.template import OWN_VARIABLES, ChatTemplate, ChatTemplateError
+from server.chat.template.template import RESERVED_VARIABLES, ChatTemplate, ChatTemplateError
 from server.cli.parser import Flag, Group
-from server.cli.values import one_of, text_file, unexpected
+from server.cli.values import invalid, one_of, text_file
 from server.settings import REASONING_FORMATS
 
-NAMES = {"chatml": CHATML}
+NAMED_TEMPLATES = {"chatml": CHATML}
 """Templates that are asked for by name."""
 
 
 def template_text(text: str) -> str:
     """Returns a template that is given as its text or by its name."""
-    if text in NAMES:
-        return NAMES[text]
+    if text in NAMED_TEMPLATES:
+        return NAMED_TEMPLATES[text]
     if "{{" not in text and "{%" not in text:
-        expected = f"a Jinja template or {', '.join(NAMES)}"
+        expected = f"a Jinja template or {', '.join(NAMED_TEMPLATES)}"
         raise argparse.ArgumentTypeError(
             f"expected {expected}, got {text!r}; --chat-template-file takes other templates"
         )
-    return _checked(text)
+    return _check_template(text)
 
 
 def template_file(path: str) -> str:
     """Returns the template in a file."""
-    return _checked(text_file(path))
+    return _check_template(text_file(path))
 
 
 def template_variables(text: str) -> dict[str, object]:
@@ -38,14 +38,14 @@ def template_variables(text: str) -> dict[str, object]:
     except orjson.JSONDecodeError:
         value = None
     if not isinstance(value, dict):
-        raise unexpected('a JSON object such as {"enable_thinking": false}', text)
-    for name in OWN_VARIABLES:
+        raise invalid('a JSON object such as {"enable_thinking": false}', text)
+    for name in RESERVED_VARIABLES:
         if name in value:
             raise argparse.ArgumentTypeError(f"expected other variables, since requests have {name} themselves")
     return value
 
 
-def _checked(text: str) -> str:
+def _check_template(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("expected a Jinja template, got an empty one")
     try:

@@ -19,7 +19,7 @@ from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplingParams
 Options = TypeVar("Options")
 
 DESCRIPTION = "Serve a GGUF model over HTTP. A flag wins over its environment variable."
-DEFAULTS_IN_WORDS = {
+DEFAULT_DESCRIPTIONS = {
     "pooling": "as the model's header says, else mean",
     "n_gpu_layers": "all",
     "draft_gpu_layers": "all",
@@ -46,11 +46,11 @@ class Configuration:
         self.engine = self._options(EngineOptions, speculation=self._speculation(), **ranks)
         self._defaults = self._options(CompletionDefaults, sampling=self._options(SamplingParams))
 
-    def model(self, path: Path) -> ModelOptions:
+    def model_options(self, path: Path) -> ModelOptions:
         """Returns how the file at `path` is to be loaded."""
         return self._options(ModelOptions, path=path)
 
-    def engine_with(self, draft: Path | None) -> EngineOptions:
+    def engine_options(self, draft: Path | None) -> EngineOptions:
         """Returns what the engine does; `draft` is the draft model's file, if there is one."""
         return replace(self.engine, speculation=replace(self.engine.speculation, draft_file=draft))
 
@@ -59,8 +59,8 @@ class Configuration:
         return self._options(
             Settings,
             model_path=header.path,
-            alias=self._values.get("alias", self._as_asked_for()),
-            chat_template=self._given_chat_template() or header.chat_template,
+            alias=self._values.get("alias", self._default_alias()),
+            chat_template=self._chat_template() or header.chat_template,
             api_keys=(*self._values.get("api_keys", ()), *self._values.get("file_keys", ())),
             defaults=self._defaults,
             openai_defaults=self._openai_defaults(),
@@ -78,14 +78,14 @@ class Configuration:
             return ModelSource(file) if file else None
         return replace(self.source, model_file=None, repository=repository, hub_file=str(file) if file else None)
 
-    def _given_chat_template(self) -> str | None:
+    def _chat_template(self) -> str | None:
         given: str | None = self._values.get("given_chat_template", self._values.get("chat_template_file"))
         return given
 
     def _openai_defaults(self) -> CompletionDefaults:
         return self._defaults if "repeat_penalty" in self._values else without_repeat_penalty(self._defaults)
 
-    def _as_asked_for(self) -> str:
+    def _default_alias(self) -> str:
         return self.source.repository or str(self.source.model_file or "bundled")
 
     def _options(self, options: type[Options], **known: Any) -> Options:  # noqa: ANN401 - as the fields are
@@ -98,20 +98,20 @@ def read_configuration(arguments: Sequence[str], environ: Mapping[str, str]) -> 
 
     Ends the program with one line and exit code 2 if one of them has a value it cannot have.
     """
-    parser = FlagParser(DESCRIPTION, GROUPS, _defaults_in_words(), _versions())
-    given = vars(parser.parse_args(arguments))
+    parser = FlagParser(DESCRIPTION, GROUPS, _describe_defaults(), _versions())
+    flags = vars(parser.parse_args(arguments))
     try:
-        variables = read_variables(GROUPS, environ, given)
+        variables = read_variables(GROUPS, environ, flags)
     except VariableError as error:
         parser.error(str(error))
     # What a flag asks for wins over what a variable asks for in another way.
-    overruled = {"repository", "hub_file"} if "model_file" in given else set()
-    overruled |= {"model_file"} if "repository" in given else set()
-    overruled |= {"chat_template_file"} if "given_chat_template" in given else set()
-    overruled |= {"given_chat_template"} if "chat_template_file" in given else set()
-    overruled |= {"pooling"} if given.get("reranking") else set()
-    overruled |= {"reranking"} if "pooling" in given else set()
-    values = {name: value for name, value in variables.items() if name not in overruled} | given
+    overridden = {"repository", "hub_file"} if "model_file" in flags else set()
+    overridden |= {"model_file"} if "repository" in flags else set()
+    overridden |= {"chat_template_file"} if "given_chat_template" in flags else set()
+    overridden |= {"given_chat_template"} if "chat_template_file" in flags else set()
+    overridden |= {"pooling"} if flags.get("reranking") else set()
+    overridden |= {"reranking"} if "pooling" in flags else set()
+    values = {name: value for name, value in variables.items() if name not in overridden} | flags
     _check_source(parser, values)
     _check_isolation(parser, values)
     _check_chat_template(parser, values)
@@ -161,7 +161,7 @@ def _field_names(options: type[Any]) -> list[str]:
     return [field.name for field in fields(options)]
 
 
-def _defaults_in_words() -> dict[str, str]:
+def _describe_defaults() -> dict[str, str]:
     words = {}
     for options in (
         ModelOptions,
@@ -174,11 +174,11 @@ def _defaults_in_words() -> dict[str, str]:
     ):
         for field in fields(options):
             if field.default not in (MISSING, None, (), ""):
-                words[field.name] = _in_words(field.default)
-    return words | DEFAULTS_IN_WORDS
+                words[field.name] = _describe_default(field.default)
+    return words | DEFAULT_DESCRIPTIONS
 
 
-def _in_words(default: object) -> str:
+def _describe_default(default: object) -> str:
     if isinstance(default, bool):
         return "on" if default else "off"
     return str(default)

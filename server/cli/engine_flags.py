@@ -5,17 +5,17 @@ from typing import get_args
 from server.cli.parser import Flag, Group, Switch
 from server.cli.values import (
     MAX_SIZE,
+    existing_folder,
+    finite_float,
     flash_attention,
-    folder,
     gpu_layers,
-    number,
+    int_in_range,
     one_of,
-    positive,
-    proportions,
+    positive_float,
     reciprocal,
+    tensor_split,
     text_file,
-    threads,
-    whole,
+    thread_count,
 )
 from server.settings import CacheIsolation
 from slots.options import CacheType, Pooling, RopeScaling, SplitMode
@@ -28,12 +28,16 @@ CONTEXT = Group(
     "slots, context and threads",
     "",
     Flag(
-        "-np, --parallel N", "n_parallel", whole(1), "slots: requests served at the same time", "LLAMA_ARG_N_PARALLEL"
+        "-np, --parallel N",
+        "n_parallel",
+        int_in_range(1),
+        "slots: requests served at the same time",
+        "LLAMA_ARG_N_PARALLEL",
     ),
     Flag(
         "-c, --ctx-size N",
         "n_ctx",
-        whole(0, MAX_SIZE),
+        int_in_range(0, MAX_SIZE),
         "tokens in the KV cache, of all slots together; 0: what the model was trained with, for each slot",
         "LLAMA_ARG_CTX_SIZE",
     ),
@@ -43,11 +47,11 @@ CONTEXT = Group(
         "one KV cache for all slots, instead of an equal part for each",
         "LLAMA_ARG_KV_UNIFIED",
     ),
-    Flag("-b, --batch-size N", "n_batch", whole(1, MAX_SIZE), "most tokens in one step", "LLAMA_ARG_BATCH"),
+    Flag("-b, --batch-size N", "n_batch", int_in_range(1, MAX_SIZE), "most tokens in one step", "LLAMA_ARG_BATCH"),
     Flag(
         "-ub, --ubatch-size N",
         "n_ubatch",
-        whole(1, MAX_SIZE),
+        int_in_range(1, MAX_SIZE),
         "most tokens in one pass over the weights, and of a prompt while other slots generate",
         "LLAMA_ARG_UBATCH",
     ),
@@ -57,7 +61,7 @@ CONTEXT = Group(
         flash_attention,
         "flash attention; without a value, on",
         "LLAMA_ARG_FLASH_ATTN",
-        without_value="on",
+        implicit_value="on",
     ),
     Flag(
         "-ctk, --cache-type-k TYPE",
@@ -76,11 +80,11 @@ CONTEXT = Group(
     Flag(
         "-t, --threads N",
         "n_threads",
-        threads,
+        thread_count,
         "CPU threads when generating; 0: one for each core",
         "LLAMA_ARG_THREADS",
     ),
-    Flag("-tb, --threads-batch N", "n_threads_batch", threads, "CPU threads for prompts; 0: as many as -t"),
+    Flag("-tb, --threads-batch N", "n_threads_batch", thread_count, "CPU threads for prompts; 0: as many as -t"),
 )
 
 GPU = Group(
@@ -103,7 +107,7 @@ GPU = Group(
     Flag(
         "-ts, --tensor-split N0,N1,...",
         "tensor_split",
-        proportions,
+        tensor_split,
         "share of the model for each GPU, such as 3,1; without it, by free memory",
         "LLAMA_ARG_TENSOR_SPLIT",
     ),
@@ -113,7 +117,13 @@ GPU = Group(
         "find the largest logits where they are computed, and copy only those from there",
         "LLAMA_ARG_BACKEND_SAMPLING",
     ),
-    Flag("-mg, --main-gpu INDEX", "main_gpu", whole(0), "the GPU of a model that is not spread", "LLAMA_ARG_MAIN_GPU"),
+    Flag(
+        "-mg, --main-gpu INDEX",
+        "main_gpu",
+        int_in_range(0),
+        "the GPU of a model that is not spread",
+        "LLAMA_ARG_MAIN_GPU",
+    ),
 )
 
 ROPE = Group(
@@ -127,15 +137,21 @@ ROPE = Group(
         "LLAMA_ARG_ROPE_SCALING_TYPE",
     ),
     Flag("--rope-scale N", "rope_freq_scale", reciprocal, "stretch the context N times", "LLAMA_ARG_ROPE_SCALE"),
-    Flag("--rope-freq-base N", "rope_freq_base", positive, "base frequency", "LLAMA_ARG_ROPE_FREQ_BASE"),
-    Flag("--rope-freq-scale N", "rope_freq_scale", positive, "the same as 1/N above", "LLAMA_ARG_ROPE_FREQ_SCALE"),
+    Flag("--rope-freq-base N", "rope_freq_base", positive_float, "base frequency", "LLAMA_ARG_ROPE_FREQ_BASE"),
     Flag(
-        "--yarn-orig-ctx N", "yarn_orig_ctx", whole(0, MAX_SIZE), "context before stretching", "LLAMA_ARG_YARN_ORIG_CTX"
+        "--rope-freq-scale N", "rope_freq_scale", positive_float, "the same as 1/N above", "LLAMA_ARG_ROPE_FREQ_SCALE"
     ),
-    Flag("--yarn-ext-factor N", "yarn_ext_factor", number, "extrapolation mix", "LLAMA_ARG_YARN_EXT_FACTOR"),
-    Flag("--yarn-attn-factor N", "yarn_attn_factor", number, "scale of attention", "LLAMA_ARG_YARN_ATTN_FACTOR"),
-    Flag("--yarn-beta-slow N", "yarn_beta_slow", number, "high correction dimension", "LLAMA_ARG_YARN_BETA_SLOW"),
-    Flag("--yarn-beta-fast N", "yarn_beta_fast", number, "low correction dimension", "LLAMA_ARG_YARN_BETA_FAST"),
+    Flag(
+        "--yarn-orig-ctx N",
+        "yarn_orig_ctx",
+        int_in_range(0, MAX_SIZE),
+        "context before stretching",
+        "LLAMA_ARG_YARN_ORIG_CTX",
+    ),
+    Flag("--yarn-ext-factor N", "yarn_ext_factor", finite_float, "extrapolation mix", "LLAMA_ARG_YARN_EXT_FACTOR"),
+    Flag("--yarn-attn-factor N", "yarn_attn_factor", finite_float, "scale of attention", "LLAMA_ARG_YARN_ATTN_FACTOR"),
+    Flag("--yarn-beta-slow N", "yarn_beta_slow", finite_float, "high correction dimension", "LLAMA_ARG_YARN_BETA_SLOW"),
+    Flag("--yarn-beta-fast N", "yarn_beta_fast", finite_float, "low correction dimension", "LLAMA_ARG_YARN_BETA_FAST"),
 )
 
 ISOLATIONS = get_args(CacheIsolation)
@@ -146,7 +162,7 @@ CACHE = Group(
     Flag(
         "-cram, --cache-ram N",
         "cache_ram_mib",
-        whole(-1, MAX_SIZE),
+        int_in_range(-1, MAX_SIZE),
         "most MiB of memory for conversations that lost their slot; -1: no limit, 0: none is kept",
         "LLAMA_ARG_CACHE_RAM",
     ),
@@ -174,7 +190,9 @@ CACHE = Group(
         "keep all of the KV cache of layers with a sliding window; the slots of one pool can then share prefixes",
         "LLAMA_ARG_SWA_FULL",
     ),
-    Flag("--slot-save-path PATH", "slot_save_path", folder, "folder that slots are saved to and restored from"),
+    Flag(
+        "--slot-save-path PATH", "slot_save_path", existing_folder, "folder that slots are saved to and restored from"
+    ),
 )
 
 POOLINGS = get_args(Pooling)
@@ -199,7 +217,7 @@ EMBEDDING = Group(
     Flag(
         "--embd-normalize N",
         "embd_normalize",
-        whole(-1, MAX_SIZE),
+        int_in_range(-1, MAX_SIZE),
         "norm that /embedding divides by: 1 taxicab, 2 Euclidean, N the N-norm; 0: largest is 32760; -1: none",
     ),
 )

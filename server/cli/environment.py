@@ -11,7 +11,7 @@ class VariableError(Exception):
     """A variable whose value its flag would refuse; the message names it."""
 
 
-def read_variables(groups: Iterable[Group], environ: Mapping[str, str], given: Container[str]) -> dict[str, Any]:
+def read_variables(groups: Iterable[Group], environ: Mapping[str, str], flags: Container[str]) -> dict[str, Any]:
     """Returns the values of the flags that a variable sets, by destination, without those that are `given`.
 
     An empty variable is one that is not set. `LLAMA_ARG_NO_X` turns the switch of `LLAMA_ARG_X` off, whatever it
@@ -20,20 +20,20 @@ def read_variables(groups: Iterable[Group], environ: Mapping[str, str], given: C
     values: dict[str, Any] = {}
     for group in groups:
         for flag in group.flags:
-            if flag.variable is None or flag.destination in given:
+            if flag.variable is None or flag.destination in flags:
                 continue
-            if isinstance(flag, Switch) and flag.has_opposite and _negative(flag.variable) in environ:
+            if isinstance(flag, Switch) and flag.has_opposite and _negated_name(flag.variable) in environ:
                 values[flag.destination] = False
             elif text := environ.get(flag.variable):
-                values[flag.destination] = _read(flag, flag.variable, text)
+                values[flag.destination] = _read_value(flag, flag.variable, text)
     return values
 
 
-def _negative(variable: str) -> str:
+def _negated_name(variable: str) -> str:
     return variable.replace("LLAMA_ARG_", "LLAMA_ARG_NO_")
 
 
-def _read(flag: Flag | Switch, variable: str, text: str) -> Any:  # noqa: ANN401 - whatever the flag holds
+def _read_value(flag: Flag | Switch, variable: str, text: str) -> Any:  # noqa: ANN401 - whatever the flag holds
     try:
         return flag.read(text)
     except ArgumentTypeError as error:

@@ -7,7 +7,7 @@ from server.cli.engine_flags import CACHE, CONTEXT, EMBEDDING, GPU, ROPE
 from server.cli.parser import Flag, Group, Switch
 from server.cli.sampling_flags import COMPLETION, CONSTRAINT, REPETITION, SAMPLING
 from server.cli.speculation_flags import SPECULATION
-from server.cli.values import hub_repository, key_file, keys, whole
+from server.cli.values import api_key_file, api_keys, hub_repository, int_in_range
 
 MODEL = Group(
     "model",
@@ -38,21 +38,26 @@ SERVER = Group(
     "server",
     "",
     Flag("--host HOST", "host", str, "address to listen on; 0.0.0.0: all of this machine's", "LLAMA_ARG_HOST"),
-    Flag("--port PORT", "port", whole(0, 65535), "port to listen on; 0: any free one", "LLAMA_ARG_PORT"),
+    Flag("--port PORT", "port", int_in_range(0, 65535), "port to listen on; 0: any free one", "LLAMA_ARG_PORT"),
     Flag(
         "--api-key KEY",
         "api_keys",
-        keys,
+        api_keys,
         "key of which requests must bear one; several with commas, or the flag again",
         "LLAMA_API_KEY",
         repeatable=True,
     ),
-    Flag("--api-key-file FILE", "file_keys", key_file, "file of keys, one on a line", "LLAMA_ARG_API_KEY_FILE"),
+    Flag("--api-key-file FILE", "file_keys", api_key_file, "file of keys, one on a line", "LLAMA_ARG_API_KEY_FILE"),
     Switch("--slots, --no-slots", "show_slots", "answer GET /slots", "LLAMA_ARG_ENDPOINT_SLOTS"),
     Switch("--slots-prompts", "show_prompts", "show everybody's prompts in GET /slots, not only each session its own"),
     Switch("--spm-infill", "spm_infill", "POST /infill puts the suffix before the prefix, as some models expect it"),
-    Flag("--max-queue N", "max_queue", whole(1), "requests that may wait for a slot; one more is refused"),
-    Flag("--shutdown-timeout S", "shutdown_timeout", whole(0), "seconds that running requests get when it is stopped"),
+    Flag("--max-queue N", "max_queue", int_in_range(1), "requests that may wait for a slot; one more is refused"),
+    Flag(
+        "--shutdown-timeout S",
+        "shutdown_timeout",
+        int_in_range(0),
+        "seconds that running requests get when it is stopped",
+    ),
     Switch("-v, --verbose, --log-verbose", "verbose", "log every step, and what llama.cpp logs"),
 )
 

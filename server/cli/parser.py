@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from server.cli.values import switch
+from server.cli.values import on_off
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,9 @@ class Flag:
     destination: str
     read: Callable[[str], Any]
     """Turns the text into the value; raises argparse.ArgumentTypeError."""
-    text: str
+    help_text: str
     variable: str | None = None
-    without_value: str | None = None
+    implicit_value: str | None = None
     """What the flag means when nothing follows it; None makes a value necessary."""
     repeatable: bool = False
     """What `read` returns for each time the flag is given is one tuple in the end."""
@@ -29,12 +29,12 @@ class Flag:
     def names(self) -> list[str]:
         return self.spelling.rsplit(" ", 1)[0].split(", ")
 
-    def add_to(self, group: argparse._ArgumentGroup, text: str) -> None:
-        more: dict[str, Any] = {"action": _Collect} if self.repeatable else {}
-        if self.without_value is not None:
-            more |= {"nargs": "?", "const": self.without_value}
+    def add_to(self, group: argparse._ArgumentGroup, help_text: str) -> None:
+        more: dict[str, Any] = {"action": _ExtendTuple} if self.repeatable else {}
+        if self.implicit_value is not None:
+            more |= {"nargs": "?", "const": self.implicit_value}
         metavar = self.spelling.rsplit(" ", 1)[1]
-        group.add_argument(*self.names, dest=self.destination, type=self.read, metavar=metavar, help=text, **more)
+        group.add_argument(*self.names, dest=self.destination, type=self.read, metavar=metavar, help=help_text, **more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Switch:
 
     spelling: str
     destination: str
-    text: str
+    help_text: str
     variable: str | None = None
 
     @property
@@ -55,18 +55,18 @@ class Switch:
         return any(_turns_off(name) for name in self.names)
 
     def read(self, text: str) -> bool:
-        return switch(text)
+        return on_off(text)
 
-    def add_to(self, group: argparse._ArgumentGroup, text: str) -> None:
-        group.add_argument(*self.names, dest=self.destination, action=_SetSwitch, nargs=0, help=text)
+    def add_to(self, group: argparse._ArgumentGroup, help_text: str) -> None:
+        group.add_argument(*self.names, dest=self.destination, action=_SetSwitch, nargs=0, help=help_text)
 
 
 class Group:
     """Flags that are shown together under a title."""
 
-    def __init__(self, title: str, text: str, *flags: Flag | Switch) -> None:
+    def __init__(self, title: str, description: str, *flags: Flag | Switch) -> None:
         self.title = title
-        self.text = text
+        self.description = description
         self.flags = flags
 
 
@@ -86,9 +86,9 @@ class FlagParser(argparse.ArgumentParser):
         # argparse's own pattern takes -1 and -0.5 for values, but -1e3 for a flag.
         self._negative_number_matcher = re.compile(r"-\.?[0-9]")
         for group in groups:
-            arguments = self.add_argument_group(group.title, group.text or None)
+            arguments = self.add_argument_group(group.title, group.description or None)
             for flag in group.flags:
-                flag.add_to(arguments, _help(flag, defaults))
+                flag.add_to(arguments, _format_help(flag, defaults))
         about = self.add_argument_group("about")
         about.add_argument("--version", action="version", version=version, help="show the version and exit")
         about.add_argument("-h", "--help", action="help", help="show this text and exit")
@@ -113,7 +113,7 @@ class _SetSwitch(argparse.Action):
         setattr(namespace, self.dest, option_string is None or not _turns_off(option_string))
 
 
-class _Collect(argparse.Action):
+class _ExtendTuple(argparse.Action):
     def __call__(
         self,
         parser: argparse.ArgumentParser,
@@ -142,11 +142,11 @@ def _turns_off(name: str) -> bool:
     return name.lstrip("-").startswith("no-")
 
 
-def _help(flag: Flag | Switch, defaults: Mapping[str, str]) -> str:
+def _format_help(flag: Flag | Switch, defaults: Mapping[str, str]) -> str:
     notes = []
     if flag.destination in defaults:
         notes.append(f"default {defaults[flag.destination]}")
     if flag.variable is not None:
         notes.append(f"env {flag.variable}")
-    text = f"{flag.text} ({'; '.join(notes)})" if notes else flag.text
+    text = f"{flag.help_text} ({'; '.join(notes)})" if notes else flag.help_text
     return text.replace("%", "%%")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from server.cli.engine_flags import CACHE_TYPES
 from server.cli.parser import Flag, Group
-from server.cli.values import gpu_layers, hub_repository, one_of, probability, threads, unexpected, whole
+from server.cli.values import gpu_layers, hub_repository, int_in_range, invalid, one_of, probability, thread_count
 from slots.options import SpecType
 
 SPEC_TYPES: dict[str, SpecType] = {"ngram": "ngram", "ngram-simple": "ngram", "draft-simple": "draft-simple"}
@@ -17,7 +17,7 @@ def spec_types(text: str) -> tuple[SpecType, ...]:
     if names == ["none"]:
         return ()
     if not set(names) <= SPEC_TYPES.keys():
-        raise unexpected(f"none, or some of {', '.join(SPEC_TYPES)} with commas between them", text)
+        raise invalid(f"none, or some of {', '.join(SPEC_TYPES)} with commas between them", text)
     return tuple(dict.fromkeys(SPEC_TYPES[name] for name in names))
 
 
@@ -35,10 +35,10 @@ SPECULATION = Group(
     Flag(
         "--spec-ngram-simple-size-n N",
         "ngram_size",
-        whole(1, 8),
+        int_in_range(1, 8),
         "fewest tokens that stand there as at the end",
     ),
-    Flag("--spec-ngram-simple-size-m N", "ngram_draft", whole(1, 1024), "most tokens that are taken from there"),
+    Flag("--spec-ngram-simple-size-m N", "ngram_draft", int_in_range(1, 1024), "most tokens that are taken from there"),
     Flag(
         "-md, --model-draft, --spec-draft-model FILE",
         "draft_model_file",
@@ -56,14 +56,14 @@ SPECULATION = Group(
     Flag(
         "--spec-draft-n-max N",
         "draft_n_max",
-        whole(1, 1024),
+        int_in_range(1, 1024),
         "most tokens that the draft model guesses at once",
         "LLAMA_ARG_SPEC_DRAFT_N_MAX",
     ),
     Flag(
         "--spec-draft-n-min N",
         "draft_n_min",
-        whole(0, 1024),
+        int_in_range(0, 1024),
         "fewest; what it guesses is not used where it is less",
         "LLAMA_ARG_SPEC_DRAFT_N_MIN",
     ),
@@ -84,7 +84,7 @@ SPECULATION = Group(
     Flag(
         "-td, --threads-draft, --spec-draft-threads N",
         "draft_threads",
-        threads,
+        thread_count,
         "CPU threads of the draft model; without it, as many as -t",
     ),
     Flag(

@@ -16,12 +16,12 @@ TRUE_WORDS = ("on", "enabled", "true", "1")
 FALSE_WORDS = ("off", "disabled", "false", "0")
 
 
-def unexpected(expected: str, text: str) -> argparse.ArgumentTypeError:
+def invalid(expected: str, text: str) -> argparse.ArgumentTypeError:
     """Returns the error to raise for a text that is not what was expected."""
     return argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
 
 
-def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+def int_in_range(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
     """Returns a reader of whole numbers from `minimum` to `maximum`, both included."""
     expected = f"a whole number of {minimum} or more"
     if maximum is not None:
@@ -31,9 +31,9 @@ def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
         try:
             value = int(text)
         except ValueError:
-            raise unexpected(expected, text) from None
+            raise invalid(expected, text) from None
         if value < minimum or (maximum is not None and value > maximum):
-            raise unexpected(expected, text)
+            raise invalid(expected, text)
         return value
 
     return read
@@ -44,42 +44,42 @@ def integer(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise unexpected("a whole number", text) from None
+        raise invalid("a whole number", text) from None
 
 
-def number(text: str) -> float:
+def finite_float(text: str) -> float:
     """Returns a finite number."""
-    return _finite(text, "a number")
+    return _parse_float(text, "a number")
 
 
-def positive(text: str) -> float:
+def positive_float(text: str) -> float:
     """Returns a finite number above 0."""
-    value = _finite(text, "a number above 0")
+    value = _parse_float(text, "a number above 0")
     if value <= 0:
-        raise unexpected("a number above 0", text)
+        raise invalid("a number above 0", text)
     return value
 
 
 def probability(text: str) -> float:
     """Returns a number from 0 to 1."""
-    value = _finite(text, "a number from 0 to 1")
+    value = _parse_float(text, "a number from 0 to 1")
     if not 0 <= value <= 1:
-        raise unexpected("a number from 0 to 1", text)
+        raise invalid("a number from 0 to 1", text)
     return value
 
 
 def reciprocal(text: str) -> float:
     """Returns one divided by a number above 0."""
-    return 1 / positive(text)
+    return 1 / positive_float(text)
 
 
-def switch(text: str) -> bool:
+def on_off(text: str) -> bool:
     """Returns what a word for on or off means, as llama.cpp reads them."""
     if text in TRUE_WORDS:
         return True
     if text in FALSE_WORDS:
         return False
-    raise unexpected(f"one of {', '.join(TRUE_WORDS + FALSE_WORDS)}", text)
+    raise invalid(f"one of {', '.join(TRUE_WORDS + FALSE_WORDS)}", text)
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
@@ -87,7 +87,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
     def read(text: str) -> str:
         if text not in choices:
-            raise unexpected(f"one of {', '.join(choices)}", text)
+            raise invalid(f"one of {', '.join(choices)}", text)
         return text
 
     return read
@@ -98,9 +98,9 @@ def flash_attention(text: str) -> str:
     if text in ("auto", "-1"):
         return "auto"
     try:
-        return "on" if switch(text) else "off"
+        return "on" if on_off(text) else "off"
     except argparse.ArgumentTypeError:
-        raise unexpected("one of on, off, auto", text) from None
+        raise invalid("one of on, off, auto", text) from None
 
 
 def gpu_layers(text: str) -> int:
@@ -108,22 +108,22 @@ def gpu_layers(text: str) -> int:
     if text in ("all", "auto", "-1"):
         return -1
     try:
-        return whole(0, MAX_SIZE)(text)
+        return int_in_range(0, MAX_SIZE)(text)
     except argparse.ArgumentTypeError:
-        raise unexpected("a number of layers, 'auto' or 'all'", text) from None
+        raise invalid("a number of layers, 'auto' or 'all'", text) from None
 
 
-def threads(text: str) -> int:
+def thread_count(text: str) -> int:
     """Returns a number of threads; 0, which is one for each core, for anything below 1."""
-    return max(0, whole(-1, MAX_THREADS)(text))
+    return max(0, int_in_range(-1, MAX_THREADS)(text))
 
 
-def proportions(text: str) -> tuple[float, ...]:
+def tensor_split(text: str) -> tuple[float, ...]:
     """Returns the numbers of a list such as 3,1 or 3/1."""
     expected = "numbers of 0 or more with commas between them, such as 3,1"
-    shares = tuple(_finite(part, expected) for part in text.replace("/", ",").split(","))
+    shares = tuple(_parse_float(part, expected) for part in text.replace("/", ",").split(","))
     if min(shares) < 0 or max(shares) == 0:
-        raise unexpected(expected, text)
+        raise invalid(expected, text)
     return shares
 
 
@@ -132,21 +132,21 @@ def hub_repository(text: str) -> str:
     repository, _, quantization = text.partition(":")
     user, _, name = repository.partition("/")
     if not user or not name or "/" in name or text.endswith(":") or ":" in quantization:
-        raise unexpected("USER/REPO or USER/REPO:QUANT", text)
+        raise invalid("USER/REPO or USER/REPO:QUANT", text)
     return text
 
 
-def keys(text: str) -> tuple[str, ...]:
+def api_keys(text: str) -> tuple[str, ...]:
     """Returns the keys of a list with commas between them."""
     found = tuple(key for part in text.split(",") if (key := part.strip()))
     if not found:
-        raise unexpected("a key", text)
+        raise invalid("a key", text)
     return found
 
 
-def key_file(text: str) -> tuple[str, ...]:
+def api_key_file(text: str) -> tuple[str, ...]:
     """Returns the keys of a file, one on a line; a line that starts with # is a comment."""
-    lines = _content(text, "a file of keys").splitlines()
+    lines = _read_text(text, "a file of keys").splitlines()
     found = tuple(key for line in lines if (key := line.strip()) and not key.startswith("#"))
     if not found:
         # Without a key the server would be open, which is the opposite of what was asked for.
@@ -154,7 +154,7 @@ def key_file(text: str) -> tuple[str, ...]:
     return found
 
 
-def folder(text: str) -> Path:
+def existing_folder(text: str) -> Path:
     """Returns the path of a folder that is there."""
     path = Path(text)
     try:
@@ -162,16 +162,16 @@ def folder(text: str) -> Path:
     except OSError:
         is_folder = False
     if not is_folder:
-        raise unexpected("an existing folder", text)
+        raise invalid("an existing folder", text)
     return path
 
 
 def text_file(text: str) -> str:
     """Returns the text of a file, as it is."""
-    return _content(text, "a file of text")
+    return _read_text(text, "a file of text")
 
 
-def _content(path: str, expected: str) -> str:
+def _read_text(path: str, expected: str) -> str:
     try:
         return Path(path).read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
@@ -179,11 +179,11 @@ def _content(path: str, expected: str) -> str:
         raise argparse.ArgumentTypeError(f"expected {expected}, but {path} cannot be read: {reason}") from None
 
 
-def _finite(text: str, expected: str) -> float:
+def _parse_float(text: str, expected: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise unexpected(expected, text) from None
+        raise invalid(expected, text) from None
     if not math.isfinite(value):
-        raise unexpected(expected, text)
+        raise invalid(expected, text)
     return value

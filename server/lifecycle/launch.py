@@ -14,7 +14,7 @@ from server.chat.system_prompt import make_system_prompt
 from server.chat.template.loading import load_chat_template, load_tool_format
 from server.cli.configuration import Configuration
 from server.generation.constraint import compile_constraint
-from server.lifecycle.listener import PortError, open_port, url_of
+from server.lifecycle.listener import PortError, format_url, open_port
 from server.lifecycle.model_loading import load_in_background
 from server.lifecycle.uvicorn_server import GracefulServer
 from server.settings import CompletionDefaults, Settings
@@ -38,7 +38,7 @@ def launch(configuration: Configuration) -> int:
         state = ServerState(settings)
         server = GracefulServer(create_app(state), state)
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-            runner.run(_serve(server, listener, state, configuration, configuration.engine_with(draft)))
+            runner.run(_serve(server, listener, state, configuration, configuration.engine_options(draft)))
     except (ModelError, ModelLoadError, EngineError, PortError) as error:
         print(f"llama-slots: error: {error}", file=sys.stderr)
         return 1
@@ -61,9 +61,9 @@ async def _serve(
 ) -> None:
     """Serves until a signal comes; raises ModelLoadError, and EngineError if the loaded model cannot be run so."""
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    logger.info("Listening on %s while the model loads", url_of(listener))
+    logger.info("Listening on %s while the model loads", format_url(listener))
     try:
-        model = configuration.model(state.settings.model_path)
+        model = configuration.model_options(state.settings.model_path)
         engine = await load_in_background(model, configuration.context, options)
         state.chat_template = await asyncio.to_thread(load_chat_template, state.settings.chat_template, engine.vocab)
         state.tool_format = await asyncio.to_thread(load_tool_format, state.chat_template, engine.vocab)
@@ -73,7 +73,7 @@ async def _serve(
         await _check_constraint(state.settings.defaults, state.engine)
         state.system_prompt = make_system_prompt(SYSTEM_PROMPT_FLAG, state.settings.system_prompt, state.engine)
         state.engine.start(asyncio.get_running_loop())
-        logger.info("Ready on %s: %s", url_of(listener), _offer(state.settings, state.engine))
+        logger.info("Ready on %s: %s", format_url(listener), _describe_service(state.settings, state.engine))
     except Exception:
         server.should_exit = True
         await serving
@@ -101,7 +101,7 @@ async def _check_constraint(defaults: CompletionDefaults, engine: Engine) -> Non
         await asyncio.to_thread(compile_constraint, defaults.constraint, engine)
 
 
-def _offer(settings: Settings, engine: Engine) -> str:
+def _describe_service(settings: Settings, engine: Engine) -> str:
     if engine.n_slots == 0:
         what = "ranking" if engine.pooling == "rank" else "embeddings"
         return f"{settings.alias} for {what} of texts of up to {engine.max_embedding_tokens:,} tokens"

@@ -26,17 +26,17 @@ def open_port(host: str, port: int) -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
-        raise PortError(_reason(error, where)) from None
+        raise PortError(_explain_error(error, where)) from None
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
+def format_url(listener: socket.socket) -> str:
     """Returns the address of a bound socket as a URL."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _reason(error: OSError, where: str) -> str:
+def _explain_error(error: OSError, where: str) -> str:
     match error.errno:
         case errno.EADDRINUSE:
             return f"cannot listen on {where}: another program does; choose another port with --port"

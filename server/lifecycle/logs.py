@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-HUSHED = ("uvicorn.error", "llama.cpp", "huggingface_hub", "httpx2", "httpcore2")
+QUIET_LOGGERS = ("uvicorn.error", "llama.cpp", "huggingface_hub", "httpx2", "httpcore2")
 """Loggers of others; what they say below a warning is for who asks for it."""
 
 
@@ -11,15 +11,15 @@ def set_up_logging(verbose: bool) -> None:
     """Sends all log lines to stderr; `verbose` shows those for debugging too, and llama.cpp's own."""
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter())
-    handler.addFilter(_is_news)
+    handler.addFilter(_is_real_error)
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
-    for name in HUSHED:
+    for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.NOTSET if verbose else logging.WARNING)
     # asyncio's notes are about itself, at any level of detail.
     logging.getLogger("asyncio").setLevel(logging.WARNING)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def _is_real_error(record: logging.LogRecord) -> bool:
     """A request that the end of the server cuts off is no error, but uvicorn takes it for one."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, asyncio.CancelledError)

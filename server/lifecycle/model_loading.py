@@ -9,7 +9,7 @@ from collections.abc import Callable
 from slots.engine import Engine
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 
-QUIET_SECONDS = 2.0
+SECONDS_BEFORE_PROGRESS = 2.0
 """A load that takes less does without progress."""
 
 logger = logging.getLogger("server")
@@ -24,7 +24,7 @@ def load_in_background(
 
     def load() -> None:
         try:
-            engine = Engine.load(model, context, options, Progress())
+            engine = Engine.load(model, context, options, LoadProgress())
         except BaseException as error:
             loop.call_soon_threadsafe(future.set_exception, error)
         else:
@@ -35,17 +35,17 @@ def load_in_background(
     return future
 
 
-class Progress:
+class LoadProgress:
     """Logs how far a load is, in steps of a tenth, once it turns out to be a long one."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._started = clock()
-        self._shown_tenths = 0
+        self._start_time = clock()
+        self._logged_tenths = 0
 
     def __call__(self, fraction: float) -> None:
-        seconds = self._clock() - self._started
+        seconds = self._clock() - self._start_time
         tenths = int(fraction * 10)
-        if seconds >= QUIET_SECONDS and tenths > self._shown_tenths:
-            self._shown_tenths = tenths
+        if seconds >= SECONDS_BEFORE_PROGRESS and tenths > self._logged_tenths:
+            self._logged_tenths = tenths
             logger.info("Loading the model: %d %% after %d seconds", round(fraction * 100), round(seconds))

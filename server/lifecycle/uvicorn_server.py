@@ -16,7 +16,7 @@ from server.state import ServerState
 from slots.engine import Engine
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-GRACE = 2
+SHUTDOWN_GRACE = 2
 """Seconds that answers get to leave after the engine has ended them."""
 
 logger = logging.getLogger("server")
@@ -38,7 +38,7 @@ class GracefulServer(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                timeout_graceful_shutdown=timeout + GRACE,
+                timeout_graceful_shutdown=timeout + SHUTDOWN_GRACE,
             )
         )
         self._state = state
@@ -68,12 +68,12 @@ class GracefulServer(uvicorn.Server):
             await super().shutdown(sockets)
             return
         engine.drain()
-        ending = asyncio.create_task(self._end(engine))
+        ending = asyncio.create_task(self._stop_after_timeout(engine))
         await super().shutdown(sockets)
         ending.cancel()
         await asyncio.to_thread(engine.stop)
 
-    async def _end(self, engine: Engine) -> None:
+    async def _stop_after_timeout(self, engine: Engine) -> None:
         """Ends what still runs when its time is over; its clients get an answer that says so."""
         await asyncio.sleep(self._state.settings.shutdown_timeout)
         n_running = sum(slot.is_processing for slot in engine.slot_statuses())

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.memory.__main__ import with_sizes
+from benchmarks.memory.__main__ import fill_in_sizes
 from benchmarks.memory.llama_buffers import LlamaBuffers
-from benchmarks.memory.process import forget_peak, mapped_bytes, peak_bytes, resident_bytes
+from benchmarks.memory.process import mapped_bytes, peak_bytes, reset_peak, resident_bytes
 from benchmarks.memory.row import MemoryRow, table_head, table_line
 from benchmarks.memory.server import kv_cache_bytes
 from models.source import BUNDLED_MODEL
@@ -29,11 +29,11 @@ sched_reserve:  CUDA_Host compute buffer size =     2.25 MiB
 
 
 def test_buffers_in_host_memory_are_read_from_the_log_and_mapped_weights_are_not_among_the_copied() -> None:
-    assert LlamaBuffers.of(LOG) == LlamaBuffers(int(6.5 * MIB), 64 * MIB, 300 * MIB, MIB // 2)
+    assert LlamaBuffers.from_log(LOG) == LlamaBuffers(int(6.5 * MIB), 64 * MIB, 300 * MIB, MIB // 2)
 
 
 def test_a_log_without_buffers_says_nothing() -> None:
-    assert LlamaBuffers.of("main: model loaded\n") is None
+    assert LlamaBuffers.from_log("main: model loaded\n") is None
 
 
 def test_pages_of_a_mapped_file_are_counted_once_they_are_read(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_peak_is_remembered_until_it_is_forgotten() -> None:
         block.write(b"x" * (64 * MIB))
         at_peak = resident_bytes(pid)
     assert peak_bytes(pid) > at_peak - 4 * MIB
-    forget_peak(pid)
+    reset_peak(pid)
     assert peak_bytes(pid) < at_peak - 32 * MIB
 
 
@@ -61,13 +61,13 @@ def test_the_kv_cache_is_as_large_as_llama_cpp_makes_it() -> None:
 
 
 def test_a_command_gets_the_slots_and_the_tokens_of_all_of_them() -> None:
-    assert with_sizes(["s", "-np={slots}", "{tokens}"], 64, 1024) == ["s", "-np=64", "65536"]
+    assert fill_in_sizes(["s", "-np={slots}", "{tokens}"], 64, 1024) == ["s", "-np=64", "65536"]
 
 
 @pytest.mark.parametrize("output", [None, 3 * MIB])
 def test_beyond_is_what_is_neither_weights_nor_kv_cache(output: int | None) -> None:
     row = MemoryRow("ours", 64, "at rest", 100 * MIB, 40 * MIB, 20 * MIB, output, None)
-    assert row.beyond == 40 * MIB
+    assert row.overhead == 40 * MIB
     line = table_line(row)
     assert line.startswith("| ours | 64 | at rest | 100.0 | 40.0 | 20.0 | 40.0 |")
     assert {text.count("|") for text in table_head()} == {line.count("|")}

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from benchmarks.harness.openai_client import OpenAiEndpoint, usage_of
+from benchmarks.harness.openai_client import OpenAiEndpoint, get_usage
 
 
 class Forgetful(BaseHTTPRequestHandler):
@@ -59,4 +59,4 @@ def event(text: str, reason: str | None = None) -> dict[str, object]:
     ],
 )
 def test_tokens_are_counted_as_well_as_a_stream_tells_them(events: list[dict[str, object]], n_generated: int) -> None:
-    assert usage_of(events, 9)["completion_tokens"] == n_generated
+    assert get_usage(events, 9)["completion_tokens"] == n_generated

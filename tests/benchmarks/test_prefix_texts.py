@@ -5,10 +5,10 @@ from math import inf
 import pytest
 
 from benchmarks.harness.client import Answer
-from benchmarks.prefix.texts import Agreement, Beside, Limits, gap_between
+from benchmarks.prefix.texts import Agreement, TextComparison, Tolerance, gap_between
 
 PROMPT = [1, 2]
-LIMITS = Limits(gap=0.25, shift=0.5)
+LIMITS = Tolerance(gap=0.25, shift=0.5)
 
 
 def answer(*tokens: int) -> Answer[list[int]]:
@@ -34,7 +34,7 @@ def test_the_gap_is_the_one_behind_what_the_texts_have_in_common() -> None:
 def test_a_text_that_is_a_part_of_the_other_is_not_the_same(one: tuple[int, ...], other: list[int]) -> None:
     gap = gap_between(answer(*one), other, no_gap)
     assert gap == inf
-    assert Agreement.of([Beside(gap, 0.0)], LIMITS) == Agreement(0, 0, 1, largest_gap=0.0, largest_shift=0.0)
+    assert Agreement.count([TextComparison(gap, 0.0)], LIMITS) == Agreement(0, 0, 1, largest_gap=0.0, largest_shift=0.0)
 
 
 def test_texts_that_part_at_a_near_tie_may_be_of_different_lengths() -> None:
@@ -42,9 +42,9 @@ def test_texts_that_part_at_a_near_tie_may_be_of_different_lengths() -> None:
 
 
 def test_texts_that_part_at_a_near_tie_are_counted_on_their_own() -> None:
-    answers = [Beside(None, 0.0), Beside(0.24, 0.1), Beside(0.25, 0.1)]
-    assert Agreement.of(answers, LIMITS) == Agreement(1, 1, 1, largest_gap=0.25, largest_shift=0.1)
+    answers = [TextComparison(None, 0.0), TextComparison(0.24, 0.1), TextComparison(0.25, 0.1)]
+    assert Agreement.count(answers, LIMITS) == Agreement(1, 1, 1, largest_gap=0.25, largest_shift=0.1)
 
 
 def test_the_same_text_is_different_if_its_first_token_is_as_likely_only_without_the_cache() -> None:
-    assert Agreement.of([Beside(None, 0.5)], LIMITS).different == 1
+    assert Agreement.count([TextComparison(None, 0.5)], LIMITS).different == 1

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks.harness.client import Answer, Client, Server, read_events
-from benchmarks.harness.openai_client import text_of
+from benchmarks.harness.openai_client import get_text
 from benchmarks.harness.prompts import PromptTokens, PromptWords
-from benchmarks.harness.report import largest, median_ratio, medians
+from benchmarks.harness.report import maxima, median_ratio, medians
 from benchmarks.harness.workload import (
     between_tokens_ms,
     first_token_ms,
@@ -19,7 +19,7 @@ from benchmarks.harness.workload import (
     poisson_arrivals,
     shuffled_kinds,
 )
-from benchmarks.serve.comparison import BARE, Row, rows_of, table_head, table_line
+from benchmarks.serve.comparison import BARE_LOOP, Row, rows_from_rounds, table_head, table_line
 from benchmarks.serve.setup import write_results
 from benchmarks.serve.workloads import SAMPLERS, ClosedLoop, OpenLoop
 
@@ -27,17 +27,17 @@ ROUNDS = [
     {
         "ours": {"tokens/s": 90.0, "wait, ms": 2.0},
         "peer": {"tokens/s": 60.0, "wait, ms": 8.0},
-        BARE: {"tokens/s": 100.0},
+        BARE_LOOP: {"tokens/s": 100.0},
     },
     {
         "ours": {"tokens/s": 80.0, "wait, ms": 4.0},
         "peer": {"tokens/s": 40.0, "wait, ms": 8.0},
-        BARE: {"tokens/s": 100.0},
+        BARE_LOOP: {"tokens/s": 100.0},
     },
     {
         "ours": {"tokens/s": 20.0, "wait, ms": 9.0},
         "peer": {"tokens/s": 10.0, "wait, ms": 9.0},
-        BARE: {"tokens/s": 50.0},
+        BARE_LOOP: {"tokens/s": 50.0},
     },
 ]
 
@@ -51,7 +51,7 @@ def test_medians_are_those_of_each_server() -> None:
 
 
 def test_the_largest_are_those_of_any_round() -> None:
-    assert largest(ROUNDS, "ours") == {"tokens/s": 90.0, "wait, ms": 9.0}
+    assert maxima(ROUNDS, "ours") == {"tokens/s": 90.0, "wait, ms": 9.0}
 
 
 def test_a_ratio_is_the_median_of_those_of_the_rounds() -> None:
@@ -64,27 +64,27 @@ def test_there_is_no_ratio_to_nothing() -> None:
 
 
 def test_more_speed_and_less_time_are_better() -> None:
-    speed, wait = rows_of("16 clients", ROUNDS, ["ours", "peer"])
-    assert speed.better == 2.0
-    assert wait.better == 2.0
+    speed, wait = rows_from_rounds("16 clients", ROUNDS, ["ours", "peer"])
+    assert speed.ratio_to_peer == 2.0
+    assert wait.ratio_to_peer == 2.0
 
 
 def test_only_a_speed_has_a_share_of_the_bare_loop() -> None:
-    speed, wait = rows_of("16 clients", ROUNDS, ["ours", "peer"])
-    assert speed.of_bare == 0.8
-    assert speed.medians == {"ours": 80.0, "peer": 40.0, BARE: 100.0}
-    assert wait.of_bare is None
-    assert BARE not in wait.medians
+    speed, wait = rows_from_rounds("16 clients", ROUNDS, ["ours", "peer"])
+    assert speed.share_of_bare_loop == 0.8
+    assert speed.medians == {"ours": 80.0, "peer": 40.0, BARE_LOOP: 100.0}
+    assert wait.share_of_bare_loop is None
+    assert BARE_LOOP not in wait.medians
 
 
 def test_without_a_peer_nothing_is_better() -> None:
     alone = [{"ours": each["ours"]} for each in ROUNDS]
-    assert [row.better for row in rows_of("16 clients", alone, ["ours"])] == [None, None]
+    assert [row.ratio_to_peer for row in rows_from_rounds("16 clients", alone, ["ours"])] == [None, None]
 
 
 def test_nothing_is_better_than_what_a_peer_does_not_tell() -> None:
     rounds = [{"ours": {"tokens evaluated": 896.0}, "peer": {"tokens evaluated": 0.0}}]
-    assert [row.better for row in rows_of("burst", rounds, ["ours", "peer"])] == [None]
+    assert [row.ratio_to_peer for row in rows_from_rounds("burst", rounds, ["ours", "peer"])] == [None]
 
 
 def test_a_line_of_the_table_has_a_cell_for_each_column() -> None:
@@ -153,24 +153,24 @@ def test_an_error_in_a_stream_is_raised() -> None:
     ],
 )
 def test_the_text_is_found_in_answers_and_events_of_openais_dialect(told: str, text: str) -> None:
-    assert text_of(json.loads(told)) == text
+    assert get_text(json.loads(told)) == text
 
 
 def test_prompts_of_the_same_seed_are_the_same_and_no_others() -> None:
-    assert PromptWords([1]).take(9) == PromptWords([1]).take(9)
-    assert PromptWords([1]).take(9) != PromptWords([2]).take(9)
-    assert len(PromptWords([1]).take(9).split()) == 9
-    assert len(PromptTokens([5, 6, 7], [1]).take(9)) == 9
+    assert PromptWords([1]).draw(9) == PromptWords([1]).draw(9)
+    assert PromptWords([1]).draw(9) != PromptWords([2]).draw(9)
+    assert len(PromptWords([1]).draw(9).split()) == 9
+    assert len(PromptTokens([5, 6, 7], [1]).draw(9)) == 9
 
 
-class Recording(Client[str]):
+class RecordingClient(Client[str]):
     """Answers with nothing and remembers what it was asked."""
 
-    def __init__(self, asked: list[tuple[str, int, dict[str, object]]]) -> None:
-        self._asked = asked
+    def __init__(self, requests: list[tuple[str, int, dict[str, object]]]) -> None:
+        self._requests = requests
 
     def complete(self, prompt: str, n_predict: int, **options: object) -> Answer[str]:
-        self._asked.append((prompt, n_predict, options))
+        self._requests.append((prompt, n_predict, options))
         return Answer(prompt, n_predict, "", 1, n_predict, [0.5])
 
     def stream(self, prompt: str, n_predict: int, **options: object) -> Answer[str]:
@@ -181,10 +181,10 @@ class RecordingServer(Server[str]):
     name = "recording"
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, int, dict[str, object]]] = []
+        self.requests: list[tuple[str, int, dict[str, object]]] = []
 
-    def clients(self, n_clients: int) -> list[Recording]:
-        return [Recording(self.asked) for _client in range(n_clients)]
+    def clients(self, n_clients: int) -> list[RecordingClient]:
+        return [RecordingClient(self.requests) for _client in range(n_clients)]
 
 
 @pytest.fixture
@@ -195,19 +195,19 @@ def recording() -> Iterator[RecordingServer]:
 def test_a_closed_loop_asks_for_as_much_of_each_client_with_prompts_of_their_own(recording: RecordingServer) -> None:
     loop = ClosedLoop(n_clients=3, n_predict=5, n_requests=2, options={"repeat_penalty": 1.1})
     measured = loop.run(recording, PromptWords([1])).measured
-    assert len({prompt for prompt, _n_predict, _options in recording.asked}) == 6
-    assert all(options == SAMPLERS | {"repeat_penalty": 1.1} for _prompt, _n_predict, options in recording.asked)
+    assert len({prompt for prompt, _n_predict, _options in recording.requests}) == 6
+    assert all(options == SAMPLERS | {"repeat_penalty": 1.1} for _prompt, _n_predict, options in recording.requests)
     assert list(measured) == ["tokens/s"]
 
 
 def test_an_open_loop_has_long_and_short_requests(recording: RecordingServer) -> None:
     loop = OpenLoop(per_second=1e6, n_requests=6, n_long=2, n_long_prompt=50, n_long_predict=1, n_predict=9)
     loop.run(recording, PromptWords([1]))
-    sizes = sorted((len(prompt.split()), n_predict) for prompt, n_predict, _options in recording.asked)
+    sizes = sorted((len(prompt.split()), n_predict) for prompt, n_predict, _options in recording.requests)
     assert sizes == [(32, 9)] * 4 + [(50, 1)] * 2
 
 
 @pytest.mark.parametrize("workload", [ClosedLoop(4, 400), OpenLoop(4.0)])
 def test_a_workload_of_serving_is_made_as_small_as_a_short_context_needs(workload: ClosedLoop | OpenLoop) -> None:
-    assert workload.fitted(256).n_ctx == 256
-    assert workload.fitted(2_048) == workload
+    assert workload.fit_to(256).n_ctx == 256
+    assert workload.fit_to(2_048) == workload

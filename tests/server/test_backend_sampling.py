@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import running_server
 from tests.server.asking import complete, refusal
-from tests.server.cli.configured import configured
+from tests.server.cli.configured import parse_flags
 
 SAID = "Backend sampling: the 256 largest logits of each slot are found where they are computed"
 
@@ -64,4 +64,4 @@ def test_whether_to_do_so_is_true_or_false(backend_server: str) -> None:
     ],
 )
 def test_it_is_off_unless_asked_for(flags: tuple[str, ...], environ: Mapping[str, str], expected: bool) -> None:
-    assert configured(*flags, environ=environ).context.backend_sampling is expected
+    assert parse_flags(*flags, environ=environ).context.backend_sampling is expected

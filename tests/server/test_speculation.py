@@ -11,8 +11,8 @@ from slots.options import SpeculationOptions
 from slots.requests.events import Timings
 from tests.conftest import running_server
 from tests.server.asking import complete, get, post, refusal, stream
-from tests.server.cli.configured import configured
-from tests.server.cli.configured import error_of as flags_error_of
+from tests.server.cli.configured import get_error as flags_error_of
+from tests.server.cli.configured import parse_flags
 from tests.server.program import run_failing
 
 REPEATING = {"prompt": "One day, Tom saw a red ball. " * 8, "n_predict": 48, "ignore_eos": True}
@@ -100,22 +100,22 @@ def test_streams_have_one_event_for_each_token(speculating: str) -> None:
     ],
 )
 def test_flags_say_how_tokens_are_guessed(flags: str, options: SpeculationOptions) -> None:
-    configuration = configured(*flags.split())
+    configuration = parse_flags(*flags.split())
     source = configuration.draft_source
-    assert configuration.engine_with(source.model_file if source else None).speculation == options
+    assert configuration.engine_options(source.model_file if source else None).speculation == options
 
 
 def test_variables_say_the_same() -> None:
     environ = {"LLAMA_ARG_SPEC_TYPE": "ngram-simple", "LLAMA_ARG_SPEC_DRAFT_P_MIN": "0.5"}
-    assert configured(environ=environ).engine.speculation == SpeculationOptions(("ngram",), draft_p_min=0.5)
+    assert parse_flags(environ=environ).engine.speculation == SpeculationOptions(("ngram",), draft_p_min=0.5)
 
 
 def test_the_hub_has_draft_models_as_well() -> None:
-    source = configured("-hfd", "user/draft:Q8_0", "-hft", "secret", "--offline").draft_source
+    source = parse_flags("-hfd", "user/draft:Q8_0", "-hft", "secret", "--offline").draft_source
     assert source
     assert (source.repository, source.hub_file) == ("user/draft:Q8_0", None)
     assert (source.token, source.offline) == ("secret", True)
-    file = configured("-hfd", "user/draft", "-md", "small.gguf").draft_source
+    file = parse_flags("-hfd", "user/draft", "-md", "small.gguf").draft_source
     assert file
     assert (file.repository, file.hub_file, file.model_file) == ("user/draft", "small.gguf", None)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.prefix.float32_copy import write_float_copy
+from benchmarks.prefix.float32_copy import write_float32_copy
 from models.source import BUNDLED_MODEL
 from slots.llama import Model
 from slots.options import ContextOptions, EngineOptions, ModelOptions
@@ -33,7 +33,7 @@ def make_runner() -> Iterator[MakeRunner]:
 def float_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled model in 32-bit floats: what the shape of a batch does to its logits is next to nothing."""
     copy = tmp_path_factory.mktemp("model") / "float.gguf"
-    write_float_copy(BUNDLED_MODEL, copy)
+    write_float32_copy(BUNDLED_MODEL, copy)
     return copy
 
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from server.api.openai.chat_request import read_chat_options
 from server.api.openai.chat_response import ChatFormatter
 from server.api.openai.protocol import ResponseBase
-from server.chat.prompt import prompt_tokens
+from server.chat.prompt import tokenize_prompt
 from server.chat.request import Chat, read_chat
 from server.chat.system_prefix import n_system_tokens
 from server.chat.system_prompt import read_system_prompt
@@ -27,7 +27,7 @@ def read_openai_chat(request: Request, fields: Fields) -> ParsedRequest:
     chat = with_system_prompt(own, system_prompt.text)
     prompt = chat.prompt(template, state.tool_format)
     options = read_chat_options(fields, prompt, chat.tools, engine, settings)
-    tokens = prompt_tokens(prompt.text, engine.vocab)
+    tokens = tokenize_prompt(prompt.text, engine.vocab)
     if len(tokens) > engine.n_ctx_slot and not engine.context_shift:
         raise PromptTooLong(len(tokens), engine.n_ctx_slot, "messages")
     n_system = 0

@@ -6,9 +6,9 @@ from server.api.openai.logprobs import LogprobsOptions, read_chat_logprobs
 from server.api.openai.protocol import wants_usage
 from server.chat.prompt import ChatPrompt
 from server.chat.tools.call_format import ToolFormat
-from server.chat.tools.grammar import call_source, json_source, preserved_tokens
-from server.chat.tools.output_parser import TurnParser
-from server.chat.tools.reasoning import Thinking
+from server.chat.tools.grammar import json_answer_grammar, preserved_tokens, tool_call_grammar
+from server.chat.tools.output_parser import OutputParser
+from server.chat.tools.reasoning import ReasoningTags
 from server.chat.tools.request import ToolRequest
 from server.generation.constraint import Constraint
 from server.generation.options import CompletionOptions, read_options
@@ -25,12 +25,12 @@ class ChatOptions:
     include_usage: bool
     tool_format: ToolFormat | None
     """How calls are written; None if no tool may be called."""
-    thinking: Thinking | None
+    thinking: ReasoningTags | None
     """How thoughts are told from the rest; None if they are not."""
 
-    def parser(self) -> TurnParser:
+    def parser(self) -> OutputParser:
         """Returns what takes the text of one choice apart."""
-        return TurnParser(self.tool_format, self.thinking)
+        return OutputParser(self.tool_format, self.thinking)
 
 
 def read_chat_options(
@@ -45,10 +45,10 @@ def read_chat_options(
     own = {"n_probs": logprobs.n_probs, "logprobs": None}
     options = read_options({**fields, **own}, engine, defaults)
     tool_format = prompt.tool_format if tools and tools.callable_tools else None
-    constraint, thinking = options.constraint, prompt.thinking
+    constraint, thinking = options.constraint, prompt.reasoning_tags
     if tools and tool_format:
         schema = _answer_schema(constraint, defaults, tool_format)
-        constraint = Constraint("tools", call_source(tool_format, tools, thinking, schema))
+        constraint = Constraint("tools", tool_call_grammar(tool_format, tools, thinking, schema))
     elif constraint and thinking:
         constraint, thinking = _constrain_after_reasoning(constraint, thinking)
     preserved = preserved_tokens(engine.vocab, tool_format, thinking)
@@ -71,11 +71,11 @@ def _answer_schema(constraint: Constraint | None, defaults: CompletionDefaults, 
     return constraint.source.text
 
 
-def _constrain_after_reasoning(constraint: Constraint, thinking: Thinking) -> tuple[Constraint, Thinking]:
+def _constrain_after_reasoning(constraint: Constraint, thinking: ReasoningTags) -> tuple[Constraint, ReasoningTags]:
     """JSON comes after the thoughts. Any other grammar is for all that the model writes, so that there are no thoughts
     unless it spells them itself."""
     if constraint.source.kind == "json_schema":
-        return replace(constraint, source=json_source(constraint.source.text, thinking)), thinking
+        return replace(constraint, source=json_answer_grammar(constraint.source.text, thinking)), thinking
     return constraint, replace(thinking, is_open=False)
 
 

@@ -8,24 +8,31 @@ from server.api.llama.completion import timings_json
 from server.api.openai.chat_request import ChatOptions
 from server.api.openai.logprobs import chat_logprobs_json
 from server.api.openai.protocol import DONE_EVENT, FinishReason, ResponseBase, finish_reason, total_usage
-from server.chat.tools.output_parser import CallArguments, CallStart, Content, Piece, Reasoning, TurnParser
+from server.chat.tools.output_parser import (
+    ContentDelta,
+    OutputDelta,
+    OutputParser,
+    ReasoningDelta,
+    ToolCallDelta,
+    ToolCallStart,
+)
 from server.generation.completion_output import CompletionOutput
 from server.generation.endpoint import FinishedOutput
 from slots.llama import Vocab
 from slots.requests.events import Finished, PositionLogprobs, Timings, Token
 
 
-def delta(piece: Piece) -> dict[str, object]:
+def delta(piece: OutputDelta) -> dict[str, object]:
     """Returns what a chunk adds to the message."""
     match piece:
-        case Content(text):
+        case ContentDelta(text):
             return {"content": text}
-        case Reasoning(text):
+        case ReasoningDelta(text):
             return {"reasoning_content": text}
-        case CallStart(index, call_id, name):
+        case ToolCallStart(index, call_id, name):
             function = {"name": name, "arguments": ""}
             return {"tool_calls": [{"index": index, "id": call_id, "type": "function", "function": function}]}
-        case CallArguments(index, text):
+        case ToolCallDelta(index, text):
             return {"tool_calls": [{"index": index, "function": {"arguments": text}}]}
 
 
@@ -43,18 +50,18 @@ class ChatMessage:
     calls: list[_Call] = field(default_factory=list)
 
     @classmethod
-    def from_pieces(cls, pieces: Iterable[Piece]) -> Self:
+    def from_pieces(cls, pieces: Iterable[OutputDelta]) -> Self:
         """Returns the message that the pieces are of."""
         message = cls()
         for piece in pieces:
             match piece:
-                case Content(text):
+                case ContentDelta(text):
                     message.content += text
-                case Reasoning(text):
+                case ReasoningDelta(text):
                     message.reasoning += text
-                case CallStart(_, call_id, name):
+                case ToolCallStart(_, call_id, name):
                     message.calls.append(_Call(call_id, name))
-                case CallArguments(index, text):
+                case ToolCallDelta(index, text):
                     message.calls[index].arguments += text
         return message
 
@@ -80,7 +87,7 @@ CHUNK_OBJECT = "chat.completion.chunk"
 class _Choice:
     """What is known of one choice of a stream."""
 
-    parser: TurnParser
+    parser: OutputParser
     calls_tools: bool = False
     pending_logprobs: list[PositionLogprobs] = field(default_factory=list)
     """Of tokens whose text is held back."""
@@ -137,11 +144,11 @@ class ChatFormatter:
         return choice, [self._chunk(index, {"role": "assistant", "content": None})]
 
     def _piece_events(
-        self, index: int, choice: _Choice, pieces: Sequence[Piece], timings: Timings | None
+        self, index: int, choice: _Choice, pieces: Sequence[OutputDelta], timings: Timings | None
     ) -> list[object]:
         events: list[object] = []
         for piece in pieces:
-            choice.calls_tools = choice.calls_tools or isinstance(piece, CallStart)
+            choice.calls_tools = choice.calls_tools or isinstance(piece, ToolCallStart)
             events.append(self._chunk(index, delta(piece), choice.pending_logprobs, None, timings))
             choice.pending_logprobs = []
         return events
@@ -176,6 +183,6 @@ class ChatFormatter:
         return total_usage([finished for _, finished in answers]).json()
 
 
-def _reason(finished: Finished, parser: TurnParser, *, calls_tools: bool) -> FinishReason:
+def _reason(finished: Finished, parser: OutputParser, *, calls_tools: bool) -> FinishReason:
     """A call that a stop string cuts off cannot be carried out."""
     return finish_reason(finished, calls_tools=calls_tools and not parser.ends_within_call)

@@ -9,30 +9,30 @@ import orjson
 
 from server.chat.messages import Json, Message, get_tool_calls
 from server.chat.template.capabilities import Capabilities
-from server.chat.tools.generic_format import result_in_words, with_calls_in_words
+from server.chat.tools.generic_format import calls_to_text, result_to_text
 
-SHORT_ID_CHARACTERS = 9
+SHORT_ID_LENGTH = 9
 
 
-def adapted(messages: Sequence[Message], capabilities: Capabilities) -> list[Message]:
+def adapt_messages(messages: Sequence[Message], capabilities: Capabilities) -> list[Message]:
     """Returns the messages as a template with these capabilities takes them."""
     if capabilities.supports_tool_calls and not capabilities.supports_parallel_tool_calls:
-        messages = list(_one_call_each(messages))
-    return [_shaped(message, capabilities) for message in _in_words(messages, capabilities)]
+        messages = list(_split_parallel_calls(messages))
+    return [_adapt_message(message, capabilities) for message in _merge_unsupported_roles(messages, capabilities)]
 
 
-def _one_call_each(messages: Sequence[Message]) -> Iterator[Message]:
+def _split_parallel_calls(messages: Sequence[Message]) -> Iterator[Message]:
     """Gives each of several calls of a message a message of its own, with its result behind it."""
-    position = 0
-    while position < len(messages):
-        message = messages[position]
-        position += 1
+    index = 0
+    while index < len(messages):
+        message = messages[index]
+        index += 1
         calls = get_tool_calls(message)
         if len(calls) < 2:
             yield message
             continue
-        results = list(takewhile(lambda behind: behind["role"] == "tool", islice(messages, position, None)))
-        position += len(results)
+        results = list(takewhile(lambda behind: behind["role"] == "tool", islice(messages, index, None)))
+        index += len(results)
         for number, call in enumerate(calls):
             yield message | {"tool_calls": [call], "content": None if number else message["content"]}
             yield from (result for result in results if result.get("tool_call_id") == call["id"])
@@ -40,55 +40,57 @@ def _one_call_each(messages: Sequence[Message]) -> Iterator[Message]:
         yield from (result for result in results if result.get("tool_call_id") not in ids)
 
 
-def _in_words(messages: Sequence[Message], capabilities: Capabilities) -> list[Message]:
+def _merge_unsupported_roles(messages: Sequence[Message], capabilities: Capabilities) -> list[Message]:
     """Puts system messages and results that the template does not know into the user's messages around them, so that
     user and assistant go on to take turns."""
-    said: list[Message] = []
-    waiting: list[str] = []
-    for message, words in zip(messages, _words(messages, capabilities), strict=True):
+    merged: list[Message] = []
+    pending: list[str] = []
+    for message, words in zip(messages, _unsupported_texts(messages, capabilities), strict=True):
         if words is not None:
-            waiting.append(words)
+            pending.append(words)
             continue
-        if waiting and message["role"] == "user":
-            message = message | {"content": "\n\n".join([*waiting, str(message["content"])])}  # noqa: PLW2901
-        elif waiting:
-            _say_as_user(said, waiting)
-        waiting = []
-        said.append(message if capabilities.supports_tool_calls else with_calls_in_words(message))
-    if waiting:
-        _say_as_user(said, waiting)
-    return said
+        if pending and message["role"] == "user":
+            message = message | {"content": "\n\n".join([*pending, str(message["content"])])}  # noqa: PLW2901
+        elif pending:
+            _append_to_user(merged, pending)
+        pending = []
+        merged.append(message if capabilities.supports_tool_calls else calls_to_text(message))
+    if pending:
+        _append_to_user(merged, pending)
+    return merged
 
 
-def _words(messages: Sequence[Message], capabilities: Capabilities) -> Iterator[str | None]:
+def _unsupported_texts(messages: Sequence[Message], capabilities: Capabilities) -> Iterator[str | None]:
     """Gives what each message is to be in a user's words; None for one that stays as it is."""
     for message in messages:
         if message["role"] == "system" and not capabilities.supports_system:
             yield str(message["content"])
         elif message["role"] == "tool" and not capabilities.supports_tool_results:
-            yield result_in_words(message)
+            yield result_to_text(message)
         else:
             yield None
 
 
-def _say_as_user(said: list[Message], words: list[str]) -> None:
-    if said and said[-1]["role"] == "user":
-        words = [str(said.pop()["content"]), *words]
-    said.append({"role": "user", "content": "\n\n".join(words)})
+def _append_to_user(merged: list[Message], texts: list[str]) -> None:
+    if merged and merged[-1]["role"] == "user":
+        texts = [str(merged.pop()["content"]), *texts]
+    merged.append({"role": "user", "content": "\n\n".join(texts)})
 
 
-def _shaped(message: Message, capabilities: Capabilities) -> Message:
+def _adapt_message(message: Message, capabilities: Capabilities) -> Message:
     """Content that is null would be shown as a word by templates that join texts."""
     content = message["content"] or ""
-    shaped = message | {"content": [{"type": "text", "text": content}] if capabilities.needs_typed_content else content}
+    adapted = message | {
+        "content": [{"type": "text", "text": content}] if capabilities.needs_typed_content else content
+    }
     if calls := get_tool_calls(message):
-        shaped["tool_calls"] = [_shaped_call(call, capabilities) for call in calls]
+        adapted["tool_calls"] = [_adapt_call(call, capabilities) for call in calls]
     if capabilities.needs_short_ids and "tool_call_id" in message:
-        shaped["tool_call_id"] = _short_id(str(message["tool_call_id"]))
-    return shaped
+        adapted["tool_call_id"] = _short_id(str(message["tool_call_id"]))
+    return adapted
 
 
-def _shaped_call(call: Json, capabilities: Capabilities) -> Json:
+def _adapt_call(call: Json, capabilities: Capabilities) -> Json:
     function: Any = call["function"]
     if capabilities.arguments_as == "object":
         function = function | {"arguments": orjson.loads(function["arguments"])}
@@ -97,6 +99,6 @@ def _shaped_call(call: Json, capabilities: Capabilities) -> Json:
 
 
 def _short_id(call_id: str) -> str:
-    if len(call_id) == SHORT_ID_CHARACTERS and call_id.isalnum():
+    if len(call_id) == SHORT_ID_LENGTH and call_id.isalnum():
         return call_id
-    return hashlib.sha256(call_id.encode()).hexdigest()[:SHORT_ID_CHARACTERS]
+    return hashlib.sha256(call_id.encode()).hexdigest()[:SHORT_ID_LENGTH]

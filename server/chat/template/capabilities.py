@@ -48,37 +48,37 @@ class Capabilities:
         return self.supports_typed_content and not self.supports_strings
 
 
-def probe(render: Render) -> Capabilities:
+def detect_capabilities(render: Render) -> Capabilities:
     """Returns what the template behind `render` knows. One that fails at the plainest chat is taken to know strings
     and system messages: what it says of a real chat is its own affair."""
     needs_list = render([HELLO], None) is None and render([HELLO], []) is not None
     no_tools: Sequence[Json] | None = [] if needs_list else None
-    strings, typed = _contents(render, no_tools)
+    strings, typed = _detect_content_forms(render, no_tools)
 
-    def said(*messages: Message, tools: Sequence[Json] | None = no_tools) -> str:
+    def render_text(*messages: Message, tools: Sequence[Json] | None = no_tools) -> str:
         shaped = messages if strings else [_typed(message) for message in messages]
         return render(shaped, tools) or ""
 
-    arguments_as, call_id = _calls(said)
+    arguments_as, call_id = _detect_call_form(render_text)
     call = _asking(_call(call_id, TOOL, arguments_as))
-    two = _asking(_call(call_id, TOOL, arguments_as), _call(OTHER_SHORT_ID, TOOL, arguments_as))
-    knows_calls = _shows_call(said(HELLO, call))
+    two_calls = _asking(_call(call_id, TOOL, arguments_as), _call(OTHER_SHORT_ID, TOOL, arguments_as))
+    supports_calls = _shows_call(render_text(HELLO, call))
     return Capabilities(
-        supports_system=NEEDLE in said({"role": "system", "content": NEEDLE}, HELLO) or not said(HELLO),
+        supports_system=NEEDLE in render_text({"role": "system", "content": NEEDLE}, HELLO) or not render_text(HELLO),
         supports_strings=strings,
         supports_typed_content=typed,
         needs_list_of_tools=needs_list,
-        supports_tools=TOOL in said(HELLO, tools=[_tool()]),
-        supports_tool_calls=knows_calls,
-        supports_parallel_tool_calls=knows_calls and said(HELLO, two).count(ARGUMENT) == 2,
-        supports_tool_results=_knows_results(said, call, call_id, knows_calls),
+        supports_tools=TOOL in render_text(HELLO, tools=[_tool()]),
+        supports_tool_calls=supports_calls,
+        supports_parallel_tool_calls=supports_calls and render_text(HELLO, two_calls).count(ARGUMENT) == 2,
+        supports_tool_results=_supports_tool_results(render_text, call, call_id, supports_calls),
         arguments_as=arguments_as,
-        needs_short_ids=knows_calls and call_id == SHORT_ID,
-        supports_reasoning=NEEDLE in said(HELLO, _thoughtful(), HELLO),
+        needs_short_ids=supports_calls and call_id == SHORT_ID,
+        supports_reasoning=NEEDLE in render_text(HELLO, _thoughtful(), HELLO),
     )
 
 
-def _contents(render: Render, no_tools: Sequence[Json] | None) -> tuple[bool, bool]:
+def _detect_content_forms(render: Render, no_tools: Sequence[Json] | None) -> tuple[bool, bool]:
     """Whether content may be a string, and whether it may be typed parts. A template that joins texts shows typed parts
     as Python spells them, with the type."""
     message: Message = {"role": "user", "content": NEEDLE}
@@ -87,12 +87,12 @@ def _contents(render: Render, no_tools: Sequence[Json] | None) -> tuple[bool, bo
     return NEEDLE in as_string or not typed, typed
 
 
-def _calls(said: Callable[..., str]) -> tuple[ArgumentsAs, str]:
+def _detect_call_form(render_text: Callable[..., str]) -> tuple[ArgumentsAs, str]:
     """How arguments and ids come out right. An object that is shown as Python spells it was meant to be a string, and
     a string that is escaped was meant to be an object."""
     for call_id in (LONG_ID, SHORT_ID):
         for arguments_as in ("object", "string"):
-            text = said(HELLO, _asking(_call(call_id, TOOL, arguments_as)))
+            text = render_text(HELLO, _asking(_call(call_id, TOOL, arguments_as)))
             wrong = f"{{'{ARGUMENT}'" if arguments_as == "object" else f'\\"{ARGUMENT}'
             if _shows_call(text) and wrong not in text:
                 return arguments_as, call_id
@@ -104,16 +104,16 @@ def _shows_call(text: str) -> bool:
     return ARGUMENT in text
 
 
-def _knows_results(said: Callable[..., str], call: Message, call_id: str, knows_calls: bool) -> bool:
+def _supports_tool_results(render_text: Callable[..., str], call: Message, call_id: str, supports_calls: bool) -> bool:
     """A template that writes any role that it is given, perhaps in capitals, shows results too, but that does not make
     it know them, unless it knows calls."""
-    before = (HELLO, call) if knows_calls else (HELLO, {"role": "assistant", "content": "Hello"})
+    before = (HELLO, call) if supports_calls else (HELLO, {"role": "assistant", "content": "Hello"})
     result: Message = {"role": "tool", "tool_call_id": call_id, "name": TOOL, "content": NEEDLE + "_result"}
-    text = said(*before, result)
+    text = render_text(*before, result)
     if f"{NEEDLE}_result" not in text:
         return False
-    of_stranger = said(*before, result | {"role": "stranger"})
-    return knows_calls or text.lower() != of_stranger.lower().replace("stranger", "tool")
+    of_stranger = render_text(*before, result | {"role": "stranger"})
+    return supports_calls or text.lower() != of_stranger.lower().replace("stranger", "tool")
 
 
 def _typed(message: Message) -> Message:

@@ -21,12 +21,12 @@ MAX_CHARACTERS = 64 * 1024 * 1024
 """Of a rendered text: twice the bytes of a request, for templates that escape what they write."""
 MAX_STEPS = 5_000_000
 """Of one rendering, in rounds of loops: a few seconds."""
-STEPS_OF_A_CALL = 20
+STEPS_PER_CALL = 20
 """So much longer a call takes than a round of a loop."""
 MAX_BITS = 4_096
 """Of a number that a template computes."""
 
-_COUNTED = "(counted)"
+_COUNT_STEPS_FILTER = "(counted)"
 """The name of a filter that no template can spell."""
 
 
@@ -34,21 +34,21 @@ class TemplateRaised(TemplateError):
     """What a template says with `raise_exception`."""
 
 
-class Steps:
+class StepCounter:
     """Counts the steps of one rendering."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._left = most
+    def __init__(self, max_steps: int) -> None:
+        self._max_steps = max_steps
+        self._left = max_steps
 
-    def take(self, n_steps: int) -> None:
+    def count(self, n_steps: int) -> None:
         """Raises SecurityError when there are too many."""
         self._left -= n_steps
         if self._left < 0:
-            raise SecurityError(f"it takes more than {self._most:,} steps")
+            raise SecurityError(f"it takes more than {self._max_steps:,} steps")
 
 
-_steps: ContextVar[Steps] = ContextVar("steps")
+_step_counter: ContextVar[StepCounter] = ContextVar("steps")
 
 
 class ChatEnvironment(ImmutableSandboxedEnvironment):
@@ -59,7 +59,7 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
     def __init__(self) -> None:
         super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[GenerationBlock, "jinja2.ext.loopcontrols"])
         self.filters["tojson"] = _to_json
-        self.filters[_COUNTED] = _counted
+        self.filters[_COUNT_STEPS_FILTER] = _count_steps
         self.globals["raise_exception"] = _raise_exception
         self.globals["strftime_now"] = _strftime_now
 
@@ -67,11 +67,11 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
         """Returns the template; raises what Jinja raises for one that it cannot compile."""
         tree = self.parse(source)
         for loop in list(tree.find_all(nodes.For)):
-            loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=loop.lineno)
+            loop.iter = nodes.Filter(loop.iter, _COUNT_STEPS_FILTER, [], [], None, None, lineno=loop.lineno)
         return self.from_string(tree)
 
     def call(self, __context: Any, __obj: Any, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - as Jinja's
-        _steps.get().take(STEPS_OF_A_CALL)
+        _step_counter.get().count(STEPS_PER_CALL)
         return super().call(__context, __obj, *arguments, **named)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401 - as Jinja's
@@ -92,26 +92,26 @@ class GenerationBlock(Extension):
 def render_within_bounds(template: Template, variables: Mapping[str, object], max_steps: int) -> str:
     """Returns the text. Raises SecurityError for more than `max_steps` or MAX_CHARACTERS, and anything that the
     template raises."""
-    token = _steps.set(Steps(max_steps))
+    token = _step_counter.set(StepCounter(max_steps))
     try:
-        return "".join(_up_to(MAX_CHARACTERS, template.generate(variables)))
+        return "".join(_limit_length(MAX_CHARACTERS, template.generate(variables)))
     finally:
-        _steps.reset(token)
+        _step_counter.reset(token)
 
 
-def _up_to(most: int, pieces: Iterable[str]) -> Iterator[str]:
+def _limit_length(max_characters: int, pieces: Iterable[str]) -> Iterator[str]:
     n_characters = 0
     for piece in pieces:
         n_characters += len(piece)
-        if n_characters > most:
-            raise SecurityError(f"it writes more than {most:,} characters")
+        if n_characters > max_characters:
+            raise SecurityError(f"it writes more than {max_characters:,} characters")
         yield piece
 
 
-def _counted(values: Iterable[object]) -> Iterator[object]:
-    steps = _steps.get()
+def _count_steps(values: Iterable[object]) -> Iterator[object]:
+    steps = _step_counter.get()
     for value in values:
-        steps.take(1)
+        steps.count(1)
         yield value
 
 

@@ -24,7 +24,7 @@ def load_chat_template(source: str | None, vocab: Vocab) -> ChatTemplate:
 
     Belongs to a worker thread: what the template knows is found out here, before there are requests.
     """
-    template = _read(source, _text(vocab.bos, vocab), _text(vocab.eos, vocab))
+    template = _parse_or_chatml(source, _token_text(vocab.bos, vocab), _token_text(vocab.eos, vocab))
     logger.debug("The chat template: %s", template.capabilities)
     return template
 
@@ -33,10 +33,10 @@ def load_tool_format(template: ChatTemplate, vocab: Vocab) -> ToolFormat | None:
     """Returns how the model writes calls of tools; None if its template does not tell. Belongs to a worker thread."""
     if not template.capabilities.supports_tools:
         return None
-    return infer_tool_format(template, [_text(token, vocab) for token in vocab.end_of_generation])
+    return infer_tool_format(template, [_token_text(token, vocab) for token in vocab.end_of_generation])
 
 
-def _read(source: str | None, bos: str, eos: str) -> ChatTemplate:
+def _parse_or_chatml(source: str | None, bos: str, eos: str) -> ChatTemplate:
     if source is None:
         logger.warning("The model has no chat template: ChatML is used for chats")
     else:
@@ -47,5 +47,5 @@ def _read(source: str | None, bos: str, eos: str) -> ChatTemplate:
     return ChatTemplate(CHATML, bos, eos)
 
 
-def _text(token: int | None, vocab: Vocab) -> str:
+def _token_text(token: int | None, vocab: Vocab) -> str:
     return "" if token is None else vocab.piece(token).decode(errors="replace")

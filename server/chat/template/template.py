@@ -7,12 +7,12 @@ from functools import cache, cached_property
 from jinja2 import TemplateSyntaxError
 
 from server.chat.messages import Json, Message
-from server.chat.template.adapter import adapted
-from server.chat.template.capabilities import Capabilities, probe
+from server.chat.template.adapter import adapt_messages
+from server.chat.template.capabilities import Capabilities, detect_capabilities
 from server.chat.template.jinja_environment import MAX_STEPS, ChatEnvironment, TemplateRaised, render_within_bounds
 from slots.errors import InvalidRequest
 
-OWN_VARIABLES = ("messages", "tools", "documents", "add_generation_prompt")
+RESERVED_VARIABLES = ("messages", "tools", "documents", "add_generation_prompt")
 """What a template is given of a request's own fields, and not among its further variables."""
 
 _MAX_PROBE_STEPS = 20_000
@@ -33,12 +33,12 @@ class ChatTemplate:
             self._template = _environment().parse_chat_template(source)
         except Exception as error:  # Jinja's own, and what Python says of the code that Jinja makes of a template
             line = _line(error)
-            raise ChatTemplateError(f"line {line}: {_words(error)}" if line else _words(error)) from None
+            raise ChatTemplateError(f"line {line}: {_error_text(error)}" if line else _error_text(error)) from None
 
     @cached_property
     def capabilities(self) -> Capabilities:
         """What the template knows, found by rendering small chats."""
-        return probe(self._probe)
+        return detect_capabilities(self._probe)
 
     @property
     def _no_tools(self) -> Sequence[Json] | None:
@@ -51,7 +51,7 @@ class ChatTemplate:
         tools: Sequence[Json] | None = None,
         documents: Sequence[Json] | None = None,
         add_generation_prompt: bool = True,
-        more: Mapping[str, object] | None = None,
+        template_kwargs: Mapping[str, object] | None = None,
     ) -> str:
         """Returns the text of a chat; what the template does not know is put into words that it does know.
 
@@ -62,10 +62,10 @@ class ChatTemplate:
             "tools": tools or self._no_tools,
             "documents": documents or None,
             "add_generation_prompt": add_generation_prompt,
-            **(more or {}),
+            **(template_kwargs or {}),
         }
         try:
-            text = self._render(adapted(messages, self.capabilities), variables, MAX_STEPS)
+            text = self._render(adapt_messages(messages, self.capabilities), variables, MAX_STEPS)
             text.encode()
         except Exception as error:  # a template can raise anything that Python can
             raise InvalidRequest("messages", _reason(error)) from None
@@ -93,7 +93,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, TemplateRaised):
         return str(error)
     line = _line(error)
-    return f"the chat template fails{f' in line {line}' if line else ''}: {_words(error)}"
+    return f"the chat template fails{f' in line {line}' if line else ''}: {_error_text(error)}"
 
 
 def _line(error: Exception) -> int | None:
@@ -103,6 +103,6 @@ def _line(error: Exception) -> int | None:
     return lines[-1] if lines else None
 
 
-def _words(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     words = error.message if isinstance(error, TemplateSyntaxError) else str(error)
     return words or type(error).__name__

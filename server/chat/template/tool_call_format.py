@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from server.chat.messages import Json, Message
 from server.chat.template.template import ChatTemplate
-from server.chat.tools.call_format import Mark, Pieces, ToolFormat
+from server.chat.tools.call_format import Pattern, Placeholder, ToolFormat
 from slots.errors import InvalidRequest
 
 _NAMES = ("needle_alpha", "needle_gamma", "needle_omega")
@@ -34,17 +34,17 @@ def infer_tool_format(template: ChatTemplate, ends: Collection[str] = ()) -> Too
         return None
     counts = (1, 2, 3) if template.capabilities.supports_parallel_tool_calls else (1,)
     try:
-        turns = [_turn(template, n_calls, ends) for n_calls in counts]
+        turns = [_render_calls(template, n_calls, ends) for n_calls in counts]
     except InvalidRequest:
         return None
-    single, *several = [None if turn is None else _in_pieces(turn, n) for n, turn in zip(counts, turns, strict=True)]
+    single, *several = [None if turn is None else _to_pattern(turn, n) for n, turn in zip(counts, turns, strict=True)]
     if single is None:
         return None
-    found = _format_of_several(single, several) or ToolFormat(call=_stripped(single))
+    found = _infer_parallel_format(single, several) or ToolFormat(call=_without_empty(single))
     return found if _is_usable(found) else None
 
 
-def _turn(template: ChatTemplate, n_calls: int, ends: Collection[str]) -> str | None:
+def _render_calls(template: ChatTemplate, n_calls: int, ends: Collection[str]) -> str | None:
     """What a model writes to call tools; None if it is not known where that begins."""
     tools = [_tool(name) for name in _NAMES]
     asked = template.render([_HELLO], tools=tools)
@@ -63,7 +63,7 @@ def _turn(template: ChatTemplate, n_calls: int, ends: Collection[str]) -> str | 
     return turn[:end].strip()
 
 
-def _format_of_several(single: Pieces, several: Sequence[Pieces | None]) -> ToolFormat | None:
+def _infer_parallel_format(single: Pattern, several: Sequence[Pattern | None]) -> ToolFormat | None:
     """The format by which turns with one, two and three calls are written; None if there is none."""
     double = several[0] if several else None
     if double is None or len(double) != 2 * len(single) - 1:
@@ -74,12 +74,12 @@ def _format_of_several(single: Pieces, several: Sequence[Pieces | None]) -> Tool
     before = _common_end(first, between)
     after = _common_start(last, between.removesuffix(before))
     found = ToolFormat(
-        call=_stripped((before, *single[1:-1], after)),
+        call=_without_empty((before, *single[1:-1], after)),
         opening=first.removesuffix(before),
         separator=between.removesuffix(before).removeprefix(after),
         closing=last.removeprefix(after),
     )
-    written = [_in_pieces(found.write(_calls(n)), n) for n in (1, 2, 3)]
+    written = [_to_pattern(found.write(_calls(n)), n) for n in (1, 2, 3)]
     return found if written == [single, *several] else None
 
 
@@ -88,16 +88,20 @@ def _calls(n_calls: int) -> list[tuple[str, str, str]]:
     return list(calls)[:n_calls]
 
 
-def _in_pieces(turn: str, n_calls: int) -> Pieces | None:
+def _to_pattern(turn: str, n_calls: int) -> Pattern | None:
     """The turn with marks for what was asked for, text first, last and between; None if that is not there exactly once,
     or if arguments are no JSON."""
-    places: list[tuple[int, int, Mark]] = []
+    places: list[tuple[int, int, Placeholder]] = []
     for name, value, call_id in list(zip(_NAMES, _ARGUMENTS, _IDS, strict=True))[:n_calls]:
         arguments, names, ids = _find_object(turn, value), _find(turn, name), _find(turn, call_id)
         if arguments is None or len(names) != 1 or len(ids) > 1:
             return None
-        places += [(*arguments, Mark.ARGUMENTS), (*names[0], Mark.NAME), *((*place, Mark.ID) for place in ids)]
-    pieces: list[str | Mark] = []
+        places += [
+            (*arguments, Placeholder.ARGUMENTS),
+            (*names[0], Placeholder.NAME),
+            *((*place, Placeholder.ID) for place in ids),
+        ]
+    pieces: list[str | Placeholder] = []
     position = 0
     for start, end, mark in sorted(places, key=lambda place: place[0]):
         pieces += [turn[position:start], mark]
@@ -120,7 +124,7 @@ def _find_object(text: str, value: Mapping[str, str]) -> tuple[int, int] | None:
     return (start, end) if found == value else None
 
 
-def _stripped(pieces: Pieces) -> Pieces:
+def _without_empty(pieces: Pattern) -> Pattern:
     return tuple(piece for piece in pieces if piece != "")
 
 
@@ -140,17 +144,19 @@ def _common(ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
 def _is_usable(found: ToolFormat) -> bool:
     """Whether a call is told from other text by how it begins, and a name from what comes behind it. Long text belongs
     to something else than a call."""
-    start = found.first[0]
-    behind_words = [found.call[n + 1 : n + 2] for n, piece in enumerate(found.call) if piece in (Mark.NAME, Mark.ID)]
+    start = found.first_call[0]
+    behind_words = [
+        found.call[n + 1 : n + 2] for n, piece in enumerate(found.call) if piece in (Placeholder.NAME, Placeholder.ID)
+    ]
     return (
         isinstance(start, str)
         and not start.replace(" ", "").isalnum()
-        and all(text and isinstance(text[0], str) and not _is_of_names(text[0][0]) for text in behind_words)
+        and all(text and isinstance(text[0], str) and not _is_name_character(text[0][0]) for text in behind_words)
         and max(map(len, found.literals)) <= _MAX_LITERAL
     )
 
 
-def _is_of_names(character: str) -> bool:
+def _is_name_character(character: str) -> bool:
     return character.isalnum() or character in "_-."
 
 

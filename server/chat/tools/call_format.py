@@ -7,7 +7,7 @@ from enum import Enum
 from itertools import takewhile
 
 
-class Mark(Enum):
+class Placeholder(Enum):
     """What stands between the literal pieces of a call."""
 
     NAME = "name"
@@ -20,13 +20,13 @@ class Mark(Enum):
     """White space or nothing."""
 
 
-Pieces = tuple[str | Mark, ...]
+Pattern = tuple[str | Placeholder, ...]
 
-_STAND_INS = {Mark.NAME: "\ue000", Mark.ID: "\ue001", Mark.ARGUMENTS: "\ue002"}
+_STAND_INS = {Placeholder.NAME: "\ue000", Placeholder.ID: "\ue001", Placeholder.ARGUMENTS: "\ue002"}
 """Characters that nobody writes, for marks within text."""
-_MARKS = {stand_in: mark for mark, stand_in in _STAND_INS.items()}
+_PLACEHOLDERS = {stand_in: mark for mark, stand_in in _STAND_INS.items()}
 _STAND_IN = re.compile("([\ue000-\ue002])")
-_GAP = re.compile(
+_OPTIONAL_SPACE = re.compile(
     r"(?<![\w\ue000\ue001\s])\s+|\s+(?![\w\ue000\ue001\s])"
     r"|(?<=\ue002)|(?=\ue002)"
     r"|(?<=[{\[,:])(?=[\"{\[])|(?<=[\"}\]])(?=[,:}\]])"
@@ -42,7 +42,7 @@ class ToolFormat:
     """The literal text around the names and arguments of calls. A run of calls reads: opening, call, separator, call,
     ..., closing."""
 
-    call: Pieces
+    call: Pattern
     """With a name and arguments, in any order, and perhaps an id."""
     opening: str = ""
     separator: str | None = None
@@ -55,80 +55,83 @@ class ToolFormat:
         return self.opening + (self.separator or "").join(texts) + self.closing
 
     @property
-    def first(self) -> Pieces:
+    def first_call(self) -> Pattern:
         """The first call of a turn with what comes in front, and the places where white space does not matter."""
-        return spaced((self.opening, *self.call))
+        return with_optional_spaces((self.opening, *self.call))
 
     @property
-    def later(self) -> Pieces | None:
+    def later_call(self) -> Pattern | None:
         """As `first`, for any further call; None if there may be none."""
-        return None if self.separator is None else (Mark.SPACE, *spaced((self.separator, *self.call)))
+        return (
+            None if self.separator is None else (Placeholder.SPACE, *with_optional_spaces((self.separator, *self.call)))
+        )
 
     @property
-    def end(self) -> Pieces:
+    def end(self) -> Pattern:
         """What comes after the last call."""
-        return (Mark.SPACE, *spaced((self.closing,))) if self.closing.strip() else ()
+        return (Placeholder.SPACE, *with_optional_spaces((self.closing,))) if self.closing.strip() else ()
 
     @property
-    def trigger(self) -> Pieces:
+    def trigger(self) -> Pattern:
         """How `first` begins: the text by which a call is told from other text."""
-        return self._start if self.is_only_at_start else self.first[:1]
+        return self._start if self.is_only_at_start else self.first_call[:1]
 
     @property
     def is_only_at_start(self) -> bool:
         """Whether a call is told from text by nothing but being JSON with the right members, which only counts at the
         start of an answer."""
-        first = self.first[0]
+        first = self.first_call[0]
         return isinstance(first, str) and _JSON_ONLY.fullmatch(first) is not None
 
     @property
     def literals(self) -> tuple[str, ...]:
         """All literal text, in pieces."""
-        pieces = (*_joined((self.opening, *self.call)), self.separator, self.closing)
+        pieces = (*_join_literals((self.opening, *self.call)), self.separator, self.closing)
         return tuple(piece for piece in pieces if isinstance(piece, str))
 
     @property
-    def _start(self) -> Pieces:
-        return tuple(takewhile(lambda piece: isinstance(piece, str) or piece is Mark.SPACE, self.first))
+    def _start(self) -> Pattern:
+        return tuple(takewhile(lambda piece: isinstance(piece, str) or piece is Placeholder.SPACE, self.first_call))
 
     def _write_call(self, name: str, arguments: str, call_id: str) -> str:
-        values = {Mark.NAME: name, Mark.ARGUMENTS: arguments, Mark.ID: call_id}
+        values = {Placeholder.NAME: name, Placeholder.ARGUMENTS: arguments, Placeholder.ID: call_id}
         return "".join(piece if isinstance(piece, str) else values[piece] for piece in self.call)
 
 
-def spaced(pieces: Sequence[str | Mark]) -> Pieces:
+def with_optional_spaces(pieces: Sequence[str | Placeholder]) -> Pattern:
     """Returns pieces with a mark at each place where models write white space or not: around JSON's own characters, and
     wherever there is some, unless it holds two words apart. None is left at both ends."""
     text = "".join(piece if isinstance(piece, str) else _STAND_INS[piece] for piece in pieces)
-    found: list[str | Mark] = []
-    for stretch in _GAP.split(text):
-        found += [_MARKS.get(part, part) for part in _STAND_IN.split(stretch) if part]
-        found.append(Mark.SPACE)
-    return _without_repeats(found)
+    found: list[str | Placeholder] = []
+    for stretch in _OPTIONAL_SPACE.split(text):
+        found += [_PLACEHOLDERS.get(part, part) for part in _STAND_IN.split(stretch) if part]
+        found.append(Placeholder.SPACE)
+    return _collapse_spaces(found)
 
 
-def _joined(pieces: Sequence[str | Mark]) -> list[str | Mark]:
-    joined: list[str | Mark] = []
+def _join_literals(pieces: Sequence[str | Placeholder]) -> list[str | Placeholder]:
+    pattern: list[str | Placeholder] = []
     for piece in (piece for piece in pieces if piece != ""):
-        last = joined[-1] if joined else None
+        last = pattern[-1] if pattern else None
         if isinstance(piece, str) and isinstance(last, str):
-            joined[-1] = last + piece
+            pattern[-1] = last + piece
         else:
-            joined.append(piece)
-    return joined
+            pattern.append(piece)
+    return pattern
 
 
-def _without_repeats(pieces: Sequence[str | Mark]) -> Pieces:
-    kept: list[str | Mark] = []
+def _collapse_spaces(pieces: Sequence[str | Placeholder]) -> Pattern:
+    kept: list[str | Placeholder] = []
     for piece in pieces:
-        if piece != Mark.SPACE or (kept and kept[-1] != Mark.SPACE):
+        if piece != Placeholder.SPACE or (kept and kept[-1] != Placeholder.SPACE):
             kept.append(piece)
-    while kept and kept[-1] is Mark.SPACE:
+    while kept and kept[-1] is Placeholder.SPACE:
         kept.pop()
     return tuple(kept)
 
 
-GENERIC = ToolFormat(
-    call=('<tool_call>\n{"name": "', Mark.NAME, '", "arguments": ', Mark.ARGUMENTS, "}\n</tool_call>"), separator="\n"
+GENERIC_FORMAT = ToolFormat(
+    call=('<tool_call>\n{"name": "', Placeholder.NAME, '", "arguments": ', Placeholder.ARGUMENTS, "}\n</tool_call>"),
+    separator="\n",
 )
 """For models whose own format is unknown: one that many models have seen."""

@@ -6,7 +6,7 @@ from itertools import groupby
 import orjson
 
 from server.chat.messages import Json, Message, get_tool_calls
-from server.chat.tools.call_format import GENERIC
+from server.chat.tools.call_format import GENERIC_FORMAT
 
 _BEFORE_TOOLS = """You can call functions. Their signatures, one in each line within the <tools> tags:
 <tools>
@@ -19,32 +19,34 @@ To call a function, write a JSON object with its name and its arguments within <
 Each call needs tags of its own. What a function returns comes back within <tool_response> tags."""
 
 
-def with_tools_in_words(messages: Sequence[Message], tools: Sequence[Json]) -> list[Message]:
+def describe_tools_in_prompt(messages: Sequence[Message], tools: Sequence[Json]) -> list[Message]:
     """Returns the messages with the tools described in the system message, which comes first, and with earlier calls
     and their results as text in the generic format. Without tools nothing is described."""
-    put: list[Message] = []
+    plain: list[Message] = []
     for is_result, group in groupby(messages, key=lambda message: message["role"] == "tool"):
         run = list(group)
-        put += [_results(run)] if is_result else map(with_calls_in_words, run)
-    return _described(put, tools) if tools else put
+        plain += [_merge_results(run)] if is_result else map(calls_to_text, run)
+    return _add_description(plain, tools) if tools else plain
 
 
-def with_calls_in_words(message: Message) -> Message:
+def calls_to_text(message: Message) -> Message:
     """Returns a message whose calls, if it has any, are text in the generic format."""
     calls = get_tool_calls(message)
     if not calls:
         return message
-    words = GENERIC.write([(call["function"]["name"], call["function"]["arguments"], call["id"]) for call in calls])
+    words = GENERIC_FORMAT.write(
+        [(call["function"]["name"], call["function"]["arguments"], call["id"]) for call in calls]
+    )
     content = f"{message['content']}\n{words}" if message["content"] else words
     return {member: value for member, value in message.items() if member != "tool_calls"} | {"content": content}
 
 
-def result_in_words(message: Message) -> str:
+def result_to_text(message: Message) -> str:
     """Returns what a tool has said, as text in the generic format."""
     return f"<tool_response>\n{message['content']}\n</tool_response>"
 
 
-def _described(messages: list[Message], tools: Sequence[Json]) -> list[Message]:
+def _add_description(messages: list[Message], tools: Sequence[Json]) -> list[Message]:
     words = _BEFORE_TOOLS + "\n".join(map(_signature, tools)) + _AFTER_TOOLS.format(example=_example())
     if messages and messages[0]["role"] == "system":
         return [messages[0] | {"content": f"{messages[0]['content']}\n\n{words}"}, *messages[1:]]
@@ -56,8 +58,8 @@ def _signature(tool: Json) -> str:
 
 
 def _example() -> str:
-    return GENERIC.write([("function_name", '{"argument": "value"}', "")])
+    return GENERIC_FORMAT.write([("function_name", '{"argument": "value"}', "")])
 
 
-def _results(results: Sequence[Message]) -> Message:
-    return {"role": "user", "content": "\n".join(map(result_in_words, results))}
+def _merge_results(results: Sequence[Message]) -> Message:
+    return {"role": "user", "content": "\n".join(map(result_to_text, results))}

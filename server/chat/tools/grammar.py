@@ -5,19 +5,22 @@ from collections.abc import Sequence
 import orjson
 
 from grammar.source import GrammarSource
-from server.chat.tools.call_format import Mark, Pieces, ToolFormat
-from server.chat.tools.reasoning import Thinking
+from server.chat.tools.call_format import Pattern, Placeholder, ToolFormat
+from server.chat.tools.reasoning import ReasoningTags
 from server.chat.tools.request import Json, ToolRequest, get_tool_name, get_tool_parameters
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
 
 _ID = {"pattern": "[a-zA-Z0-9]{9}"}
-_NAMES_ELSEWHERE = frozenset({"additionalProperties", "patternProperties", "$ref", "allOf", "anyOf", "oneOf"})
+_OTHER_PROPERTY_KEYWORDS = frozenset({"additionalProperties", "patternProperties", "$ref", "allOf", "anyOf", "oneOf"})
 """Where a schema may have names of members besides its properties."""
 
 
-def call_source(
-    tool_format: ToolFormat, request: ToolRequest, thinking: Thinking | None, answer_schema: str | None = None
+def tool_call_grammar(
+    tool_format: ToolFormat,
+    request: ToolRequest,
+    reasoning_tags: ReasoningTags | None,
+    answer_schema: str | None = None,
 ) -> GrammarSource:
     """Returns the grammar of a turn that may, or has to, call the tools of a request; the arguments match their
     schemas. Not for a request that may call none. What is no call matches `answer_schema`, a JSON schema as text.
@@ -25,42 +28,48 @@ def call_source(
     Raises InvalidRequest for a schema that is nested too deeply.
     """
     tools = request.callable_tools
-    first, trigger = tool_format.first, tool_format.trigger
-    later = tool_format.later if request.parallel else None
+    first, trigger = tool_format.first_call, tool_format.trigger
+    later = tool_format.later_call if request.parallel else None
     calls = {
         "trigger": _parts(trigger),
         "only_at_start": tool_format.is_only_at_start,
-        "first": _of_each(first[len(trigger) :], tools),
-        "later": [] if later is None else _of_each(later, tools),
+        "first": _parts_per_tool(first[len(trigger) :], tools),
+        "later": [] if later is None else _parts_per_tool(later, tools),
         "end": _parts(tool_format.end),
     }
     schemas = [[f'the parameters of the tool "{get_tool_name(tool)}"', _schema_text(tool)] for tool in tools]
     if answer_schema is None or request.must_call:
-        return _source(thinking, text=not request.must_call, calls=calls, json=None, schemas=schemas)
+        return _turn_grammar(reasoning_tags, text=not request.must_call, calls=calls, json=None, schemas=schemas)
     schemas.append(["the JSON that is no call", answer_schema])
-    return _source(thinking, text=False, calls=calls, json=len(tools), schemas=schemas)
+    return _turn_grammar(reasoning_tags, text=False, calls=calls, json=len(tools), schemas=schemas)
 
 
-def json_source(schema: str, thinking: Thinking) -> GrammarSource:
+def json_answer_grammar(schema: str, reasoning_tags: ReasoningTags) -> GrammarSource:
     """Returns the grammar of a turn that is JSON, which matches a schema that is given as JSON text, after thoughts."""
-    return _source(thinking, text=False, calls=None, json=0, schemas=[["the JSON after the thoughts", schema]])
+    return _turn_grammar(
+        reasoning_tags, text=False, calls=None, json=0, schemas=[["the JSON after the thoughts", schema]]
+    )
 
 
-def _source(thinking: Thinking | None, **members: object) -> GrammarSource:
-    thoughts = thinking and {"start": thinking.start, "end": thinking.end, "is_open": thinking.is_open}
+def _turn_grammar(reasoning_tags: ReasoningTags | None, **members: object) -> GrammarSource:
+    thoughts = reasoning_tags and {
+        "start": reasoning_tags.start,
+        "end": reasoning_tags.end,
+        "is_open": reasoning_tags.is_open,
+    }
     return GrammarSource("turn", orjson.dumps({"thoughts": thoughts, **members}).decode())
 
 
-def _of_each(pieces: Pieces, tools: Sequence[Json]) -> list[list[object]]:
+def _parts_per_tool(pieces: Pattern, tools: Sequence[Json]) -> list[list[object]]:
     return [_parts(pieces, get_tool_name(tool), number) for number, tool in enumerate(tools)]
 
 
-def _parts(pieces: Pieces, name: str = "", schema: int = 0) -> list[object]:
-    values: dict[str | Mark, object] = {
-        Mark.NAME: name,
-        Mark.ARGUMENTS: {"schema": schema},
-        Mark.ID: _ID,
-        Mark.SPACE: None,
+def _parts(pieces: Pattern, name: str = "", schema: int = 0) -> list[object]:
+    values: dict[str | Placeholder, object] = {
+        Placeholder.NAME: name,
+        Placeholder.ARGUMENTS: {"schema": schema},
+        Placeholder.ID: _ID,
+        Placeholder.SPACE: None,
     }
     return [values.get(piece, piece) for piece in pieces]
 
@@ -68,7 +77,7 @@ def _parts(pieces: Pieces, name: str = "", schema: int = 0) -> list[object]:
 def _schema_text(tool: Json) -> str:
     """A function has no parameters but those that it tells of, while a schema leaves an object open."""
     schema = get_tool_parameters(tool)
-    if "properties" in schema and schema.keys().isdisjoint(_NAMES_ELSEWHERE):
+    if "properties" in schema and schema.keys().isdisjoint(_OTHER_PROPERTY_KEYWORDS):
         schema = {**schema, "additionalProperties": False}
     try:
         return orjson.dumps(schema).decode()
@@ -76,9 +85,14 @@ def _schema_text(tool: Json) -> str:
         raise InvalidRequest("tools", f"expected a less deep schema for {get_tool_name(tool)}") from None
 
 
-def preserved_tokens(vocab: Vocab, tool_format: ToolFormat | None, thinking: Thinking | None) -> frozenset[int]:
+def preserved_tokens(
+    vocab: Vocab, tool_format: ToolFormat | None, reasoning_tags: ReasoningTags | None
+) -> frozenset[int]:
     """Returns the control tokens, which usually add nothing to a text, that spell tags of calls or thoughts. Tokens
     that end a generation are never among them."""
-    texts = [*(tool_format.literals if tool_format else ()), *((thinking.start, thinking.end) if thinking else ())]
+    texts = [
+        *(tool_format.literals if tool_format else ()),
+        *((reasoning_tags.start, reasoning_tags.end) if reasoning_tags else ()),
+    ]
     tokens = {token for text in texts for token in vocab.tokenize(text, add_special=False, parse_special=True)}
     return frozenset(token for token in tokens - vocab.end_of_generation if vocab.is_control(token))

@@ -6,78 +6,78 @@ from dataclasses import dataclass
 from enum import Enum
 from string import ascii_letters, digits
 
-from server.chat.tools.call_format import Mark, Pieces
+from server.chat.tools.call_format import Pattern, Placeholder
 
-_OF_WORDS = frozenset(ascii_letters + digits + "_.-")
+_WORD_CHARACTERS = frozenset(ascii_letters + digits + "_.-")
 """What names and ids are made of."""
 
 
-class Unmatched(Enum):
+class NoMatch(Enum):
     """Why there is no match."""
 
-    YET = "yet"
+    PARTIAL = "yet"
     """What there is of the text fits, but it has to go on."""
     NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
-class PieceMatch:
+class PatternMatch:
     end: int
     """Where in the text the match ends; arguments that come last are not part of it."""
-    words: Mapping[Mark, str]
+    values: Mapping[Placeholder, str]
     """The name and the id, if they were among the pieces."""
 
 
-def match_pieces(pieces: Pieces, text: str) -> PieceMatch | Unmatched:
+def match_pattern(pattern: Pattern, text: str) -> PatternMatch | NoMatch:
     """Returns how far pieces go in a text, from its start on. Arguments may only come last; they are there once their
     first brace is."""
     position = 0
-    words: dict[Mark, str] = {}
-    for piece in pieces:
-        end: int | Unmatched
+    values: dict[Placeholder, str] = {}
+    for piece in pattern:
+        end: int | NoMatch
         match piece:
             case str():
                 end = _literal_end(piece, text, position)
-            case Mark.SPACE:
+            case Placeholder.SPACE:
                 end = _space_end(text, position)
-            case Mark.ARGUMENTS:
+            case Placeholder.ARGUMENTS:
                 end = _literal_end("{", text, position)
-                end = end if isinstance(end, Unmatched) else position
+                end = end if isinstance(end, NoMatch) else position
             case _:
                 end = _word_end(text, position)
-        if isinstance(end, Unmatched):
+        if isinstance(end, NoMatch):
             return end
-        if isinstance(piece, Mark):
-            words[piece] = text[position:end]
+        if isinstance(piece, Placeholder):
+            values[piece] = text[position:end]
         position = end
-    return PieceMatch(position, words)
+    return PatternMatch(position, values)
 
 
-def _literal_end(literal: str, text: str, start: int) -> int | Unmatched:
+def _literal_end(literal: str, text: str, start: int) -> int | NoMatch:
     if text.startswith(literal, start):
         return start + len(literal)
-    return Unmatched.YET if literal.startswith(text[start:]) else Unmatched.NEVER
+    return NoMatch.PARTIAL if literal.startswith(text[start:]) else NoMatch.NEVER
 
 
-def _space_end(text: str, start: int) -> int | Unmatched:
+def _space_end(text: str, start: int) -> int | NoMatch:
     """Something always comes after white space, and does not begin with any."""
     rest = text[start:].lstrip()
-    return len(text) - len(rest) if rest else Unmatched.YET
+    return len(text) - len(rest) if rest else NoMatch.PARTIAL
 
 
-def _word_end(text: str, start: int) -> int | Unmatched:
+def _word_end(text: str, start: int) -> int | NoMatch:
     end = start
-    while end < len(text) and text[end] in _OF_WORDS:
+    while end < len(text) and text[end] in _WORD_CHARACTERS:
         end += 1
     if end == len(text):
-        return Unmatched.YET
-    return end if end > start else Unmatched.NEVER
+        return NoMatch.PARTIAL
+    return end if end > start else NoMatch.NEVER
 
 
-_NOTABLE = re.compile(r'["\\{}\[\]]')
+_STRUCTURAL = re.compile(r'["\\{}\[\]]')
 
 
-class JsonEnd:
+class JsonScanner:
     """Follows one JSON object from its first brace on."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class JsonEnd:
         self._is_in_string = False
         self._is_escaped = False
 
-    def find(self, text: str) -> int | None:
+    def find_end(self, text: str) -> int | None:
         """Returns how many characters of `text`, which goes on where the last one ended, belong to the object; None if
         all do and it is still open."""
         position = 0
@@ -94,16 +94,16 @@ class JsonEnd:
                 self._is_escaped = False
                 position += 1
                 continue
-            found = _NOTABLE.search(text, position)
+            found = _STRUCTURAL.search(text, position)
             if found is None:
                 return None
             position = found.end()
-            self._note(found[0])
+            self._update(found[0])
             if self._depth == 0:
                 return position
         return None
 
-    def _note(self, character: str) -> None:
+    def _update(self, character: str) -> None:
         if self._is_in_string:
             self._is_escaped = character == "\\"
             self._is_in_string = character != '"'

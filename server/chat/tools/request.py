@@ -9,9 +9,9 @@ from slots.errors import InvalidRequest
 Json = dict[str, object]
 
 MAX_TOOLS = 128
-MAX_NAME = 64
+MAX_NAME_CHARACTERS = 64
 """Characters."""
-_NAME = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_NAME}}}")
+_NAME = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_NAME_CHARACTERS}}}")
 _CHOICES = '"auto", "none", "required" or {"type": "function", "function": {"name": ...}}'
 _NO_PARAMETERS: Json = {"type": "object", "properties": {}, "additionalProperties": False}
 
@@ -103,7 +103,7 @@ def _read_tool(name: str, value: object) -> Json:
 
 def _read_name(name: str, value: object) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise invalid_value(name, f"1 to {MAX_NAME} letters, digits, underscores, dots or dashes", value)
+        raise invalid_value(name, f"1 to {MAX_NAME_CHARACTERS} letters, digits, underscores, dots or dashes", value)
     return value
 
 
@@ -119,7 +119,7 @@ def _read_parameters(name: str, value: object) -> Json:
 
 def _read_choice(value: object, names: list[str]) -> tuple[str, str | None]:
     if isinstance(value, dict):
-        return "function", _read_named(value, names)
+        return "function", _read_tool_name(value, names)
     if value is None or value in ("auto", "none"):
         return ("auto" if value is None else str(value)), None
     if value != "required":
@@ -129,7 +129,7 @@ def _read_choice(value: object, names: list[str]) -> tuple[str, str | None]:
     return "required", None
 
 
-def _read_named(value: Json, names: list[str]) -> str:
+def _read_tool_name(value: Json, names: list[str]) -> str:
     """The function is named in a member of its own, or beside the type."""
     function = value.get("function")
     field = "tool_choice.name" if function is None and "name" in value else "tool_choice.function.name"

@@ -25,13 +25,13 @@ def assistant(text: str, **more: str) -> Message:
     return {"role": "assistant", "content": text, **more}
 
 
-def calling(*calls: tuple[str, str, str]) -> Message:
+def assistant_calls(*calls: tuple[str, str, str]) -> Message:
     """Returns the message of calls, each given as id, name and arguments."""
     asked = [{"id": i, "type": "function", "function": {"name": n, "arguments": a}} for i, n, a in calls]
     return {"role": "assistant", "content": None, "tool_calls": asked}
 
 
-def result(call_id: str, text: str) -> Message:
+def tool_result(call_id: str, text: str) -> Message:
     return {"role": "tool", "tool_call_id": call_id, "content": text}
 
 

@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 
 from server.chat.prompt import ChatPrompt, render_prompt
-from server.chat.tools.call_format import GENERIC, Mark, ToolFormat
-from server.chat.tools.reasoning import Thinking
-from tests.server.chat.chats import TOOL, assistant, calling, template, user
+from server.chat.tools.call_format import GENERIC_FORMAT, Placeholder, ToolFormat
+from server.chat.tools.reasoning import ReasoningTags
+from tests.server.chat.chats import TOOL, assistant, assistant_calls, template, user
 from tests.server.chat.templates import ALL, BRACKETS, NO_SYSTEM, ROLES_ONLY, TAGGED_TOOLS, THINKING, TYPED_PARTS
 
 EMPTY_THOUGHTS_IN_ANSWERS = """\
@@ -59,7 +59,7 @@ def test_answer_may_come_first() -> None:
 
 
 def test_calls_at_the_end_are_a_turn_that_is_over() -> None:
-    text = prompt(ROLES_ONLY, user("Hi"), calling(("1", "add", "{}"))).text
+    text = prompt(ROLES_ONLY, user("Hi"), assistant_calls(("1", "add", "{}"))).text
     assert text.endswith("</tool_call><|im_end|>\n<|im_start|>assistant\n")
 
 
@@ -70,20 +70,20 @@ def test_without_a_generation_prompt_the_last_answer_is_over() -> None:
 
 def test_prompt_says_how_the_model_thinks() -> None:
     assert prompt(THINKING, user("Hi")) == ChatPrompt(
-        "<|user|>Hi<|end|><|assistant|><think>\n", Thinking("<think>", "</think>", is_open=True)
+        "<|user|>Hi<|end|><|assistant|><think>\n", ReasoningTags("<think>", "</think>", is_open=True)
     )
-    assert prompt(ROLES_ONLY, user("Hi")).thinking is None
+    assert prompt(ROLES_ONLY, user("Hi")).reasoning_tags is None
 
 
 def test_variable_that_turns_thoughts_off() -> None:
-    asked = prompt(THINKING, user("Hi"), more={"enable_thinking": False})
+    asked = prompt(THINKING, user("Hi"), template_kwargs={"enable_thinking": False})
     assert asked == ChatPrompt("<|user|>Hi<|end|><|assistant|><think></think>", None)
 
 
 def test_answer_that_has_begun_comes_behind_no_open_thoughts() -> None:
     asked = prompt(THINKING, user("Hi"), assistant("Once"))
     assert asked.text == "<|user|>Hi<|end|><|assistant|>Once"
-    assert asked.thinking and not asked.thinking.is_open
+    assert asked.reasoning_tags and not asked.reasoning_tags.is_open
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_answer_that_has_begun_comes_behind_no_open_thoughts() -> None:
 def test_thoughts_that_have_begun_go_on(begun: dict[str, object], text: str, is_open: bool) -> None:
     asked = prompt(THINKING, user("Hi"), begun)
     assert asked.text == "<|user|>Hi<|end|><|assistant|>" + text
-    assert asked.thinking and asked.thinking.is_open is is_open
+    assert asked.reasoning_tags and asked.reasoning_tags.is_open is is_open
 
 
 def test_thoughts_that_have_begun_take_the_place_of_empty_ones() -> None:
@@ -116,7 +116,7 @@ def test_thoughts_of_earlier_answers_stay_out_where_the_template_strips_them() -
 
 
 def test_tools_go_through_a_template_whose_calls_are_understood() -> None:
-    own = ToolFormat(call=("<tool_call>", Mark.NAME, Mark.ARGUMENTS, "</tool_call>"))
+    own = ToolFormat(call=("<tool_call>", Placeholder.NAME, Placeholder.ARGUMENTS, "</tool_call>"))
     asked = prompt(TAGGED_TOOLS, user("Hi"), tools=[TOOL], tool_format=own)
     assert asked.text.startswith('<|im_start|>system\nTools:\n{"type": "function", "function": {"name": "add"')
     assert asked.tool_format == own
@@ -127,13 +127,13 @@ def test_tools_are_put_in_words_otherwise(source: str) -> None:
     asked = prompt(source, user("Hi"), tools=[TOOL])
     assert '{"name":"add"' in asked.text
     assert "Tools:\n" not in asked.text
-    assert asked.tool_format == GENERIC
+    assert asked.tool_format == GENERIC_FORMAT
 
 
 def test_calls_at_the_end_are_a_turn_that_is_over_in_words_too() -> None:
-    text = prompt(ROLES_ONLY, user("Hi"), calling(("1", "add", "{}")), tools=[TOOL]).text
+    text = prompt(ROLES_ONLY, user("Hi"), assistant_calls(("1", "add", "{}")), tools=[TOOL]).text
     assert text.endswith("</tool_call><|im_end|>\n<|im_start|>assistant\n")
 
 
 def test_without_tools_there_is_no_way_to_call_them() -> None:
-    assert prompt(TAGGED_TOOLS, user("Hi"), tools=[], tool_format=GENERIC).tool_format is None
+    assert prompt(TAGGED_TOOLS, user("Hi"), tools=[], tool_format=GENERIC_FORMAT).tool_format is None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from server.api.openai.chat import with_system_prompt
 from server.chat.request import read_chat
 from server.chat.system_prefix import n_system_tokens
-from server.chat.tools.call_format import GENERIC
+from server.chat.tools.call_format import GENERIC_FORMAT
 from slots.llama import Vocab
 from tests.server.chat.chats import TOOL, assistant, template, user
 from tests.server.chat.templates import ALL, ROLES_ONLY, TAGGED_TOOLS
@@ -40,11 +40,11 @@ class Letters:
         return [hash(text[place : place + self._n_letters]) for place in places]
 
 
-def known(source: str, *messages: dict[str, object], n_letters: int = 1, **fields: Any) -> str:
+def common_prefix(source: str, *messages: dict[str, object], n_letters: int = 1, **fields: Any) -> str:
     """Returns the part of a chat's prompt that counts as the system prompt's."""
     chat = with_system_prompt(read_chat({"messages": list(messages), **fields}, {}), SYSTEM)
     chat_template, letters = template(source), Letters(n_letters)
-    text = chat.prompt(chat_template, GENERIC).text
+    text = chat.prompt(chat_template, GENERIC_FORMAT).text
     tokens = (letters.bos, *letters.tokenize(text, add_special=False, parse_special=True))
     n_tokens = n_system_tokens(chat, tokens, chat_template, {}, cast(Vocab, letters))
     return text[: max(n_tokens - 1, 0) * n_letters]
@@ -52,49 +52,49 @@ def known(source: str, *messages: dict[str, object], n_letters: int = 1, **field
 
 @pytest.mark.parametrize("source", ALL.values(), ids=ALL)
 def test_it_is_the_same_whatever_is_said(source: str) -> None:
-    found = {known(source, user(said)) for said in ("a", "a tale", "Something else.", "Some", "b")}
+    found = {common_prefix(source, user(said)) for said in ("a", "a tale", "Something else.", "Some", "b")}
     assert len(found) == 1
     assert SYSTEM in found.pop()
 
 
 @given(st.text())
 def test_it_ends_where_the_user_begins_to_speak(said: str) -> None:
-    assert known(ROLES_ONLY, user(said), assistant("Yes"), user(said)) == KNOWN
+    assert common_prefix(ROLES_ONLY, user(said), assistant("Yes"), user(said)) == KNOWN
 
 
 def test_it_ends_where_another_begins_to_speak() -> None:
-    assert known(ROLES_ONLY, assistant("Hello"), user("a")) == KNOWN.removesuffix("user\n")
+    assert common_prefix(ROLES_ONLY, assistant("Hello"), user("a")) == KNOWN.removesuffix("user\n")
 
 
 def test_a_token_that_has_something_of_the_user_is_not_known() -> None:
     assert len(KNOWN) % 7 != 0
-    assert known(ROLES_ONLY, user("Hello"), n_letters=7) == KNOWN[: len(KNOWN) // 7 * 7]
+    assert common_prefix(ROLES_ONLY, user("Hello"), n_letters=7) == KNOWN[: len(KNOWN) // 7 * 7]
 
 
 def test_tools_behind_it_change_nothing_before_them() -> None:
     offered = TAGGED_TOOLS.replace("{%- if tools %}", "{%- if false %}") + "{{ tools | tojson }}"
-    assert known(offered, user("a"), tools=[TOOL]) == KNOWN
+    assert common_prefix(offered, user("a"), tools=[TOOL]) == KNOWN
 
 
 def test_tools_in_front_of_it_are_not_known() -> None:
-    assert known(TAGGED_TOOLS, user("a"), tools=[TOOL]) == "<|im_start|>system\n"
+    assert common_prefix(TAGGED_TOOLS, user("a"), tools=[TOOL]) == "<|im_start|>system\n"
 
 
 def test_tools_that_begin_as_it_does_are_not_known() -> None:
     assert SYSTEM.startswith(TOOL["function"]["name"])
-    assert known(TOOLS_FIRST, user("a"), tools=[TOOL]) == ""
+    assert common_prefix(TOOLS_FIRST, user("a"), tools=[TOOL]) == ""
 
 
 def test_documents_that_begin_as_it_does_are_not_known() -> None:
-    assert known(DOCUMENTS_FIRST, user("a"), documents=[{"title": "add up", "text": ""}]) == ""
-    assert known(DOCUMENTS_FIRST, user("a")) == SYSTEM + "\n"
+    assert common_prefix(DOCUMENTS_FIRST, user("a"), documents=[{"title": "add up", "text": ""}]) == ""
+    assert common_prefix(DOCUMENTS_FIRST, user("a")) == SYSTEM + "\n"
 
 
 def test_a_variable_of_the_request_is_not_known() -> None:
     source = "{{ mood }}" + ROLES_ONLY
-    assert known(source, user("a"), chat_template_kwargs={"mood": "sad"}) == ""
-    assert known(source, user("a")) == KNOWN
+    assert common_prefix(source, user("a"), chat_template_kwargs={"mood": "sad"}) == ""
+    assert common_prefix(source, user("a")) == KNOWN
 
 
 def test_nothing_is_known_of_a_template_that_refuses_to_tell() -> None:
-    assert known(NO_SHORT_CHATS, user("a"), assistant("Hello"), user("b")) == ""
+    assert common_prefix(NO_SHORT_CHATS, user("a"), assistant("Hello"), user("b")) == ""

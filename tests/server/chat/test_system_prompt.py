@@ -47,11 +47,11 @@ def first_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def url(first_server: str) -> str:
     """The URL of the server, with the system prompt that it started with."""
-    bring(first_server, FIRST)
+    post_system_prompt(first_server, FIRST)
     return first_server
 
 
-def bring(url: str, system_prompt: object, **options: Any) -> Any:
+def post_system_prompt(url: str, system_prompt: object, **options: Any) -> Any:
     return complete(url, prompt="", n_predict=0, system_prompt=system_prompt, **options)
 
 
@@ -98,12 +98,12 @@ def test_prompt_comes_back_without_it(url: str) -> None:
 
 
 def test_it_may_stand_alone(url: str) -> None:
-    assert bring(url, POET)["tokens_evaluated"] == len(tokens_of(url, POET))
+    assert post_system_prompt(url, POET)["tokens_evaluated"] == len(tokens_of(url, POET))
 
 
 @pytest.mark.parametrize("nothing", ["", {"prompt": ""}])
 def test_an_empty_one_takes_it_away(url: str, nothing: object) -> None:
-    bring(url, NAMED)
+    post_system_prompt(url, NAMED)
     assert complete(url, system_prompt=nothing)["tokens_evaluated"] == len(tokens_of(url, STORY))
     assert n_evaluated(url) == len(tokens_of(url, STORY))
     assert names(url) == ("", "", "")
@@ -121,20 +121,20 @@ def test_null_changes_nothing(url: str) -> None:
 
 
 def test_props_tell_how_to_write_what_follows_it_but_not_its_text(url: str) -> None:
-    bring(url, NAMED)
+    post_system_prompt(url, NAMED)
     assert names(url) == ("Poet:", "User:", "User:")
     assert POET not in get(f"{url}/props").text
-    bring(url, {"prompt": POET, "anti_prompt": None})
+    post_system_prompt(url, {"prompt": POET, "anti_prompt": None})
     assert names(url) == ("", "", "")
 
 
 def test_it_is_computed_once_for_all_whatever_they_share(url: str) -> None:
-    bring(url, LONG)
+    post_system_prompt(url, LONG)
     options = {"prompt": "A dog", "cache_prompt": True, "cache_salt": "one", "n_predict": 1}
     assert complete(url, **options)["tokens_cached"] >= len(tokens_of(url, LONG)) - 1
 
 
-def n_cached_of_chat(url: str, said: str, **options: Any) -> int:
+def n_cached_tokens(url: str, said: str, **options: Any) -> int:
     body = {"messages": [{"role": "user", "content": said}], "max_tokens": 1} | options
     response = post(url, body, "/v1/chat/completions")
     assert response.status_code == 200, response.text
@@ -142,19 +142,19 @@ def n_cached_of_chat(url: str, said: str, **options: Any) -> int:
 
 
 def test_chats_share_it_whatever_their_salts_and_nothing_else(url: str) -> None:
-    bring(url, LONG)
+    post_system_prompt(url, LONG)
     n_shared = len(tokens_of(url, f"<|im_start|>system\n{LONG}<|im_end|>\n<|im_start|>user\n"))
     secret = "The old miller hid all of his gold in the well behind the mill."
-    n_cached_of_chat(url, secret, cache_salt="one")
-    assert n_cached_of_chat(url, secret, cache_salt="two") == n_shared
-    assert n_cached_of_chat(url, secret) == n_shared
-    assert n_cached_of_chat(url, f"{secret} Nobody knows.", cache_salt="one") > n_shared
+    n_cached_tokens(url, secret, cache_salt="one")
+    assert n_cached_tokens(url, secret, cache_salt="two") == n_shared
+    assert n_cached_tokens(url, secret) == n_shared
+    assert n_cached_tokens(url, f"{secret} Nobody knows.", cache_salt="one") > n_shared
 
 
 def test_a_chat_shares_no_system_message_of_its_own(url: str) -> None:
     messages = [{"role": "system", "content": LONG}, {"role": "user", "content": "Hello"}]
-    n_cached_of_chat(url, "", messages=messages, cache_salt="mine")
-    assert n_cached_of_chat(url, "", messages=messages, cache_salt="yours") == 0
+    n_cached_tokens(url, "", messages=messages, cache_salt="mine")
+    assert n_cached_tokens(url, "", messages=messages, cache_salt="yours") == 0
 
 
 def test_running_request_finishes_as_it_began(url: str) -> None:
@@ -163,7 +163,7 @@ def test_running_request_finishes_as_it_began(url: str) -> None:
     with requests.post(f"{url}/completion", json=body, stream=True, timeout=SECONDS) as response:
         parts = response.iter_content(None)
         first = next(parts)
-        bring(url, POET)
+        post_system_prompt(url, POET)
         told = list(events(b"".join((first, *parts))))
     assert joined_text(told) == alone
     assert told[-1]["tokens_evaluated"] != n_evaluated(url)

@@ -10,22 +10,22 @@ from slots.requests.sampling_params import SamplingParams
 from tests.server.headers import HEADER
 
 
-def configured(*flags: str, environ: Mapping[str, str] | None = None) -> Configuration:
+def parse_flags(*flags: str, environ: Mapping[str, str] | None = None) -> Configuration:
     return read_configuration(flags, environ or {})
 
 
 def settings(*flags: str, environ: Mapping[str, str] | None = None) -> Settings:
-    return configured(*flags, environ=environ).settings(HEADER)
+    return parse_flags(*flags, environ=environ).settings(HEADER)
 
 
 def sampling(*flags: str, environ: Mapping[str, str] | None = None) -> SamplingParams:
     return settings(*flags, environ=environ).defaults.sampling
 
 
-def error_of(capsys: pytest.CaptureFixture[str], *flags: str, environ: Mapping[str, str] | None = None) -> str:
+def get_error(capsys: pytest.CaptureFixture[str], *flags: str, environ: Mapping[str, str] | None = None) -> str:
     """Returns what is said about flags that are refused, which is one line, with exit code 2."""
     with pytest.raises(SystemExit) as caught:
-        configured(*flags, environ=environ)
+        parse_flags(*flags, environ=environ)
     said = capsys.readouterr()
     assert (caught.value.code, said.out) == (2, "")
     assert said.err.startswith("llama-slots: error: ")

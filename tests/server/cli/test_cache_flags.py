@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from slots.options import ContextOptions, EngineOptions
-from tests.server.cli.configured import configured, error_of, settings
+from tests.server.cli.configured import get_error, parse_flags, settings
 
 
 @pytest.mark.parametrize(
@@ -19,11 +19,11 @@ from tests.server.cli.configured import configured, error_of, settings
     ],
 )
 def test_flags_of_the_engine(flags: str, options: EngineOptions) -> None:
-    assert configured(*flags.split()).engine == options
+    assert parse_flags(*flags.split()).engine == options
 
 
 def test_a_sliding_window_may_be_kept_whole() -> None:
-    assert configured("--swa-full").context == ContextOptions(swa_full=True)
+    assert parse_flags("--swa-full").context == ContextOptions(swa_full=True)
 
 
 def test_without_flags_nothing_is_kept_apart_or_shown_or_saved() -> None:
@@ -56,11 +56,11 @@ def test_the_system_prompt_is_the_text_of_its_file_as_it_is(tmp_path: Path) -> N
     ],
 )
 def test_variables_of_the_engine(variable: str, text: str, options: EngineOptions) -> None:
-    assert configured(environ={variable: text}).engine == options
+    assert parse_flags(environ={variable: text}).engine == options
 
 
 def test_variables_of_the_context_and_of_requests() -> None:
-    assert configured(environ={"LLAMA_ARG_SWA_FULL": "1"}).context.swa_full
+    assert parse_flags(environ={"LLAMA_ARG_SWA_FULL": "1"}).context.swa_full
     assert settings(environ={"LLAMA_ARG_CACHE_REUSE": "64"}).defaults.n_cache_reuse == 64
 
 
@@ -78,19 +78,19 @@ def test_variables_of_the_context_and_of_requests() -> None:
 def test_a_wrong_value_is_one_line_that_names_the_flag(
     capsys: pytest.CaptureFixture[str], flags: str, message: str
 ) -> None:
-    assert error_of(capsys, *flags.split()).startswith(message)
+    assert get_error(capsys, *flags.split()).startswith(message)
 
 
 @pytest.mark.parametrize("text", ["a file", "a" * 300, ""])
 def test_only_a_folder_can_be_saved_to(capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str) -> None:
     (tmp_path / "a file").touch()
-    message = error_of(capsys, "--slot-save-path", str(tmp_path / text) if text else text)
+    message = get_error(capsys, "--slot-save-path", str(tmp_path / text) if text else text)
     assert message.startswith("argument --slot-save-path: expected an existing folder, got ")
 
 
 def test_a_system_prompt_is_text(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "system").write_bytes(b"\xff")
-    message = error_of(capsys, "-spf", str(tmp_path / "system"))
+    message = get_error(capsys, "-spf", str(tmp_path / "system"))
     assert message.endswith("cannot be read: it is not UTF-8 text")
 
 
@@ -100,7 +100,7 @@ def test_slots_that_are_kept_apart_cannot_be_saved(
 ) -> None:
     flags = ("--cache-isolation", isolation, "--api-key", "a", "--slot-save-path", str(tmp_path))
     expected = f"--cache-isolation and --slot-save-path: expected one of them, got {isolation} and a folder"
-    assert error_of(capsys, *flags) == expected
+    assert get_error(capsys, *flags) == expected
 
 
 def test_slots_that_everybody_shares_can_be_saved(tmp_path: Path) -> None:

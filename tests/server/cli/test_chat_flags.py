@@ -4,7 +4,7 @@ import pytest
 
 from server.chat.template.loading import CHATML
 from tests.server.chat.templates import BRACKETS
-from tests.server.cli.configured import error_of, settings
+from tests.server.cli.configured import get_error, settings
 from tests.server.headers import HEADER
 
 TEXT_VARIABLE, FILE_VARIABLE = "LLAMA_ARG_CHAT_TEMPLATE", "LLAMA_ARG_CHAT_TEMPLATE_FILE"
@@ -44,12 +44,12 @@ def test_flag_wins_over_the_variable_of_the_other(file: str) -> None:
 
 
 def test_two_templates_are_refused(capsys: pytest.CaptureFixture[str], file: str) -> None:
-    said = error_of(capsys, "--chat-template", "chatml", "--chat-template-file", file)
+    said = get_error(capsys, "--chat-template", "chatml", "--chat-template-file", file)
     assert said == "--chat-template and --chat-template-file: expected one of them, got both"
 
 
 def test_other_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    said = error_of(capsys, "--chat-template", "llama3")
+    said = get_error(capsys, "--chat-template", "llama3")
     assert said == (
         "argument --chat-template: expected a Jinja template or chatml, got 'llama3'; "
         "--chat-template-file takes other templates"
@@ -57,12 +57,12 @@ def test_other_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_template_that_cannot_be_read_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    said = error_of(capsys, "--chat-template", "{% if %}")
+    said = get_error(capsys, "--chat-template", "{% if %}")
     assert said.startswith(
         "argument --chat-template: expected a Jinja template, got one that cannot be read: line 1: Expec"
     )
     (tmp_path / "bad").write_text("\n{{")
-    said = error_of(capsys, "--chat-template-file", str(tmp_path / "bad"))
+    said = get_error(capsys, "--chat-template-file", str(tmp_path / "bad"))
     assert said.startswith(
         "argument --chat-template-file: expected a Jinja template, got one that cannot be read: line 2: "
     )
@@ -70,12 +70,12 @@ def test_template_that_cannot_be_read_is_refused(capsys: pytest.CaptureFixture[s
 
 def test_empty_template_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
-    said = error_of(capsys, "--chat-template-file", str(tmp_path / "empty"))
+    said = get_error(capsys, "--chat-template-file", str(tmp_path / "empty"))
     assert said == "argument --chat-template-file: expected a Jinja template, got an empty one"
 
 
 def test_file_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    said = error_of(capsys, "--chat-template-file", str(tmp_path / "none"))
+    said = get_error(capsys, "--chat-template-file", str(tmp_path / "none"))
     assert said.startswith("argument --chat-template-file: expected a file of text, but ")
 
 
@@ -87,12 +87,12 @@ def test_further_variables_of_the_template() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "enable_thinking=false"])
 def test_further_variables_have_to_be_an_object(capsys: pytest.CaptureFixture[str], text: str) -> None:
-    said = error_of(capsys, "--chat-template-kwargs", text)
+    said = get_error(capsys, "--chat-template-kwargs", text)
     assert said == (
         f'argument --chat-template-kwargs: expected a JSON object such as {{"enable_thinking": false}}, got {text!r}'
     )
 
 
 def test_further_variables_cannot_be_what_a_request_has_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    said = error_of(capsys, "--chat-template-kwargs", '{"messages": []}')
+    said = get_error(capsys, "--chat-template-kwargs", '{"messages": []}')
     assert said == "argument --chat-template-kwargs: expected other variables, since requests have messages themselves"

@@ -6,18 +6,18 @@ from models.source import ModelSource
 from server.cli.flags import GROUPS
 from server.settings import Settings
 from slots.options import ContextOptions, EngineOptions, ModelOptions
-from tests.server.cli.configured import configured, error_of, sampling, settings
+from tests.server.cli.configured import get_error, parse_flags, sampling, settings
 from tests.server.headers import HEADER
 
 
 def loading(*flags: str) -> ModelOptions:
-    return configured(*flags).model(HEADER.path)
+    return parse_flags(*flags).model_options(HEADER.path)
 
 
 def test_without_flags_everything_is_at_its_default() -> None:
-    assert configured().source == ModelSource()
-    assert configured().context == ContextOptions()
-    assert configured().engine == EngineOptions()
+    assert parse_flags().source == ModelSource()
+    assert parse_flags().context == ContextOptions()
+    assert parse_flags().engine == EngineOptions()
     assert loading() == ModelOptions(HEADER.path)
     assert settings() == Settings(HEADER.path, "bundled", HEADER.chat_template)
 
@@ -52,7 +52,7 @@ def test_openais_dialect_has_a_repeat_penalty_only_if_a_flag_says_so() -> None:
     ],
 )
 def test_flags_of_the_source(flags: str, source: ModelSource) -> None:
-    assert configured(*flags.split()).source == source
+    assert parse_flags(*flags.split()).source == source
 
 
 @pytest.mark.parametrize(
@@ -104,20 +104,20 @@ def test_flags_of_loading(flags: str, field: str, value: object) -> None:
     ],
 )
 def test_flags_of_the_context(flags: str, field: str, value: object) -> None:
-    assert getattr(configured(*flags.split()).context, field) == value
+    assert getattr(parse_flags(*flags.split()).context, field) == value
 
 
 def test_flags_of_the_server() -> None:
     found = settings("--host", "::1", "--port", "9", "-a", "name", "--no-slots", "--shutdown-timeout", "3")
     assert (found.host, found.port, found.alias, found.show_slots) == ("::1", 9, "name", False)
     assert found.shutdown_timeout == 3
-    assert configured("--max-queue", "2").engine == EngineOptions(max_queue=2)
+    assert parse_flags("--max-queue", "2").engine == EngineOptions(max_queue=2)
 
 
 @pytest.mark.parametrize("flag", ["-v", "--verbose", "--log-verbose"])
 def test_flags_of_the_log(flag: str) -> None:
-    assert configured(flag).verbose
-    assert not configured().verbose
+    assert parse_flags(flag).verbose
+    assert not parse_flags().verbose
 
 
 def test_keys_come_with_commas_from_several_flags_and_from_a_file(tmp_path: Path) -> None:
@@ -155,23 +155,23 @@ def test_the_chat_template_is_the_headers() -> None:
 def test_a_wrong_value_is_one_line_that_names_the_flag(
     capsys: pytest.CaptureFixture[str], flags: str, message: str
 ) -> None:
-    assert error_of(capsys, *flags.split()).startswith(message)
+    assert get_error(capsys, *flags.split()).startswith(message)
 
 
 def test_a_key_file_that_cannot_be_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    message = error_of(capsys, "--api-key-file", str(tmp_path / "none"))
+    message = get_error(capsys, "--api-key-file", str(tmp_path / "none"))
     assert message.startswith("argument --api-key-file: expected a file of keys, but")
     assert message.endswith("cannot be read: No such file or directory")
 
 
 def test_a_key_file_without_keys_does_not_open_the_server(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("# none\n")
-    assert error_of(capsys, "--api-key-file", str(tmp_path / "keys")).endswith("has none")
+    assert get_error(capsys, "--api-key-file", str(tmp_path / "keys")).endswith("has none")
 
 
 @pytest.mark.parametrize("flag", ["-nkvo", "-ng", "--no-warmup", "--ctx", "-cr", "-c8"])
 def test_a_flag_there_is_not_is_unrecognized(capsys: pytest.CaptureFixture[str], flag: str) -> None:
-    assert error_of(capsys, flag) == f"unrecognized arguments: {flag}"
+    assert get_error(capsys, flag) == f"unrecognized arguments: {flag}"
 
 
 @pytest.mark.parametrize(
@@ -191,35 +191,35 @@ def test_a_flag_there_is_not_is_unrecognized(capsys: pytest.CaptureFixture[str],
     ],
 )
 def test_a_variable_stands_in_for_its_flag(variable: str, text: str, field: str, value: object) -> None:
-    assert getattr(configured(environ={variable: text}).context, field) == value
+    assert getattr(parse_flags(environ={variable: text}).context, field) == value
 
 
 def test_a_flag_wins_over_its_variable() -> None:
-    assert configured("-c", "1024", environ={"LLAMA_ARG_CTX_SIZE": "512"}).context.n_ctx == 1024
-    assert configured("-kvu", environ={"LLAMA_ARG_NO_KV_UNIFIED": "1"}).context.kv_unified
+    assert parse_flags("-c", "1024", environ={"LLAMA_ARG_CTX_SIZE": "512"}).context.n_ctx == 1024
+    assert parse_flags("-kvu", environ={"LLAMA_ARG_NO_KV_UNIFIED": "1"}).context.kv_unified
     assert settings("--api-key", "a", environ={"LLAMA_API_KEY": "b"}).api_keys == ("a",)
 
 
 def test_a_flag_wins_over_a_variable_that_names_a_model_of_another_kind() -> None:
     on_the_hub = {"LLAMA_ARG_HF_REPO": "u/r", "LLAMA_ARG_HF_FILE": "b.gguf"}
-    assert configured("-m", "a.gguf", environ=on_the_hub).source == ModelSource(Path("a.gguf"))
-    assert configured("-hf", "u/r", environ={"LLAMA_ARG_MODEL": "a.gguf"}).source == ModelSource(repository="u/r")
+    assert parse_flags("-m", "a.gguf", environ=on_the_hub).source == ModelSource(Path("a.gguf"))
+    assert parse_flags("-hf", "u/r", environ={"LLAMA_ARG_MODEL": "a.gguf"}).source == ModelSource(repository="u/r")
 
 
 def test_variables_that_have_names_of_their_own() -> None:
-    assert configured("-hf", "u/r", environ={"HF_TOKEN": "secret"}).source.token == "secret"
+    assert parse_flags("-hf", "u/r", environ={"HF_TOKEN": "secret"}).source.token == "secret"
     assert settings(environ={"LLAMA_API_KEY": "a,b"}).api_keys == ("a", "b")
     assert not settings(environ={"LLAMA_ARG_ENDPOINT_SLOTS": "false"}).show_slots
 
 
 @pytest.mark.parametrize("word", ["on", "enabled", "true", "1"])
 def test_a_variable_turns_a_switch_on(word: str) -> None:
-    assert configured(environ={"LLAMA_ARG_OFFLINE": word}).source.offline
+    assert parse_flags(environ={"LLAMA_ARG_OFFLINE": word}).source.offline
 
 
 @pytest.mark.parametrize("word", ["off", "disabled", "false", "0", ""])
 def test_a_variable_turns_a_switch_off(word: str) -> None:
-    assert not configured(environ={"LLAMA_ARG_OFFLINE": word}).source.offline
+    assert not parse_flags(environ={"LLAMA_ARG_OFFLINE": word}).source.offline
 
 
 @pytest.mark.parametrize(
@@ -233,13 +233,13 @@ def test_a_variable_turns_a_switch_off(word: str) -> None:
 def test_a_wrong_value_of_a_variable_names_the_variable(
     capsys: pytest.CaptureFixture[str], variable: str, text: str, message: str
 ) -> None:
-    assert error_of(capsys, environ={variable: text}) == f"variable {variable}: {message}"
+    assert get_error(capsys, environ={variable: text}) == f"variable {variable}: {message}"
 
 
 def help_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as caught:
-        configured("--help")
+        parse_flags("--help")
     assert caught.value.code == 0
     return capsys.readouterr().out
 
@@ -266,7 +266,7 @@ def test_help_shows_groups_flags_variables_and_defaults(
 
 def test_version_names_the_program_and_its_bindings(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        configured("--version")
+        parse_flags("--version")
     assert caught.value.code == 0
     shown = capsys.readouterr().out
     assert shown.startswith("llama-slots ")

@@ -5,7 +5,7 @@ import pytest
 from server.cli.flags import GROUPS
 from server.settings import CompletionDefaults
 from slots.requests.sampling_params import SamplerName, SamplingParams
-from tests.server.cli.configured import configured, error_of, sampling, settings
+from tests.server.cli.configured import get_error, parse_flags, sampling, settings
 
 
 @pytest.mark.parametrize("options", [SamplingParams, CompletionDefaults])
@@ -158,7 +158,7 @@ def test_flags_of_what_else_a_request_leaves_out() -> None:
 def test_a_wrong_value_is_one_line_that_names_the_flag(
     capsys: pytest.CaptureFixture[str], flags: str, message: str
 ) -> None:
-    assert error_of(capsys, *flags.split()).startswith(message)
+    assert get_error(capsys, *flags.split()).startswith(message)
 
 
 def test_help_shows_the_samplers_and_the_sequence_breakers(
@@ -166,7 +166,7 @@ def test_help_shows_the_samplers_and_the_sequence_breakers(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit):
-        configured("--help")
+        parse_flags("--help")
     shown = " ".join(capsys.readouterr().out.split())
     assert "(default penalties; dry; top_n_sigma; top_k; tfs_z; typ_p; top_p; min_p; xtc; temperature)" in shown
     assert r'(default \n : " *)' in shown

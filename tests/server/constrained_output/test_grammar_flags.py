@@ -10,7 +10,7 @@ from grammar.source import GrammarSource
 from server.generation.constraint import Constraint
 from tests.conftest import running_server
 from tests.server.asking import complete, get, joined_text, refusal, stream
-from tests.server.cli.configured import error_of, settings
+from tests.server.cli.configured import get_error, settings
 from tests.server.program import run_failing
 
 GBNF = 'root ::= "yes" | "no"'
@@ -64,7 +64,7 @@ def test_last_of_several_counts() -> None:
 
 
 def test_file_that_cannot_be_read_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    said = error_of(capsys, "--grammar-file", str(tmp_path / "none"))
+    said = get_error(capsys, "--grammar-file", str(tmp_path / "none"))
     assert said.startswith("argument --grammar-file: expected a file of text, but ")
 
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from models.source import BUNDLED_MODEL
-from server.lifecycle.listener import open_port, url_of
+from server.lifecycle.listener import format_url, open_port
 from tests.server.asking import open_stream
 from tests.server.program import PROGRAM, SECONDS, SLOW_PROGRAM, run_failing, running
 
@@ -112,7 +112,7 @@ def test_a_signal_ends_it_while_the_model_loads(tmp_path: Path, number: signal.S
 def test_a_signal_ends_it_while_it_waits_for_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("huggingface_hub", reason="the extra `hub` is not installed")
     with open_port("127.0.0.1", 0) as silent_hub:
-        monkeypatch.setenv("HF_ENDPOINT", url_of(silent_hub))
+        monkeypatch.setenv("HF_ENDPOINT", format_url(silent_hub))
         with running(tmp_path, *PROGRAM, "-hf", "user/repo") as program:
             silent_hub.settimeout(SECONDS)
             with silent_hub.accept()[0]:

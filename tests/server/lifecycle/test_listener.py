@@ -2,12 +2,12 @@ import socket
 
 import pytest
 
-from server.lifecycle.listener import PortError, open_port, url_of
+from server.lifecycle.listener import PortError, format_url, open_port
 
 
 def test_an_open_port_takes_connections_at_once() -> None:
     with open_port("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname(), timeout=5):
-        assert url_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert format_url(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def test_a_name_is_taken_for_its_address() -> None:
@@ -21,7 +21,7 @@ def test_an_address_of_ipv6_has_brackets_in_its_url() -> None:
     except PortError:
         pytest.skip("this machine has no IPv6")
     with listener:
-        assert url_of(listener) == f"http://[::1]:{listener.getsockname()[1]}"
+        assert format_url(listener) == f"http://[::1]:{listener.getsockname()[1]}"
 
 
 def test_a_port_in_use() -> None:

@@ -2,13 +2,13 @@ import logging
 
 import pytest
 
-from server.lifecycle.model_loading import Progress
+from server.lifecycle.model_loading import LoadProgress
 
 
 def lines(caplog: pytest.LogCaptureFixture, *steps: tuple[float, float]) -> list[str]:
     """Returns what is said at (seconds, fraction) steps of a load."""
     clock = iter([0.0, *(seconds for seconds, _ in steps)])
-    progress = Progress(clock=lambda: next(clock))
+    progress = LoadProgress(clock=lambda: next(clock))
     with caplog.at_level(logging.INFO):
         for _, fraction in steps:
             progress(fraction)

@@ -1,4 +1,4 @@
-from tests.server.chat.chats import TOOL, assistant, calling, render, result, system, user
+from tests.server.chat.chats import TOOL, assistant, assistant_calls, render, system, tool_result, user
 from tests.server.chat.templates import BRACKETS, HEADERS_AND_DATE, NO_SYSTEM, ROLES_ONLY, TAGGED_TOOLS, TYPED_PARTS
 
 ADD = ("call_1", "add", '{"a": 1}')
@@ -19,7 +19,7 @@ def test_generation_prompt_is_left_out_if_asked() -> None:
 
 
 def test_variables_reach_the_template() -> None:
-    assert render(HEADERS_AND_DATE, user("Hi"), more={"date_string": "today"}).startswith(
+    assert render(HEADERS_AND_DATE, user("Hi"), template_kwargs={"date_string": "today"}).startswith(
         "<s><|head|>system<|end_head|>\n\nToday: today\n<|eot|>"
     )
 
@@ -57,16 +57,20 @@ def test_typed_template_gets_parts() -> None:
 
 
 def test_arguments_come_as_the_template_wants_them() -> None:
-    assert '"arguments": {"b": [2, 3]}}</tool_call>' in render(TAGGED_TOOLS, user("Hi"), calling(SUM))
-    assert 'sum[ID]abcdefghi[ARGS]{"b": [2, 3]}</s>' in render(BRACKETS, user("Hi"), calling(("abcdefghi", *SUM[1:])))
+    assert '"arguments": {"b": [2, 3]}}</tool_call>' in render(TAGGED_TOOLS, user("Hi"), assistant_calls(SUM))
+    assert 'sum[ID]abcdefghi[ARGS]{"b": [2, 3]}</s>' in render(
+        BRACKETS, user("Hi"), assistant_calls(("abcdefghi", *SUM[1:]))
+    )
 
 
 def test_call_without_content_does_not_say_none() -> None:
-    assert "None" not in render(TAGGED_TOOLS, user("Hi"), calling(ADD))
+    assert "None" not in render(TAGGED_TOOLS, user("Hi"), assistant_calls(ADD))
 
 
 def test_long_ids_are_shortened_alike_in_call_and_result() -> None:
-    text = render(BRACKETS, user("Hi"), calling(ADD, SUM), result("call_1", "one"), result("call_2", "five"))
+    text = render(
+        BRACKETS, user("Hi"), assistant_calls(ADD, SUM), tool_result("call_1", "one"), tool_result("call_2", "five")
+    )
     first, second = (text.split(f"{name}[ID]")[1][:9] for name in ("add", "sum"))
     assert first != second
     assert f'{{"id": "{first}", "content": "one"}}' in text
@@ -74,18 +78,30 @@ def test_long_ids_are_shortened_alike_in_call_and_result() -> None:
 
 
 def test_calls_follow_one_another_where_a_message_may_have_one() -> None:
-    chat = (user("Hi"), calling(ADD, SUM), result("call_2", "five"), result("call_1", "one"), assistant("Six."))
+    chat = (
+        user("Hi"),
+        assistant_calls(ADD, SUM),
+        tool_result("call_2", "five"),
+        tool_result("call_1", "one"),
+        assistant("Six."),
+    )
     text = render(HEADERS_AND_DATE, *chat)
     places = [text.index(part) for part in ('"name": "add"', "\n\none<", '"name": "sum"', "\n\nfive<", "Six.")]
     assert places == sorted(places)
 
 
 def test_result_of_no_known_call_is_not_lost_among_them() -> None:
-    assert "\n\nlost<" in render(HEADERS_AND_DATE, user("Hi"), calling(ADD, SUM), result("other", "lost"))
+    assert "\n\nlost<" in render(HEADERS_AND_DATE, user("Hi"), assistant_calls(ADD, SUM), tool_result("other", "lost"))
 
 
 def test_calls_and_results_are_put_in_words() -> None:
-    chat = (user("Hi"), calling(ADD, SUM), result("call_1", "one"), result("call_2", "five"), user("And?"))
+    chat = (
+        user("Hi"),
+        assistant_calls(ADD, SUM),
+        tool_result("call_1", "one"),
+        tool_result("call_2", "five"),
+        user("And?"),
+    )
     assert render(NO_SYSTEM, *chat) == (
         "<s><turn>user\nHi</turn>\n"
         '<turn>model\n<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>\n'
@@ -95,18 +111,18 @@ def test_calls_and_results_are_put_in_words() -> None:
 
 
 def test_call_in_words_follows_what_was_said() -> None:
-    said = calling(ADD) | {"content": "Let me see."}
-    assert "assistant\nLet me see.\n<tool_call>" in render(ROLES_ONLY, user("Hi"), said, result("call_1", "one"))
+    said = assistant_calls(ADD) | {"content": "Let me see."}
+    assert "assistant\nLet me see.\n<tool_call>" in render(ROLES_ONLY, user("Hi"), said, tool_result("call_1", "one"))
 
 
 def test_role_that_the_template_only_passes_on_is_not_known_to_it() -> None:
     assert "<|im_start|>user\n<tool_response>\none\n</tool_response><|im_end|>" in render(
-        ROLES_ONLY, user("Hi"), calling(ADD), result("call_1", "one")
+        ROLES_ONLY, user("Hi"), assistant_calls(ADD), tool_result("call_1", "one")
     )
 
 
 def test_messages_of_the_request_stay_as_they_are() -> None:
-    chat = [system("Be brief."), user("Hi"), calling(ADD), result("call_1", "one")]
+    chat = [system("Be brief."), user("Hi"), assistant_calls(ADD), tool_result("call_1", "one")]
     before = repr(chat)
     render(NO_SYSTEM, *chat)
     assert repr(chat) == before

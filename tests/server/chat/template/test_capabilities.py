@@ -19,7 +19,7 @@ SHOWS_IDS = """\
 EITHER_CONTENT = "{% for m in messages %}{{ m.content if m.content is string else m.content[0].text }}{% endfor %}"
 
 
-def having(capability: str) -> set[str]:
+def templates_with(capability: str) -> set[str]:
     return {name for name, source in ALL.items() if getattr(template(source).capabilities, capability)}
 
 
@@ -39,7 +39,7 @@ def having(capability: str) -> set[str]:
     ],
 )
 def test_templates_with_a_capability(capability: str, names: set[str]) -> None:
-    assert having(capability) == set(names)
+    assert templates_with(capability) == set(names)
 
 
 @pytest.mark.parametrize(

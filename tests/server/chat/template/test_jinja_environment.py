@@ -10,19 +10,19 @@ from tests.server.chat.chats import render, template, user
 HELLO = user("Hello")
 
 
-def said(source: str, **more: object) -> str:
-    return render(source, HELLO, more=more)
+def render_with_user(source: str, **more: object) -> str:
+    return render(source, HELLO, template_kwargs=more)
 
 
-def error_of(source: str) -> str:
+def get_error(source: str) -> str:
     with pytest.raises(InvalidRequest) as caught:
-        said(source)
+        render_with_user(source)
     assert caught.value.field == "messages"
     return str(caught.value).removeprefix("messages: ")
 
 
 def test_json_is_neither_escaped_for_html_nor_to_ascii() -> None:
-    assert said("{{ value | tojson }}", value={"é": "<b> & 'c'"}) == '{"é": "<b> & \'c\'"}'
+    assert render_with_user("{{ value | tojson }}", value={"é": "<b> & 'c'"}) == '{"é": "<b> & \'c\'"}'
 
 
 @pytest.mark.parametrize(
@@ -34,38 +34,38 @@ def test_json_is_neither_escaped_for_html_nor_to_ascii() -> None:
     ],
 )
 def test_json_is_laid_out_as_asked(arguments: str, text: str) -> None:
-    assert said(f"{{{{ value | tojson({arguments}) }}}}", value={"b": 1, "a": [2]}) == text
+    assert render_with_user(f"{{{{ value | tojson({arguments}) }}}}", value={"b": 1, "a": [2]}) == text
 
 
 def test_json_to_ascii_where_the_template_wants_it() -> None:
-    assert said("{{ 'é' | tojson(ensure_ascii=true) }}") == '"\\u00e9"'
+    assert render_with_user("{{ 'é' | tojson(ensure_ascii=true) }}") == '"\\u00e9"'
 
 
 def test_lines_of_blocks_leave_no_trace() -> None:
-    assert said("a\n  {% if true %}\nb\n  {% endif %}\nc") == "a\nb\nc"
+    assert render_with_user("a\n  {% if true %}\nb\n  {% endif %}\nc") == "a\nb\nc"
 
 
 def test_loops_can_be_left() -> None:
-    assert said("{% for i in range(9) %}{% if i == 1 %}{% continue %}{% endif %}{% if i == 3 %}{% break %}{% endif %}"
+    assert render_with_user("{% for i in range(9) %}{% if i == 1 %}{% continue %}{% endif %}{% if i == 3 %}{% break %}{% endif %}"
                 "{{ i }}{% endfor %}") == "02"  # fmt: skip
 
 
 def test_loops_know_their_length_and_neighbours() -> None:
     source = "{% for c in 'abc' %}{{ loop.index }}/{{ loop.length }}{{ loop.nextitem if not loop.last }},{% endfor %}"
-    assert said(source) == "1/3b,2/3c,3/3,"
+    assert render_with_user(source) == "1/3b,2/3c,3/3,"
 
 
 def test_what_is_marked_as_generated_is_text_as_any() -> None:
-    assert said("a{% generation %}{{ 'b' }}{% endgeneration %}c") == "abc"
+    assert render_with_user("a{% generation %}{{ 'b' }}{% endgeneration %}c") == "abc"
 
 
 def test_date_is_todays() -> None:
     before = datetime.now().strftime("%Y-%m-%d")
-    assert before <= said("{{ strftime_now('%Y-%m-%d') }}") <= datetime.now().strftime("%Y-%m-%d")
+    assert before <= render_with_user("{{ strftime_now('%Y-%m-%d') }}") <= datetime.now().strftime("%Y-%m-%d")
 
 
 def test_exception_of_the_template_speaks_for_itself() -> None:
-    assert error_of("{{ raise_exception('Not so!') }}") == "Not so!"
+    assert get_error("{{ raise_exception('Not so!') }}") == "Not so!"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_exception_of_the_template_speaks_for_itself() -> None:
     ],
 )
 def test_failure_says_where_and_why(source: str, message: str) -> None:
-    assert error_of(source).startswith(message)
+    assert get_error(source).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -96,30 +96,30 @@ def test_failure_says_where_and_why(source: str, message: str) -> None:
     ],
 )
 def test_template_gets_at_nothing_of_the_program(source: str) -> None:
-    message = error_of(source)
+    message = get_error(source)
     assert "unsafe" in message or "undefined" in message or "is not safely callable" in message
     assert "<class" not in message
 
 
 def test_name_with_underscores_is_empty() -> None:
-    assert said("[{{ ''.__class__ }}]") == "[]"
+    assert render_with_user("[{{ ''.__class__ }}]") == "[]"
 
 
 def test_loop_that_takes_too_long_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.chat.template.template.MAX_STEPS", 10_000)
     loop = "{% for a in range(1000) %}{% for b in range(1000) %}{% endfor %}{% endfor %}"
-    assert error_of(loop) == "the chat template fails in line 1: it takes more than 10,000 steps"
+    assert get_error(loop) == "the chat template fails in line 1: it takes more than 10,000 steps"
 
 
 def test_macros_that_call_each_other_too_often_are_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.chat.template.template.MAX_STEPS", 10_000)
     macro = "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}"
-    assert "it takes more than 10,000 steps" in error_of(macro)
+    assert "it takes more than 10,000 steps" in get_error(macro)
 
 
 def test_text_that_grows_too_long_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jinja_environment, "MAX_CHARACTERS", 10_000)
-    assert "it writes more than 10,000 characters" in error_of("{% for a in range(2000) %}123456{% endfor %}")
+    assert "it writes more than 10,000 characters" in get_error("{% for a in range(2000) %}123456{% endfor %}")
 
 
 @pytest.mark.parametrize(
@@ -133,12 +133,14 @@ def test_text_that_grows_too_long_is_broken_off(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_value_too_large_to_hold_is_not_computed(source: str) -> None:
-    message = error_of(source)
+    message = get_error(source)
     assert "too large" in message or "too often" in message or "Range too big" in message
 
 
 def test_products_of_usual_size_are_computed() -> None:
-    assert said("{{ '-' * 3 }} {{ 6 * 7 }} {{ 2 ** 10 }} {{ 1.5 * 2 }} {{ 2 ** -1 }}") == "--- 42 1024 3.0 0.5"
+    assert (
+        render_with_user("{{ '-' * 3 }} {{ 6 * 7 }} {{ 2 ** 10 }} {{ 1.5 * 2 }} {{ 2 ** -1 }}") == "--- 42 1024 3.0 0.5"
+    )
 
 
 @pytest.mark.parametrize(

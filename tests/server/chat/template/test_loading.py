@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from models.source import BUNDLED_MODEL
-from server.chat.prompt import prompt_tokens
+from server.chat.prompt import tokenize_prompt
 from server.chat.template.loading import CHATML, load_chat_template, load_tool_format
 from slots.errors import InvalidRequest
 from slots.llama import Model, Vocab
@@ -54,23 +54,23 @@ def test_template_knows_the_texts_of_the_special_tokens(vocab: Vocab) -> None:
 
 def test_special_tokens_of_a_prompt_are_tokens(vocab: Vocab) -> None:
     text = load_chat_template(None, vocab).render([user("Hi")])
-    assert prompt_tokens(text, vocab).count(vocab.eot or -1) == 1
+    assert tokenize_prompt(text, vocab).count(vocab.eot or -1) == 1
 
 
 def test_bos_stands_once_in_front_where_the_vocabulary_wants_it(vocab: Vocab, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = prompt_tokens("Hi", vocab)
+    plain = tokenize_prompt("Hi", vocab)
     monkeypatch.setattr(vocab, "add_bos", True)
-    assert prompt_tokens("Hi", vocab) == prompt_tokens("<|endoftext|>Hi", vocab) == (vocab.bos, *plain)
+    assert tokenize_prompt("Hi", vocab) == tokenize_prompt("<|endoftext|>Hi", vocab) == (vocab.bos, *plain)
 
 
 def test_bos_that_only_the_template_wants_stays(vocab: Vocab) -> None:
     assert not vocab.add_bos
-    assert prompt_tokens("<|endoftext|>Hi", vocab) == (vocab.bos, *prompt_tokens("Hi", vocab))
+    assert tokenize_prompt("<|endoftext|>Hi", vocab) == (vocab.bos, *tokenize_prompt("Hi", vocab))
 
 
 def test_prompt_of_nothing_is_refused(vocab: Vocab) -> None:
     with pytest.raises(InvalidRequest, match=r"^messages: expected at least one token"):
-        prompt_tokens("", vocab)
+        tokenize_prompt("", vocab)
 
 
 def test_calls_are_written_as_the_template_writes_them(vocab: Vocab) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from server.chat.template.template import ChatTemplate
 from server.chat.template.tool_call_format import infer_tool_format
-from server.chat.tools.call_format import Mark, ToolFormat
+from server.chat.tools.call_format import Placeholder, ToolFormat
 from tests.server.chat.tools.templates import (
     ENDS_OTHERWISE,
     LONG,
@@ -20,35 +20,35 @@ from tests.server.chat.tools.templates import (
 ENDS = ("<|im_end|>", "</s>", "<|eom_id|>", "<|eot_id|>")
 
 
-def inferred(source: str) -> ToolFormat | None:
+def infer(source: str) -> ToolFormat | None:
     return infer_tool_format(ChatTemplate(source, "<s>", "</s>"), ENDS)
 
 
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 def test_the_format_of_a_template_is_found(style: Style) -> None:
-    assert inferred(style.source) == style.format
+    assert infer(style.source) == style.format
 
 
 @pytest.mark.parametrize("source", [PARAMETER_TAGS, PYTHON_CALLS], ids=["tags", "python"])
 def test_arguments_that_are_no_json_object_are_not_understood(source: str) -> None:
-    assert inferred(source) is None
+    assert infer(source) is None
 
 
 def test_a_call_that_begins_like_any_text_is_not_understood() -> None:
-    assert inferred(NAME_FIRST) is None
+    assert infer(NAME_FIRST) is None
 
 
 def test_long_text_around_calls_is_not_theirs() -> None:
-    assert inferred(LONG) is None
+    assert infer(LONG) is None
 
 
 def test_a_template_without_calls_has_no_format() -> None:
-    assert inferred(NO_CALLS) is None
+    assert infer(NO_CALLS) is None
 
 
 def test_a_prompt_that_opens_the_thoughts_is_not_part_of_the_format() -> None:
     thinking = TAGGED.source.replace("assistant\n{% endif %}", "assistant\n<think>\n{% endif %}")
-    assert inferred(thinking) == TAGGED.format
+    assert infer(thinking) == TAGGED.format
 
 
 def test_empty_thoughts_in_front_of_the_last_answer_are_not_part_of_the_format() -> None:
@@ -56,7 +56,7 @@ def test_empty_thoughts_in_front_of_the_last_answer_are_not_part_of_the_format()
         "{{ message.content or '' }}",
         "{% if message.role == 'assistant' %}<think>\n\n</think>\n\n{% endif %}{{ message.content or '' }}",
     )
-    assert inferred(thinking) == TAGGED.format
+    assert infer(thinking) == TAGGED.format
 
 
 def test_calls_that_end_like_other_answers_need_no_list_of_ends() -> None:
@@ -67,7 +67,7 @@ def test_a_text_that_ends_a_generation_is_not_part_of_the_format() -> None:
     without = infer_tool_format(ChatTemplate(ENDS_OTHERWISE.source, "", ""))
     assert without is not None
     assert without.closing == "<|eom_id|>"
-    assert inferred(ENDS_OTHERWISE.source) == ENDS_OTHERWISE.format
+    assert infer(ENDS_OTHERWISE.source) == ENDS_OTHERWISE.format
 
 
 def test_the_pieces_make_up_the_text_of_calls() -> None:
@@ -79,8 +79,11 @@ def test_the_pieces_make_up_the_text_of_calls() -> None:
 
 
 def test_white_space_is_marked_where_json_and_tags_meet() -> None:
-    pieces = ToolFormat(call=('<t>{"name":"', Mark.NAME, '","arguments":', Mark.ARGUMENTS, "}</t>")).first
+    pieces = ToolFormat(
+        call=('<t>{"name":"', Placeholder.NAME, '","arguments":', Placeholder.ARGUMENTS, "}</t>")
+    ).first_call
     text = "".join(
-        "_" if piece is Mark.SPACE else piece.value if isinstance(piece, Mark) else piece for piece in pieces
+        "_" if piece is Placeholder.SPACE else piece.value if isinstance(piece, Placeholder) else piece
+        for piece in pieces
     )
     assert text == '<t>_{_"name"_:_"name"_,_"arguments"_:_arguments_}_</t>'

@@ -26,7 +26,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 }
 
 
-def request_of(choice: object = "auto", *, parallel: bool = True, schemas: Mapping[str, Any] = SCHEMAS) -> ToolRequest:
+def make_tool_request(
+    choice: object = "auto", *, parallel: bool = True, schemas: Mapping[str, Any] = SCHEMAS
+) -> ToolRequest:
     """What a request says that offers these tools."""
     tools = [{"type": "function", "function": {"name": name, "parameters": schema}} for name, schema in schemas.items()]
     found = read_tools({"tools": tools, "tool_choice": choice, "parallel_tool_calls": parallel})

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from server.chat.tools.call_format import Mark, ToolFormat
+from server.chat.tools.call_format import Placeholder, ToolFormat
 
-NAME, ARGUMENTS, ID = Mark.NAME, Mark.ARGUMENTS, Mark.ID
+NAME, ARGUMENTS, ID = Placeholder.NAME, Placeholder.ARGUMENTS, Placeholder.ID
 
 
 @dataclass(frozen=True)

@@ -8,25 +8,32 @@ import jsonschema
 import pytest
 
 from grammar.errors import GrammarError
-from server.chat.tools.call_format import GENERIC, Mark, ToolFormat
-from server.chat.tools.grammar import call_source, json_source, preserved_tokens
-from server.chat.tools.output_parser import CallArguments, CallStart, Content, Piece, Reasoning, TurnParser
-from server.chat.tools.reasoning import Thinking
+from server.chat.tools.call_format import GENERIC_FORMAT, Placeholder, ToolFormat
+from server.chat.tools.grammar import json_answer_grammar, preserved_tokens, tool_call_grammar
+from server.chat.tools.output_parser import (
+    ContentDelta,
+    OutputDelta,
+    OutputParser,
+    ReasoningDelta,
+    ToolCallDelta,
+    ToolCallStart,
+)
+from server.chat.tools.reasoning import ReasoningTags
 from slots.requests.events import StopReason
 from slots.requests.sampling_params import SamplingParams
-from tests.server.chat.tools.offered import SCHEMAS, request_of
+from tests.server.chat.tools.offered import SCHEMAS, make_tool_request
 from tests.server.chat.tools.templates import STYLES
 from tests.slots.engine_runner import EngineRunner
 
 PROMPT = "Once upon a time there was a girl who"
 TOKENS = ToolFormat(
     opening="<|fim_prefix|>",
-    call=("<|fim_suffix|>", Mark.NAME, "<|fim_middle|>", Mark.ARGUMENTS),
+    call=("<|fim_suffix|>", Placeholder.NAME, "<|fim_middle|>", Placeholder.ARGUMENTS),
     separator="",
     closing="<|im_start|>",
 )
 """Of special tokens of the bundled model."""
-THINKING = Thinking("<|im_start|>", "<|fim_suffix|>", is_open=False)
+THINKING = ReasoningTags("<|im_start|>", "<|fim_suffix|>", is_open=False)
 
 
 def biased(runner: EngineRunner, text: str, bias: float, **options: Any) -> SamplingParams:
@@ -34,19 +41,19 @@ def biased(runner: EngineRunner, text: str, bias: float, **options: Any) -> Samp
     return SamplingParams(logit_bias=tuple((token, bias) for token in tokens), **options)
 
 
-def turn(
+def generate_turn(
     runner: EngineRunner,
     tool_format: ToolFormat | None,
-    thinking: Thinking | None,
+    thinking: ReasoningTags | None,
     source: Any,
     *,
     sampling: SamplingParams,
     n_predict: int = 400,
-) -> tuple[list[Piece], StopReason]:
+) -> tuple[list[OutputDelta], StopReason]:
     """What the model says, taken apart event by event, and why it ended."""
     vocab = runner.engine.vocab
-    parser = TurnParser(tool_format, thinking)
-    pieces: list[Piece] = []
+    parser = OutputParser(tool_format, thinking)
+    pieces: list[OutputDelta] = []
     reasons: list[StopReason] = []
 
     async def ask() -> None:
@@ -55,7 +62,7 @@ def turn(
             sampling,
             n_predict=n_predict,
             grammar=runner.engine.grammars.compile(source),
-            preserved=preserved_tokens(vocab, tool_format, thinking),
+            preserved_tokens=preserved_tokens(vocab, tool_format, thinking),
         )
         for token in answer.tokens:
             pieces.extend(parser.feed(token.text))
@@ -65,108 +72,114 @@ def turn(
     return pieces + parser.finish(), reasons[0]
 
 
-def calls_in(pieces: list[Piece]) -> list[tuple[str, Any]]:
-    names = [piece.name for piece in pieces if isinstance(piece, CallStart)]
+def get_calls(pieces: list[OutputDelta]) -> list[tuple[str, Any]]:
+    names = [piece.name for piece in pieces if isinstance(piece, ToolCallStart)]
     texts = [""] * len(names)
     for piece in pieces:
-        if isinstance(piece, CallArguments):
+        if isinstance(piece, ToolCallDelta):
             texts[piece.index] += piece.text
     return [(name, json.loads(text)) for name, text in zip(names, texts, strict=True)]
 
 
-def _is_of(piece: Piece, index: int) -> bool:
-    return isinstance(piece, CallStart | CallArguments) and piece.index == index
+def _is_call(piece: OutputDelta, index: int) -> bool:
+    return isinstance(piece, ToolCallStart | ToolCallDelta) and piece.index == index
 
 
-def texts_in(pieces: list[Piece], kind: type[Content] | type[Reasoning]) -> str:
+def join_text(pieces: list[OutputDelta], kind: type[ContentDelta] | type[ReasoningDelta]) -> str:
     return "".join(piece.text for piece in pieces if isinstance(piece, kind))
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_calls_that_are_asked_for_come_and_match_their_schemas(runner: EngineRunner, seed: int) -> None:
-    request = request_of("required", parallel=False)
-    source = call_source(GENERIC, request, None)
-    pieces, reason = turn(runner, GENERIC, None, source, sampling=SamplingParams(temperature=1.5, seed=seed))
-    [(name, arguments)] = calls_in(pieces)
+    request = make_tool_request("required", parallel=False)
+    source = tool_call_grammar(GENERIC_FORMAT, request, None)
+    pieces, reason = generate_turn(
+        runner, GENERIC_FORMAT, None, source, sampling=SamplingParams(temperature=1.5, seed=seed)
+    )
+    [(name, arguments)] = get_calls(pieces)
     jsonschema.validate(arguments, SCHEMAS[name])
-    assert not texts_in(pieces, Content)
+    assert not join_text(pieces, ContentDelta)
     assert reason is StopReason.EOS
 
 
 @pytest.mark.parametrize("style", [*STYLES, "tokens of the model"])
 def test_every_format_can_be_written_and_read(runner: EngineRunner, style: str) -> None:
     tool_format = STYLES[style].format if style in STYLES else TOKENS
-    source = call_source(tool_format, request_of("required", parallel=False), None)
+    source = tool_call_grammar(tool_format, make_tool_request("required", parallel=False), None)
     for seed in range(3):
         sampling = SamplingParams(temperature=1.0, seed=seed)
-        pieces, reason = turn(runner, tool_format, None, source, sampling=sampling)
-        [(name, arguments)] = calls_in(pieces)
+        pieces, reason = generate_turn(runner, tool_format, None, source, sampling=sampling)
+        [(name, arguments)] = get_calls(pieces)
         jsonschema.validate(arguments, SCHEMAS[name])
-        assert not texts_in(pieces, Content)
+        assert not join_text(pieces, ContentDelta)
         assert reason is StopReason.EOS
 
 
 def test_several_tools_may_be_called(runner: EngineRunner) -> None:
-    source = call_source(GENERIC, request_of("required"), None)
+    source = tool_call_grammar(GENERIC_FORMAT, make_tool_request("required"), None)
     sampling = biased(runner, "<|im_end|><|endoftext|>", -100, seed=1)
-    pieces, reason = turn(runner, GENERIC, None, source, sampling=sampling, n_predict=150)
-    starts = [piece for piece in pieces if isinstance(piece, CallStart)]
+    pieces, reason = generate_turn(runner, GENERIC_FORMAT, None, source, sampling=sampling, n_predict=150)
+    starts = [piece for piece in pieces if isinstance(piece, ToolCallStart)]
     assert [start.index for start in starts] == list(range(len(starts)))
     assert len(starts) > 1
     assert reason is StopReason.LIMIT
-    for name, arguments in calls_in([piece for piece in pieces if not _is_of(piece, len(starts) - 1)]):
+    for name, arguments in get_calls([piece for piece in pieces if not _is_call(piece, len(starts) - 1)]):
         jsonschema.validate(arguments, SCHEMAS[name])
 
 
 def test_the_named_tool_is_the_one_that_is_called(runner: EngineRunner) -> None:
-    request = request_of({"type": "function", "function": {"name": "wait"}}, parallel=False)
-    pieces, _ = turn(runner, GENERIC, None, call_source(GENERIC, request, None), sampling=SamplingParams(seed=1))
-    assert calls_in(pieces) == [("wait", {})]
+    request = make_tool_request({"type": "function", "function": {"name": "wait"}}, parallel=False)
+    pieces, _ = generate_turn(
+        runner, GENERIC_FORMAT, None, tool_call_grammar(GENERIC_FORMAT, request, None), sampling=SamplingParams(seed=1)
+    )
+    assert get_calls(pieces) == [("wait", {})]
 
 
 def test_text_is_free_until_a_call_begins(runner: EngineRunner) -> None:
-    source = call_source(GENERIC, request_of(), None)
+    source = tool_call_grammar(GENERIC_FORMAT, make_tool_request(), None)
     greedy = SamplingParams(temperature=0.0)
-    pieces, _ = turn(runner, GENERIC, None, source, sampling=greedy, n_predict=30)
+    pieces, _ = generate_turn(runner, GENERIC_FORMAT, None, source, sampling=greedy, n_predict=30)
 
     async def test() -> None:
         free = await runner.complete(PROMPT, greedy, n_predict=30)
-        assert texts_in(pieces, Content) == free.text != ""
+        assert join_text(pieces, ContentDelta) == free.text != ""
 
     runner.run(test)
 
 
-@pytest.mark.parametrize("tool_format", [TOKENS, ToolFormat(call=("<", Mark.NAME, ">", Mark.ARGUMENTS, "</>"))])
+@pytest.mark.parametrize(
+    "tool_format", [TOKENS, ToolFormat(call=("<", Placeholder.NAME, ">", Placeholder.ARGUMENTS, "</>"))]
+)
 def test_text_that_begins_a_call_has_to_go_on_as_one(runner: EngineRunner, tool_format: ToolFormat) -> None:
-    source = call_source(tool_format, request_of(parallel=False), None)
+    source = tool_call_grammar(tool_format, make_tool_request(parallel=False), None)
     for seed in range(3):
-        sampling = biased(runner, tool_format.first[0][:14], 12, seed=seed, temperature=1.0)  # type: ignore[index]
-        pieces, _ = turn(runner, tool_format, None, source, sampling=sampling)
-        [(name, arguments)] = calls_in(pieces)
+        sampling = biased(runner, tool_format.first_call[0][:14], 12, seed=seed, temperature=1.0)  # type: ignore[index]
+        pieces, _ = generate_turn(runner, tool_format, None, source, sampling=sampling)
+        [(name, arguments)] = get_calls(pieces)
         jsonschema.validate(arguments, SCHEMAS[name])
 
 
 @pytest.mark.parametrize("is_open", [True, False])
 def test_thoughts_come_before_calls(runner: EngineRunner, is_open: bool) -> None:
-    thinking = Thinking(THINKING.start, THINKING.end, is_open)
-    source = call_source(GENERIC, request_of("required", parallel=False), thinking)
+    thinking = ReasoningTags(THINKING.start, THINKING.end, is_open)
+    source = tool_call_grammar(GENERIC_FORMAT, make_tool_request("required", parallel=False), thinking)
     for seed in range(3):
         sampling = biased(runner, "<|im_start|><|fim_suffix|>", 6, seed=seed, temperature=1.0)
-        pieces, reason = turn(runner, GENERIC, thinking, source, sampling=sampling)
-        assert len(calls_in(pieces)) == 1
-        assert not texts_in(pieces, Content)
+        pieces, reason = generate_turn(runner, GENERIC_FORMAT, thinking, source, sampling=sampling)
+        assert len(get_calls(pieces)) == 1
+        assert not join_text(pieces, ContentDelta)
         assert reason is StopReason.EOS
 
 
 def test_json_comes_after_thoughts(runner: EngineRunner) -> None:
-    thinking = Thinking(THINKING.start, THINKING.end, is_open=True)
-    source = json_source(json.dumps(SCHEMAS["find_place"]), thinking)
+    thinking = ReasoningTags(THINKING.start, THINKING.end, is_open=True)
+    source = json_answer_grammar(json.dumps(SCHEMAS["find_place"]), thinking)
     thoughts = set()
     for seed in range(3):
         sampling = biased(runner, "<|fim_suffix|>", 8, seed=seed, temperature=1.0)
-        pieces, _ = turn(runner, None, thinking, source, sampling=sampling)
-        thoughts.add(texts_in(pieces, Reasoning))
-        jsonschema.validate(json.loads(texts_in(pieces, Content)), SCHEMAS["find_place"])
+        pieces, _ = generate_turn(runner, None, thinking, source, sampling=sampling)
+        thoughts.add(join_text(pieces, ReasoningDelta))
+        jsonschema.validate(json.loads(join_text(pieces, ContentDelta)), SCHEMAS["find_place"])
     assert thoughts - {""}
 
 
@@ -174,16 +187,18 @@ def test_special_tokens_of_the_format_are_the_only_ones_with_a_text(runner: Engi
     vocab = runner.engine.vocab
     spelled = {vocab.piece(token) for token in preserved_tokens(vocab, TOKENS, THINKING)}
     assert spelled == {b"<|fim_prefix|>", b"<|fim_suffix|>", b"<|fim_middle|>", b"<|im_start|>"}
-    assert preserved_tokens(vocab, GENERIC, None) == frozenset()
+    assert preserved_tokens(vocab, GENERIC_FORMAT, None) == frozenset()
 
 
 def test_a_token_that_ends_a_generation_keeps_having_no_text(runner: EngineRunner) -> None:
-    ends = ToolFormat(call=("<", Mark.NAME, ">", Mark.ARGUMENTS, "<|im_end|>"))
+    ends = ToolFormat(call=("<", Placeholder.NAME, ">", Placeholder.ARGUMENTS, "<|im_end|>"))
     assert preserved_tokens(runner.engine.vocab, ends, None) == frozenset()
 
 
 @pytest.mark.parametrize("schema", [{"type": "object", "not": {}}, {"properties": {"a": {"uniqueItems": True}}}])
 def test_an_unsupported_keyword_names_the_tool(runner: EngineRunner, schema: dict[str, object]) -> None:
-    source = call_source(GENERIC, request_of(schemas={"wait": SCHEMAS["wait"], "odd": schema}), None)
+    source = tool_call_grammar(
+        GENERIC_FORMAT, make_tool_request(schemas={"wait": SCHEMAS["wait"], "odd": schema}), None
+    )
     with pytest.raises(GrammarError, match=r'^the parameters of the tool "odd": the keyword ".*" of'):
         runner.engine.grammars.compile(source)

@@ -8,41 +8,50 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.chat.tools.call_format import GENERIC, Mark, ToolFormat
-from server.chat.tools.output_parser import CallArguments, CallStart, Content, Piece, Reasoning, TurnParser
-from server.chat.tools.reasoning import Thinking
+from server.chat.tools.call_format import GENERIC_FORMAT, Placeholder, ToolFormat
+from server.chat.tools.output_parser import (
+    ContentDelta,
+    OutputDelta,
+    OutputParser,
+    ReasoningDelta,
+    ToolCallDelta,
+    ToolCallStart,
+)
+from server.chat.tools.reasoning import ReasoningTags
 from tests.server.chat.tools.templates import ARGUMENTS_FIRST, BARE, BARE_LIST, ID_FIRST, LISTED, STYLES, TOKENS
 
-THINKING = Thinking("<think>", "</think>", is_open=False)
+THINKING = ReasoningTags("<think>", "</think>", is_open=False)
 OPEN = replace(THINKING, is_open=True)
 CALL = '<tool_call>\n{"name": "look", "arguments": {"at": "it"}}\n</tool_call>'
 
 
-def parsed(text: str, tool_format: ToolFormat | None = GENERIC, thinking: Thinking | None = None) -> list[Piece]:
-    parser = TurnParser(tool_format, thinking)
+def parse(
+    text: str, tool_format: ToolFormat | None = GENERIC_FORMAT, thinking: ReasoningTags | None = None
+) -> list[OutputDelta]:
+    parser = OutputParser(tool_format, thinking)
     return parser.feed(text) + parser.finish()
 
 
-def said(pieces: list[Piece]) -> list[Piece]:
+def merge_deltas(pieces: list[OutputDelta]) -> list[OutputDelta]:
     """The pieces with those of one kind in a row put together, and without ids that change."""
-    joined: list[Piece] = []
+    joined: list[OutputDelta] = []
     for piece in pieces:
         match joined[-1:], piece:
-            case [Content(before)], Content(text):
-                joined[-1] = Content(before + text)
-            case [Reasoning(before)], Reasoning(text):
-                joined[-1] = Reasoning(before + text)
-            case [CallArguments(index, before)], CallArguments(same, text) if index == same:
-                joined[-1] = CallArguments(index, before + text)
-            case _, CallStart():
+            case [ContentDelta(before)], ContentDelta(text):
+                joined[-1] = ContentDelta(before + text)
+            case [ReasoningDelta(before)], ReasoningDelta(text):
+                joined[-1] = ReasoningDelta(before + text)
+            case [ToolCallDelta(index, before)], ToolCallDelta(same, text) if index == same:
+                joined[-1] = ToolCallDelta(index, before + text)
+            case _, ToolCallStart():
                 joined.append(replace(piece, call_id=""))
             case _:
                 joined.append(piece)
     return joined
 
 
-def call(index: int, name: str, arguments: str) -> list[Piece]:
-    return [CallStart(index, "", name), CallArguments(index, arguments)]
+def call(index: int, name: str, arguments: str) -> list[OutputDelta]:
+    return [ToolCallStart(index, "", name), ToolCallDelta(index, arguments)]
 
 
 LOOK = call(0, "look", '{"at": "it"}')
@@ -51,88 +60,88 @@ LOOK = call(0, "look", '{"at": "it"}')
 @pytest.mark.parametrize(
     ("text", "thinking", "expected"),
     [
-        ("Hello\n", None, [Content("Hello\n")]),
-        ("\n\nHello", None, [Content("\n\nHello")]),
+        ("Hello\n", None, [ContentDelta("Hello\n")]),
+        ("\n\nHello", None, [ContentDelta("\n\nHello")]),
         ("", None, []),
-        ("<think>\nWell, \n</think>\n\nHello\n", THINKING, [Reasoning("Well,"), Content("Hello\n")]),
-        (" \n<think>a</think>b", THINKING, [Reasoning("a"), Content("b")]),
-        ("<think>\n\n</think>\n\nHello", THINKING, [Content("Hello")]),
-        ("Hello <think>a</think>", THINKING, [Content("Hello <think>a</think>")]),
-        ("  <thin", THINKING, [Content("  <thin")]),
-        ("<think>a b </thi", THINKING, [Reasoning("a b </thi")]),
-        ("\nWell\n</think>\n\nHello", OPEN, [Reasoning("Well"), Content("Hello")]),
-        ("Well\n", OPEN, [Reasoning("Well")]),
-        ("<think>a</think>b", None, [Content("<think>a</think>b")]),
+        ("<think>\nWell, \n</think>\n\nHello\n", THINKING, [ReasoningDelta("Well,"), ContentDelta("Hello\n")]),
+        (" \n<think>a</think>b", THINKING, [ReasoningDelta("a"), ContentDelta("b")]),
+        ("<think>\n\n</think>\n\nHello", THINKING, [ContentDelta("Hello")]),
+        ("Hello <think>a</think>", THINKING, [ContentDelta("Hello <think>a</think>")]),
+        ("  <thin", THINKING, [ContentDelta("  <thin")]),
+        ("<think>a b </thi", THINKING, [ReasoningDelta("a b </thi")]),
+        ("\nWell\n</think>\n\nHello", OPEN, [ReasoningDelta("Well"), ContentDelta("Hello")]),
+        ("Well\n", OPEN, [ReasoningDelta("Well")]),
+        ("<think>a</think>b", None, [ContentDelta("<think>a</think>b")]),
         (CALL, None, LOOK),
         (f" \n{CALL}\n", None, LOOK),
-        (f"I look.\n\n{CALL}", None, [Content("I look."), *LOOK]),
+        (f"I look.\n\n{CALL}", None, [ContentDelta("I look."), *LOOK]),
         (f"{CALL}\n{CALL}", None, [*LOOK, *call(1, "look", '{"at": "it"}')]),
-        (f"<think>{CALL}?</think>\n{CALL}", THINKING, [Reasoning(f"{CALL}?"), *LOOK]),
-        (f"{CALL}\n So\n{CALL} ", None, [*LOOK, Content("So"), *call(1, "look", '{"at": "it"}')]),
-        ("a <tool_call>b", None, [Content("a <tool_call>b")]),
-        ("a <tool_call> b" + CALL, None, [Content("a <tool_call> b"), *LOOK]),
-        ("a <tool_c", None, [Content("a <tool_c")]),
-        ('<tool_call>\n{"na', None, [Content('<tool_call>\n{"na')]),
+        (f"<think>{CALL}?</think>\n{CALL}", THINKING, [ReasoningDelta(f"{CALL}?"), *LOOK]),
+        (f"{CALL}\n So\n{CALL} ", None, [*LOOK, ContentDelta("So"), *call(1, "look", '{"at": "it"}')]),
+        ("a <tool_call>b", None, [ContentDelta("a <tool_call>b")]),
+        ("a <tool_call> b" + CALL, None, [ContentDelta("a <tool_call> b"), *LOOK]),
+        ("a <tool_c", None, [ContentDelta("a <tool_c")]),
+        ('<tool_call>\n{"na', None, [ContentDelta('<tool_call>\n{"na')]),
         ('<tool_call>{"name":"look","arguments":{"at": "}\\"', None, call(0, "look", '{"at": "}\\"')),
         ('<tool_call>\n{"name": "look", "arguments": {"at": "it"}', None, LOOK),
         ('<tool_call>{ "name":"look","arguments" :\n{} } </tool_call>', None, call(0, "look", "{}")),
     ],
 )  # fmt: skip
-def test_a_turn_is_taken_apart(text: str, thinking: Thinking | None, expected: list[Piece]) -> None:
-    assert said(parsed(text, thinking=thinking)) == expected
+def test_a_turn_is_taken_apart(text: str, thinking: ReasoningTags | None, expected: list[OutputDelta]) -> None:
+    assert merge_deltas(parse(text, thinking=thinking)) == expected
 
 
 def test_without_a_format_calls_are_text() -> None:
-    assert parsed(CALL, tool_format=None) == [Content(CALL)]
+    assert parse(CALL, tool_format=None) == [ContentDelta(CALL)]
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ('\n{"name": "f", "parameters": {"a": 1}}', call(0, "f", '{"a": 1}')),
-        ('{"title": "f"}', [Content('{"title": "f"}')]),
-        ('So: {"name": "f", "parameters": {"a": 1}}', [Content('So: {"name": "f", "parameters": {"a": 1}}')]),
-        ('{"name": "f", "parameters": {}}\nSo', [*call(0, "f", "{}"), Content("So")]),
+        ('{"title": "f"}', [ContentDelta('{"title": "f"}')]),
+        ('So: {"name": "f", "parameters": {"a": 1}}', [ContentDelta('So: {"name": "f", "parameters": {"a": 1}}')]),
+        ('{"name": "f", "parameters": {}}\nSo', [*call(0, "f", "{}"), ContentDelta("So")]),
     ],
 )
-def test_bare_json_is_a_call_only_at_the_start(text: str, expected: list[Piece]) -> None:
-    assert said(parsed(text, BARE.format)) == expected
+def test_bare_json_is_a_call_only_at_the_start(text: str, expected: list[OutputDelta]) -> None:
+    assert merge_deltas(parse(text, BARE.format)) == expected
 
 
 def test_calls_of_a_list_end_with_it() -> None:
     text = '[{"name": "f", "arguments": {}}, {"name": "g", "arguments": {"x": []}}]'
-    assert said(parsed(text, BARE_LIST.format)) == [*call(0, "f", "{}"), *call(1, "g", '{"x": []}')]
+    assert merge_deltas(parse(text, BARE_LIST.format)) == [*call(0, "f", "{}"), *call(1, "g", '{"x": []}')]
 
 
 def test_an_id_before_the_arguments_is_the_models_own() -> None:
-    pieces = parsed('<call id="abcdefgh1" name="f">{}</call>', ID_FIRST.format)
-    assert pieces[0] == CallStart(0, "abcdefgh1", "f")
+    pieces = parse('<call id="abcdefgh1" name="f">{}</call>', ID_FIRST.format)
+    assert pieces[0] == ToolCallStart(0, "abcdefgh1", "f")
 
 
 def test_other_ids_are_nine_letters_and_digits_of_their_own() -> None:
     listed = (
         '[TOOL_CALLS] [{"name": "f", "arguments": {}, "id": "abcdefgh1"}, {"name": "f", "arguments": {}, "id": "abc'
     )
-    ids = [piece.call_id for piece in parsed(listed, LISTED.format) if isinstance(piece, CallStart)]
+    ids = [piece.call_id for piece in parse(listed, LISTED.format) if isinstance(piece, ToolCallStart)]
     assert len(set(ids)) == 2
     assert all(len(call_id) == 9 and call_id.isascii() and call_id.isalnum() for call_id in ids)
 
 
 def test_a_name_behind_the_arguments_is_waited_for() -> None:
-    parser = TurnParser(ARGUMENTS_FIRST.format, None)
+    parser = OutputParser(ARGUMENTS_FIRST.format, None)
     assert parser.feed('<call>{"arguments": {"a": 1}, "na') == []
-    assert said(parser.feed('me": "f"}</call>')) == call(0, "f", '{"a": 1}')
+    assert merge_deltas(parser.feed('me": "f"}</call>')) == call(0, "f", '{"a": 1}')
 
 
 def test_arguments_that_never_get_a_name_are_text() -> None:
     for cut in ('<call>{"arguments": {"a": 1', '<call>{"arguments": {"a": 1}, "na'):
-        assert said(parsed(cut, ARGUMENTS_FIRST.format)) == [Content(cut)]
+        assert merge_deltas(parse(cut, ARGUMENTS_FIRST.format)) == [ContentDelta(cut)]
 
 
 @pytest.mark.parametrize("behind", ["}", "}\n</tool_", "}\n</tool_call>", '}\n</tool_call>\n<tool_call>\n{"name": "lo'])
 def test_what_is_cut_off_behind_a_call_is_dropped(behind: str) -> None:
     text = '<tool_call>\n{"name": "look", "arguments": {"at": "it"}' + behind
-    assert said(parsed(text)) == LOOK
+    assert merge_deltas(parse(text)) == LOOK
 
 
 @pytest.mark.parametrize(
@@ -140,28 +149,28 @@ def test_what_is_cut_off_behind_a_call_is_dropped(behind: str) -> None:
     [(CALL, False), (CALL[:-14], False), (CALL[:-16], True), (f"{CALL}\n{CALL[:-16]}", True), ("Hello", False)],
 )
 def test_it_is_known_whether_a_call_was_cut_off(text: str, is_within: bool) -> None:
-    parser = TurnParser(GENERIC, None)
+    parser = OutputParser(GENERIC_FORMAT, None)
     parser.feed(text)
     parser.finish()
     assert parser.ends_within_call == is_within
 
 
 def test_text_comes_as_soon_as_it_cannot_be_anything_else() -> None:
-    parser = TurnParser(GENERIC, THINKING)
+    parser = OutputParser(GENERIC_FORMAT, THINKING)
     texts = ["<th", "ink>\n", "ab", " ", "c", "</", "b></think", ">\n", "Hel", "lo ", "<", "b> ", "x"]
     heard = [parser.feed(text) for text in texts]
     assert heard == [
-        [], [], [Reasoning("ab")], [], [Reasoning(" c")], [], [Reasoning("</b>")], [], [Content("Hel")],
-        [Content("lo")], [], [Content(" <b>")], [Content(" x")],
+        [], [], [ReasoningDelta("ab")], [], [ReasoningDelta(" c")], [], [ReasoningDelta("</b>")], [], [ContentDelta("Hel")],
+        [ContentDelta("lo")], [], [ContentDelta(" <b>")], [ContentDelta(" x")],
     ]  # fmt: skip
 
 
 def test_arguments_come_as_they_are_written() -> None:
-    parser = TurnParser(TOKENS.format, None)
+    parser = OutputParser(TOKENS.format, None)
     heard = [parser.feed(text) for text in ("[TOOL_CALLS]", "lo", "ok", "[ARGS]", '{"a', '": "}', '"}', " \n")]
     named = heard.pop(4)
-    assert said(named) == call(0, "look", '{"a')
-    assert heard == [[], [], [], [], [CallArguments(0, '": "}')], [CallArguments(0, '"}')], []]
+    assert merge_deltas(named) == call(0, "look", '{"a')
+    assert heard == [[], [], [], [], [ToolCallDelta(0, '": "}')], [ToolCallDelta(0, '"}')], []]
 
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{0,20}", fullmatch=True)
@@ -182,8 +191,10 @@ TEXTS = st.lists(FRAGMENTS | st.text(max_size=3), max_size=25).map("".join)
 THINKINGS = st.sampled_from([None, THINKING, OPEN])
 
 
-def in_chunks(text: str, cuts: list[int], tool_format: ToolFormat | None, thinking: Thinking | None) -> list[Piece]:
-    parser = TurnParser(tool_format, thinking)
+def parse_in_chunks(
+    text: str, cuts: list[int], tool_format: ToolFormat | None, thinking: ReasoningTags | None
+) -> list[OutputDelta]:
+    parser = OutputParser(tool_format, thinking)
     places = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
     heard = [piece for start, end in pairwise(places) for piece in parser.feed(text[start:end])]
     return heard + parser.finish()
@@ -191,14 +202,18 @@ def in_chunks(text: str, cuts: list[int], tool_format: ToolFormat | None, thinki
 
 @given(TEXTS, st.lists(st.integers(0, 500), max_size=30), STYLE.map(lambda style: style.format), THINKINGS)
 def test_how_a_text_is_cut_does_not_matter(
-    text: str, cuts: list[int], tool_format: ToolFormat, thinking: Thinking | None
+    text: str, cuts: list[int], tool_format: ToolFormat, thinking: ReasoningTags | None
 ) -> None:
-    assert said(in_chunks(text, cuts, tool_format, thinking)) == said(parsed(text, tool_format, thinking))
+    assert merge_deltas(parse_in_chunks(text, cuts, tool_format, thinking)) == merge_deltas(
+        parse(text, tool_format, thinking)
+    )
 
 
 @given(TEXTS, THINKINGS)
-def test_nothing_that_is_said_is_lost(text: str, thinking: Thinking | None) -> None:
-    kept = "".join(piece.text for piece in parsed(text, None, thinking) if isinstance(piece, Content | Reasoning))
+def test_nothing_that_is_said_is_lost(text: str, thinking: ReasoningTags | None) -> None:
+    kept = "".join(
+        piece.text for piece in parse(text, None, thinking) if isinstance(piece, ContentDelta | ReasoningDelta)
+    )
     dropped = text if thinking is None else text.replace(thinking.end, "", 1)
     if thinking == THINKING and text.lstrip().startswith("<think>"):
         dropped = text.replace("<think>", "", 1).replace("</think>", "", 1)
@@ -218,15 +233,15 @@ def test_what_was_written_is_read(
         words = ""
     written = [(name, json.dumps(arguments), "abcdefgh1") for name, arguments in calls]
     text = f"<think>{thoughts}</think>{words}\n{tool_format.write(written)}"
-    expected: list[Piece] = [Reasoning(thoughts.strip())] if thoughts.strip() else []
-    expected += [Content(words.strip())] if words.strip() else []
+    expected: list[OutputDelta] = [ReasoningDelta(thoughts.strip())] if thoughts.strip() else []
+    expected += [ContentDelta(words.strip())] if words.strip() else []
     for index, (name, arguments, _) in enumerate(written):
         expected += call(index, name, arguments)
-    assert said(in_chunks(text, cuts, tool_format, THINKING)) == expected
+    assert merge_deltas(parse_in_chunks(text, cuts, tool_format, THINKING)) == expected
 
 
 @given(ARGUMENTS, st.integers(0, 3))
 def test_arguments_end_where_their_json_does(arguments: dict[str, object], indent: int) -> None:
     written = json.dumps(arguments, indent=indent or None, ensure_ascii=not indent)
-    tool_format = ToolFormat(call=("<f=", Mark.NAME, ">", Mark.ARGUMENTS))
-    assert said(parsed(f"<f=g>{written}}}", tool_format)) == [*call(0, "g", written), Content("}")]
+    tool_format = ToolFormat(call=("<f=", Placeholder.NAME, ">", Placeholder.ARGUMENTS))
+    assert merge_deltas(parse(f"<f=g>{written}}}", tool_format)) == [*call(0, "g", written), ContentDelta("}")]

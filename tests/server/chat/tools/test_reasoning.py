@@ -2,29 +2,33 @@
 
 import pytest
 
-from server.chat.tools.reasoning import Thinking, find_thinking
+from server.chat.tools.reasoning import ReasoningTags, detect_reasoning_tags
 
 TEMPLATE = "{% if content %}{{ content.split('</think>')[-1] }}{% endif %}"
 
 
 def test_a_template_that_mentions_the_end_tag_thinks() -> None:
-    assert find_thinking(TEMPLATE, "<|im_start|>assistant\n") == Thinking("<think>", "</think>", is_open=False)
+    assert detect_reasoning_tags(TEMPLATE, "<|im_start|>assistant\n") == ReasoningTags(
+        "<think>", "</think>", is_open=False
+    )
 
 
 @pytest.mark.parametrize(
     "prompt", ["assistant\n<think>", "assistant\n<think>\n", "<think> </think>\nassistant <think>\n\n"]
 )
 def test_a_prompt_may_end_inside_the_thoughts(prompt: str) -> None:
-    assert find_thinking(TEMPLATE, prompt) == Thinking("<think>", "</think>", is_open=True)
+    assert detect_reasoning_tags(TEMPLATE, prompt) == ReasoningTags("<think>", "</think>", is_open=True)
 
 
 def test_a_prompt_that_closes_the_thoughts_leaves_none_to_write() -> None:
-    assert find_thinking(TEMPLATE, "assistant\n<think>\n\n</think>\n\n") is None
+    assert detect_reasoning_tags(TEMPLATE, "assistant\n<think>\n\n</think>\n\n") is None
 
 
 def test_a_template_without_an_end_tag_does_not_think() -> None:
-    assert find_thinking("{{ messages }} <think>", "<think>") is None
+    assert detect_reasoning_tags("{{ messages }} <think>", "<think>") is None
 
 
 def test_tags_in_brackets_are_known_too() -> None:
-    assert find_thinking("[THINK]{{ x }}[/THINK]", "[/INST]") == Thinking("[THINK]", "[/THINK]", is_open=False)
+    assert detect_reasoning_tags("[THINK]{{ x }}[/THINK]", "[/INST]") == ReasoningTags(
+        "[THINK]", "[/THINK]", is_open=False
+    )

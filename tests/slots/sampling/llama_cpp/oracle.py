@@ -42,7 +42,7 @@ def of_sampler(sampler: LlamaSampler, row: Row) -> Left:
     """What a sampler of llama.cpp's leaves of a row."""
     candidates = LlamaCandidates(row.size).fill(row)
     sampler.apply(candidates)
-    return left(candidates.tokens.tolist(), candidates.logits.astype(np.float64), candidates.chosen)
+    return left(candidates.tokens.tolist(), candidates.logits.astype(np.float64), candidates.selected)
 
 
 def of_candidates(candidates: Candidates) -> Left:
