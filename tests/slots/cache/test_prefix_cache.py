@@ -247,23 +247,23 @@ class CacheMachine(RuleBasedStateMachine):
     scopes = st.builds(CacheScope, st.sampled_from(["", "", "a", "b"]), st.integers(0, 3))
     slot_ids = st.integers(0, 2)
 
-    @initialize(budget_bytes=st.sampled_from([None, 0, 4, 12]), can_cut=st.booleans())
+    @initialize(budget_bytes=st.sampled_from([None, 0, 4, 12]), can_truncate=st.booleans())
     def begin(self, budget_bytes: int | None, can_truncate: bool) -> None:
         self.cache = PrefixCache(budget_bytes, can_truncate=can_truncate)
         self.budget_bytes = budget_bytes
-        self.can_cut = can_truncate
+        self.can_truncate = can_truncate
         self.live: dict[int, tuple[list[int], CacheScope]] = {}
         self.parked: list[ParkedSequence] = []
         """The least recently used one first."""
 
     def n_found(self, tokens: list[int], scope: CacheScope, prompt: list[int], prompt_scope: CacheScope) -> int:
         n = n_usable(tokens, scope, prompt, prompt_scope)
-        return n if self.can_cut or n == len(tokens) else 0
+        return n if self.can_truncate or n == len(tokens) else 0
 
     def is_covered(self, tokens: list[int], scope: CacheScope, by: ParkedSequence) -> bool:
         """Whether a parked sequence makes it needless to park this one."""
         n = n_usable(tokens, scope, list(by.tokens), by.scope)
-        return n == len(tokens) and (self.can_cut or n == len(by.tokens))
+        return n == len(tokens) and (self.can_truncate or n == len(by.tokens))
 
     @rule(slot_id=slot_ids, tokens=sequences, scope=scopes)
     def set_live(self, slot_id: int, tokens: list[int], scope: CacheScope) -> None:
@@ -300,7 +300,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.parked = [*kept, new]
 
     def goes_into(self, entry: ParkedSequence, tokens: list[int], scope: CacheScope) -> bool:
-        return self.can_cut and n_usable(list(entry.tokens), entry.scope, tokens, scope) == len(entry.tokens)
+        return self.can_truncate and n_usable(list(entry.tokens), entry.scope, tokens, scope) == len(entry.tokens)
 
     @precondition(lambda self: self.live)
     @rule(data=st.data(), n_bytes=st.integers(1, 5))

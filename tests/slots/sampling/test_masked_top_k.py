@@ -36,7 +36,7 @@ rows_with_grammars = st.tuples(
 class Dear(SomeTokens):
     """A grammar whose mask is dear."""
 
-    is_dear = True
+    is_mask_expensive = True
 
 
 def sampler_of(options: dict[str, Any], matcher: SomeTokens | None) -> Sampler:

@@ -125,7 +125,7 @@ def test_a_draft_model_that_fails_is_done_without(caplog: pytest.LogCaptureFixtu
         raise DecodeError("out of memory")
 
     context = SimpleNamespace(
-        n_batch=64, n_ubatch=64, n_sequences=1, n_ctx=256, n_ctx_seq=256, is_pool=False, decode=fail
+        n_batch=64, n_ubatch=64, n_sequences=1, n_ctx=256, n_ctx_seq=256, is_unified=False, decode=fail
     )
     drafter = DraftModel(cast(Context, context), 100, SpeculationOptions())
     slot = Slot(0, 256)
@@ -143,7 +143,7 @@ class CountingContext(SimpleNamespace):
     """Of 100 tokens, all of them equally likely, and an ubatch of 16."""
 
     def __init__(self) -> None:
-        super().__init__(n_batch=64, n_ubatch=16, n_sequences=1, n_ctx=256, n_ctx_seq=256, is_pool=False)
+        super().__init__(n_batch=64, n_ubatch=16, n_sequences=1, n_ctx=256, n_ctx_seq=256, is_unified=False)
         self.n_read = 0
 
     def decode(self, batch: Batch) -> Logits:

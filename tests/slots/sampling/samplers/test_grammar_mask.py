@@ -43,7 +43,7 @@ OPTIONS: list[dict[str, Any]] = [
 class SomeTokens:
     """A grammar that allows the same tokens everywhere."""
 
-    is_dear = False
+    is_mask_expensive = False
 
     def __init__(self, words: Words, forced: tuple[int, ...] = ()) -> None:
         self.words = words
@@ -62,8 +62,8 @@ class SomeTokens:
     def accept(self, token: int) -> None:
         self.accepted.append(token)
 
-    def forced(self, most: int) -> list[int]:
-        return self._forced[:most]
+    def forced_tokens(self, max_tokens: int) -> list[int]:
+        return self._forced[:max_tokens]
 
 
 def sampler_of(options: dict[str, Any], matcher: SomeTokens | None) -> Sampler:
