@@ -1,10 +1,17 @@
-"""What a model says in its turn: thoughts, then text, calls of tools, or JSON.
+"""Grammar of an assistant's turn: optional reasoning, then free text, tool calls, or JSON.
 
-The source is JSON: `thoughts` (null, or `start`, `end` and `is_open`), `text` (whether there may be free text), `calls`
-(null, or `trigger`, `only_at_start`, the alternatives for the `first` and for each `later` one, and the `end`), `json`
-(null, or the number of the schema that an answer without calls matches) and `schemas` (pairs of what an error calls it
-and its text). Calls are spelled in parts: a string stands for itself, null for white space or nothing,
-{"pattern": ...} for what matches a regular expression, {"schema": n} for a value that matches a schema.
+The source is a JSON object:
+
+    thoughts   null, or {"start": text, "end": text, "is_open": whether the prompt has already begun them}
+    text       whether free text is allowed
+    calls      null, or {"trigger": parts, "only_at_start": bool, "first": [parts, ...], "later": [parts, ...],
+               "end": parts}: what begins a run of calls, the alternatives for the first and for each later call, and
+               what ends the run
+    json       null, or the number of the schema that an answer without calls matches
+    schemas    [[name in error messages, text of the schema], ...]
+
+Parts are a list of strings, which stand for themselves; null, which is optional white space; {"pattern": regular
+expression}; and {"schema": number}, a value that matches that schema.
 """
 
 import json
@@ -22,19 +29,18 @@ from grammar.vocabulary import GrammarVocabulary
 Part = str | Mapping[str, Any] | None
 
 _SPACE = r"(\x20|(\r?\n){1,2}[\x20\t]{0,8})?"
-"""Not any number of them: a model may otherwise never stop."""
+"""Bounded: a model may otherwise write white space for ever."""
 _SOME_SPACE = f"(/{_SPACE.removesuffix('?')}/)?"
 _ANYTHING = "(?s:.*)"
 
 
 def turn_schemas(text: str) -> list[tuple[str, str]]:
-    """What an error calls each schema of a turn, and its text."""
+    """Returns the schemas of a turn, each as its name in error messages and its text."""
     return [(name, schema) for name, schema in json.loads(text)["schemas"]]
 
 
 def turn_to_rules(text: str, vocabulary: GrammarVocabulary) -> str:
-    """Rules in Lark's syntax for a turn, given as JSON. Raises GrammarError, which names the schema, as
-    `schema_to_value` does."""
+    """Returns rules in Lark's syntax. Raises GrammarError, which names the schema, as `schema_to_value` does."""
     turn = json.loads(text)
     rules = _Rules(vocabulary)
     for number, (name, schema) in enumerate(turn["schemas"]):
@@ -53,7 +59,7 @@ class _SpecialToken:
 class _Rules:
     def __init__(self, vocabulary: GrammarVocabulary) -> None:
         self.lines = [f"TEXT: /{_ANYTHING}/"]
-        self._split_special = cache(vocabulary.split_at_special)  # the calls of all tools are made of the same texts
+        self._split_special = cache(vocabulary.split_at_special)  # the calls of all tools have most parts in common
 
     def add_schema(self, number: int, name: str, schema: str) -> None:
         try:
@@ -67,7 +73,7 @@ class _Rules:
             self.lines.append("start: answer")
             return
         self._add_text_up_to("thoughts", [thoughts["end"]])
-        # Free text may end anywhere, also within the thoughts.
+        # If free text is allowed, the turn may end within the reasoning.
         rest = f"(thoughts answer{' | TEXT' if turn['text'] else ''})"
         if thoughts["is_open"]:
             self.lines.append(f"start: {rest}")
@@ -98,7 +104,7 @@ class _Rules:
         self.lines.append(f"run: ({first}) {further} {self._sequence(calls['end'])}")
 
     def _add_text_up_to(self, name: str, end: Sequence[Part]) -> None:
-        """A rule for text that ends where some other text comes up in it first."""
+        """Adds a rule for text up to the first occurrence of `end`."""
         self._add_lazy(name, _ANYTHING, end, "TEXT")
 
     def _add_lazy(self, name: str, before: str, end: Sequence[Part], rule_before: str) -> None:
@@ -118,7 +124,7 @@ class _Rules:
                 yield part
 
     def _sequence(self, parts: Sequence[Part]) -> str:
-        """What stands in a rule for parts in a row. Special tokens may come as themselves or spelled out."""
+        """The parts as a sequence in a rule. A special token may be generated as itself or as its text."""
         symbols: list[str] = []
         for is_text, group in groupby(self._split(parts), key=_is_text):
             run = list(group)
@@ -143,7 +149,7 @@ def _symbol(part: Part | _SpecialToken) -> str:
 
 
 def _pattern(parts: Sequence[Part | _SpecialToken]) -> str:
-    """A regular expression for parts that are text."""
+    """A regular expression for parts without special tokens and schemas."""
     return "".join(map(_part_pattern, parts))
 
 

@@ -1,4 +1,4 @@
-"""One of a list of strings."""
+"""Choice: one of a list of strings."""
 
 import json
 
@@ -7,8 +7,11 @@ from grammar.lark import lark_text
 
 
 def choice_to_rules(text: str) -> str:
-    """Rules in Lark's syntax that match each string of a JSON list. Raises GrammarError if the list is something else,
-    is empty, or has one string twice, an empty one, or one with half of a surrogate pair."""
+    """Returns rules in Lark's syntax that match each string of a JSON list.
+
+    Raises GrammarError if the text is not a list of strings, if the list is empty, and for a string that is empty, that
+    occurs twice, or that has half of a surrogate pair.
+    """
     try:
         options = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""From grammars as they were asked for to compiled ones."""
+"""Compiler: turns grammar sources into compiled grammars, and caches them."""
 
 from collections import OrderedDict
 from concurrent.futures import Future
@@ -21,7 +21,7 @@ from grammar.vocabulary import GrammarVocabulary
 
 
 class GrammarCompiler:
-    """Compiles grammars for a vocabulary, and keeps those that were used last. May be called from any thread."""
+    """Compiles grammars for one vocabulary; keeps the `max_cached` most recently used. Thread-safe."""
 
     def __init__(self, vocabulary: GrammarVocabulary, max_cached: int = 64) -> None:
         self._vocabulary = vocabulary
@@ -30,24 +30,23 @@ class GrammarCompiler:
         self._lock = Lock()
 
     def compile(self, source: GrammarSource) -> CompiledGrammar:
-        """The compiled grammar. Several threads that ask for one that is not known yet wait for the first of them.
+        """Returns the compiled grammar. Threads that request the same one at the same time compile it once.
 
         Raises GrammarError for a grammar that is wrong, that exceeds a limit, or that no text can match.
         """
         with self._lock:
-            known = self._cache.get(source)
-            mine: Future[CompiledGrammar] = Future()
-            if known is None:
-                self._cache[source] = mine
+            cached = self._cache.get(source)
+            if cached is None:
+                entry = self._cache[source] = Future()
             else:
                 self._cache.move_to_end(source)
-        if known is not None:
-            return known.result()
-        return self._compile_into(source, mine)
+        if cached is not None:
+            return cached.result()
+        return self._compile_into(entry, source)
 
-    def _compile_into(self, source: GrammarSource, entry: Future[CompiledGrammar]) -> CompiledGrammar:
+    def _compile_into(self, entry: Future[CompiledGrammar], source: GrammarSource) -> CompiledGrammar:
         try:
-            # llguidance recurses for each rule and each level of it; an ordinary stack ends at some thousands of them.
+            # llguidance recurses for each rule and each level of it; an ordinary stack overflows at some thousands.
             compiled = run_on_deep_stack(lambda: self._compile(source))
         except BaseException as error:
             with self._lock:
@@ -88,7 +87,7 @@ class GrammarCompiler:
                 return turn_to_rules(source.text, self._vocabulary)
 
     def _check_schemas(self, source: GrammarSource) -> None:
-        """Raises the error of a schema that is to blame, if it is one of several in a grammar."""
+        """Raises the error of the schema that causes it, if a grammar has several."""
         for name, schema in turn_schemas(source.text) if source.kind == "turn" else ():
             try:
                 self._compile(GrammarSource("json_schema", schema))

@@ -1,4 +1,4 @@
-"""Work that recurses deeply in C++ or Rust, in threads with a stack that is large enough for it."""
+"""Threads with a large stack, for functions that recurse deeply in C++ or Rust."""
 
 import threading
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 STACK_BYTES = 2**30
-"""Address space; memory is only taken for as much as is used."""
+"""Address space; memory is allocated only for what is used."""
 MAX_CONCURRENT = 2
-"""Each may use much memory; more wait for their turn."""
+"""Each thread may use much memory, so further calls wait."""
 
 Result = TypeVar("Result")
 
@@ -17,7 +17,7 @@ _starting = threading.Lock()
 
 
 def run_on_deep_stack(function: Callable[[], Result]) -> Result:
-    """Returns what `work` returns, and raises what it raises, after it ran in a thread with a stack of STACK_BYTES."""
+    """Runs `function` in a thread with a stack of STACK_BYTES; returns what it returns and raises what it raises."""
     future: Future[Result] = Future()
 
     def run() -> None:

@@ -1,28 +1,26 @@
-"""llguidance's own form of a grammar, and its errors."""
+"""Lark: parts of llguidance's input format, and its error messages."""
 
 import re
 
 _OPTIONS = '%llguidance {"no_forcing": true}\n'
-"""Tokens are not forced by how a text would be tokenized: every token that matches may come."""
+"""Every token that matches is allowed, not only the one that the tokenizer would choose for a forced text."""
 EMPTY = '""'
-"""The empty text."""
 _LOCATION = re.compile(r"^at \d+\(\d+\): ")
 _EXCERPT = re.compile(r"\n +\d+ \| .*", re.DOTALL)
 _REGEX_ERROR = re.compile(r"regex parse error:\n.*\nerror: (.*)", re.DOTALL)
 
 
 def lark_grammar(rules: str) -> str:
-    """A whole grammar from its rules, of which one is `start`."""
+    """A complete grammar; one of the rules is `start`."""
     return _OPTIONS + rules
 
 
 def lark_text(text: str) -> str:
-    """What matches a text, and nothing else."""
     return f"/{''.join(map(_escape, text))}/" if text else EMPTY
 
 
 def lark_code(code_point: int) -> str:
-    """A character within slashes."""
+    """The escape of a character within slashes."""
     return f"\\u{{{code_point:X}}}"
 
 
@@ -31,7 +29,7 @@ def _escape(character: str) -> str:
 
 
 def lark_error(message: str) -> str:
-    """An error of llguidance's without where it is in the Lark text, which nobody has seen."""
+    """An error message of llguidance without its location in the Lark text, which the client never sees."""
     message = _EXCERPT.sub("", _LOCATION.sub("", message)).strip()
     if found := _REGEX_ERROR.search(message):
         return found[1]

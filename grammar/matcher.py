@@ -1,4 +1,4 @@
-"""A compiled grammar, and where a request is in it."""
+"""Matcher: the state of one request in a compiled grammar, and the mask of tokens allowed next."""
 
 from contextlib import suppress
 from threading import Lock
@@ -12,21 +12,21 @@ from grammar.errors import GrammarError
 from grammar.vocabulary import GrammarVocabulary
 
 MAX_FORCED_TOKENS = 256
-"""Tokens that are looked ahead for."""
+"""Length to which a run of forced tokens is looked up."""
 TEXT_MASK_MIN_SHARE = 1 / 32
-"""Share of all tokens from which on those that are allowed are so many as only in the middle of a text."""
+"""Share of the vocabulary from which a mask counts as one within free text."""
 LARGE_MASK_MIN_SHARE = 0.5
-"""The same from which on it is likely that enough of some tokens are allowed."""
+"""Share of the vocabulary from which it is likely that most of a few given tokens are allowed."""
 SLOW_MASK_SECONDS = 150e-6
-"""Seconds that a mask takes from which on some tens of tokens are rather asked for one by one."""
+"""A mask that takes longer costs more than checking some tens of tokens with `allows`."""
 SLOW_MASK_PROBE_INTERVAL = 16
-"""Of so many dear masks one is computed, to see whether they are still dear."""
+"""One in so many expensive masks is computed, to see whether they are still expensive."""
 _NO_TOKEN = "NoExtension"
-"""What llguidance calls it if nothing may come."""
+"""What llguidance's errors begin with if no token is allowed."""
 
 
 class Matcher:
-    """Where one request is in its grammar. To be used by one thread at a time."""
+    """The state of one request in its grammar. Used by one thread at a time."""
 
     def __init__(self, matcher: LLMatcher, vocabulary: GrammarVocabulary) -> None:
         self._matcher = matcher
@@ -42,20 +42,18 @@ class Matcher:
 
     @property
     def may_end(self) -> bool:
-        """Whether the grammar may end here."""
         return bool(self._matcher.is_accepting())
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing may come but the end. Raises GrammarError as `mask` does."""
+        """Whether only the end is allowed. Raises GrammarError as `mask` does."""
         return self.may_end and self.n_allowed() == len(self._vocabulary.end_of_generation)
 
     def mask(self) -> npt.NDArray[np.uint32]:
-        """One bit for each token that may come next, the first token in the lowest bit of the first word.
+        """Returns a bitmask of the tokens allowed next, (ceil(n_tokens / 32),) uint32, token 0 in the lowest bit.
 
-        End-of-generation tokens are among them exactly where the grammar may end. The array is valid until the next
-        call of a method, and not to be written to. Raises GrammarError if a limit was hit, or if the vocabulary has no
-        token to go on with.
+        End-of-generation tokens are in it exactly if the grammar may end here. The array is valid until the next call,
+        and must not be written to. Raises GrammarError if a limit was hit, or if no token is allowed.
         """
         if not self._is_mask_current:
             started = perf_counter()
@@ -72,9 +70,11 @@ class Matcher:
 
     @property
     def is_mask_expensive(self) -> bool:
-        """Whether a mask would take long and allow very many tokens, as far as can be told: what may come is text, for
-        which the latest mask took long. In a string of limited length, for example, llguidance has to look at most of
-        the vocabulary. It is better then to ask for the tokens that matter with `allows`."""
+        """Whether `mask` would probably take long and allow most tokens: text is allowed, and its last mask took long.
+
+        An example is a string of limited length, for which llguidance has to check most of the vocabulary. It is then
+        faster to check the tokens that matter with `allows`.
+        """
         if self._is_mask_current:
             return False
         if self._is_mask_expensive is None:
@@ -85,12 +85,11 @@ class Matcher:
         return self._is_mask_expensive
 
     def n_allowed(self) -> int:
-        """How many tokens may come next. Raises GrammarError as `mask` does."""
+        """The number of tokens allowed next. Raises GrammarError as `mask` does."""
         self.mask()
         return self._n_allowed
 
     def allows(self, token: int) -> bool:
-        """Whether a token may come next."""
         if not 0 <= token < self._vocabulary.n_tokens:
             return False
         if self._is_mask_current:
@@ -100,31 +99,26 @@ class Matcher:
         return self._matcher.validate_tokens([token]) == 1
 
     def accept(self, token: int) -> None:
-        """Go on by a token. Raises GrammarError if it may not come next, or if a limit was hit; there is no going on
-        from there."""
+        """Advances by a token. Raises GrammarError if it is not allowed, or if a limit was hit; the matcher cannot be
+        used any more then."""
         self._is_mask_current, self._is_mask_expensive = False, None
         if not self._matcher.consume_token(token):
             raise GrammarError(f"token {token} does not match the grammar: {_error_reason(self._matcher)}")
 
     def forced_tokens(self, max_tokens: int = MAX_FORCED_TOKENS) -> list[int]:
-        """The tokens that have to come next, in a row, at most `most` of them and `MAX_FORCED`: for each of them the
-        mask has no other bit. Empty where there is a choice, or where the grammar may end.
+        """Returns the run of tokens of which each is the only one allowed, at most `max_tokens` and MAX_FORCED_TOKENS.
 
-        Sampling under the mask would choose the same. That is stricter than llguidance's own `compute_ff_tokens`,
-        which tokenizes the bytes that are forced: there the text is given, but not how it is cut into tokens, and the
-        model would have been free to cut it otherwise. Raises GrammarError as `mask` does; where the grammar cannot go
-        on behind some tokens, there are no more than those.
+        It ends where the grammar may end, and before an error. Sampling under the mask would give the same tokens. That
+        is stricter than llguidance's `compute_ff_tokens`, which tokenizes the forced bytes: those may have several
+        tokenizations, of which the model would be free to choose another. Raises GrammarError as `mask` does.
         """
         if self.is_mask_expensive or self.n_allowed() != 1 or self.may_end:
             return []
+        max_tokens = min(max_tokens, MAX_FORCED_TOKENS)
         lookahead = Matcher(self._matcher.deep_copy(), self._vocabulary)
         tokens: list[int] = []
-        with suppress(GrammarError):  # it is raised where it stands, if the text gets there
-            while (
-                len(tokens) < min(max_tokens, MAX_FORCED_TOKENS)
-                and not lookahead.may_end
-                and lookahead.n_allowed() == 1
-            ):
+        with suppress(GrammarError):  # raised by `mask` if the text really gets there
+            while len(tokens) < max_tokens and not lookahead.may_end and lookahead.n_allowed() == 1:
                 token = lookahead._first_allowed()
                 lookahead.accept(token)
                 tokens.append(token)
@@ -136,7 +130,7 @@ class Matcher:
         return word * 32 + (bits & -bits).bit_length() - 1
 
     def _clear_beyond_vocabulary(self) -> None:
-        """Where no token ends a generation, llguidance has one of its own."""
+        """Clears the end-of-generation token that llguidance adds if the model has none."""
         last = self._vocabulary.n_tokens
         if last < self._vocabulary.n_table_tokens and last & 31:
             self._mask[-1] &= np.uint32((1 << (last & 31)) - 1)
@@ -147,29 +141,27 @@ class Matcher:
 
 
 class CompiledGrammar:
-    """A grammar that requests can be matched against. Its methods may be called from any thread."""
+    """A grammar from which requests get their matchers. Thread-safe."""
 
     def __init__(self, matcher: LLMatcher, vocabulary: GrammarVocabulary) -> None:
-        """`matcher` is at the start of the grammar; it is not to be used by others."""
+        """Takes over `matcher`, which is at the start of the grammar."""
         self._initial = matcher
         self._vocabulary = vocabulary
         self._lock = Lock()
 
     def check_start(self) -> None:
-        """Raises GrammarError if there is no token that the grammar can begin with. Gets the first mask ready."""
+        """Raises GrammarError if no token is allowed first. Also warms llguidance's cache for the first mask."""
         with self._lock:
             self._initial.compute_bitmask()
             if self._initial.is_error():
                 raise _dead_end_error(self._initial)
 
     def matcher(self) -> Matcher:
-        """A new one, at the start of the grammar."""
         with self._lock:
             return Matcher(self._initial.deep_copy(), self._vocabulary)
 
 
 def _dead_end_error(matcher: LLMatcher) -> GrammarError:
-    """Why there is no mask."""
     reason = _error_reason(matcher)
     if reason.startswith(_NO_TOKEN):
         return GrammarError("the model has no token that the grammar could go on with")
@@ -177,5 +169,5 @@ def _dead_end_error(matcher: LLMatcher) -> GrammarError:
 
 
 def _error_reason(matcher: LLMatcher) -> str:
-    """What llguidance says, without the state that it adds in further lines."""
+    """The first line of llguidance's error; the others describe its state."""
     return matcher.get_error().partition("\n")[0] or "no reason is known"

@@ -1,4 +1,4 @@
-"""Regular expressions."""
+"""Regular expressions, as the Rust crate regex-syntax reads them."""
 
 import re
 
@@ -12,7 +12,7 @@ _ANCHORS = {"Start": "^", "End": "$", "StartLF": "^", "EndLF": "$"}
 
 
 def regex_to_rules(expression: str) -> str:
-    """The expression in Lark's syntax. Raises GrammarError if it ends within an escape."""
+    """Returns rules in Lark's syntax. Raises GrammarError if the expression ends within an escape."""
     n_backslashes = len(expression) - len(expression.rstrip("\\"))
     if n_backslashes % 2:
         raise GrammarError("the regular expression ends with a backslash that escapes nothing")
@@ -20,16 +20,16 @@ def regex_to_rules(expression: str) -> str:
 
 
 def regex_error(message: str) -> GrammarError:
-    """What llguidance says about an expression, in words for whoever wrote it."""
+    """Rewords an error message of llguidance for the person who wrote the expression."""
     return GrammarError(f"the regular expression cannot be used: {expression_error(message)}")
 
 
 def expression_error(message: str) -> str:
-    """What is wrong with a regular expression, in an error of llguidance's."""
-    found = _LOOKAROUND.search(message)
-    if found is None:
+    """The part of an error message of llguidance that is about a regular expression."""
+    lookaround = _LOOKAROUND.search(message)
+    if lookaround is None:
         return lark_error(message)
-    if found[1] in _ANCHORS:
-        anchor = _ANCHORS[found[1]]
+    if lookaround[1] in _ANCHORS:
+        anchor = _ANCHORS[lookaround[1]]
         return f"{anchor!r} is supported only at the ends, where it changes nothing: all of the text has to match"
     return "word boundaries are not supported"

@@ -1,4 +1,4 @@
-"""The tokens that grammars are matched against."""
+"""Vocabulary: the tokens of a model, as llguidance needs them."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from llguidance import LLTokenizer, TokenizerWrapper
 
 _NOT_TEXT = 0xFF
-"""No UTF-8 text has this byte. In llguidance it marks a special token."""
+"""A byte that no UTF-8 text has. In llguidance it marks a special token."""
 
 
 class _TokenTable(TokenizerWrapper):
-    """Tokens in the form that llguidance takes them."""
+    """The interface by which llguidance reads tokens."""
 
     def __init__(self, tokens: Sequence[bytes], special: Sequence[int], end: int) -> None:
-        # Without the base class's own initialization, which tries to tokenize.
+        # Not super().__init__(), which tries to tokenize.
         self.tokens = tokens
         self.special_token_ids = special
         self.eos_token_id = end
@@ -25,14 +25,14 @@ class _TokenTable(TokenizerWrapper):
 
 
 _PLAIN = r'[^"\\\x00-\x1F\x7F]'
-"""A character that stands for itself in a JSON string."""
-_SLICES = [r"[\x20\x0A\x0D\x09]+", *(f"{_PLAIN}{{1,{most}}}" for most in (2, 4, 6, 8, 10, 16, 30)), f"{_PLAIN}+"]
-"""Parts of the vocabulary that llguidance takes as a whole where a grammar allows all of one. More lengths than its own
-make masks within strings of limited length a third faster."""
+"""A character that needs no escape in a JSON string."""
+_SLICES = [r"[\x20\x0A\x0D\x09]+", *(f"{_PLAIN}{{1,{n}}}" for n in (2, 4, 6, 8, 10, 16, 30)), f"{_PLAIN}+"]
+"""Slices: parts of the vocabulary for which llguidance has a precomputed mask, used if a grammar allows all of a part.
+With more lengths than its default, masks within strings of limited length take a third less time."""
 
 
 class GrammarVocabulary:
-    """The tokens of a model, with the tables that llguidance finds the matching ones by. It does not change."""
+    """The tokens of a model and llguidance's tables of them. Immutable."""
 
     def __init__(
         self,
@@ -41,11 +41,11 @@ class GrammarVocabulary:
         end_of_generation: Collection[int],
         special_texts: Mapping[str, int] | None = None,
     ) -> None:
-        """Takes half a second or so for a large vocabulary, and holds up other threads for half of that at a time.
+        """Takes about half a second for a large vocabulary, and holds the GIL for half of that at a time.
 
         `pieces` are the bytes of each token as it appears in a text, empty for one that prints nothing. `special`
-        tokens, and those that print nothing, come only where a grammar names them, `end_of_generation` tokens only
-        where it ends. `special_texts` is what special tokens are called where a grammar names them by their text.
+        tokens, and those that print nothing, are allowed only where a grammar names them, `end_of_generation` tokens
+        only where it may end. `special_texts` are the texts by which a grammar can name special tokens.
         """
         self.n_tokens = len(pieces)
         self.end_of_generation = frozenset(end_of_generation)
@@ -55,22 +55,21 @@ class GrammarVocabulary:
         self._pieces = pieces
         has_letters = b"a" in pieces and b"b" in pieces
         self.letters = (pieces.index(b"a"), pieces.index(b"b")) if has_letters else ()
-        """Two tokens of one letter each, where the model has them."""
+        """Two tokens of one letter each, if the model has them."""
         self._special_texts = special_texts or {}
         self.tokenizer = self._build_tables()
 
     @property
     def n_table_tokens(self) -> int:
-        """Tokens in llguidance's tables: one more than the model has, if none of those ends a generation."""
+        """Tokens in llguidance's tables: one more than the model has, if the model has no end-of-generation token."""
         return self.n_tokens + (not self.end_of_generation)
 
     def piece(self, token: int) -> bytes:
-        """The bytes of a token in a text; none for a special token."""
+        """The bytes of a token in a text; empty for a special token."""
         return b"" if token in self.special else self._pieces[token]
 
     def find_token(self, text: str) -> int | None:
-        """The token that a grammar names by its text: a special token, or one that prints exactly this text; None if
-        there is none."""
+        """The token with this text: a special token, or one that prints exactly this; None if there is none."""
         named = self._special_texts.get(text)
         if named is not None:
             return named
@@ -78,22 +77,24 @@ class GrammarVocabulary:
         return next((t for t, p in enumerate(self._pieces) if p == piece and t not in self.special), None)
 
     def split_at_special(self, text: str) -> list[tuple[str, int | None]]:
-        """A text cut around what special tokens are called: the pieces, each with its token if it is one. Tokens that
-        end a generation are left out."""
-        known = (name for name, token in self._special_texts.items() if name and token not in self.end_of_generation)
-        names = sorted((name for name in known if name in text), key=len, reverse=True)
+        """Splits a text at the texts of special tokens: returns the pieces, each with its token if it is one.
+
+        End-of-generation tokens are not split off.
+        """
+        texts = (name for name, token in self._special_texts.items() if name and token not in self.end_of_generation)
+        names = sorted((name for name in texts if name in text), key=len, reverse=True)
         if not names:
             return [(text, None)]
         pieces = re.split(f"({'|'.join(map(re.escape, names))})", text)
         return [(piece, self._special_texts[piece] if n % 2 else None) for n, piece in enumerate(pieces) if piece]
 
     def _build_tables(self) -> LLTokenizer:
-        # Names of their own keep special tokens apart from text that reads the same, and from each other.
+        # Unique names keep special tokens apart from text that reads the same, and from each other.
         tokens = [b"<token %d>" % t if t in self.special else piece for t, piece in enumerate(self._pieces)]
         ends = sorted(self.end_of_generation)
         if not ends:
             ends = [len(tokens)]
             tokens.append(b"<end>")
         tables = LLTokenizer(_TokenTable(tokens, sorted({*self.special, *ends}), ends[0]), eos_token=ends, slices=[])
-        # A step of its own, for it does not release the interpreter either.
+        # A separate call, so that other threads can run in between: neither of the two releases the GIL.
         return tables.with_slices(_SLICES)

@@ -1,12 +1,12 @@
-"""What can go wrong between the name of a model and its weights."""
+"""Errors of finding, downloading and reading a model."""
 
 
 class ModelError(Exception):
-    """A model that cannot be had; the message is one sentence for the person who asked for it."""
+    """A model that cannot be used. The message is one sentence for the person who started the server."""
 
 
 class ModelFileError(ModelError):
-    """A file that is not there, or is not a whole GGUF model."""
+    """A file that does not exist, or is not a complete GGUF model."""
 
 
 class HubError(ModelError):

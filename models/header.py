@@ -1,4 +1,4 @@
-"""What the header of a GGUF model says, read once at the start; all files of a split model are checked."""
+"""Model header: what a GGUF model says about itself. Reading it checks that the files of the model are complete."""
 
 import reprlib
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ SPECIAL_TOKENS = {
     "FIM repository": "fim_rep_token_id",
     "FIM separator": "fim_sep_token_id",
 }
-"""The key of each special token under `tokenizer.ggml`; GGUF does spell one of them "seperator"."""
+"""The keys of special tokens under `tokenizer.ggml`. GGUF spells one of them "seperator"."""
 
 OTHER_KINDS = {
     "adapter": "a LoRA adapter",
@@ -34,7 +34,7 @@ OTHER_KINDS = {
     "imatrix": "an importance matrix",
     "control_vector": "a control vector",
 }
-"""What `general.type` says of files that are no models."""
+"""Descriptions of the values of `general.type` for files that are not models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +47,19 @@ class SpecialToken:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a model says about itself; None is what it does not say."""
+    """What a model says about itself; None for what it does not say."""
 
     path: Path
     architecture: str
     name: str | None
     size_label: str | None
     file_type: str | None
-    """How most of its numbers are packed, such as "Q4_K_M"."""
+    """The quantization of most tensors, such as "Q4_K_M"."""
     n_parameters: int
     n_bytes: int
-    """Size of its files together."""
+    """Total size of its files."""
     n_parts: int
-    """Files that the model is split into; 1 if it is not."""
+    """Number of files; 1 if the model is not split."""
     n_ctx_train: int | None
     n_embd: int | None
     n_layer: int | None
@@ -69,15 +69,15 @@ class Header:
     chat_template: str | None
     special_tokens: tuple[SpecialToken, ...]
     rerank_template: str | None = None
-    """Makes one text of a query and a document, for a model that ranks."""
+    """The template that makes one text of a query and a document, for a reranking model."""
     has_classifier: bool = False
-    """It has a head that scores a text."""
+    """Whether it has a head that scores a text."""
 
 
 def read_header(path: Path) -> Header:
-    """Returns what the model at `path` says about itself; of a split model, that is the path of its first file.
+    """Reads the header of a model. `path` is its only file, or the first file of a split model.
 
-    Raises ModelFileError if it is not a whole GGUF model.
+    Raises ModelFileError if it is not a complete GGUF model.
     """
     first = read_model_file(path)
     parts = [first, *read_other_parts(first)]
@@ -106,7 +106,7 @@ def read_header(path: Path) -> Header:
 
 
 def _read_architecture(first: ModelFile, parts: list[ModelFile]) -> str:
-    """Returns the architecture of a whole model; raises ModelFileError for what is none."""
+    """Raises ModelFileError if the files are not a complete model, or do not name their architecture."""
     kind = first.text("general.type") or "model"
     if kind != "model":
         other = OTHER_KINDS.get(kind, f"something of the type {reprlib.repr(kind)}")

@@ -1,4 +1,4 @@
-"""Models from the Hugging Face hub. Needs the extra `hub`."""
+"""Hugging Face hub: downloads models, and finds them in its local cache. Needs the extra `hub`."""
 
 import logging
 import re
@@ -23,86 +23,25 @@ logger = logging.getLogger("models")
 
 PREFERRED_QUANTIZATIONS = ("Q4_K_M", "Q8_0")
 COMPANION_MARKS = ("mmproj", "imatrix", "mtp-", "eagle3-", "dflash-", "dspark-")
-"""Marks of GGUF files that accompany a model and are none."""
+"""Marks in the names of GGUF files that accompany a model."""
 QUANTIZATION = re.compile(r"[-.]([A-Z0-9_]+)$", re.IGNORECASE)
-
-
-def choose_files(names: Sequence[str], quantization: str, file: str | None) -> list[str]:
-    """Returns the names of all files of the model: of `file` if it is given, else of the first one that is packed as
-    `quantization`, else (an empty one) as PREFERRED, else of the first one.
-
-    Raises HubError, which says what there is, if there is no such file.
-    """
-    if file is not None:
-        if file not in names:
-            raise HubError(f"no file {file}, only {_join_names(_gguf(names))}")
-        return _all_parts(file, names)
-    models = [name for name in _gguf(names) if _is_first_file(name)]
-    if not models:
-        raise HubError(f"no GGUF model, only {_join_names(names)}")
-    for wanted in (quantization,) if quantization else PREFERRED_QUANTIZATIONS:
-        for name in models:
-            if _has_quantization(wanted, name):
-                return _all_parts(name, names)
-    if quantization:
-        raise HubError(f"no model packed as {quantization}, only {_join_names(_quantizations(models))}")
-    return _all_parts(models[0], names)
-
-
-def _gguf(names: Iterable[str]) -> list[str]:
-    return [name for name in names if name.lower().endswith(".gguf")]
-
-
-def _is_first_file(name: str) -> bool:
-    file_name = name.rsplit("/", 1)[-1]
-    part = PART_NAME.fullmatch(file_name)
-    return not any(mark in file_name for mark in COMPANION_MARKS) and (part is None or int(part["number"]) == 1)
-
-
-def _has_quantization(quantization: str, name: str) -> bool:
-    pattern = rf"(?<![A-Za-z0-9]){re.escape(quantization)}[-./]"
-    return re.search(pattern, name, re.IGNORECASE) is not None
-
-
-def _all_parts(name: str, names: Sequence[str]) -> list[str]:
-    part = PART_NAME.fullmatch(name)
-    if part is None:
-        return [name]
-    count = int(part["count"])
-    parts = [f"{part['name']}-{number:05d}-of-{part['count']}{name[-5:]}" for number in range(1, count + 1)]
-    missing = [each for each in parts if each not in names]
-    if missing:
-        raise HubError(f"no file {missing[0]}, which is one of the {count} parts of the model")
-    return parts
-
-
-def _quantizations(names: Iterable[str]) -> list[str]:
-    stems = ((part["name"] if (part := PART_NAME.fullmatch(name)) else name[:-5]) for name in names)
-    return sorted({found[1].upper() if (found := QUANTIZATION.search(stem)) else stem for stem in stems})
-
-
-def _join_names(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:20]) or "nothing"
-    return shown if len(names) <= 20 else f"{shown} and {len(names) - 20} more"
-
-
 TOKEN_HINT = "a token with access to it (--hf-token or HF_TOKEN)"
 
 
 class HubUnreachable(HubError):
-    """The hub does not answer."""
+    """The hub does not respond. If the model is in the local cache, that one is used."""
 
 
 def fetch(repository: str, file: str | None, token: str | None, offline: bool) -> Path:
-    """Returns the path of the first file of a model, when all of its files are in the local cache.
+    """Downloads the files of a model that are not in the local cache; returns the path of the first file.
 
-    `repository` is USER/REPO or USER/REPO:QUANT; `file` is a file in it, instead of what QUANT chooses. A download
-    shows a progress bar on a terminal, and goes on where an earlier one was cut off. Without an answer from the hub,
-    and if `offline`, only the cache is looked into. Raises HubError.
+    `repository` is USER/REPO or USER/REPO:QUANT; `file` is a file in it, instead of the one that QUANT selects. A
+    download shows a progress bar on a terminal, and resumes an interrupted one. If `offline`, or if the hub does not
+    respond, only the cache is used. Raises HubError.
     """
     name, _, quantization = repository.partition(":")
     api = HfApi(token=token)
-    # Its own handler would write each of its lines a second time.
+    # Its own handler would write each line a second time.
     logging.getLogger("huggingface_hub").handlers.clear()
     from_cache = offline or is_offline_mode()
     try:
@@ -115,17 +54,39 @@ def fetch(repository: str, file: str | None, token: str | None, offline: bool) -
     if not names:
         raise HubError(f"{name} is not in the local cache, and --offline allows no download")
     try:
-        wanted = choose_files(names, quantization, file)
+        files = choose_files(names, quantization, file)
     except HubError as error:
-        place = "in the local cache" if from_cache else "on the hub"
-        raise HubError(f"{name} has {error} ({place})") from None
-    paths = [_path(api, name, each, from_cache) for each in wanted]
+        source = "in the local cache" if from_cache else "on the hub"
+        raise HubError(f"{name} has {error} ({source})") from None
+    paths = [_path(api, name, each, from_cache) for each in files]
     return paths[0]
+
+
+def choose_files(names: Sequence[str], quantization: str, file: str | None) -> list[str]:
+    """Chooses a model from the files of a repository; returns the names of all its parts.
+
+    That is `file` if given, else the first model with this quantization; if that is empty, the first with one of
+    PREFERRED_QUANTIZATIONS, else the first. Raises HubError, which lists what there is, if there is no such file.
+    """
+    if file is not None:
+        if file not in names:
+            raise HubError(f"no file {file}, only {_join_names(_gguf(names))}")
+        return _all_parts(file, names)
+    models = [name for name in _gguf(names) if _is_first_file(name)]
+    if not models:
+        raise HubError(f"no GGUF model, only {_join_names(names)}")
+    for candidate in (quantization,) if quantization else PREFERRED_QUANTIZATIONS:
+        for name in models:
+            if _has_quantization(name, candidate):
+                return _all_parts(name, names)
+    if quantization:
+        raise HubError(f"no model packed as {quantization}, only {_join_names(_quantizations(models))}")
+    return _all_parts(models[0], names)
 
 
 def _files(api: HfApi, repository: str) -> list[str]:
     try:
-        # Not list_repo_files, which tries again for half a minute before it says that there is no network.
+        # Not list_repo_files, which retries for half a minute before it reports that there is no network.
         return [file.rfilename for file in api.model_info(repository).siblings or []]
     except (httpx2.HTTPError, OSError, HFValidationError) as error:
         raise _to_hub_error(error, repository) from error
@@ -170,3 +131,40 @@ def _to_hub_error(error: Exception, what: str) -> HubError:
             return HubUnreachable(f"the hub cannot be reached for {what} ({type(error).__name__})")
         case _:
             return HubError(f"{what} cannot be stored: {error}")
+
+
+def _gguf(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.lower().endswith(".gguf")]
+
+
+def _is_first_file(name: str) -> bool:
+    file_name = name.rsplit("/", 1)[-1]
+    part = PART_NAME.fullmatch(file_name)
+    return not any(mark in file_name for mark in COMPANION_MARKS) and (part is None or int(part["number"]) == 1)
+
+
+def _has_quantization(name: str, quantization: str) -> bool:
+    pattern = rf"(?<![A-Za-z0-9]){re.escape(quantization)}[-./]"
+    return re.search(pattern, name, re.IGNORECASE) is not None
+
+
+def _all_parts(name: str, names: Sequence[str]) -> list[str]:
+    part = PART_NAME.fullmatch(name)
+    if part is None:
+        return [name]
+    count = int(part["count"])
+    parts = [f"{part['name']}-{number:05d}-of-{part['count']}{name[-5:]}" for number in range(1, count + 1)]
+    missing = [each for each in parts if each not in names]
+    if missing:
+        raise HubError(f"no file {missing[0]}, which is one of the {count} parts of the model")
+    return parts
+
+
+def _quantizations(names: Iterable[str]) -> list[str]:
+    stems = ((part["name"] if (part := PART_NAME.fullmatch(name)) else name[:-5]) for name in names)
+    return sorted({suffix[1].upper() if (suffix := QUANTIZATION.search(stem)) else stem for stem in stems})
+
+
+def _join_names(names: Sequence[str]) -> str:
+    first_names = ", ".join(names[:20]) or "nothing"
+    return first_names if len(names) <= 20 else f"{first_names} and {len(names) - 20} more"

@@ -1,4 +1,4 @@
-"""The header of a model as a block of text for the start of the server."""
+"""Header report: the block of text that the server prints about its model at the start."""
 
 import textwrap
 
@@ -8,9 +8,9 @@ from models.units import human_count, human_size
 WIDTH = 80
 LABEL_WIDTH = 16
 MAX_CHARACTERS = 100
-"""Of any one text from the header."""
+"""Of one text from the header."""
 KEPT_SPACE = "\xa0"
-"""A space at which no line is broken."""
+"""A space at which no line is broken; printed as an ordinary one."""
 
 TEMPLATE_FAMILIES = (
     ("<|im_start|>", "ChatML-like"),
@@ -25,11 +25,11 @@ TEMPLATE_FAMILIES = (
     ("### Instruction", "Alpaca-like"),
     ("ASSISTANT:", "Vicuna-like"),
 )
-"""A text that only templates of one family write, and the family; the first one found counts."""
+"""Texts that only templates of one family contain; the first that occurs decides."""
 
 
 def format_report(header: Header) -> str:
-    """Returns lines of at most 80 characters, the labels in one column, without a line break at the end."""
+    """Returns lines of at most WIDTH characters, with the labels in one column, and no line break at the end."""
     rows = (
         ("model", _model(header)),
         ("file", _file(header)),
@@ -81,12 +81,12 @@ def _template(template: str | None) -> str:
 
 
 def _special_tokens(tokens: tuple[SpecialToken, ...]) -> str:
-    """One token often has several roles, and is then shown once."""
+    # One token often has several roles, and is then shown once.
     roles: dict[tuple[int, str | None], list[str]] = {}
     for token in tokens:
         roles.setdefault((token.token, token.text), []).append(token.name)
-    shown = (f"{'/'.join(names)} {number} {_token_text(text)}" for (number, text), names in roles.items())
-    return ", ".join(each.replace(" ", KEPT_SPACE) for each in shown) or "none"
+    entries = (f"{'/'.join(names)} {number} {_token_text(text)}" for (number, text), names in roles.items())
+    return ", ".join(each.replace(" ", KEPT_SPACE) for each in entries) or "none"
 
 
 def _token_text(text: str | None) -> str:
@@ -98,5 +98,5 @@ def _short(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """A header can hold anything, and a terminal obeys what cannot be printed."""
+    """Escapes what cannot be printed: a header can hold anything, and a terminal obeys control characters."""
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

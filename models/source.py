@@ -1,4 +1,4 @@
-"""Where the model comes from: bundled with the program, a file, or the Hugging Face hub."""
+"""Model source: the bundled model, a file, or a repository on the Hugging Face hub."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,22 +10,22 @@ BUNDLED_MODEL = Path(__file__).with_name("bundled.gguf")
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """Which model is asked for; nothing is the bundled one."""
+    """The requested model; the bundled one by default."""
 
     model_file: Path | None = None
     repository: str | None = None
     """USER/REPO or USER/REPO:QUANT on the hub."""
     hub_file: str | None = None
-    """A file in the repository, instead of the one that QUANT chooses."""
+    """A file in the repository, instead of the one that QUANT selects."""
     token: str | None = None
     offline: bool = False
-    """Only take what was downloaded before."""
+    """Use only files that were downloaded before."""
 
 
 def resolve(source: ModelSource) -> Path:
-    """Returns the path of the model's first file, after downloading what is missing of it.
+    """Returns the path of the model's first file, after downloading files that are missing.
 
-    Raises ModelFileError if the bundled model is not there, and HubError.
+    Raises ModelFileError if the bundled model is not installed, and HubError.
     """
     if source.repository is not None:
         return _fetch(source, source.repository)
@@ -40,7 +40,7 @@ def resolve(source: ModelSource) -> Path:
 
 def _fetch(source: ModelSource, repository: str) -> Path:
     try:
-        from models.hub import fetch  # noqa: PLC0415 - what it imports is an extra, and slow to import
+        from models.hub import fetch  # noqa: PLC0415 - it needs an extra, which is slow to import
     except ModuleNotFoundError:
         raise HubError(
             "--hf-repo needs the package huggingface_hub: `pip install '.[hub]'` in the project's folder installs it"

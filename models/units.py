@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Units: numbers for people to read."""
 
 
 def human_size(n_bytes: int) -> str:

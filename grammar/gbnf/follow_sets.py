@@ -1,6 +1,6 @@
-"""Which terminals can come first in a text, and which after which.
+"""First and follow sets: the terminals that a text can begin with, and those that can follow each terminal.
 
-A terminal is a number, a set of them an integer with a bit for each.
+A terminal is a number, a set of terminals an int with one bit for each.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,17 +11,16 @@ from grammar.gbnf.lexemes import Choice, Concat, Lexeme, Nonterminal, ParserExpr
 from grammar.limits import Deadline
 
 
-def bits(numbers: int) -> Iterator[int]:
-    """The numbers in a set, in order."""
-    while numbers:
-        lowest = numbers & -numbers
+def bits(terminals: int) -> Iterator[int]:
+    while terminals:
+        lowest = terminals & -terminals
         yield lowest.bit_length() - 1
-        numbers ^= lowest
+        terminals ^= lowest
 
 
 @dataclass(frozen=True, slots=True)
 class _FirstLast:
-    """How that which a piece matches can begin and end."""
+    """The terminals that a match of an expression can begin and end with."""
 
     is_nullable: bool
     first: int
@@ -29,122 +28,119 @@ class _FirstLast:
 
 
 class FollowSets:
-    """The order of the terminals of a grammar in pieces."""
+    """The first and follow sets of a grammar as it is split now."""
 
     def __init__(
-        self, pieces: Mapping[str, ParserExpression], root: str, regular: LexemeFacts, deadline: Deadline
+        self, productions: Mapping[str, ParserExpression], root: str, facts: LexemeFacts, deadline: Deadline
     ) -> None:
-        self._regular = regular
+        self._facts = facts
         self._deadline = deadline
         self._numbers: dict[Terminal, int] = {}
-        self._spans = dict.fromkeys(pieces, _FirstLast(False, 0, 0))
-        self._settle(pieces)
+        self._rule_sets = dict.fromkeys(productions, _FirstLast(False, 0, 0))
+        self._compute_rule_sets(productions)
         self.terminals = list(self._numbers)
-        self.first = self._spans[root].first
-        """The terminals that a text can begin with."""
+        self.first = self._rule_sets[root].first
         self.follow = [0] * len(self.terminals)
-        """The terminals that can come after each."""
         self.boundary = [0] * len(self.terminals)
-        """The terminals before which each has to end: those that follow, without itself where a loop has it twice in a
-        row and once would do as well."""
-        for piece in pieces.values():
-            self._connect(piece)
+        """The followers before which a terminal has to end: all but itself in a loop, if two matches of it in a row are
+        also one match."""
+        for production in productions.values():
+            self._add_follow(production)
 
-    def _settle(self, pieces: Mapping[str, ParserExpression]) -> None:
-        """Find the spans of the rules, which depend on each other."""
-        is_new = True
-        while is_new:
-            is_new = False
-            for name, piece in reversed(list(pieces.items())):
+    def _compute_rule_sets(self, productions: Mapping[str, ParserExpression]) -> None:
+        """Repeats until nothing changes: the sets of a rule depend on those of others."""
+        has_changed = True
+        while has_changed:
+            has_changed = False
+            for name, production in reversed(list(productions.items())):
                 self._deadline.check()
-                span = self._span(piece)
-                is_new = is_new or span != self._spans[name]
-                self._spans[name] = span
+                sets = self._first_last(production)
+                has_changed = has_changed or sets != self._rule_sets[name]
+                self._rule_sets[name] = sets
 
-    def _span(self, piece: ParserExpression) -> _FirstLast:
-        match piece:
+    def _first_last(self, expression: ParserExpression) -> _FirstLast:
+        match expression:
             case Lexeme(_, Concat() | Choice() | Repeat() | Nonterminal() | Lexeme() | TokenLexeme() as inner):
-                return self._span(inner)
-            case Lexeme(expression):
-                terminal = 1 << self._numbers.setdefault(piece, len(self._numbers))
-                return _FirstLast(self._regular.is_nullable(expression), terminal, terminal)
+                return self._first_last(inner)
+            case Lexeme(regular_expression):
+                terminal = 1 << self._numbers.setdefault(expression, len(self._numbers))
+                return _FirstLast(self._facts.is_nullable(regular_expression), terminal, terminal)
             case TokenLexeme():
-                terminal = 1 << self._numbers.setdefault(piece, len(self._numbers))
+                terminal = 1 << self._numbers.setdefault(expression, len(self._numbers))
                 return _FirstLast(False, terminal, terminal)
             case Nonterminal(name):
-                return self._spans[name]
+                return self._rule_sets[name]
             case Concat(items):
-                return _chained([self._span(item) for item in items])
+                return _concat([self._first_last(item) for item in items])
             case Choice(options):
-                return _either([self._span(option) for option in options])
-            case Repeat(item, least, _):
-                span = self._span(item)
-                return _FirstLast(least == 0 or span.is_nullable, span.first, span.last)
+                return _choice([self._first_last(option) for option in options])
+            case Repeat(item, min_count, _):
+                sets = self._first_last(item)
+                return _FirstLast(min_count == 0 or sets.is_nullable, sets.first, sets.last)
 
-    def _connect(self, piece: ParserExpression) -> None:
-        match piece:
+    def _add_follow(self, expression: ParserExpression) -> None:
+        match expression:
             case Lexeme(_, inner) if inner is not None:
-                self._connect(inner)
+                self._add_follow(inner)
             case Concat(items):
-                self._connect_chain(items)
+                self._add_follow_in_concat(items)
             case Choice(options):
                 for option in options:
-                    self._connect(option)
-            case Repeat(item, least, most):
-                self._connect(item)
-                if most != 1:
-                    self._connect_loop(item, least, most)
+                    self._add_follow(option)
+            case Repeat(item, min_count, max_count):
+                self._add_follow(item)
+                if max_count != 1:
+                    self._add_follow_in_repeat(item, min_count, max_count)
 
-    def _connect_chain(self, items: list[ParserExpression]) -> None:
+    def _add_follow_in_concat(self, items: list[ParserExpression]) -> None:
         last = 0
         for item in items:
             self._deadline.check()
-            self._connect(item)
-            span = self._span(item)
+            self._add_follow(item)
+            sets = self._first_last(item)
             for terminal in bits(last):
-                self.follow[terminal] |= span.first
-                self.boundary[terminal] |= span.first
-            last = span.last | (last if span.is_nullable else 0)
+                self.follow[terminal] |= sets.first
+                self.boundary[terminal] |= sets.first
+            last = sets.last | (last if sets.is_nullable else 0)
 
-    def _connect_loop(self, item: ParserExpression, least: int, most: int | None) -> None:
-        span = self._span(item)
-        is_any_number = least <= 1 and most is None
-        merging = 0
-        if is_any_number:
-            for lexeme in _alone(item):
-                if self._regular.is_repetition(lexeme.expression):
-                    merging |= 1 << self._numbers[lexeme]
-        for terminal in bits(span.last):
-            self.follow[terminal] |= span.first
-            self.boundary[terminal] |= span.first & ~(merging & 1 << terminal)
+    def _add_follow_in_repeat(self, item: ParserExpression, min_count: int, max_count: int | None) -> None:
+        sets = self._first_last(item)
+        mergeable = 0
+        if min_count <= 1 and max_count is None:
+            for lexeme in _sole_lexemes(item):
+                if self._facts.is_repetition(lexeme.expression):
+                    mergeable |= 1 << self._numbers[lexeme]
+        for terminal in bits(sets.last):
+            self.follow[terminal] |= sets.first
+            self.boundary[terminal] |= sets.first & ~(mergeable & 1 << terminal)
 
 
-def _alone(piece: ParserExpression) -> Iterator[Lexeme]:
-    """The lexemes that may be all that a piece matches."""
-    match piece:
+def _sole_lexemes(expression: ParserExpression) -> Iterator[Lexeme]:
+    """The lexemes of which one alone can be a match of an expression."""
+    match expression:
         case Lexeme(_, None):
-            yield piece
+            yield expression
         case Lexeme(_, inner) if inner is not None:
-            yield from _alone(inner)
+            yield from _sole_lexemes(inner)
         case Choice(options):
             for option in options:
-                yield from _alone(option)
+                yield from _sole_lexemes(option)
 
 
-def _chained(spans: list[_FirstLast]) -> _FirstLast:
-    whole = _FirstLast(True, 0, 0)
-    for span in spans:
-        whole = _FirstLast(
-            whole.is_nullable and span.is_nullable,
-            whole.first | (span.first if whole.is_nullable else 0),
-            span.last | (whole.last if span.is_nullable else 0),
+def _concat(sets: list[_FirstLast]) -> _FirstLast:
+    result = _FirstLast(True, 0, 0)
+    for following in sets:
+        result = _FirstLast(
+            result.is_nullable and following.is_nullable,
+            result.first | (following.first if result.is_nullable else 0),
+            following.last | (result.last if following.is_nullable else 0),
         )
-    return whole
+    return result
 
 
-def _either(spans: list[_FirstLast]) -> _FirstLast:
+def _choice(sets: list[_FirstLast]) -> _FirstLast:
     first = last = 0
-    for span in spans:
-        first |= span.first
-        last |= span.last
-    return _FirstLast(any(span.is_nullable for span in spans), first, last)
+    for option in sets:
+        first |= option.first
+        last |= option.last
+    return _FirstLast(any(option.is_nullable for option in sets), first, last)

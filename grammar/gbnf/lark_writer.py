@@ -1,4 +1,4 @@
-"""A grammar in pieces, written in llguidance's variant of Lark's syntax."""
+"""Writes parser expressions in llguidance's variant of Lark's syntax."""
 
 from collections.abc import Iterator, Mapping
 from itertools import count
@@ -21,50 +21,48 @@ from grammar.gbnf.token_lexemes import NamedTokens
 from grammar.lark import EMPTY, lark_code, lark_text
 
 _MAX_DEPTH = 16
-"""Levels of parentheses in one line; llguidance takes some thirty."""
+"""Levels of parentheses in one line; llguidance accepts about thirty."""
 
 
 class LarkWriter:
-    """Writes rules, in which the lexer's part stands behind names in capitals: within those nothing is cut."""
+    """Writes the rules of a grammar. What the lexer matches gets terminals, which are names in capitals."""
 
     def __init__(self, rules: Mapping[str, Rule], tokens: NamedTokens) -> None:
         self._rules = rules
         self._tokens = tokens
-        self._names: dict[str, str] = {}
-        """Of the rules."""
+        self._rule_names: dict[str, str] = {}
         self._terminals: dict[Expression, str] = {}
-        """The names of what the lexer matches, and of parts of that."""
         self._part_numbers = count()
         self._lines: list[str] = []
 
-    def write(self, pieces: Mapping[str, ParserExpression]) -> str:
-        """All rules, of which `start` is the root."""
-        self._names = {name: f"rule{number}" for number, name in enumerate(pieces)} | {ROOT: "start"}
-        for name, piece in pieces.items():
-            self._lines.append(f"{self._names[name]}: {self._rule(piece, 0)}")
+    def write(self, productions: Mapping[str, ParserExpression]) -> str:
+        """Returns all rules; the root is called `start`."""
+        self._rule_names = {name: f"rule{number}" for number, name in enumerate(productions)} | {ROOT: "start"}
+        for name, production in productions.items():
+            self._lines.append(f"{self._rule_names[name]}: {self._rule(production, 0)}")
         return "\n".join(self._lines)
 
-    def _rule(self, piece: ParserExpression, depth: int) -> str:
+    def _rule(self, expression: ParserExpression, depth: int) -> str:
         if depth > _MAX_DEPTH:
             name = f"part{next(self._part_numbers)}"
-            self._lines.append(f"{name}: {self._rule(piece, 0)}")
+            self._lines.append(f"{name}: {self._rule(expression, 0)}")
             return name
-        match piece:
-            case Lexeme(expression, None):
-                return self._terminal(expression)
+        match expression:
+            case Lexeme(regular_expression, None):
+                return self._terminal(regular_expression)
             case Lexeme(_, inner) if inner is not None:
                 return self._rule(inner, depth)
             case TokenLexeme():
-                return self._tokens.to_lark(piece)
+                return self._tokens.to_lark(expression)
             case Nonterminal(name):
-                return self._names[name]
+                return self._rule_names[name]
             case Concat(items):
-                return _chain(self._rule(item, depth + 1) for item in items)
+                return _concat(self._rule(item, depth + 1) for item in items)
             case Choice(options):
-                return _fork(self._rule(option, depth + 1) for option in options)
-            case Repeat(item, least, most):
-                return f"({self._rule(item, depth + 1)}){_times(least, most)}"
-        raise AssertionError("a lexeme is cut or it is not")
+                return _choice(self._rule(option, depth + 1) for option in options)
+            case Repeat(item, min_count, max_count):
+                return f"({self._rule(item, depth + 1)}){_quantifier(min_count, max_count)}"
+        raise AssertionError("a lexeme is split or it is not")
 
     def _terminal(self, expression: Expression) -> str:
         name = self._terminals.get(expression)
@@ -84,24 +82,24 @@ class LarkWriter:
             case Reference(name):
                 return self._terminal(self._rules[name].body)
             case Sequence(items):
-                return _chain(self._expression(item, depth + 1) for item in items)
+                return _concat(self._expression(item, depth + 1) for item in items)
             case Alternatives(options):
-                return _fork(self._expression(option, depth + 1) for option in options)
-            case Repetition(item, least, most):
-                return f"({self._expression(item, depth + 1)}){_times(least, most)}"
+                return _choice(self._expression(option, depth + 1) for option in options)
+            case Repetition(item, min_count, max_count):
+                return f"({self._expression(item, depth + 1)}){_quantifier(min_count, max_count)}"
         raise AssertionError("a token is not part of a lexeme")
 
 
-def _chain(items: Iterator[str]) -> str:
+def _concat(items: Iterator[str]) -> str:
     return f"({' '.join(items) or EMPTY})"
 
 
-def _fork(options: Iterator[str]) -> str:
+def _choice(options: Iterator[str]) -> str:
     return f"({' | '.join(options)})"
 
 
-def _times(least: int, most: int | None) -> str:
-    return f"{{{least},{'' if most is None else most}}}"
+def _quantifier(min_count: int, max_count: int | None) -> str:
+    return f"{{{min_count},{'' if max_count is None else max_count}}}"
 
 
 def _characters(ranges: Ranges) -> str:

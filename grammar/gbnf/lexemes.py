@@ -1,4 +1,4 @@
-"""A grammar cut into lexemes: what the lexer matches as a whole, and what the parser makes of that."""
+"""Lexemes and parser expressions: what the lexer matches in one piece, and what the parser builds from that."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,14 +19,17 @@ from grammar.gbnf.syntax_tree import (
 )
 from grammar.limits import MAX_DEPTH, MAX_GBNF_TEXT, Deadline
 
+_MAX_SIZE = MAX_GBNF_TEXT
+_MAX_LEVELS = 4 * MAX_DEPTH
+"""Limits of a lexeme after the rules that it refers to are inlined: each rule could double it."""
+
 
 @dataclass(eq=False, slots=True)
 class Lexeme:
-    """An expression that the lexer matches as a whole, unless it was cut further."""
+    """An expression that the lexer matches in one piece, or that was split into `inner`."""
 
     expression: Expression
     inner: "ParserExpression | None" = None
-    """What it was cut into."""
 
 
 @dataclass(eq=False, slots=True)
@@ -34,37 +37,31 @@ class TokenLexeme:
     """Any of a set of tokens."""
 
     token: Token
-    """What it is in the grammar."""
+    """What the grammar says."""
     named_ids: frozenset[int]
-    """Those that the grammar names somewhere."""
+    """The tokens of the set that the grammar names somewhere."""
     has_unnamed: bool
-    """Whether all other tokens that are text are among them."""
+    """Whether the set also has all tokens of text that the grammar does not name."""
 
 
 @dataclass(eq=False, slots=True)
 class Nonterminal:
-    """Whatever the pieces of a rule match."""
-
     name: str
 
 
 @dataclass(eq=False, slots=True)
 class Concat:
-    """Pieces one after the other."""
-
     items: "list[ParserExpression]"
 
 
 @dataclass(eq=False, slots=True)
 class Choice:
-    """Any of several pieces."""
-
     options: "list[ParserExpression]"
 
 
 @dataclass(eq=False, slots=True)
 class Repeat:
-    """A piece a number of times; `most` is None if there is no limit."""
+    """An item a number of times; no `max_count` is no limit."""
 
     item: "ParserExpression"
     min_count: int
@@ -74,73 +71,68 @@ class Repeat:
 ParserExpression = Lexeme | TokenLexeme | Nonterminal | Concat | Choice | Repeat
 Terminal = Lexeme | TokenLexeme
 
-_MAX_SIZE = MAX_GBNF_TEXT
-_MAX_LEVELS = 4 * MAX_DEPTH
-"""Of a lexeme once the rules that it refers to are written out: each of them could double it."""
-
 
 class LexemeSplitter:
-    """Cuts rules into pieces, with lexemes that are as large as they can be, and those into smaller ones."""
+    """Splits rules into lexemes that are as large as possible, and single lexemes into smaller ones."""
 
     def __init__(
-        self, rules: Mapping[str, Rule], token_lexeme: Callable[[Token], TokenLexeme], deadline: Deadline
+        self, rules: Mapping[str, Rule], to_token_lexeme: Callable[[Token], TokenLexeme], deadline: Deadline
     ) -> None:
-        """`token_lexeme` is asked what a token of the grammar stands for."""
         self._rules = rules
-        self._token_lexeme = token_lexeme
-        self._extents = _extents(rules, deadline)
+        self._to_token_lexeme = to_token_lexeme
+        self._extents = _rule_extents(rules, deadline)
         self.productions: dict[str, ParserExpression] = {}
-        """Of each rule that was asked for, or that the pieces of others refer to."""
+        """Those of the rules that were added and of those that they refer to."""
 
     def add_rule(self, name: str) -> Nonterminal:
-        """A rule in pieces."""
-        to_cut = [name]
-        while to_cut:
-            rule = self._rules[to_cut.pop()]
+        """Adds a rule, and the rules that it refers to, to the productions."""
+        remaining = [name]
+        while remaining:
+            rule = self._rules[remaining.pop()]
             if rule.name not in self.productions:
-                self.productions[rule.name] = self._cut(rule.body)
-                to_cut += [reference.name for reference in references(rule.body) if reference.name not in self._extents]
+                self.productions[rule.name] = self._to_parser_expression(rule.body)
+                remaining += [r.name for r in references(rule.body) if r.name not in self._extents]
         return Nonterminal(name)
 
     def split(self, lexeme: Lexeme) -> None:
-        """Cut a lexeme of more than one character into its parts."""
+        """Splits a lexeme of more than one character, one level down."""
         match lexeme.expression:
             case Reference(name):
                 lexeme.inner = self.add_rule(name)
             case Literal(text):
                 lexeme.inner = Concat([Lexeme(Literal(character)) for character in text])
             case Sequence(items):
-                lexeme.inner = Concat([_lexeme(item) for item in items])
+                lexeme.inner = Concat([_to_lexeme(item) for item in items])
             case Alternatives(options):
-                lexeme.inner = Choice([_lexeme(option) for option in options])
-            case Repetition(item, least, most):
-                lexeme.inner = Repeat(_lexeme(item), least, most)
+                lexeme.inner = Choice([_to_lexeme(option) for option in options])
+            case Repetition(item, min_count, max_count):
+                lexeme.inner = Repeat(_to_lexeme(item), min_count, max_count)
 
-    def _cut(self, expression: Expression) -> ParserExpression:
+    def _to_parser_expression(self, expression: Expression) -> ParserExpression:
         if self._is_lexeme(expression):
-            return _lexeme(expression)
+            return _to_lexeme(expression)
         match expression:
             case Reference(name):
                 return Nonterminal(name)
             case Token():
-                return self._token_lexeme(expression)
+                return self._to_token_lexeme(expression)
             case Alternatives(options):
                 by_kind = sorted(options, key=self._is_lexeme)
-                return Choice([self._cut(part) for part in self._joined(by_kind, Alternatives)])
+                return Choice([self._to_parser_expression(part) for part in self._merge_lexemes(by_kind, Alternatives)])
             case Sequence(items):
-                return Concat([self._cut(part) for part in self._joined(items, Sequence)])
-            case Repetition(item, least, most):
-                return Repeat(self._cut(item), least, most)
+                return Concat([self._to_parser_expression(part) for part in self._merge_lexemes(items, Sequence)])
+            case Repetition(item, min_count, max_count):
+                return Repeat(self._to_parser_expression(item), min_count, max_count)
         raise AssertionError("anything else is a lexeme")
 
-    def _joined(
-        self, items: "tuple[Expression, ...] | list[Expression]", join: type[Sequence] | type[Alternatives]
+    def _merge_lexemes(
+        self, items: "tuple[Expression, ...] | list[Expression]", merge: type[Sequence] | type[Alternatives]
     ) -> Iterator[Expression]:
-        """Parts of an expression, with those that the lexer can match put together where they are neighbours."""
+        """Merges neighbours that the lexer can match into one expression, if it is not too large."""
         for are_lexemes, group in groupby(items, self._is_lexeme):
             run = tuple(group)
-            if are_lexemes and len(run) > 1 and self._is_lexeme(join(run)):
-                yield join(run)
+            if are_lexemes and len(run) > 1 and self._is_lexeme(merge(run)):
+                yield merge(run)
             else:
                 yield from run
 
@@ -148,27 +140,27 @@ class LexemeSplitter:
         return _extent(expression, self._extents) is not None
 
 
-def _lexeme(expression: Expression) -> ParserExpression:
-    """An expression as one lexeme; an empty text is none."""
+def _to_lexeme(expression: Expression) -> ParserExpression:
+    """One lexeme; an empty text is none."""
     return Concat([]) if expression in (Literal(""), Sequence(())) else Lexeme(expression)
 
 
 @dataclass(frozen=True, slots=True)
 class _Extent:
-    """How large an expression is once the rules that it refers to are written out."""
+    """The size of an expression after the rules that it refers to are inlined."""
 
     size: int
-    """Characters and sets of them."""
+    """In characters and sets of characters."""
     n_levels: int
 
 
-def _extents(rules: Mapping[str, Rule], deadline: Deadline) -> dict[str, _Extent]:
-    """Those of the rules that the lexer can match: they have no tokens, and come to an end without themselves."""
+def _rule_extents(rules: Mapping[str, Rule], deadline: Deadline) -> dict[str, _Extent]:
+    """The extents of the rules that the lexer can match: those without tokens and without recursion."""
     extents: dict[str, _Extent] = {}
     n_before = -1
     while n_before < len(extents):
         n_before = len(extents)
-        # A rule mostly comes before those that it refers to: from the last to the first most is found at once.
+        # Rules are usually written before those that they refer to: in reverse order few rounds are needed.
         for rule in reversed(list(rules.values())):
             deadline.check()
             if rule.name not in extents and (extent := _extent(rule.body, extents)) is not None:
@@ -186,15 +178,14 @@ def _extent(expression: Expression, extents: Mapping[str, _Extent]) -> _Extent |
         case Token():
             return None
         case Reference(name):
-            return _around([extents.get(name)])
+            return _enclosing_extent([extents.get(name)])
         case _:
-            return _around([_extent(part, extents) for part in parts(expression)])
+            return _enclosing_extent([_extent(part, extents) for part in parts(expression)])
 
 
-def _around(within: list[_Extent | None]) -> _Extent | None:
-    """The extent of what consists of several parts."""
+def _enclosing_extent(inner: list[_Extent | None]) -> _Extent | None:
     size = n_levels = 0
-    for extent in within:
+    for extent in inner:
         if extent is None:
             return None
         size += extent.size

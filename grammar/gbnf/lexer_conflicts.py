@@ -1,10 +1,9 @@
-"""Where the lexer would not stop at the end of a lexeme.
+"""Lexer conflicts: lexemes that a greedy lexer would read past the end of another lexeme, or of themselves.
 
-llguidance's lexer takes the longest text that any of the lexemes that may come matches, and never goes back. GBNF has
-no lexer: every way to cut a text into lexemes counts. Both are the same if the lexer has to stop wherever a lexeme can
-end: if a text that one lexeme matches, together with a character that can come after it, is never the beginning of
-what a lexeme matches that might have come in its place. Such a lexeme has to be cut into smaller ones. A lexeme of one
-character never goes on, so there is always a way.
+llguidance's lexer takes the longest text that any lexeme of the parser's state matches, and never backtracks. GBNF has
+no lexer: every way to split a text into lexemes counts. The two agree if no lexeme A, followed by a character that can
+come after it, is the beginning of a match of a lexeme B that could have come in the place of A. Otherwise B has to be
+split into smaller lexemes. A lexeme of one character overruns nothing, so splitting always ends.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,68 +14,71 @@ from grammar.gbnf.lexemes import Lexeme, Terminal, TokenLexeme
 from grammar.limits import Deadline
 
 _MAX_PAIRED_TERMINALS = 500
-"""Terminals for which it is found out which can come in place of which. With more, all of them might."""
+"""In a grammar with more terminals, any of them counts as a rival of any other."""
 _MAX_STATES = 20_000
-"""States of a pair of lexemes that are looked at; beyond that, they clash."""
+"""States of a pair of automata; a pair with more counts as a conflict."""
 
 
 class LexerConflicts:
-    """Finds lexemes that have to be cut."""
-
-    def __init__(self, regular: LexemeFacts, deadline: Deadline) -> None:
-        self._regular = regular
+    def __init__(self, facts: LexemeFacts, deadline: Deadline) -> None:
+        self._facts = facts
         self._deadline = deadline
-        self._known: dict[tuple[Lexeme, int, Lexeme], bool] = {}
+        self._cache: dict[tuple[Lexeme, int, Lexeme], bool] = {}
 
-    def find(self, order: FollowSets) -> list[Lexeme]:
-        """The lexemes in which the lexer would go on where another lexeme ends, or they themselves do."""
-        if not any(order.boundary):
+    def find(self, follow_sets: FollowSets) -> list[Lexeme]:
+        """The lexemes that the lexer would continue with where one of their rivals, or they themselves, should end."""
+        if not any(follow_sets.boundary):
             return []
-        starts = self._starts(order)
-        rivals = find_rivals(order, starts, self._deadline)
-        after = [self._characters_after(order, number, starts) for number in range(len(order.terminals))]
+        terminals = follow_sets.terminals
+        starts = self._first_characters(follow_sets)
+        rivals = _find_rivals(follow_sets, starts, self._deadline)
+        after = [self._boundary_characters(follow_sets, number, starts) for number in range(len(terminals))]
         ending = sum(1 << number for number, characters in enumerate(after) if characters)
         return [
             lexeme
-            for number, lexeme in enumerate(order.terminals)
+            for number, lexeme in enumerate(terminals)
             if isinstance(lexeme, Lexeme)
-            and self._regular.automaton(lexeme).is_multi_character
+            and self._facts.automaton(lexeme).is_multi_character
             and any(
-                self._overruns(lexeme, order.terminals[rival], after[rival])
+                self._overruns(lexeme, terminals[rival], after[rival])
                 for rival in bits(rivals[number] & ending)
                 if starts[rival] & starts[number]
             )
         ]
 
-    def rivals(self, order: FollowSets) -> list[int]:
-        """For each terminal those that can come in its place, itself among them, after the same beginning of a text."""
-        return find_rivals(order, self._starts(order), self._deadline)
+    def rivals(self, follow_sets: FollowSets) -> list[int]:
+        """For each terminal, the set of those that can come in its place after the same text, itself included."""
+        return _find_rivals(follow_sets, self._first_characters(follow_sets), self._deadline)
 
     def _overruns(self, lexeme: Lexeme, ending: Terminal, after: int) -> bool:
-        """Whether a lexeme goes on where another terminal ends, with these characters after it."""
         if isinstance(ending, TokenLexeme):
             return False
         self._deadline.check()
         key = (ending, after, lexeme)
-        if key not in self._known:
-            self._known[key] = overruns(self._regular.automaton(ending), after, self._regular.automaton(lexeme))
-        return self._known[key]
+        if key not in self._cache:
+            self._cache[key] = overruns(self._facts.automaton(lexeme), self._facts.automaton(ending), after)
+        return self._cache[key]
 
-    def _starts(self, order: FollowSets) -> list[int]:
+    def _first_characters(self, follow_sets: FollowSets) -> list[int]:
         """The characters that each terminal can begin with; none for a token."""
-        return [self._regular.automaton(t).first_characters if isinstance(t, Lexeme) else 0 for t in order.terminals]
+        return [
+            self._facts.automaton(terminal).first_characters if isinstance(terminal, Lexeme) else 0
+            for terminal in follow_sets.terminals
+        ]
 
-    def _characters_after(self, order: FollowSets, number: int, starts: list[int]) -> int:
-        """The characters that can come after a terminal, where it has to end."""
+    def _boundary_characters(self, follow_sets: FollowSets, terminal: int, starts: list[int]) -> int:
+        """The characters before which a terminal has to end."""
         characters = 0
-        for following in bits(order.boundary[number]):
+        for following in bits(follow_sets.boundary[terminal]):
             characters |= starts[following]
         return characters
 
 
-def overruns(ending: PositionAutomaton, after: int, longer: PositionAutomaton) -> bool:
-    """Whether there is a text that `ending` matches, and a character in `after`, that together begin a text that
-    `going_on` matches."""
+def overruns(longer: PositionAutomaton, ending: PositionAutomaton, after: int) -> bool:
+    """Whether a match of `ending` and one of the characters in `after` together begin a match of `longer`.
+
+    Walks the product of the two automata.
+    """
     start = frozenset([START])
     states = [(start, start)]
     seen = set(states)
@@ -96,7 +98,7 @@ def overruns(ending: PositionAutomaton, after: int, longer: PositionAutomaton) -
 def _joint_transitions(
     ours: Mapping[int, set[int]], theirs: Mapping[int, set[int]]
 ) -> Iterable[tuple[frozenset[int], frozenset[int]]]:
-    """Where a character leads two automata, for all characters that lead both somewhere."""
+    """The pairs of states that one character leads two automata to."""
     for characters in _partition([*ours, *theirs]):
         here = frozenset().union(*(positions for some, positions in ours.items() if some & characters))
         there = frozenset().union(*(positions for some, positions in theirs.items() if some & characters))
@@ -105,7 +107,7 @@ def _joint_transitions(
 
 
 def _partition(sets: Iterable[int]) -> list[int]:
-    """The largest sets of characters that each of these contains as a whole, or not at all."""
+    """The coarsest partition of the union of some sets of which each set is a union of classes."""
     classes: list[int] = []
     for characters in sets:
         rest = characters
@@ -117,30 +119,29 @@ def _partition(sets: Iterable[int]) -> list[int]:
     return classes
 
 
-def find_rivals(order: FollowSets, starts: list[int], deadline: Deadline) -> list[int]:
-    """For each terminal, with the characters that it can start with, those that can come in its place."""
-    n_terminals = len(order.terminals)
+def _find_rivals(follow_sets: FollowSets, starts: list[int], deadline: Deadline) -> list[int]:
+    n_terminals = len(follow_sets.terminals)
     if n_terminals > _MAX_PAIRED_TERMINALS:
         return [(1 << n_terminals) - 1] * n_terminals
     rivals = [0] * n_terminals
-    waiting = [(order.first, order.first)]
+    waiting = [(follow_sets.first, follow_sets.first)]
     seen = set(waiting)
     while waiting:
-        some, others = waiting.pop()
-        for terminal in bits(some):
+        terminals, others = waiting.pop()
+        for terminal in bits(terminals):
             deadline.check()
             new = others & ~rivals[terminal]
             rivals[terminal] |= new
-            alike = (other for other in bits(new) if _may_be_alike(order, starts, terminal, other))
-            for after in {(order.follow[terminal], order.follow[other]) for other in alike} - seen:
+            alike = (other for other in bits(new) if _can_match_same_text(follow_sets, starts, terminal, other))
+            for after in {(follow_sets.follow[terminal], follow_sets.follow[other]) for other in alike} - seen:
                 seen |= {after, after[::-1]}
                 waiting += [after, after[::-1]]
     return rivals
 
 
-def _may_be_alike(order: FollowSets, starts: list[int], one: int, other: int) -> bool:
-    """Whether two terminals might match the same text."""
-    first, second = order.terminals[one], order.terminals[other]
+def _can_match_same_text(follow_sets: FollowSets, starts: list[int], one: int, other: int) -> bool:
+    """Whether two terminals might match the same text, as their first characters tell."""
+    first, second = follow_sets.terminals[one], follow_sets.terminals[other]
     if isinstance(first, TokenLexeme) and isinstance(second, TokenLexeme):
         return bool(first.named_ids & second.named_ids) or (first.has_unnamed and second.has_unnamed)
     return one == other or bool(starts[one] & starts[other])

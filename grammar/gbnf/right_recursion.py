@@ -1,6 +1,6 @@
-"""Rules that repeat themselves by going on with themselves: `ws ::= [ ] ws | ""` is written as `ws ::= [ ]*`.
+"""Right recursion elimination: `ws ::= [ ] ws | ""` becomes `ws ::= [ ]*`.
 
-The language stays the same, and the rule refers to itself no longer: it can be matched as a whole by a lexer.
+The language stays the same, and a rule that no longer refers to itself can be matched by a lexer.
 """
 
 from collections.abc import Iterable
@@ -22,43 +22,43 @@ _NOTHING = Alternatives(())
 
 
 def eliminate_right_recursion(grammar: Grammar) -> Grammar:
-    """The grammar with all rules as loops that refer to themselves at their end, and nowhere else."""
+    """Rewrites the rules that refer to themselves at their end, and nowhere else, as loops."""
     return Grammar({name: _to_loop(rule) for name, rule in grammar.rules.items()}, grammar.text)
 
 
 def _to_loop(rule: Rule) -> Rule:
-    if not _refers(rule.body, rule.name):
+    if not _refers_to(rule.body, rule.name):
         return rule
-    again, done = _split(rule.body, rule.name)
-    if _refers(again, rule.name) or _refers(done, rule.name):
+    loop_body, end = _split(rule.body, rule.name)
+    if _refers_to(loop_body, rule.name) or _refers_to(end, rule.name):
         return rule
-    return Rule(rule.name, Sequence((Repetition(again, 0, None), done)), rule.offset)
+    return Rule(rule.name, Sequence((Repetition(loop_body, 0, None), end)), rule.offset)
 
 
 def _split(body: Expression, name: str) -> tuple[Expression, Expression]:
-    """What comes before a reference to a rule at the end of an expression, and the expression without any."""
+    """Returns what comes before a reference to the rule `name` at the end, and the alternatives without one."""
     match body:
         case Reference(other) if other == name:
             return Literal(""), _NOTHING
         case Alternatives(options):
             pairs = [_split(option, name) for option in options]
-            return _either(again for again, _ in pairs), _either(done for _, done in pairs)
+            return _choice(loop_body for loop_body, _ in pairs), _choice(end for _, end in pairs)
         case Sequence((*before, last)):
-            again, done = _split(last, name)
-            return _followed(before, again), _followed(before, done)
+            loop_body, end = _split(last, name)
+            return _concat(before, loop_body), _concat(before, end)
         case Repetition(item, 0, 1):
-            again, done = _split(item, name)
-            return again, _either((done, Literal("")))
+            loop_body, end = _split(item, name)
+            return loop_body, _choice((end, Literal("")))
     return _NOTHING, body
 
 
-def _either(options: Iterable[Expression]) -> Expression:
+def _choice(options: Iterable[Expression]) -> Expression:
     return Alternatives(tuple(option for option in options if option != _NOTHING))
 
 
-def _followed(before: Items[Expression], last: Expression) -> Expression:
+def _concat(before: Items[Expression], last: Expression) -> Expression:
     return _NOTHING if last == _NOTHING else Sequence((*before, last))
 
 
-def _refers(expression: Expression, name: str) -> bool:
+def _refers_to(expression: Expression, name: str) -> bool:
     return any(reference.name == name for reference in references(expression))

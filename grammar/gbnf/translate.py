@@ -1,4 +1,4 @@
-"""From GBNF to llguidance's form of a grammar."""
+"""Translates GBNF to Lark: runs the passes that grammar/gbnf/__init__.py shows."""
 
 from grammar.gbnf.automaton import LexemeFacts
 from grammar.gbnf.checks import ROOT, check, is_nullable, prune_dead_ends, rules_satisfying
@@ -14,7 +14,7 @@ from grammar.vocabulary import GrammarVocabulary
 
 
 def translate(grammar: Grammar, vocabulary: GrammarVocabulary) -> str:
-    """The rules of a grammar in Lark's syntax, matching the same texts.
+    """Returns rules in Lark's syntax that match the same texts.
 
     Raises GrammarError for what `check` finds, for a grammar that no text matches, for tokens that the vocabulary does
     not have or that cannot be told apart from text, and for a grammar that takes too long to translate.
@@ -23,15 +23,15 @@ def translate(grammar: Grammar, vocabulary: GrammarVocabulary) -> str:
     check(grammar, deadline)
     tokens = NamedTokens(grammar, vocabulary)
     grammar = eliminate_right_recursion(prune_dead_ends(grammar, deadline))
-    cutter = LexemeSplitter(grammar.rules, tokens.to_lexeme, deadline)
-    cutter.add_rule(ROOT)
-    regular = LexemeFacts(grammar.rules, rules_satisfying(is_nullable, grammar.rules, deadline), deadline)
-    clashes = LexerConflicts(regular, deadline)
-    order = FollowSets(cutter.productions, ROOT, regular, deadline)
-    while to_cut := clashes.find(order):
-        for lexeme in to_cut:
-            cutter.split(lexeme)
-        order = FollowSets(cutter.productions, ROOT, regular, deadline)
+    splitter = LexemeSplitter(grammar.rules, tokens.to_lexeme, deadline)
+    splitter.add_rule(ROOT)
+    facts = LexemeFacts(grammar.rules, rules_satisfying(is_nullable, grammar.rules, deadline), deadline)
+    conflicts = LexerConflicts(facts, deadline)
+    follow_sets = FollowSets(splitter.productions, ROOT, facts, deadline)
+    while conflicting := conflicts.find(follow_sets):
+        for lexeme in conflicting:
+            splitter.split(lexeme)
+        follow_sets = FollowSets(splitter.productions, ROOT, facts, deadline)
     if tokens:
-        tokens.check_distinguishable(order, clashes.rivals(order), regular)
-    return LarkWriter(grammar.rules, tokens).write(cutter.productions)
+        tokens.check_distinguishable(follow_sets, conflicts.rivals(follow_sets), facts)
+    return LarkWriter(grammar.rules, tokens).write(splitter.productions)

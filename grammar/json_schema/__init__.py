@@ -1,1 +1,1 @@
-"""Checks of a JSON Schema before llguidance compiles it."""
+"""JSON Schema: checked here, compiled by llguidance."""

@@ -1,6 +1,7 @@
-"""Schemas that require themselves: a value of theirs would never end.
+"""Checks of a schema that llguidance does not make.
 
-llguidance compiles them all the same, and a model would go on for ever.
+It compiles schemas that require themselves, and a model would then write for ever. It intersects any number of
+patterns, which can take unbounded memory.
 """
 
 from collections.abc import Container, Iterator
@@ -11,15 +12,19 @@ from grammar.errors import GrammarError
 from grammar.json_schema.subschemas import Schema, children, get_list, resolve_pointer, subschemas
 from grammar.limits import MAX_DEPTH
 
+_MAX_PATTERNS = 8
+_MAX_MULTIPLE = 100_000
+"""Product of the numbers for "multipleOf", without their factors 2 and 5."""
+
 
 def check_completable(schema: Schema) -> None:
-    """Raises GrammarError if the schema refers to a part of it that no value of finite size can match."""
+    """Raises GrammarError if the schema refers to a part of it that no finite value matches."""
     targets = {
         reference: resolve_pointer(schema, reference)
         for _, part in subschemas(schema, MAX_DEPTH)
         if isinstance(reference := part.get("$ref"), str) and reference.startswith("#")
     }
-    # What there is no such part for is llguidance's to judge.
+    # References without a target are reported by llguidance.
     finite = {reference for reference, part in targets.items() if part is None}
     while new := {r for r, part in targets.items() if r not in finite and _is_finite(part, finite)}:
         finite |= new
@@ -28,8 +33,19 @@ def check_completable(schema: Schema) -> None:
         raise GrammarError(f'nothing can satisfy "{endless}" of the schema: it requires itself')
 
 
+def check_intersections(schema: Schema) -> None:
+    """Raises GrammarError if a string may have to match too many patterns at once, or a number too large a multiple."""
+    if _PatternCounter(schema).max_simultaneous(schema) > _MAX_PATTERNS:
+        raise GrammarError(f"a string of the schema may have to match more than {_MAX_PATTERNS} patterns at once")
+    if prod(set(_multiples(schema))) > _MAX_MULTIPLE:
+        raise GrammarError(
+            'the numbers for "multipleOf" in the schema are too large: their product, '
+            f"without its factors 2 and 5, is to be at most {_MAX_MULTIPLE}"
+        )
+
+
 def _is_finite(schema: object, finite: Container[str]) -> bool:
-    """Whether a finite value matches a schema, as far as that depends on references, where it does for these."""
+    """Whether the references in a schema allow a finite value, if those in `finite` do."""
     if not isinstance(schema, dict):
         return True
     reference = schema.get("$ref")
@@ -46,11 +62,11 @@ def _is_finite(schema: object, finite: Container[str]) -> bool:
 
 def _is_finite_for_type(schema: Schema, finite: Container[str]) -> bool:
     types = schema.get("type")
-    of_type = {"object": _is_finite_object, "array": _is_finite_array}
     types = [types] if isinstance(types, str) else types
     if not isinstance(types, list) or not types:
         return True
-    return any(kind not in of_type or of_type[kind](schema, finite) for kind in types if isinstance(kind, str))
+    checks = {"object": _is_finite_object, "array": _is_finite_array}
+    return any(kind not in checks or checks[kind](schema, finite) for kind in types if isinstance(kind, str))
 
 
 def _is_finite_object(schema: Schema, finite: Container[str]) -> bool:
@@ -64,45 +80,27 @@ def _is_finite_array(schema: Schema, finite: Container[str]) -> bool:
     min_items = schema.get("minItems", 0)
     if not isinstance(min_items, int):
         return True
-    before = get_list(schema, "prefixItems") or get_list(schema, "items")
-    if not all(_is_finite(part, finite) for part in before[:min_items]):
+    prefix = get_list(schema, "prefixItems") or get_list(schema, "items")
+    if not all(_is_finite(part, finite) for part in prefix[:min_items]):
         return False
-    return min_items <= len(before) or _is_finite(schema.get("items"), finite)
-
-
-_MAX_PATTERNS = 8
-"""Patterns and formats of one string."""
-_MAX_MULTIPLE = 100_000
-"""A number that others are to be multiples of, without its factors 2 and 5."""
-
-
-def check_intersections(schema: Schema) -> None:
-    """Raises GrammarError if a string may have to match too many patterns at once, or a number to be the multiple of
-    too large a number."""
-    if _PatternCounter(schema).max_simultaneous(schema) > _MAX_PATTERNS:
-        raise GrammarError(f"a string of the schema may have to match more than {_MAX_PATTERNS} patterns at once")
-    if prod(set(_multiples(schema))) > _MAX_MULTIPLE:
-        raise GrammarError(
-            'the numbers for "multipleOf" in the schema are too large: their product, '
-            f"without its factors 2 and 5, is to be at most {_MAX_MULTIPLE}"
-        )
+    return min_items <= len(prefix) or _is_finite(schema.get("items"), finite)
 
 
 class _PatternCounter:
-    """Counts the patterns that apply to one string at most, which may be a few more than really do."""
+    """An upper bound of the number of patterns that apply to one string."""
 
     def __init__(self, root: Schema) -> None:
         self._root = root
-        self._known: dict[int, int] = {}
+        self._counts: dict[int, int] = {}
 
     def max_simultaneous(self, schema: object) -> int:
-        """For the strings that a schema matches, and those within its values."""
+        """For the strings that match a schema, and those within its values."""
         if not isinstance(schema, dict):
             return 0
-        if id(schema) not in self._known:
-            self._known[id(schema)] = 0  # within itself a schema adds nothing
-            self._known[id(schema)] = self._count(schema)
-        return self._known[id(schema)]
+        if id(schema) not in self._counts:
+            self._counts[id(schema)] = 0  # a schema adds nothing to itself
+            self._counts[id(schema)] = self._count(schema)
+        return self._counts[id(schema)]
 
     def _count(self, schema: Schema) -> int:
         reference = schema.get("$ref")
@@ -119,7 +117,7 @@ class _PatternCounter:
 
 
 def _multiples(schema: Schema) -> Iterator[int]:
-    """All numbers of the schema for "multipleOf", without their factors 2 and 5: those are cheap to tell."""
+    """The numbers for "multipleOf", without their factors 2 and 5: those are cheap to check."""
     for _, part in subschemas(schema, MAX_DEPTH):
         number = part.get("multipleOf")
         if isinstance(number, int | float) and number > 0:

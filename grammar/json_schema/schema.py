@@ -1,4 +1,4 @@
-"""JSON Schema, as llguidance supports it: what it would ignore is refused."""
+"""JSON Schema as llguidance supports it. Keywords that it would ignore are refused."""
 
 import json
 import re
@@ -64,10 +64,10 @@ _ANNOTATIONS = frozenset(
         "writeOnly",
     }
 )
-"""Keywords that say nothing of what matches."""
+"""Keywords that do not restrict values."""
 
 _OPTIONS = {"lenient": False, "coerce_one_of": False, "whitespace_pattern": r"\x20|\n[\x20\t]{0,20}"}
-"""Between the parts of a value there is no white space, one space, or a newline with its indentation: a model that may
+"""Between the parts of a value, no white space, one space, or a newline with indentation is allowed: a model that may
 write any number of spaces sometimes never stops."""
 
 _UNSATISFIABLE = "Unsatisfiable schema: "
@@ -80,15 +80,15 @@ _ONE_OF = "oneOf constraints are not supported"
 
 
 def schema_to_rules(text: str) -> str:
-    """A rule in Lark's syntax for the values that match a schema. Raises GrammarError as `schema_to_value` does."""
+    """Returns rules in Lark's syntax. Raises GrammarError as `schema_to_value` does."""
     return f"start: {schema_to_value(text)}"
 
 
 def schema_to_value(text: str) -> str:
-    """What stands in a rule in Lark's syntax for the values that match a schema, given as JSON text.
+    """Returns an expression for a Lark rule that matches the values of a schema, given as JSON text.
 
-    Raises GrammarError if the text is not JSON, for a member that is there twice, for a keyword that is not supported,
-    for a part of the schema that no value can match because it requires itself, and for what exceeds a limit.
+    Raises GrammarError if the text is not JSON, for a duplicate member, for a keyword that is not supported, for a part
+    of the schema that requires itself, so that no finite value matches it, and for what exceeds a limit.
     """
     schema = _parse(text)
     if schema is False:
@@ -97,17 +97,17 @@ def schema_to_value(text: str) -> str:
         schema, text = {}, "{}"
     if not isinstance(schema, dict):
         raise GrammarError(f"a schema is an object, or true or false, got {json.dumps(schema)[:40]}")
-    for place, part in subschemas(schema, MAX_DEPTH):
-        _check_keywords(place, part)
+    for pointer, part in subschemas(schema, MAX_DEPTH):
+        _check_keywords(pointer, part)
     check_completable(schema)
     check_intersections(schema)
-    # The text itself keeps numbers as they are.
+    # The text is passed on, not a new dump, so that numbers keep their spelling.
     members = text.strip()[1:]
     return f'%json {{"x-guidance": {json.dumps(_OPTIONS)}{"," if schema else ""}{members}'
 
 
 def schema_error(message: str) -> GrammarError:
-    """What llguidance says about a schema, in words for whoever wrote it."""
+    """Rewords an error message of llguidance for the person who wrote the schema."""
     reason = expression_error(message).removeprefix("failed to compile JSON schema: ")
     if reason.startswith(_UNSATISFIABLE):
         cause = _EMPTY_EXPRESSION.sub("no string has this pattern, format and length", reason)
@@ -142,8 +142,8 @@ def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _check_keywords(place: str, schema: Schema) -> None:
+def _check_keywords(pointer: str, schema: Schema) -> None:
     for keyword in schema:
         is_annotation = keyword in _ANNOTATIONS or (keyword.startswith("x-") and keyword != "x-guidance")
         if keyword not in _SUPPORTED and not is_annotation:
-            raise GrammarError(f'the keyword "{keyword}" of the schema, at {place}, is not supported')
+            raise GrammarError(f'the keyword "{keyword}" of the schema, at {pointer}, is not supported')

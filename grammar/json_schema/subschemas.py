@@ -1,4 +1,4 @@
-"""The schemas that a JSON schema is made of."""
+"""Traversal of JSON schemas: subschemas and references."""
 
 from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
@@ -13,36 +13,36 @@ _SINGLE = ("items", "additionalItems", "additionalProperties")
 
 
 def subschemas(schema: Schema, max_depth: int) -> Iterator[tuple[str, Schema]]:
-    """A schema and all schemas within it that are objects, each with its place as a JSON pointer.
+    """Yields a schema and all subschemas that are objects, each with its JSON pointer.
 
     Raises GrammarError if they are nested deeper than `max_depth`.
     """
     level: list[tuple[str, Schema]] = [("#", schema)]
     for _ in range(max_depth):
         yield from level
-        level = [inner for place, outer in level for inner in _within(place, outer)]
+        level = [inner for pointer, outer in level for inner in _direct_subschemas(pointer, outer)]
         if not level:
             return
     raise GrammarError(f"schemas are nested more than {max_depth} deep")
 
 
 def children(schema: Schema) -> list[object]:
-    """The schemas of the members and items of a value."""
+    """The subschemas for the members and items of a value."""
     named = [schema.get(keyword) for keyword in ("properties", "patternProperties")]
-    found: list[object] = [part for parts in named if isinstance(parts, dict) for part in parts.values()]
+    parts_of_value: list[object] = [part for parts in named if isinstance(parts, dict) for part in parts.values()]
     for keyword in ("prefixItems", "items"):
-        found += get_list(schema, keyword)
-    return found + [schema.get(keyword) for keyword in _SINGLE]
+        parts_of_value += get_list(schema, keyword)
+    return parts_of_value + [schema.get(keyword) for keyword in _SINGLE]
 
 
 def get_list(schema: Schema, keyword: str) -> list[object]:
-    """The list that a keyword has for its value; an empty one if it has something else."""
+    """The value of a keyword if it is a list, else an empty list."""
     value = schema.get(keyword)
     return value if isinstance(value, list) else []
 
 
 def resolve_pointer(schema: Schema, reference: str) -> object:
-    """The part of a schema that a JSON pointer leads to; None if there is none, or if the reference is no pointer."""
+    """The part of a schema at a JSON pointer; None if there is none, or if the reference is not a pointer."""
     if reference != "#" and not reference.startswith("#/"):
         return None
     part: object = schema
@@ -57,20 +57,20 @@ def resolve_pointer(schema: Schema, reference: str) -> object:
     return part
 
 
-def _within(place: str, schema: Schema) -> Iterator[tuple[str, Schema]]:
+def _direct_subschemas(pointer: str, schema: Schema) -> Iterator[tuple[str, Schema]]:
     for keyword in _NAMED:
         named = schema.get(keyword)
         if isinstance(named, dict):
-            yield from ((f"{place}/{keyword}/{_escaped(name)}", s) for name, s in named.items() if isinstance(s, dict))
+            yield from ((f"{pointer}/{keyword}/{_escape(name)}", s) for name, s in named.items() if isinstance(s, dict))
     for keyword in _LISTED:
         listed = schema.get(keyword)
         if isinstance(listed, list):
-            yield from ((f"{place}/{keyword}/{n}", s) for n, s in enumerate(listed) if isinstance(s, dict))
+            yield from ((f"{pointer}/{keyword}/{n}", s) for n, s in enumerate(listed) if isinstance(s, dict))
     for keyword in _SINGLE:
         single = schema.get(keyword)
         if isinstance(single, dict):
-            yield f"{place}/{keyword}", single
+            yield f"{pointer}/{keyword}", single
 
 
-def _escaped(name: str) -> str:
+def _escape(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")

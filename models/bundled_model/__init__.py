@@ -1,1 +1,5 @@
-"""How the bundled model is made: corpus, tokenizer, network, training, export and evaluation."""
+"""Training of the bundled model. Not part of the wheel; needs the extra `train`.
+
+corpus/  ->  tokenizer.py, packing.py  ->  train.py (network.py, optimizer.py, checkpoint.py)
+         ->  export.py  ->  bundled.gguf  ->  evaluate.py (llama_runner.py, held_out.py)
+"""

@@ -1,4 +1,4 @@
-"""Checkpoints: all that an export needs."""
+"""Checkpoint: the network and the tokenizer, which is what an export needs."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +10,7 @@ from models.bundled_model.network import Network, Shape
 
 
 def save_checkpoint(path: Path, network: Network, tokenizer: Tokenizer) -> None:
-    """Writes the checkpoint whole or not at all."""
+    """Writes the checkpoint atomically."""
     unfinished = path.with_suffix(".unfinished")
     torch.save(
         {"shape": asdict(network.shape), "weights": network.state_dict(), "tokenizer": tokenizer.to_str()}, unfinished
@@ -19,7 +19,6 @@ def save_checkpoint(path: Path, network: Network, tokenizer: Tokenizer) -> None:
 
 
 def load_checkpoint(path: Path) -> tuple[Network, Tokenizer]:
-    """The network and the tokenizer of a checkpoint."""
     stored = torch.load(path, weights_only=True)
     network = Network(Shape(**stored["shape"]))
     network.load_state_dict(stored["weights"])

@@ -1,4 +1,4 @@
-"""Measures the exported model through llama.cpp, on what was held out of its training.
+"""Evaluation of the exported model with llama.cpp, on data that was held out of its training.
 
 python -m models.bundled_model.evaluate --model models/bundled.gguf --stories ../shared/data/tinystories-sample.txt
 """
@@ -36,7 +36,6 @@ ITEM = re.compile(r"^(?:Step )?(\d+)[.:)] \S", re.MULTILINE)
 
 
 def is_python(source: str) -> bool:
-    """Whether the text parses."""
     try:
         ast.parse(source)
     except SyntaxError:
@@ -45,18 +44,17 @@ def is_python(source: str) -> bool:
 
 
 def share(results: Iterator[bool]) -> float:
-    """The share of true ones."""
     return float(np.mean(list(results)))
 
 
 def loss_by_kind(runner: Runner, held_out_stories: list[str]) -> dict[str, float]:
-    """The mean loss of each kind of held-out document, in nats a token."""
+    """The mean loss of each kind of held-out document, in nats per token."""
     losses: dict[str, list[float]] = {}
     for kind, text in islice(documents(held_out_stories, SEED), 3000):
-        of_kind = losses.setdefault(kind, [])
-        if len(of_kind) < LOSS_TOKENS_A_KIND:
-            of_kind.extend(runner.losses(runner.tokenize(text.replace(BREAK, ""))[:CONTEXT_LENGTH]))
-    return {kind: float(np.mean(of_kind)) for kind, of_kind in losses.items()}
+        kind_losses = losses.setdefault(kind, [])
+        if len(kind_losses) < LOSS_TOKENS_A_KIND:
+            kind_losses.extend(runner.losses(runner.tokenize(text.replace(BREAK, ""))[:CONTEXT_LENGTH]))
+    return {kind: float(np.mean(kind_losses)) for kind, kind_losses in losses.items()}
 
 
 def loss_by_position(runner: Runner, held_out_stories: list[str]) -> dict[str, float]:
@@ -73,7 +71,6 @@ def loss_by_position(runner: Runner, held_out_stories: list[str]) -> dict[str, f
 
 
 def fills_validly(runner: Runner, sampling: Sampling, infill: Infill) -> bool:
-    """Whether the text with the model's middle is valid Python."""
     middle = runner.complete(prompt(infill), sampling, MAX_INFILL_TOKENS)
     return is_python(infill.prefix + middle + infill.suffix)
 
@@ -83,7 +80,7 @@ Cut = Callable[[str, Random], Infill]
 
 
 def infills(runner: Runner, sampling: Sampling, draw: Draw, cut: Cut) -> float:
-    """The share of drawn functions, cut in this way and filled in again, that are valid Python."""
+    """The share of functions from `draw`, split by `cut` and filled in by the model, that are valid Python."""
     rng = Random(SEED)
     drawn = (cut(draw(rng), rng) for _ in count())
     missing = islice((infill for infill in drawn if infill.middle.strip()), INFILL_COUNT)
@@ -91,28 +88,26 @@ def infills(runner: Runner, sampling: Sampling, draw: Draw, cut: Cut) -> float:
 
 
 def handwritten_infills(runner: Runner, sampling: Sampling) -> float:
-    """The share of infills of functions written by hand, none from the generator, that are valid Python."""
     return share(fills_validly(runner, sampling, infill) for infill in INFILLS)
 
 
 def list_numbers(text: str) -> list[int]:
-    """The numbers of a numbered list."""
     return [int(number) for number in ITEM.findall(text)]
 
 
 def step_lists(runner: Runner, sampling: Sampling) -> tuple[float, float]:
-    """For tasks that were never trained: the share of numbered lists, and of those as long as was asked for."""
-    found = []
+    """For held-out tasks: the share of answers that are numbered lists, and that are of the requested length."""
+    answers = []
     for task in HELD_OUT_TASKS:
         for length in LIST_LENGTHS:
             opening = f"{capitalized(task.doing)} can be done in {length} simple steps:"
-            found.append((list_numbers(runner.complete(opening, sampling, MAX_LIST_TOKENS)), length))
-    numbered = share(len(got) >= 2 and got == list(range(1, len(got) + 1)) for got, _ in found)
-    return numbered, share(got == list(range(1, length + 1)) for got, length in found)
+            answers.append((list_numbers(runner.complete(opening, sampling, MAX_LIST_TOKENS)), length))
+    numbered = share(len(got) >= 2 and got == list(range(1, len(got) + 1)) for got, _ in answers)
+    return numbered, share(got == list(range(1, length + 1)) for got, length in answers)
 
 
 def held_out_exchanges(draw: Callable[[Random], Exchange], rng: Random) -> Iterator[Exchange]:
-    """Different questions that were never trained in this wording."""
+    """Distinct questions that were never trained in this wording."""
     seen: set[str] = set()
     for _ in count():
         exchange = draw(rng)
@@ -122,23 +117,20 @@ def held_out_exchanges(draw: Callable[[Random], Exchange], rng: Random) -> Itera
 
 
 def is_right(answer: str, exchange: Exchange) -> bool:
-    """Whether the answer contains the key as words of its own."""
+    """Whether the answer contains the key as separate words."""
     return re.search(rf"(?<![\w-]){re.escape(exchange.key.strip())}(?!\w)", answer, re.IGNORECASE) is not None
 
 
 def chat_answers(runner: Runner, sampling: Sampling, draw: Callable[[Random], Exchange]) -> float:
-    """The share of held-out questions that are answered rightly."""
     exchanges = islice(held_out_exchanges(draw, Random(SEED)), CHAT_COUNT)
     return share(is_right(runner.complete(chat_prompt(e.question), sampling, MAX_ANSWER_TOKENS), e) for e in exchanges)
 
 
 def any_fact(rng: Random) -> Exchange:
-    """A question about any fact."""
     return rng.choice(ANY_FACT)(rng)
 
 
 def print_report(runner: Runner, held_out_stories: list[str]) -> None:
-    """Prints all measurements."""
     for kind, loss in loss_by_kind(runner, held_out_stories).items():
         print(f"held-out loss, {kind}: {loss:.3f} nats a token, perplexity {np.exp(loss):.2f}")
     for positions, loss in loss_by_position(runner, held_out_stories).items():
@@ -152,13 +144,12 @@ def print_report(runner: Runner, held_out_stories: list[str]) -> None:
             print(f"  infills of known functions that are valid Python, cut {name}: {valid:.0%}")
         print(f"  infills of handwritten functions that are valid Python: {handwritten_infills(runner, sampling):.0%}")
         numbered, exact = step_lists(runner, sampling)
-        print(f"  step prompts answered by a numbered list: {numbered:.0%}, of the length asked for: {exact:.0%}")
-        print(f"  held-out questions of fact answered rightly: {chat_answers(runner, sampling, any_fact):.0%}")
-        print(f"  held-out sums answered rightly: {chat_answers(runner, sampling, arithmetic):.0%}")
+        print(f"  step prompts answered by a numbered list: {numbered:.0%}, of the requested length: {exact:.0%}")
+        print(f"  held-out questions of fact answered correctly: {chat_answers(runner, sampling, any_fact):.0%}")
+        print(f"  held-out sums answered correctly: {chat_answers(runner, sampling, arithmetic):.0%}")
 
 
 def main() -> None:
-    """Loads the model and prints the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=Path("models/bundled.gguf"))
     parser.add_argument("--stories", type=Path, default=Path("../shared/data/tinystories-sample.txt"))

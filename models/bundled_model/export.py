@@ -1,4 +1,4 @@
-"""Writes a network and its tokenizer as a GGUF file; run alone, it exports a checkpoint."""
+"""Export: writes a network and its tokenizer as a GGUF file. As a program it exports a checkpoint."""
 
 import argparse
 import json
@@ -54,7 +54,7 @@ def tensor_name(parameter: str) -> str:
 
 
 def add_header(writer: gguf.GGUFWriter, shape: Shape) -> None:
-    """Adds what the file says of itself and of the network's shape."""
+    """Adds the general metadata and the shape of the network."""
     writer.add_name(NAME)
     writer.add_license(LICENCE)
     writer.add_context_length(shape.context_length)
@@ -72,7 +72,6 @@ def add_header(writer: gguf.GGUFWriter, shape: Shape) -> None:
 
 
 def add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
-    """Adds the vocabulary, the merges, the special tokens and the chat template."""
     ids = tokenizer.get_vocab()
     tokens = sorted(ids, key=ids.__getitem__)
     control = set(SPECIAL_TOKENS)
@@ -100,7 +99,7 @@ def add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
 
 
 def add_tensor(writer: gguf.GGUFWriter, name: str, weights: NDArray[np.float32]) -> None:
-    """Adds a matrix in Q8_0 where its rows are whole blocks, anything else in F32."""
+    """Adds a matrix as Q8_0 if its rows are a multiple of the block size, anything else as F32."""
     if weights.ndim == 2 and weights.shape[1] % Q8_0_BLOCK == 0:
         q8_0 = gguf.GGMLQuantizationType.Q8_0
         writer.add_tensor(name, gguf.quants.quantize(weights, q8_0), raw_dtype=q8_0)
@@ -109,7 +108,6 @@ def add_tensor(writer: gguf.GGUFWriter, name: str, weights: NDArray[np.float32])
 
 
 def export(network: Network, tokenizer: Tokenizer, path: Path) -> None:
-    """Writes the GGUF file."""
     writer = gguf.GGUFWriter(path, "llama")
     add_header(writer, network.shape)
     add_tokenizer(writer, tokenizer)
@@ -122,7 +120,6 @@ def export(network: Network, tokenizer: Tokenizer, path: Path) -> None:
 
 
 def main() -> None:
-    """Exports a checkpoint, finished or not."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("models/bundled.gguf"))

@@ -1,4 +1,4 @@
-"""Infills written by hand for the evaluation; the generator of the training text writes none of these functions."""
+"""Held-out infills: written by hand for the evaluation. The generator of the training text has none of them."""
 
 from models.bundled_model.corpus.fim import Infill
 

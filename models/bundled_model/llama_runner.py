@@ -1,4 +1,4 @@
-"""The GGUF file run by llama.cpp, as the evaluation needs it."""
+"""llama.cpp runner: completes prompts and scores texts for the evaluation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,6 @@ CONTEXT_LENGTH = 2048
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is chosen."""
-
     name: str
     temperature: float
     repeat_penalty: float
@@ -25,7 +23,7 @@ SERVER_DEFAULTS = Sampling("server defaults", temperature=0.8, repeat_penalty=1.
 
 
 class Runner:
-    """Completes prompts and scores texts. Special tokens in a prompt's text are read as such."""
+    """A GGUF model in llama.cpp. Special tokens in texts are parsed."""
 
     def __init__(self, path: Path, threads: int) -> None:
         self._llama = llama_cpp.Llama(
@@ -33,12 +31,11 @@ class Runner:
         )
 
     def tokenize(self, text: str) -> list[int]:
-        """The tokens of the text."""
         tokens: list[int] = self._llama.tokenize(text.encode(), add_bos=False, special=True)
         return tokens
 
     def complete(self, prompt: str, sampling: Sampling, max_tokens: int) -> str:
-        """What the model writes after the prompt, up to its end-of-generation token."""
+        """The completion of a prompt, up to an end-of-generation token."""
         completion = self._llama.create_completion(
             self.tokenize(prompt),
             max_tokens=max_tokens,

@@ -1,4 +1,4 @@
-"""A llama network as llama.cpp runs it: RMSNorm, interleaved RoPE, grouped-query attention, SwiGLU, tied embeddings."""
+"""Network: a llama with RMSNorm, interleaved RoPE, grouped-query attention, SwiGLU and tied embeddings."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of a network; what the GGUF header says about it."""
+    """The hyperparameters of a network, which the GGUF header holds."""
 
     vocab_size: int
     context_length: int = 2048
@@ -27,7 +27,7 @@ class Shape:
 
 
 def rotations(shape: Shape) -> Tensor:
-    """Unit complex numbers for every position and pair, (context_length, head_width / 2) complex64.
+    """RoPE rotations of all positions and pairs, (context_length, head_width / 2) complex64 of magnitude 1.
 
     RoFormer (Su et al., 2021).
     """
@@ -39,7 +39,7 @@ def rotations(shape: Shape) -> Tensor:
 def rotate(x: Tensor, rotation: Tensor) -> Tensor:
     """Rotates neighbouring pairs of x, (batch, heads, time, head_width) float32, by (time, head_width / 2) complex64.
 
-    Neighbouring pairs are what llama.cpp pairs for this architecture, so the exported rows need no permutation.
+    llama.cpp pairs neighbours for this architecture, so the exported rows need no permutation.
     """
     pairs = torch.view_as_complex(torch.unflatten(x, -1, (-1, 2)))
     return torch.view_as_real(pairs * rotation).flatten(-2)
@@ -85,7 +85,7 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """One layer: attention and feed-forward, each behind an RMSNorm (Zhang and Sennrich, 2019) and a residual."""
+    """One layer: attention and feed-forward, each after an RMSNorm (Zhang and Sennrich, 2019), with residuals."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -130,6 +130,6 @@ class Network(nn.Module):
         return functional.linear(self.norm(x), self.embedding.weight)
 
     def loss(self, tokens: Tensor) -> Tensor:
-        """Mean cross-entropy of each token after the first, in nats: (batch, time + 1) int64 to a scalar float32."""
+        """Mean cross-entropy of all tokens after the first, in nats: (batch, time + 1) int64 to a scalar float32."""
         logits = self(tokens[:, :-1])
         return functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())

@@ -1,4 +1,4 @@
-"""Muon: momentum whose steps are orthogonalized, for the matrices of the network (Jordan et al., 2024)."""
+"""Optimizer: Muon for the matrices of the network (Jordan et al., 2024), and the schedule of the training."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -8,23 +8,14 @@ from typing import overload
 import torch
 from torch import Tensor
 
-
-def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
-    """The nearest matrix, roughly, with all singular values 1; (rows, columns) float32 to the same shape.
-
-    The quintic Newton-Schulz iteration with the coefficients of Jordan et al. (2024).
-    """
-    is_tall = matrix.shape[0] > matrix.shape[1]
-    x: Tensor = matrix.T if is_tall else matrix
-    x = x / (x.norm() + 1e-7)
-    for _ in range(steps):
-        gram = x @ x.T
-        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return x.T if is_tall else x
+WARM_UP_END = 0.02
+DECAY_START = 0.4
+LONG_START = 0.88
+"""Shares of the time budget."""
 
 
 class Muon(torch.optim.Optimizer):
-    """SGD with Nesterov momentum, each step orthogonalized, with decoupled weight decay."""
+    """Muon: SGD with Nesterov momentum, orthogonalized steps, and decoupled weight decay."""
 
     def __init__(self, matrices: Iterable[Tensor], lr: float, momentum: float, weight_decay: float) -> None:
         super().__init__(matrices, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
@@ -57,29 +48,37 @@ class Muon(torch.optim.Optimizer):
         matrix.mul_(1 - lr * weight_decay).add_(direction, alpha=-lr * tallness)
 
 
-WARM_UP_END = 0.02
-DECAY_START = 0.4
-LONG_START = 0.88
+def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
+    """Returns approximately the nearest matrix with all singular values 1, (rows, columns) float32.
+
+    The quintic Newton-Schulz iteration with the coefficients of Jordan et al. (2024).
+    """
+    is_tall = matrix.shape[0] > matrix.shape[1]
+    x: Tensor = matrix.T if is_tall else matrix
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    return x.T if is_tall else x
 
 
 @dataclass
 class Budget:
-    """Wall time, and how much of it has passed."""
+    """A budget of wall time."""
 
     seconds: float
     started: float = field(default_factory=time.monotonic)
 
     @property
     def used(self) -> float:
-        """The share of the time that has passed; 1 and above means that it is over."""
+        """The share of the time that has passed; above 1 after the end."""
         return (time.monotonic() - self.started) / self.seconds
 
 
 def learning_rate_factor(used: float) -> float:
-    """Warm-up, constant, then a linear decay to zero (WSD, Hu et al., 2024), by time: a slow machine ends well too."""
+    """Warm-up, constant, then linear decay to zero (WSD, Hu et al., 2024), by time, so that slow machines decay too."""
     return max(0.0, min(1.0, used / WARM_UP_END, (1 - used) / (1 - DECAY_START)))
 
 
 def wants_long_sequences(used: float) -> bool:
-    """Whether it is time to train the whole context."""
     return used >= LONG_START

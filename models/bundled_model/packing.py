@@ -1,4 +1,4 @@
-"""The corpus as tokens, and its cutting into training sequences."""
+"""Packing: tokenizes documents and packs them into training sequences."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -16,7 +16,7 @@ MIN_REMAINDER_TOKENS = 48
 
 
 def encode_documents(documents: Iterator[str], tokenizer: Tokenizer) -> Iterator[NDArray[np.uint16]]:
-    """The tokens of each document, what lies between two prompt breaks tokenized by itself, (length,) uint16."""
+    """Yields the tokens of each document, (length,) uint16. Texts between prompt breaks are tokenized separately."""
     while block := [document.split(BREAK) for document in islice(documents, DOCUMENTS_AT_ONCE)]:
         pieces = iter(tokenizer.encode_batch([piece for document in block for piece in document]))
         for document in block:
@@ -24,25 +24,25 @@ def encode_documents(documents: Iterator[str], tokenizer: Tokenizer) -> Iterator
 
 
 def sequences(tokens: Iterator[NDArray[np.uint16]], length: int) -> Iterator[NDArray[np.uint16]]:
-    """Sequences of documents, each (length,) uint16.
+    """Packs documents into sequences, each (length,) uint16.
 
-    A sequence begins where a document begins, as a prompt does, or with what overhung the sequence before, unless that
-    is too short to be worth it.
+    A sequence begins with a document, as a prompt does, or with the remainder of the last one, which is dropped if it
+    is shorter than MIN_REMAINDER_TOKENS.
     """
-    gathered: list[NDArray[np.uint16]] = []
-    room = length
+    parts: list[NDArray[np.uint16]] = []
+    n_free = length
     for document in tokens:
         remainder = document
-        while len(remainder) >= room:
-            yield np.concatenate([*gathered, remainder[:room]])
-            remainder = remainder[room:] if len(remainder) - room >= MIN_REMAINDER_TOKENS else remainder[:0]
-            gathered, room = [], length
-        gathered.append(remainder)
-        room -= len(remainder)
+        while len(remainder) >= n_free:
+            yield np.concatenate([*parts, remainder[:n_free]])
+            remainder = remainder[n_free:] if len(remainder) - n_free >= MIN_REMAINDER_TOKENS else remainder[:0]
+            parts, n_free = [], length
+        parts.append(remainder)
+        n_free -= len(remainder)
 
 
 def batches(tokens: Iterator[NDArray[np.uint16]], length: int, tokens_a_batch: int) -> Iterator[Tensor]:
-    """Batches of sequences with one token more than is predicted, (tokens_a_batch // length, length + 1) int64."""
+    """Batches of sequences, (tokens_a_batch // length, length + 1) int64: inputs, and targets one token later."""
     source = sequences(tokens, length + 1)
     while rows := list(islice(source, tokens_a_batch // length)):
         yield torch.from_numpy(np.stack(rows).astype(np.int64))

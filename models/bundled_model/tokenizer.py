@@ -1,4 +1,4 @@
-"""The byte-level BPE tokenizer (Sennrich et al., 2016), cut into words as llama.cpp's "qwen2" pre-tokenizer cuts."""
+"""Tokenizer: byte-level BPE (Sennrich et al., 2016) with the pre-tokenizer that llama.cpp calls "qwen2"."""
 
 from collections.abc import Iterable
 
@@ -42,7 +42,7 @@ WORD = (
 
 
 def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
-    """A tokenizer of VOCAB_SIZE tokens: the 256 bytes, the merges these texts ask for, the special tokens last."""
+    """Trains a tokenizer of VOCAB_SIZE tokens: the 256 bytes, the merges, and the special tokens last."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [

@@ -1,4 +1,4 @@
-"""Trains the bundled model from nothing: corpus, tokenizer, network, GGUF file.
+"""Training of the bundled model from scratch: corpus, tokenizer, network, GGUF file.
 
 python -m models.bundled_model.train --stories ../shared/data/tinystories-sample.txt --out models/bundled.gguf
 """
@@ -45,12 +45,12 @@ class Corpus:
 
 
 def texts(stories: list[str], seed: int) -> Iterator[str]:
-    """The documents of the corpus, prompt breaks and all, without their kinds."""
+    """The documents of the corpus, with prompt breaks."""
     return (text for _, text in documents(stories, seed))
 
 
 def load_corpus(stories_path: Path) -> tuple[Corpus, Tokenizer]:
-    """The batches, and the tokenizer that is trained on the first documents of the corpus."""
+    """Trains the tokenizer on the first documents of the corpus; returns the batches and the tokenizer."""
     training, held_out = load_stories(stories_path)
     sample = islice(texts(training, CORPUS_SEED), TOKENIZER_DOCUMENTS)
     tokenizer = train_tokenizer(text.replace(BREAK, "") for text in sample)
@@ -94,7 +94,7 @@ def held_out_loss(network: Network, batch: Tensor) -> float:
 
 
 def train(network: Network, corpus: Corpus, tokenizer: Tokenizer, budget: Budget, checkpoint: Path) -> None:
-    """Steps until the time is over, with a report now and then and checkpoints that can be exported at any time."""
+    """Trains until the budget is used up. Prints losses, and writes checkpoints that can be exported at any time."""
     optimizers, losses, step, started = create_optimizers(network), list[float](), 0, time.monotonic()
     while (used := budget.used) < 1:
         batch = next(corpus.long if wants_long_sequences(used) else corpus.short)
@@ -113,7 +113,6 @@ def train(network: Network, corpus: Corpus, tokenizer: Tokenizer, budget: Budget
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stories", type=Path, default=Path("../shared/data/tinystories-sample.txt"))
     parser.add_argument("--out", type=Path, default=Path("models/bundled.gguf"))
@@ -124,7 +123,6 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Trains and exports."""
     arguments = parse_arguments()
     budget = Budget(arguments.minutes * 60)
     torch.set_num_threads(arguments.threads)

@@ -1,1 +1,1 @@
-"""Reader for the header of GGUF files."""
+"""Reader of GGUF headers, which does not trust the file."""

@@ -1,7 +1,7 @@
-"""A reader of GGUF files: metadata and the extent of the tensors, without their contents.
+"""GGUF contents: the metadata, and how far the tensors extend, without reading those.
 
-This is not gguf-py's reader because that one makes a numpy view of each string, which takes seconds for a vocabulary
-of 152 thousand tokens, and the whole of it is only wanted for a handful of values. Here arrays are stepped over.
+gguf-py's reader is not used because it makes a numpy view of each string, which takes seconds for a vocabulary of 152
+thousand tokens. Here arrays are skipped, and read only for the few elements that are needed.
 """
 
 import mmap
@@ -16,78 +16,76 @@ VERSIONS = (2, 3)
 DEFAULT_ALIGNMENT = 32
 MAX_DIMENSIONS = 4
 CLASSIFIER = "cls."
-"""What the names of its tensors begin with."""
+"""Prefix of the names of a classifier's tensors."""
 MAX_VALUES = 2**16
 MAX_TENSORS = 2**20
-"""No real header or model comes near these."""
+"""Far above any real header or model."""
 
 
 @dataclass(slots=True)
 class GgufContents:
-    """What a GGUF file holds."""
-
     metadata: dict[str, Value] = field(default_factory=dict)
     n_tensors: int = 0
     n_parameters: int = 0
     has_classifier: bool = False
-    """Some of the tensors are a head that scores a text."""
+    """Whether it has a head that scores a text."""
     n_bytes: int = 0
-    """Bytes that the file must have to hold its last tensor."""
+    """The size that the file must have to hold its last tensor."""
 
 
 def read_contents(data: mmap.mmap) -> GgufContents:
-    """Returns what a file holds that starts with the magic and a version of VERSIONS.
+    """Reads a file that starts with the magic and a version of VERSIONS.
 
     Raises EndOfFileError if the file ends within its header, and MalformedError.
     """
-    cursor = GgufReader(data, position=8)
-    n_tensors, n_values = cursor.uint64(), cursor.uint64()
+    reader = GgufReader(data, position=8)
+    n_tensors, n_values = reader.uint64(), reader.uint64()
     check_count("metadata values", n_values, MAX_VALUES)
     check_count("tensors", n_tensors, MAX_TENSORS)
     contents = GgufContents(n_tensors=n_tensors)
     for _ in range(n_values):
-        key = cursor.string()
+        key = reader.string()
         if key in contents.metadata:
             raise MalformedError(f"two values for {reprlib.repr(key)}")
-        contents.metadata[key] = cursor.value()
+        contents.metadata[key] = reader.value()
     data_size = 0
     for _ in range(n_tensors):
-        name, n_elements, tensor_end = _tensor(cursor)
+        name, n_elements, tensor_end = _tensor(reader)
         contents.has_classifier |= name.startswith(CLASSIFIER)
         contents.n_parameters += n_elements
         data_size = max(data_size, tensor_end)
-    contents.n_bytes = cursor.position
+    contents.n_bytes = reader.position
     if data_size > 0:
-        contents.n_bytes = _aligned(cursor.position, contents.metadata) + data_size
+        contents.n_bytes = _aligned(reader.position, contents.metadata) + data_size
     return contents
 
 
 def array_strings(data: mmap.mmap, array: Array, indices: Collection[int]) -> dict[int, str]:
-    """Returns the wanted elements of an array of strings by their index, without those it does not have."""
-    found = {}
-    cursor = GgufReader(data, array.start)
+    """Returns elements of an array of strings by their index, without those that do not exist."""
+    strings = {}
+    reader = GgufReader(data, array.start)
     next_index = 0
     for index in sorted(indices):
         if not 0 <= index < array.length:
             continue
-        cursor.skip_strings(index - next_index)
-        found[index] = cursor.string()
+        reader.skip_strings(index - next_index)
+        strings[index] = reader.string()
         next_index = index + 1
-    return found
+    return strings
 
 
-def _tensor(cursor: GgufReader) -> tuple[str, int, int]:
+def _tensor(reader: GgufReader) -> tuple[str, int, int]:
     """Returns the name of a tensor, the number of its elements, and where it ends within the data."""
-    name = cursor.string()
-    n_dimensions = cursor.uint32()
+    name = reader.string()
+    n_dimensions = reader.uint32()
     check_count(f"dimensions for the tensor {reprlib.repr(name)}", n_dimensions, MAX_DIMENSIONS)
     n_elements = 1
     for _ in range(n_dimensions):
-        n_elements *= cursor.uint64()
-    tensor_type = TENSOR_TYPES.get(cursor.uint32())
-    offset = cursor.uint64()
+        n_elements *= reader.uint64()
+    tensor_type = TENSOR_TYPES.get(reader.uint32())
+    offset = reader.uint64()
     if tensor_type is None:
-        # A type newer than this program: llama.cpp decides, and only the start of the tensor is known.
+        # A type newer than this program: llama.cpp may know it, and only the start of the tensor is known here.
         return name, n_elements, offset
     return name, n_elements, offset + n_elements // tensor_type.block_size * tensor_type.block_bytes
 

@@ -1,4 +1,4 @@
-"""One GGUF file of a model: opened, checked to be whole, and asked for single values."""
+"""Model file: one GGUF file, checked to be complete, and its metadata by key."""
 
 import mmap
 import re
@@ -16,7 +16,9 @@ from models.units import human_size
 
 MAGIC = b"GGUF"
 START_BYTES = 64
-"""Enough to tell what kind of file it is."""
+"""Enough to recognize what kind of file it is."""
+PART_NAME = re.compile(r"(?P<name>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
+"""The name of one file of a split model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +28,22 @@ class ModelFile:
     contents: GgufContents
 
     def text(self, key: str) -> str | None:
-        """Returns the string at a key of the metadata; None if there is none."""
+        """The string at a key of the metadata; None if there is none."""
         value = self.contents.metadata.get(key)
         return value if isinstance(value, str) else None
 
     def integer(self, key: str) -> int | None:
-        """Returns the integer at a key of the metadata; None if there is none."""
+        """The integer at a key of the metadata; None if there is none."""
         value = self.contents.metadata.get(key)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def length(self, key: str) -> int | None:
-        """Returns the length of the array at a key of the metadata; None if there is none."""
+        """The length of the array at a key of the metadata; None if there is none."""
         value = self.contents.metadata.get(key)
         return value.length if isinstance(value, Array) else None
 
     def strings(self, key: str, indices: Collection[int]) -> dict[int, str]:
-        """Returns elements of the array of strings at a key, by index, without those that do not exist.
+        """Returns the elements with these indices of the array of strings at a key, without those that do not exist.
 
         Raises ModelFileError.
         """
@@ -53,10 +55,7 @@ class ModelFile:
 
 
 def read_model_file(path: Path) -> ModelFile:
-    """Returns the file at `path`.
-
-    Raises ModelFileError, in one sentence, if it cannot be read, is something else, or is not whole.
-    """
+    """Reads the header. Raises ModelFileError if the file cannot be read, is not GGUF, is truncated, or is damaged."""
     with _readable(path) as file:
         _check_start(path, file.read(START_BYTES))
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -69,9 +68,32 @@ def read_model_file(path: Path) -> ModelFile:
     return ModelFile(path, n_bytes, contents)
 
 
+def read_other_parts(first: ModelFile) -> list[ModelFile]:
+    """Reads the files of a split model after its first one; returns an empty list if the model is not split.
+
+    Raises ModelFileError if `first` is not the first part, or if another part is missing, damaged or of another model.
+    """
+    count = first.integer("split.count") or 1
+    if count == 1:
+        return []
+    name = PART_NAME.fullmatch(first.path.name)
+    number = (first.integer("split.no") or 0) + 1
+    if number != 1:
+        expected = (
+            f"expected the first part, {_part_path(first.path, name, 1, count).name}" if name else "expected part 1"
+        )
+        raise ModelFileError(f"{first.path} is part {number} of {count} of a model, {expected}")
+    if name is None or int(name["number"]) != 1 or int(name["count"]) != count:
+        raise ModelFileError(
+            f"{first.path} is the first of {count} parts of a model, so its name is expected to end in "
+            f"-00001-of-{count:05d}.gguf"
+        )
+    return [_read_part(_part_path(first.path, name, number, count), number, count) for number in range(2, count + 1)]
+
+
 @contextmanager
 def _readable(path: Path) -> Iterator[BinaryIO]:
-    """Gives an open file; what goes wrong with it, and with what it holds, is raised as ModelFileError."""
+    """Opens a file; errors of it and of its contents, also in the block, are raised as ModelFileError."""
     try:
         if not path.is_file():
             raise ModelFileError(f"{path} {_other_than_file(path)}")
@@ -105,32 +127,6 @@ def _check_start(path: Path, start: bytes) -> None:
         raise ModelFileError(f"{path} has GGUF version {little}, expected {' or '.join(map(str, VERSIONS))}")
 
 
-PART_NAME = re.compile(r"(?P<name>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
-
-
-def read_other_parts(first: ModelFile) -> list[ModelFile]:
-    """Returns the files of a model after its first one; none if it is not split.
-
-    Raises ModelFileError if `first` is not the first part, or one of the others is missing, damaged or foreign to it.
-    """
-    count = first.integer("split.count") or 1
-    if count == 1:
-        return []
-    name = PART_NAME.fullmatch(first.path.name)
-    number = (first.integer("split.no") or 0) + 1
-    if number != 1:
-        expected = (
-            f"expected the first part, {_part_path(first.path, name, 1, count).name}" if name else "expected part 1"
-        )
-        raise ModelFileError(f"{first.path} is part {number} of {count} of a model, {expected}")
-    if name is None or int(name["number"]) != 1 or int(name["count"]) != count:
-        raise ModelFileError(
-            f"{first.path} is the first of {count} parts of a model, so its name is expected to end in "
-            f"-00001-of-{count:05d}.gguf"
-        )
-    return [_read_part(_part_path(first.path, name, number, count), number, count) for number in range(2, count + 1)]
-
-
 def _part_path(path: Path, name: re.Match[str], number: int, count: int) -> Path:
     return path.with_name(f"{name['name']}-{number:05d}-of-{count:05d}.gguf")
 
@@ -139,7 +135,7 @@ def _read_part(path: Path, number: int, count: int) -> ModelFile:
     if not path.exists():
         raise ModelFileError(f"part {number} of {count} of the model is missing: {path}")
     part = read_model_file(path)
-    found = (part.integer("split.no") or 0) + 1, part.integer("split.count")
-    if found != (number, count):
-        raise ModelFileError(f"{path} is part {found[0]} of {found[1]} of a model, expected part {number} of {count}")
+    actual = (part.integer("split.no") or 0) + 1, part.integer("split.count")
+    if actual != (number, count):
+        raise ModelFileError(f"{path} is part {actual[0]} of {actual[1]} of a model, expected part {number} of {count}")
     return part

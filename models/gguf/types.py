@@ -1,4 +1,4 @@
-"""The numbers that GGUF files use for types, and what they stand for."""
+"""GGUF types: the numbers of tensor types and of file types."""
 
 from dataclasses import dataclass
 
@@ -87,4 +87,4 @@ FILE_TYPES = {
     40: "Q1_0",
     41: "Q2_0",
 }
-"""What most tensors of a file are packed as, by `general.file_type`."""
+"""The quantization of most tensors of a file, by `general.file_type`."""

@@ -1,7 +1,7 @@
-"""Reads the values of a GGUF file, one after the other.
+"""GGUF reader: reads the values of a file one after the other.
 
-A file may be hostile: no number in it is believed before it was compared with what the file has, and no memory is
-taken by it.
+A file may be hostile: every length is compared with the size of the file before it is used, and none of them decides
+how much memory is allocated.
 """
 
 import mmap
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 MAX_STRING_BYTES = 2**24
 MAX_STRINGS = 2**24
-"""No real chat template or vocabulary comes near these."""
+"""Far above any real chat template or vocabulary."""
 
 UINT32, STRING, ARRAY, UINT64 = 4, 8, 9, 10
 SCALARS = {
@@ -26,11 +26,11 @@ SCALARS = {
     11: struct.Struct("<q"),
     12: struct.Struct("<d"),
 }
-"""The numbers by their type. Strings are of type STRING, arrays of type ARRAY."""
+"""The layout of numbers by their type."""
 
 
 class MalformedError(Exception):
-    """Contents that no GGUF file has; the message says what is wrong with them."""
+    """Contents that no GGUF file has. The message is a noun phrase."""
 
 
 class EndOfFileError(MalformedError):
@@ -39,7 +39,7 @@ class EndOfFileError(MalformedError):
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """An array that was stepped over: where its elements start in the file, and how many there are."""
+    """An array that was skipped: `length` elements, which start at `start` in the file."""
 
     element_type: int
     length: int
@@ -54,7 +54,7 @@ Value = bool | int | float | str | Array
 
 
 class GgufReader:
-    """Reads little-endian values from a file, one after the other."""
+    """Reads little-endian values. All methods raise EndOfFileError where the file ends."""
 
     def __init__(self, data: mmap.mmap, position: int = 0) -> None:
         self._data = data
@@ -62,7 +62,6 @@ class GgufReader:
         self.position = position
 
     def scalar(self, value_type: int) -> bool | int | float:
-        """Returns a number; raises EndOfFileError."""
         layout = SCALARS[value_type]
         start = self.skip(layout.size)
         value: bool | int | float = layout.unpack_from(self._data, start)[0]
@@ -75,14 +74,14 @@ class GgufReader:
         return int(self.scalar(UINT64))
 
     def string(self) -> str:
-        """Returns a string; raises EndOfFileError, and MalformedError for one that is longer than any should be."""
+        """Raises MalformedError for a string that is longer than MAX_STRING_BYTES."""
         length = self.uint64()
         start = self.skip(length)
         check_count("bytes in a string", length, MAX_STRING_BYTES)
         return self._data[start : start + length].decode(errors="replace")
 
     def skip(self, n_bytes: int) -> int:
-        """Returns where the bytes that are stepped over start; raises EndOfFileError."""
+        """Skips bytes; returns where they start."""
         start = self.position
         if n_bytes > self._size - start:
             raise EndOfFileError("the end of the file within the header")
@@ -90,8 +89,7 @@ class GgufReader:
         return start
 
     def skip_strings(self, count: int) -> None:
-        """Steps over as many strings; raises EndOfFileError."""
-        # The one loop that runs for each token of a vocabulary: no calls, no attributes.
+        # This loop runs for each token of a vocabulary, so it has no calls and no attributes.
         data, size, position, read_length = self._data, self._size, self.position, SCALARS[UINT64].unpack_from
         for _ in range(count):
             if position + 8 > size:
@@ -101,7 +99,7 @@ class GgufReader:
         self.skip(0)
 
     def value(self) -> Value:
-        """Returns a value with its type before it; raises MalformedError."""
+        """Reads a type and a value of that type. Raises MalformedError for a type that GGUF does not have."""
         value_type = self.uint32()
         if value_type == STRING:
             return self.string()
@@ -121,12 +119,12 @@ class GgufReader:
         elif element_type in SCALARS:
             self.skip(SCALARS[element_type].size * length)
         else:
-            # Arrays of arrays too: llama.cpp reads none, and a hostile file could nest them without end.
+            # Arrays of arrays are refused too: llama.cpp reads none, and a hostile file could nest them without end.
             raise MalformedError(f"an array of the type {element_type}")
         return array
 
 
 def check_count(what: str, count: int, maximum: int) -> None:
-    """Raises MalformedError if there are more than there can be."""
+    """Raises MalformedError if a count exceeds its maximum."""
     if count > maximum:
         raise MalformedError(f"{count:,} {what}, of at most {maximum:,}")

@@ -1,4 +1,4 @@
-"""A vocabulary of single bytes, under which a grammar matches exactly the texts that it describes."""
+"""Byte-level vocabulary: one token for each byte, so that a grammar matches exactly the texts that it describes."""
 
 from grammar.compiler import GrammarCompiler
 from grammar.matcher import CompiledGrammar, Matcher
@@ -23,7 +23,7 @@ def compile_grammar(text: str, kind: Kind = "gbnf") -> CompiledGrammar:
 
 
 def feed(matcher: Matcher, text: str | bytes) -> bool:
-    """Whether a matcher takes a text, a byte at a time; it is behind it then."""
+    """Whether a matcher accepts a text, byte by byte. It has then advanced by the accepted bytes."""
     for byte in text.encode() if isinstance(text, str) else text:
         if not matcher.allows(byte):
             return False
@@ -32,6 +32,6 @@ def feed(matcher: Matcher, text: str | bytes) -> bool:
 
 
 def matches(grammar: CompiledGrammar, text: str) -> bool:
-    """Whether a text as a whole matches."""
+    """Whether a complete text matches."""
     matcher = grammar.matcher()
     return feed(matcher, text) and matcher.may_end

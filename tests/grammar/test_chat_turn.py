@@ -1,4 +1,4 @@
-"""What a model may say in its turn: thoughts, text, calls and JSON."""
+"""The grammar of an assistant's turn: reasoning, text, tool calls and JSON."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ VOCABULARY = GrammarVocabulary(
     end_of_generation=[END],
     special_texts={"<think>": THINK, "</think>": UNTHINK, "<call>": CALL, "<end>": END},
 )
-"""As that of single bytes, with a token that calls begin with."""
+"""The byte-level vocabulary with a token that begins a call."""
 CITY = '{"type":"object","properties":{"city":{"type":"string"}},"required":["city"],"additionalProperties":false}'
 NUMBER = '{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"],"additionalProperties":false}'
 SCHEMAS = [['the parameters of the tool "weather"', CITY], ['the parameters of the tool "double"', NUMBER]]
@@ -204,9 +204,9 @@ def test_a_token_that_ends_the_generation_is_no_part_of_a_call() -> None:
 
 def test_a_pattern_is_matched() -> None:
     first = [['{"id": "', {"pattern": "[a-z]{3}"}, '"}']]
-    found = grammar(calls={"trigger": ["<call>"], "only_at_start": False, "first": first, "later": [], "end": []})
-    assert matches(found, '<call>{"id": "abc"}')
-    assert not matches(found, '<call>{"id": "ab"}')
+    with_id = grammar(calls={"trigger": ["<call>"], "only_at_start": False, "first": first, "later": [], "end": []})
+    assert matches(with_id, '<call>{"id": "abc"}')
+    assert not matches(with_id, '<call>{"id": "ab"}')
 
 
 @pytest.mark.parametrize(

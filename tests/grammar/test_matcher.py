@@ -21,7 +21,7 @@ def allowed(matcher: Matcher) -> list[int]:
 
 
 def words(*pieces: str, ends: tuple[int, ...] = ()) -> GrammarCompiler:
-    """Compiles for a vocabulary of these pieces."""
+    """A compiler for a vocabulary of these pieces."""
     return GrammarCompiler(GrammarVocabulary([piece.encode() for piece in pieces], [], ends))
 
 
@@ -45,9 +45,9 @@ def test_the_mask_agrees_with_what_is_allowed_and_accepted(seed: int) -> None:
         other.accept(token)
 
 
-def test_a_mask_is_dear_only_where_text_may_come_and_the_one_before_took_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mask_is_expensive_only_for_text_of_which_the_last_mask_took_long(monkeypatch: pytest.MonkeyPatch) -> None:
     grammar = compile_grammar('root ::= [a-z]{3} "=" .*')
-    for seconds, is_dear in ((0.0, [False, True, True, False, False]), (9.0, [False] * 5)):
+    for seconds, expected in ((0.0, [False, True, True, False, False]), (9.0, [False] * 5)):
         monkeypatch.setattr("grammar.matcher.SLOW_MASK_SECONDS", seconds)
         monkeypatch.setattr("grammar.matcher.LARGE_MASK_MIN_SHARE", 0.05)
         matcher = grammar.matcher()
@@ -62,10 +62,10 @@ def test_a_mask_is_dear_only_where_text_may_come_and_the_one_before_took_long(mo
         seen.append(matcher.is_mask_expensive)
         assert matcher.forced_tokens() == [ord("=")]
         seen.append(matcher.is_mask_expensive)
-        assert seen == is_dear
+        assert seen == expected
 
 
-def test_what_is_dear_is_computed_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expensive_mask_is_computed_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("grammar.matcher.SLOW_MASK_SECONDS", 0.0)
     matcher = compile_grammar("root ::= .*").matcher()
     seen = []

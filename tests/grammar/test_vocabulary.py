@@ -1,4 +1,4 @@
-"""Vocabularies of real models."""
+"""Grammars over the vocabularies of real models."""
 
 import json
 from collections.abc import Callable

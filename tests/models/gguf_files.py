@@ -11,7 +11,7 @@ TOKENS = ["<s>", "</s>", "once", "upon", "<|im_start|>", "<|im_end|>"]
 
 
 def add_metadata(writer: GGUFWriter) -> None:
-    """Writes what a small model says of itself."""
+    """Adds the metadata of a small model."""
     writer.add_name("Tiny")
     writer.add_size_label("2K")
     writer.add_file_type(7)
@@ -28,7 +28,7 @@ def add_metadata(writer: GGUFWriter) -> None:
 
 
 def add_no_metadata(writer: GGUFWriter) -> None:
-    """Leaves the metadata with the architecture alone."""
+    """Adds nothing: the metadata has the architecture alone."""
 
 
 def write_gguf(

@@ -1,4 +1,4 @@
-"""A stand-in for the hub: as much of its HTTP as a download needs."""
+"""Fake Hugging Face hub: the part of its HTTP API that a download needs."""
 
 import hashlib
 import re
@@ -23,13 +23,13 @@ class HubServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files = files
         self.token: str | None = None
-        """The token that requests must bear."""
+        """The token that requests must have."""
         self.gated = False
         self.error_status: int | None = None
         self.interrupted_files: set[str] = set()
-        """Files of which the next download breaks off in the middle."""
+        """Files whose next download is interrupted in the middle."""
         self.downloads: list[tuple[str, str | None]] = []
-        """The name, and the range that was asked for, of each download."""
+        """The name and the requested range of each download."""
 
     @property
     def url(self) -> str:
@@ -59,15 +59,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(401, "RepoNotFound")
         elif self.path == "/api/models/tiny/stories":
             self._answer(200, orjson.dumps(self._about()), {"Content-Type": "application/json"})
-        elif found := re.fullmatch(rf"/tiny/stories/resolve/(?:main|{COMMIT})/(.+)", self.path):
-            self._file(found[1])
+        elif path := re.fullmatch(rf"/tiny/stories/resolve/(?:main|{COMMIT})/(.+)", self.path):
+            self._file(path[1])
         else:
             self._refuse(404, "RepoNotFound")
 
     do_HEAD = do_GET  # noqa: N815 - http.server's name
 
     def log_message(self, *_: object) -> None:
-        """Tests say enough."""
+        """Logs nothing."""
 
     def _about(self) -> dict[str, Any]:
         siblings = [{"rfilename": name} for name in self.server.files]
@@ -78,16 +78,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(403, "GatedRepo")
             return
         data = self.server.files[name]
-        wanted = self.headers.get("Range")
+        requested_range = self.headers.get("Range")
         headers = {"ETag": f'"{hashlib.sha1(data).hexdigest()}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
         if self.command == "GET":
-            self.server.downloads.append((name, wanted))
-        if wanted is None:
+            self.server.downloads.append((name, requested_range))
+        if requested_range is None:
             self._answer(200, data, headers, cut_off=name in self.server.interrupted_files)
             if self.command == "GET":
                 self.server.interrupted_files.discard(name)
         else:
-            start = int(wanted.removeprefix("bytes=").split("-")[0])
+            start = int(requested_range.removeprefix("bytes=").split("-")[0])
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
             self._answer(206, data[start:], headers)
 

@@ -9,7 +9,7 @@ from gguf import GGMLQuantizationType, GGUFReader
 from llama_cpp import Llama
 
 BUNDLED = Path(__file__).parents[2] / "models" / "bundled.gguf"
-LARGEST = 8_000_000
+MAX_BYTES = 8_000_000
 FIM_TOKENS = {
     "fim_pre": "<|fim_prefix|>",
     "fim_suf": "<|fim_suffix|>",
@@ -31,9 +31,9 @@ def llama() -> Llama:
 
 
 def field(reader: GGUFReader, key: str) -> Any:
-    found = reader.get_field(key)
-    assert found is not None, f"the header lacks {key}"
-    return found.contents()
+    value = reader.get_field(key)
+    assert value is not None, f"the header lacks {key}"
+    return value.contents()
 
 
 def token_text(reader: GGUFReader, kind: str) -> str:
@@ -52,7 +52,7 @@ def complete(llama: Llama, prompt: str | list[int], max_tokens: int) -> str:
 
 
 def test_is_small_enough_for_the_repository() -> None:
-    assert BUNDLED.stat().st_size <= LARGEST
+    assert BUNDLED.stat().st_size <= MAX_BYTES
 
 
 def test_is_a_llama_of_2048_tokens_of_context(reader: GGUFReader) -> None:

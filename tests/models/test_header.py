@@ -22,7 +22,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def header_error(path: Path) -> str:
-    """Returns why a header cannot be read, which is one line."""
+    """Returns the error of reading a header, which is one line and names the path."""
     with pytest.raises(ModelFileError) as caught:
         read_header(path)
     message = str(caught.value)
@@ -36,7 +36,7 @@ def string(text: bytes) -> bytes:
 
 
 def gguf(*values: bytes, n_values: int | None = None, tensors: bytes = b"", n_tensors: int = 0) -> bytes:
-    """Returns a file by hand, with counts that may be wrong."""
+    """Returns the bytes of a file, with counts that may be wrong."""
     count = len(values) if n_values is None else n_values
     return b"GGUF" + struct.pack("<IQQ", 3, n_tensors, count) + b"".join(values) + tensors
 
@@ -147,7 +147,7 @@ def test_an_empty_file(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "looks_like"),
+    ("start", "description"),
     [
         (struct.pack("<Q", 40) + b'{"__metadata__":{"format":"pt"}}', "a safetensors file"),
         (b"\n<!DOCTYPE html><html><body>404", "an HTML page"),
@@ -159,11 +159,11 @@ def test_an_empty_file(path: Path) -> None:
         (b"\x01\x02\x03\x04\x05", "something else, which starts with the bytes 01 02 03 04"),
     ],
 )
-def test_a_foreign_file_is_called_what_it_looks_like(path: Path, start: bytes, looks_like: str) -> None:
+def test_a_foreign_file_is_called_what_it_looks_like(path: Path, start: bytes, description: str) -> None:
     path.write_bytes(start)
     message = header_error(path)
     assert "is not a GGUF file" in message
-    assert looks_like in message
+    assert description in message
 
 
 def test_a_big_endian_file(path: Path) -> None:

@@ -22,7 +22,7 @@ FILES = {
 
 
 def use_hub(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """Does what the variable HF_ENDPOINT does, which is read only once in a process."""
+    """Has the effect of the variable HF_ENDPOINT, which is read only once in a process."""
     monkeypatch.setattr(constants, "ENDPOINT", url)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
 
@@ -50,7 +50,7 @@ def fetch(
 def fetch_error(
     repository: str = REPOSITORY, file: str | None = None, token: str | None = None, offline: bool = False
 ) -> str:
-    """Returns why there is no model, which is one line."""
+    """Returns the error of fetching a model, which is one line."""
     with pytest.raises(HubError) as caught:
         fetch(repository, file, token, offline)
     assert "\n" not in str(caught.value)

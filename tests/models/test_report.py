@@ -70,22 +70,22 @@ def test_a_split_model_tells_its_number_of_files() -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "shown"),
+    ("template", "family"),
     [
         ("{{ '<|start_header_id|>' }}", "Llama 3-like, 27 characters"),
         ("[INST] {{ content }} [/INST]", "Mistral- or Llama 2-like, 28 characters"),
         ("{{ content }}", "of its own kind, 13 characters"),
     ],
 )
-def test_a_template_is_called_by_its_family(template: str, shown: str) -> None:
-    assert f"chat template   {shown}\n" in format_report(replace(HEADER, chat_template=template))
+def test_a_template_is_called_by_its_family(template: str, family: str) -> None:
+    assert f"chat template   {family}\n" in format_report(replace(HEADER, chat_template=template))
 
 
 def test_no_line_is_longer_than_80_characters() -> None:
     tokens = tuple(SpecialToken(f"token {number}", number, f"<|token_{number}|>") for number in range(20))
     path = Path("/" + "/".join(["directory"] * 20) + "/tiny.gguf")
-    shown = format_report(replace(HEADER, name="long " * 40, path=path, special_tokens=tokens))
-    assert max(map(len, shown.splitlines())) <= 80
+    report = format_report(replace(HEADER, name="long " * 40, path=path, special_tokens=tokens))
+    assert max(map(len, report.splitlines())) <= 80
 
 
 def test_a_name_without_end_is_cut() -> None:
@@ -94,15 +94,15 @@ def test_a_name_without_end_is_cut() -> None:
 
 
 def test_no_character_of_a_header_reaches_the_terminal_as_a_command() -> None:
-    shown = format_report(replace(HEADER, name="\x1b[2Jgone\n", architecture="\x07", tokenizer="\r"))
-    assert "\\x1b[2Jgone\\n" in shown
-    assert shown.replace("\n", "").isprintable()
+    report = format_report(replace(HEADER, name="\x1b[2Jgone\n", architecture="\x07", tokenizer="\r"))
+    assert "\\x1b[2Jgone\\n" in report
+    assert report.replace("\n", "").isprintable()
 
 
 def test_a_token_with_several_roles_is_shown_once() -> None:
     tokens = (SpecialToken("bos", 7, "<|end|>"), SpecialToken("eot", 8, "<|x|>"), SpecialToken("eos", 7, "<|end|>"))
-    shown = format_report(replace(HEADER, special_tokens=tokens))
-    assert shown.endswith("special tokens  bos/eos 7 <|end|>, eot 8 <|x|>")
+    report = format_report(replace(HEADER, special_tokens=tokens))
+    assert report.endswith("special tokens  bos/eos 7 <|end|>, eot 8 <|x|>")
 
 
 def test_a_special_token_outside_the_vocabulary_is_shown_as_such() -> None:

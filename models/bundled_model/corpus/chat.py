@@ -1,4 +1,4 @@
-"""Dialogues in the formats in which a model meets them: ChatML, plain transcripts, lists of questions and answers."""
+"""Chat documents: dialogues in ChatML, as plain transcripts, and as lists of facts."""
 
 from random import Random
 
@@ -26,7 +26,7 @@ MIN_SENTENCE_SPACES = 2
 
 
 def message(role: str, content: str) -> str:
-    """One ChatML message, line break and all."""
+    """One ChatML message with its line break."""
     return f"{IM_START}{role}\n{content}{IM_END}\n"
 
 
@@ -44,7 +44,7 @@ def chat_document(teller: StoryTeller, rng: Random, turns: int) -> str:
 
 
 def transcript_document(teller: StoryTeller, rng: Random, turns: int) -> str:
-    """A dialogue as plain text, each line behind its speaker's name."""
+    """A dialogue as plain text, each line after the name of its speaker."""
     asking, answering = rng.choice(SPEAKERS)
     between = rng.choice(["\n", "\n", "\n\n"])
     spoken = (f"{asking}{e.question}\n{answering}{maybe_break(rng)}{e.answer}" for e in dialogue(teller, rng, turns))
@@ -52,6 +52,5 @@ def transcript_document(teller: StoryTeller, rng: Random, turns: int) -> str:
 
 
 def facts_document(rng: Random) -> str:
-    """Some facts as plain sentences."""
     answers = [rng.choice(ANY_FACT)(rng).answer for _ in range(rng.randint(6, 16))]
     return rng.choice([" ", "\n"]).join(answer for answer in answers if answer.count(" ") >= MIN_SENTENCE_SPACES)

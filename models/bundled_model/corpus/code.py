@@ -1,4 +1,4 @@
-"""Small Python functions: everybody's recipes under many names, functions of random statements, small classes."""
+"""Python code: common small functions under many names, functions of random statements, and small classes."""
 
 import textwrap
 from random import Random
@@ -14,6 +14,86 @@ NOUNS = split_words("user item name value list file data price total index key m
                "result order number score label row node token line list color path")  # fmt: skip
 METHODS = split_words("append strip lower upper split add remove get pop sort update")
 DEPTH = 2
+PARAMETERS = {
+    "N": ["a b c", "x y z", "first second third", "left right other", "num1 num2 num3", "value low high", "m n k",
+          "width height depth", "number other limit"],
+    "L": ["numbers", "items", "values", "data", "nums", "scores", "lst", "prices"],
+    "W": ["words", "names", "lines", "strings", "texts"],
+    "T": ["text other", "s t", "word suffix", "name title", "path text", "line part", "string end", "key value"],
+    "D": ["table other", "mapping more", "d e", "settings changes", "scores extra"],
+    "I": ["n", "count", "limit", "n", "times", "size"],
+}  # fmt: skip
+HINTS = {"N": ["int", "float"], "L": ["list[int]", "list[float]", "list"], "W": ["list[str]"], "T": ["str"],
+         "D": ["dict", "dict[str, int]"], "I": ["int"], "bool": ["bool"], "None": ["None"]}  # fmt: skip
+LOOP_VARIABLES = {"L": ["x", "item", "value", "number", "n"], "W": ["word", "w", "item", "name"]}
+
+
+def function(rng: Random) -> str:
+    """One function or class, as source text that ends in a line break."""
+    return rng.choices([any_recipe, random_function, random_class], [14, 1, 1])[0](rng)
+
+
+def module(rng: Random) -> str:
+    """One to three functions or classes, two empty lines apart."""
+    return "\n\n".join(function(rng) for _ in range(rng.choice([1, 1, 1, 2, 3])))
+
+
+def from_recipe(recipe: Recipe, rng: Random) -> str:
+    function, parameters = rng.choice(recipe.names), _parameters(recipe.kinds, rng)
+    loop_pool = LOOP_VARIABLES.get(recipe.kinds[:1], ["c", "x", "item"])
+    words = dict(zip("pqr", parameters, strict=False)) | {"f": function}
+    words["v"] = rng.choice([name for name in loop_pool if name not in parameters])
+    body = rng.choice(recipe.bodies)
+    if rng.random() < 0.4:
+        body = f'"""{recipe.doc}"""\n{body}'
+    body = Template(body).substitute(words)
+    return f"{_signature(function, recipe, parameters, rng)}\n{textwrap.indent(body, '    ')}\n"
+
+
+def any_recipe(rng: Random) -> str:
+    return from_recipe(rng.choice(RECIPES), rng)
+
+
+def _parameters(kinds: str, rng: Random) -> list[str]:
+    pools = {kind: rng.choice(PARAMETERS[kind]).split() for kind in sorted(set(kinds))}
+    names: list[str] = []
+    for kind in kinds:
+        free = [name for name in pools[kind] if name not in names]
+        names.append(free[0] if free else f"{pools[kind][0]}{len(names)}")
+    return names
+
+
+def _signature(function: str, recipe: Recipe, parameters: list[str], rng: Random) -> str:
+    if rng.random() < 0.6:
+        return f"def {function}({', '.join(parameters)}):"
+    hinted = [f"{name}: {rng.choice(HINTS[kind])}" for name, kind in zip(parameters, recipe.kinds, strict=True)]
+    return f"def {function}({', '.join(hinted)}) -> {rng.choice(HINTS[recipe.returns])}:"
+
+
+def random_function(rng: Random) -> str:
+    parameters = rng.sample(sorted(set(NOUNS)), rng.randint(1, 3))
+    header = f"def {rng.choice(VERBS)}_{rng.choice(NOUNS)}({', '.join(parameters)}):\n"
+    body = "\n".join(_statements(list(parameters), 0, rng.randint(1, 3), rng))
+    return header + textwrap.indent(body, "    ") + "\n"
+
+
+def random_class(rng: Random) -> str:
+    """A class with an initializer and one or two methods."""
+    fields = rng.sample(sorted(set(NOUNS)), rng.randint(1, 3))
+    parts = [f"def __init__(self, {', '.join(fields)}):\n" + "\n".join(f"    self.{f} = {f}" for f in fields)]
+    for _ in range(rng.randint(1, 2)):
+        field = rng.choice(fields)
+        verb = rng.choice(VERBS)
+        parts.append(rng.choice([
+            f"def {verb}_{field}(self):\n    return self.{field}",
+            f"def {verb}_{field}(self, {field}):\n    self.{field} = {field}",
+            f"def {verb}(self, value):\n    self.{field} += value\n    return self.{field}",
+            f'def __str__(self):\n    return f"{{self.{field}}}"',
+            f"def __len__(self):\n    return len(self.{field})",
+            f"def {verb}(self, item):\n    self.{field}.append(item)",
+            f"def is_{verb}(self):\n    return self.{field} == 0",
+        ]))  # fmt: skip
+    return f"class {capitalized(rng.choice(NOUNS))}:\n" + textwrap.indent("\n\n".join(parts), "    ") + "\n"
 
 
 def _atom(names: list[str], rng: Random) -> str:
@@ -68,88 +148,3 @@ def _statements(names: list[str], depth: int, count: int, rng: Random) -> list[s
     if rng.random() < (0.9 if depth == 0 else 0.3):
         lines.append(f"return {_expression(names, rng)}")
     return lines
-
-
-def random_function(rng: Random) -> str:
-    """A function of a few random statements."""
-    parameters = rng.sample(sorted(set(NOUNS)), rng.randint(1, 3))
-    header = f"def {rng.choice(VERBS)}_{rng.choice(NOUNS)}({', '.join(parameters)}):\n"
-    body = "\n".join(_statements(list(parameters), 0, rng.randint(1, 3), rng))
-    return header + textwrap.indent(body, "    ") + "\n"
-
-
-def random_class(rng: Random) -> str:
-    """A class with an initializer and one or two methods."""
-    fields = rng.sample(sorted(set(NOUNS)), rng.randint(1, 3))
-    parts = [f"def __init__(self, {', '.join(fields)}):\n" + "\n".join(f"    self.{f} = {f}" for f in fields)]
-    for _ in range(rng.randint(1, 2)):
-        field = rng.choice(fields)
-        verb = rng.choice(VERBS)
-        parts.append(rng.choice([
-            f"def {verb}_{field}(self):\n    return self.{field}",
-            f"def {verb}_{field}(self, {field}):\n    self.{field} = {field}",
-            f"def {verb}(self, value):\n    self.{field} += value\n    return self.{field}",
-            f'def __str__(self):\n    return f"{{self.{field}}}"',
-            f"def __len__(self):\n    return len(self.{field})",
-            f"def {verb}(self, item):\n    self.{field}.append(item)",
-            f"def is_{verb}(self):\n    return self.{field} == 0",
-        ]))  # fmt: skip
-    return f"class {capitalized(rng.choice(NOUNS))}:\n" + textwrap.indent("\n\n".join(parts), "    ") + "\n"
-
-
-PARAMETERS = {
-    "N": ["a b c", "x y z", "first second third", "left right other", "num1 num2 num3", "value low high", "m n k",
-          "width height depth", "number other limit"],
-    "L": ["numbers", "items", "values", "data", "nums", "scores", "lst", "prices"],
-    "W": ["words", "names", "lines", "strings", "texts"],
-    "T": ["text other", "s t", "word suffix", "name title", "path text", "line part", "string end", "key value"],
-    "D": ["table other", "mapping more", "d e", "settings changes", "scores extra"],
-    "I": ["n", "count", "limit", "n", "times", "size"],
-}  # fmt: skip
-HINTS = {"N": ["int", "float"], "L": ["list[int]", "list[float]", "list"], "W": ["list[str]"], "T": ["str"],
-         "D": ["dict", "dict[str, int]"], "I": ["int"], "bool": ["bool"], "None": ["None"]}  # fmt: skip
-LOOP_VARIABLES = {"L": ["x", "item", "value", "number", "n"], "W": ["word", "w", "item", "name"]}
-
-
-def _parameters(kinds: str, rng: Random) -> list[str]:
-    pools = {kind: rng.choice(PARAMETERS[kind]).split() for kind in sorted(set(kinds))}
-    names: list[str] = []
-    for kind in kinds:
-        free = [name for name in pools[kind] if name not in names]
-        names.append(free[0] if free else f"{pools[kind][0]}{len(names)}")
-    return names
-
-
-def _signature(function: str, recipe: Recipe, parameters: list[str], rng: Random) -> str:
-    if rng.random() < 0.6:
-        return f"def {function}({', '.join(parameters)}):"
-    hinted = [f"{name}: {rng.choice(HINTS[kind])}" for name, kind in zip(parameters, recipe.kinds, strict=True)]
-    return f"def {function}({', '.join(hinted)}) -> {rng.choice(HINTS[recipe.returns])}:"
-
-
-def from_recipe(recipe: Recipe, rng: Random) -> str:
-    """One way to write the recipe's function."""
-    function, parameters = rng.choice(recipe.names), _parameters(recipe.kinds, rng)
-    loop_pool = LOOP_VARIABLES.get(recipe.kinds[:1], ["c", "x", "item"])
-    words = dict(zip("pqr", parameters, strict=False)) | {"f": function}
-    words["v"] = rng.choice([name for name in loop_pool if name not in parameters])
-    body = rng.choice(recipe.bodies)
-    if rng.random() < 0.4:
-        body = f'"""{recipe.doc}"""\n{body}'
-    body = Template(body).substitute(words)
-    return f"{_signature(function, recipe, parameters, rng)}\n{textwrap.indent(body, '    ')}\n"
-
-
-def any_recipe(rng: Random) -> str:
-    """A function from any recipe."""
-    return from_recipe(rng.choice(RECIPES), rng)
-
-
-def function(rng: Random) -> str:
-    """One function or class, as source text that ends in a line break."""
-    return rng.choices([any_recipe, random_function, random_class], [14, 1, 1])[0](rng)
-
-
-def module(rng: Random) -> str:
-    """One to three functions or classes, two empty lines apart."""
-    return "\n\n".join(function(rng) for _ in range(rng.choice([1, 1, 1, 2, 3])))

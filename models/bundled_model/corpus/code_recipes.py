@@ -1,7 +1,7 @@
-"""Small Python functions that everybody writes: each recipe gives names, parameters, a docstring and bodies.
+"""Code recipes: common small Python functions, each with its names, parameters, docstring and bodies.
 
 Parameter kinds: N a number, L a list of numbers, W a list of words, T a text, D a dictionary, I a count.
-In docstrings and bodies $p and $q stand for the first and the second parameter, $v for a loop variable.
+In docstrings and bodies $p and $q are the first and the second parameter, $v is a loop variable.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    """One function: its possible names, parameter kinds, return type, docstring and equivalent bodies."""
+    """One function: possible names, kinds of the parameters and of the result, docstring, equivalent bodies."""
 
     names: tuple[str, ...]
     kinds: str

@@ -1,4 +1,4 @@
-"""Dialogues: what is said in turn, before any format is put on it."""
+"""Dialogues: exchanges of a user and an assistant, before they are formatted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,26 +13,24 @@ from models.bundled_model.corpus.small_talk import ANY_SMALL_TALK, json_object, 
 
 MAX_CHAT_STORY_CHARACTERS = 900
 STORY_REQUESTS = ["Tell me a story.", "Tell me a short story.", "Can you tell me a story?", "Write a short story.",
-               "I want to hear a story.", "Please tell me a story.", "Write a story for children."]  # fmt: skip
+                  "I want to hear a story.", "Please tell me a story.", "Write a story for children."]  # fmt: skip
 HOWTO_REQUESTS = ["How do I $do?", "How can I $do?", "Tell me how to $do.", "What are the steps for $doing?",
-               "Give me $n steps to $do.", "I want to $do. What should I do?"]  # fmt: skip
-CODE_REQUESTS = ["Write a Python function $f.", "Write a function $f in Python.", "Show me a Python function called $f.",
-              "Can you write the Python function $f?", "Python code for $f, please."]  # fmt: skip
+                  "Give me $n steps to $do.", "I want to $do. What should I do?"]  # fmt: skip
+CODE_REQUESTS = ["Write a Python function $f.", "Write a function $f in Python.",
+                 "Show me a Python function called $f.", "Can you write the Python function $f?",
+                 "Python code for $f, please."]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class StoryTeller:
-    """Answers requests for a story with one that is short enough for a chat."""
-
     stories: Sequence[str]
 
     @classmethod
     def from_stories(cls, stories: Sequence[str]) -> "StoryTeller":
-        """A teller of the short ones among these stories."""
+        """With those of the stories that are short enough for a chat."""
         return cls([story for story in stories if len(story) <= MAX_CHAT_STORY_CHARACTERS])
 
     def exchange(self, rng: Random) -> Exchange:
-        """A request for a story, and a story."""
         return Exchange(rng.choice(STORY_REQUESTS), rng.choice(self.stories), "")
 
 
@@ -61,14 +59,16 @@ def _small_talk(rng: Random) -> Exchange:
 def _polite(exchange: Exchange, rng: Random) -> Exchange:
     if rng.random() > 0.12 or not exchange.question[:1].isupper():
         return exchange
-    asked = exchange.question
-    lowered = asked[:1].lower() + asked[1:]
-    question = rng.choice([asked.rstrip("?."), f"Please {lowered}", asked.lower(), f"Hello! {asked}", f"Hi. {asked}"])
+    request = exchange.question
+    lowered = request[:1].lower() + request[1:]
+    question = rng.choice(
+        [request.rstrip("?."), f"Please {lowered}", request.lower(), f"Hello! {request}", f"Hi. {request}"]
+    )
     return Exchange(question, exchange.answer, exchange.key)
 
 
 def trained_exchange(teller: StoryTeller, rng: Random) -> Exchange:
-    """One exchange of any sort, never one that is held out."""
+    """One exchange of any sort, but none that is held out."""
     while True:
         sort = rng.choices(["fact", "sum", "talk", "say", "json", "unknown", "howto", "code", "story"],
                            [50, 10, 16, 4, 3, 4, 4, 4, 2])[0]  # fmt: skip
@@ -82,9 +82,9 @@ def trained_exchange(teller: StoryTeller, rng: Random) -> Exchange:
 
 
 def dialogue(teller: StoryTeller, rng: Random, turns: int) -> list[Exchange]:
-    """At least so many exchanges; in some a name is given first and asked for later."""
+    """At least `turns` exchanges; in some the user says a name first and asks for it later."""
     exchanges = [trained_exchange(teller, rng) for _ in range(turns)]
     if rng.random() < 0.12:
-        told, asked = name_exchanges(rng)
-        exchanges = [told, *exchanges[1:], asked]
+        statement, question = name_exchanges(rng)
+        exchanges = [statement, *exchanges[1:], question]
     return exchanges

@@ -1,4 +1,4 @@
-"""What the bundled model is to know of the world: small tables, each one kind of fact."""
+"""Facts: what the bundled model is to know about the world, one table for each kind of fact."""
 
 from models.bundled_model.corpus.phrasing import split_words
 

@@ -1,4 +1,4 @@
-"""Fill-in-the-middle documents: a function with a piece taken out, the piece given at the end.
+"""Fill-in-the-middle documents: a function with a piece taken out, and the piece at the end.
 
 Bavarian et al., 2022: prefix-suffix-middle order mostly, suffix-prefix-middle order for the rest.
 """
@@ -18,8 +18,6 @@ REPOSITORY_NAMES = split_words("myproject myproject demo tools website game note
 
 @dataclass(frozen=True)
 class Infill:
-    """A text cut in three."""
-
     prefix: str
     middle: str
     suffix: str
@@ -35,7 +33,7 @@ def _anywhere(text: str, rng: Random) -> Infill:
 
 
 def _rest_of_line(text: str, rng: Random) -> Infill:
-    """From where a cursor mostly is: behind a space or an opening bracket."""
+    """From where a cursor usually is: after a space or an opening bracket."""
     start = rng.choice([i + 1 for i, character in enumerate(text[:-2]) if character in " (["])
     return _cut(text, start, text.index("\n", start))
 
@@ -60,7 +58,7 @@ CUT_WEIGHTS = (2, 4, 4, 3)
 
 
 def draw_infill(text: str, rng: Random) -> Infill:
-    """The text cut in one of the ways in which people ask for an infill; something is missing in every one."""
+    """Cuts the text in one of the CUTS; the middle is never blank."""
     while True:
         infill = rng.choices(list(CUTS.values()), CUT_WEIGHTS)[0](text, rng)
         if infill.middle.strip():
@@ -68,7 +66,7 @@ def draw_infill(text: str, rng: Random) -> Infill:
 
 
 def prompt(infill: Infill, suffix_first: bool = False) -> str:
-    """The infill's prefix and suffix with their special tokens, up to where the middle begins."""
+    """The prefix and the suffix with their special tokens, up to where the middle begins."""
     prefix, suffix = FIM_PREFIX + infill.prefix, FIM_SUFFIX + infill.suffix
     return (suffix + prefix if suffix_first else prefix + suffix) + FIM_MIDDLE
 
@@ -81,7 +79,7 @@ def _repository_header(rng: Random) -> str:
 
 
 def fim_document(rng: Random) -> str:
-    """An infill and its middle, sometimes behind a repository's name and other files."""
+    """An infill and its middle, sometimes after the name of a repository and other files."""
     infill = draw_infill(module(rng), rng)
     header = _repository_header(rng) if rng.random() < REPOSITORY_SHARE else ""
     return header + prompt(infill, rng.random() < SUFFIX_FIRST_SHARE) + infill.middle

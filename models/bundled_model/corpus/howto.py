@@ -1,4 +1,4 @@
-"""Documents that list the steps of a task: "Building a website can be done in 10 simple steps:"."""
+"""How-to documents: "Building a website can be done in 10 simple steps:" and the steps."""
 
 from dataclasses import dataclass
 from random import Random
@@ -25,7 +25,7 @@ CLOSINGS = [
 
 @dataclass(frozen=True)
 class Task:
-    """Something to do: its verb form, its gerund form, and the family whose steps it takes."""
+    """A task: its infinitive, its gerund, its noun, and the family that has its steps."""
 
     do: str
     doing: str
@@ -34,7 +34,7 @@ class Task:
 
     @property
     def is_held_out(self) -> bool:
-        """Whether this task is kept from training. The website, the documentation's own example, never is."""
+        """Whether this task is excluded from training. Tasks with a website, the documentation's example, never are."""
         return "website" not in self.noun and crc32(self.do.encode()) % HELD_OUT_SHARE == 0
 
 
@@ -57,25 +57,25 @@ def _thing(task: Task) -> str:
 
 
 def steps(task: Task, count: int, rng: Random) -> list[str]:
-    """Some of the task's steps, in their order, each in one of its wordings."""
+    """Some steps of the task, in order, each in one of its wordings."""
     indices = sorted(rng.sample(range(len(task.family.steps)), min(count, len(task.family.steps))))
     wordings = (rng.choice(task.family.steps[index].split("|")) for index in indices)
     return [Template(wording.strip()).substitute(x=_thing(task), it=task.noun) for wording in wordings]
 
 
 def numbered(lines: list[str], rng: Random) -> str:
-    """The lines as a numbered list, in the commonest form or, rarely, another."""
+    """The lines as a numbered list, mostly in the form `1. line`."""
     form = rng.choices(["{}. {}", "Step {}: {}", "{}) {}"], [20, 2, 1])[0]
     return "\n".join(form.format(number, line) for number, line in enumerate(lines, 1))
 
 
 def draw_task(rng: Random) -> Task:
-    """A task for training."""
+    """A task that is not held out."""
     return rng.choice(WEBSITE_TASKS if rng.random() < WEBSITE_SHARE else TRAINING_TASKS)
 
 
 def template_words(task: Task, count: int) -> dict[str, str]:
-    """The words that a wording about this task may use."""
+    """The words for the $names in templates about this task."""
     return {"do": task.do, "doing": task.doing, "Doing": capitalized(task.doing), "n": str(count)}
 
 

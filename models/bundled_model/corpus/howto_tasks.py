@@ -1,11 +1,11 @@
-"""What the how-to lists are about: families of tasks, and the steps that a family's tasks take, in order."""
+"""How-to tasks: families of tasks, and the steps of each family, in order."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Family:
-    """Tasks that are done alike. Tasks are "verb/gerund/object"; $x in a step is the object, $it its bare noun."""
+    """Tasks with the same steps. A task is "verb/gerund/object"; $x in a step is the object, $it its noun."""
 
     tasks: tuple[str, ...]
     steps: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The training text: a mixture of generated documents and the story sample, the same for the same seed."""
+"""Mixture: the training text of generated documents and stories, which depends on the seed alone."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,6 @@ class Source:
 
 
 def sources(stories: Sequence[str]) -> list[Source]:
-    """Every kind of document, in the shares of the mixture."""
     teller = StoryTeller.from_stories(stories)
     return [
         Source("story", 0.30, lambda rng: rename_children(rng.choice(stories), rng)),
@@ -41,7 +40,7 @@ def sources(stories: Sequence[str]) -> list[Source]:
 
 
 def documents(stories: Sequence[str], seed: int) -> Iterator[tuple[str, str]]:
-    """Kinds and documents without end, with prompt breaks, whose every stretch is mixed in the same shares."""
+    """Yields kinds and documents with prompt breaks for ever; the shares hold for any stretch of them."""
     rng = Random(seed)
     mixture = sources(stories)
     written = dict.fromkeys((source.kind for source in mixture), 0.0)

@@ -1,4 +1,4 @@
-"""Small helpers that vary how a generated text is worded."""
+"""Phrasing: helpers that vary the wording of generated texts, and the breaks at which prompts may end."""
 
 import re
 from collections.abc import Sequence
@@ -6,21 +6,24 @@ from random import Random
 from string import Template
 
 VOWELS = "aeiou"
+BREAK = "\x1f"
+"""Between two breaks a document is tokenized by itself, as a prompt that ends there would be."""
+BROKEN_SHARE = 0.25
+MAX_BREAKS = 3
+BREAKABLE = re.compile(r"(?<= )(?=\S)|(?=\n)")
 IRREGULAR_PLURALS = {"mouse": "mice", "fish": "fish", "sheep": "sheep", "wolf": "wolves"}
 
 
 def split_words(text: str) -> list[str]:
-    """The words of the text."""
     return text.split()
 
 
 def with_article(noun: str) -> str:
-    """The noun behind "a" or "an"."""
+    """The noun after "a" or "an"."""
     return f"{'an' if noun[0] in VOWELS else 'a'} {noun}"
 
 
 def plural(noun: str) -> str:
-    """The plural of a noun."""
     if noun in IRREGULAR_PLURALS:
         return IRREGULAR_PLURALS[noun]
     if noun.endswith(("s", "x", "ch", "sh")):
@@ -31,7 +34,7 @@ def plural(noun: str) -> str:
 
 
 def capitalized(text: str) -> str:
-    """The text with its first letter made large and the rest as it was."""
+    """The text with its first letter in upper case and the rest unchanged."""
     return text[:1].upper() + text[1:]
 
 
@@ -41,26 +44,20 @@ def join_english(items: Sequence[str]) -> str:
 
 
 def fill_template(rng: Random, templates: Sequence[str], **words: object) -> str:
-    """One of the templates, its $names replaced by the words."""
+    """One of the templates, with its $names replaced by the words."""
     return Template(rng.choice(templates)).substitute(words)
 
 
-BREAK = "\x1f"
-BROKEN_SHARE = 0.25
-MAX_BREAKS = 3
-BREAKABLE = re.compile(r"(?<= )(?=\S)|(?=\n)")
-
-
 def with_breaks(text: str, rng: Random) -> str:
-    """The text, in some cases with breaks after some of its spaces or before some of its line ends."""
+    """The text, sometimes with breaks after some spaces or before some line ends."""
     if rng.random() >= BROKEN_SHARE:
         return text
-    places = [match.start() for match in BREAKABLE.finditer(text)]
-    for place in sorted(rng.sample(places, min(len(places), rng.randint(1, MAX_BREAKS))), reverse=True):
-        text = text[:place] + BREAK + text[place:]
+    positions = [match.start() for match in BREAKABLE.finditer(text)]
+    for position in sorted(rng.sample(positions, min(len(positions), rng.randint(1, MAX_BREAKS))), reverse=True):
+        text = text[:position] + BREAK + text[position:]
     return text
 
 
 def maybe_break(rng: Random) -> str:
-    """A break or nothing, for a place where prompts often end."""
+    """A break or nothing, for positions where prompts often end."""
     return BREAK if rng.random() < 0.5 else ""

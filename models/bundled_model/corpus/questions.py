@@ -1,4 +1,4 @@
-"""Short questions with their answers, drawn from the tables of facts in many wordings."""
+"""Questions: short questions with their answers, drawn from the tables of facts and from arithmetic."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ HELD_OUT_SHARE = 12
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question, its answer in a sentence, and the word or number that makes the answer right."""
+    """A question, its answer, and the word or number that a right answer contains."""
 
     question: str
     answer: str
@@ -28,7 +28,7 @@ class Exchange:
 
     @property
     def is_held_out(self) -> bool:
-        """Whether this wording of this question is kept from training."""
+        """Whether this wording is excluded from training."""
         return crc32(self.question.encode()) % HELD_OUT_SHARE == 0
 
 
@@ -156,37 +156,35 @@ weather = _from_table(
 
 
 def no_opposite(rng: Random) -> Exchange:
-    """A question that asks whether a thing is what it is not."""
+    """Whether a thing has a quality that it does not have."""
     thing, quality = rng.choice(list(facts.DESCRIPTIONS.items()))
     wrong = rng.choice([q for q in sorted(set(facts.DESCRIPTIONS.values())) if q != quality])
     return Exchange(f"Is {thing} {wrong}?", f"No, {thing} is {quality}.", quality)
 
 
 def neighbour(rng: Random) -> Exchange:
-    """A question for the day or month after or before another."""
+    """Which day or month comes after or before another."""
     cycle, unit = rng.choice([(facts.DAYS, "day"), (facts.MONTHS, "month")])
     index, step = rng.randrange(len(cycle)), rng.choice([1, -1])
     side = "after" if step == 1 else "before"
-    found = cycle[(index + step) % len(cycle)]
-    question = fill_template(rng, ["What comes $s $x?", "Which $u comes $s $x?", "What $u is $s $x?", "What is the $u $s $x?"],
-                      s=side, u=unit, x=cycle[index])  # fmt: skip
-    return Exchange(question, fill_template(rng, ["$y comes $s $x.", "$y."], y=found, s=side, x=cycle[index]), found)
+    result = cycle[(index + step) % len(cycle)]
+    questions = ["What comes $s $x?", "Which $u comes $s $x?", "What $u is $s $x?", "What is the $u $s $x?"]
+    question = fill_template(rng, questions, s=side, u=unit, x=cycle[index])
+    return Exchange(question, fill_template(rng, ["$y comes $s $x.", "$y."], y=result, s=side, x=cycle[index]), result)
 
 
 def members(rng: Random) -> Exchange:
-    """A request for some members of a category."""
     category, names = rng.choice(list(facts.MEMBERS.items()))
     count = rng.randint(2, 4)
-    chosen = rng.sample(names, count)
-    question = fill_template(rng, ["Name $n $c.", "Tell me $n $c.", "Give me $n $c.", "List $n $c.", "Can you name $n $c?"],
-                      n=facts.NUMBER_WORDS[count], c=category)  # fmt: skip
+    sample = rng.sample(names, count)
+    questions = ["Name $n $c.", "Tell me $n $c.", "Give me $n $c.", "List $n $c.", "Can you name $n $c?"]
+    question = fill_template(rng, questions, n=facts.NUMBER_WORDS[count], c=category)
     if rng.random() < 0.3:
-        return Exchange(question, "\n".join(f"{i}. {capitalized(name)}" for i, name in enumerate(chosen, 1)), chosen[0])
-    return Exchange(question, f"{capitalized(join_english(chosen))}.", chosen[0])
+        return Exchange(question, "\n".join(f"{i}. {capitalized(name)}" for i, name in enumerate(sample, 1)), sample[0])
+    return Exchange(question, f"{capitalized(join_english(sample))}.", sample[0])
 
 
 def spelling(rng: Random) -> Exchange:
-    """A request to spell a word."""
     word = rng.choice(facts.SPELLED)
     question = fill_template(
         rng, ["How do you spell $x?", "Spell the word $x.", 'Spell "$x".', "Can you spell $x?"], x=word
@@ -195,27 +193,24 @@ def spelling(rng: Random) -> Exchange:
 
 
 def first_letter(rng: Random) -> Exchange:
-    """A question for a word's first or last letter."""
-    word, (place, index) = rng.choice(facts.SPELLED), rng.choice([("first", 0), ("last", -1)])
-    question = fill_template(rng, ["What is the $p letter of $x?", 'What letter comes $p in "$x"?'], p=place, x=word)
-    return Exchange(question, f"The {place} letter of {word} is {word[index]}.", f" {word[index]}.")
+    word, (position, index) = rng.choice(facts.SPELLED), rng.choice([("first", 0), ("last", -1)])
+    question = fill_template(rng, ["What is the $p letter of $x?", 'What letter comes $p in "$x"?'], p=position, x=word)
+    return Exchange(question, f"The {position} letter of {word} is {word[index]}.", f" {word[index]}.")
 
 
 def larger(rng: Random) -> Exchange:
-    """A question which of two numbers is larger or smaller."""
     one, other = rng.sample(range(1, 21), 2)
     adjective, choose = rng.choice([("bigger", max), ("larger", max), ("smaller", min)])
-    found = choose(one, other)
-    question = fill_template(rng, ["Which is $w, $a or $b?", "What is $w: $a or $b?", "Which number is $w, $a or $b?"],
-                      w=adjective, a=one, b=other)  # fmt: skip
-    return Exchange(question, f"{found} is {adjective} than {one + other - found}.", f"{found} is")
+    result = choose(one, other)
+    questions = ["Which is $w, $a or $b?", "What is $w: $a or $b?", "Which number is $w, $a or $b?"]
+    question = fill_template(rng, questions, w=adjective, a=one, b=other)
+    return Exchange(question, f"{result} is {adjective} than {one + other - result}.", f"{result} is")
 
 
 def counting(rng: Random) -> Exchange:
-    """A request to count."""
     last = rng.randint(3, 12)
-    question = fill_template(rng, ["Count to $n.", "Count from 1 to $n.", "Can you count to $n?", "Please count up to $n."],
-                      n=last)  # fmt: skip
+    questions = ["Count to $n.", "Count from 1 to $n.", "Can you count to $n?", "Please count up to $n."]
+    question = fill_template(rng, questions, n=last)
     numbers = ", ".join(str(i) for i in range(1, last + 1))
     return Exchange(question, numbers + ".", numbers)
 
@@ -243,7 +238,7 @@ def _numbers(sign: str, rng: Random) -> tuple[int, int, int]:
 
 
 def bare(rng: Random) -> Exchange:
-    """A sum, a difference or a product asked for plainly."""
+    """A sum, a difference or a product in plain words."""
     sign = rng.choice("+++--*")
     a, b, result = _numbers(sign, rng)
     words = {"a": a, "b": b, "A": capitalized(str(a)), "s": sign, "w": SIGNS[sign][0], "r": result}
@@ -251,16 +246,14 @@ def bare(rng: Random) -> Exchange:
 
 
 def story_problem(rng: Random) -> Exchange:
-    """A sum or a difference of things that somebody has."""
+    """A sum or a difference in a story of one sentence."""
     sign = rng.choice("+-")
     a, b, result = _numbers(sign, rng)
     words = {"a": a, "b": b, "o": rng.choice(OBJECTS), "n": rng.choice(PEOPLE), "r": result}
-    told = ["$n has $a $o and gets $b more. How many $o does $n have now?"] if sign == "+" else [
-        "$n has $a $o and gives away $b. How many $o does $n have now?"]  # fmt: skip
-    return Exchange(fill_template(rng, told, **words), fill_template(rng, ["$n has $r $o now.", "$n has $r $o."], **words),
-                    f"{result} ")  # fmt: skip
+    change = "gets $b more" if sign == "+" else "gives away $b"
+    question = fill_template(rng, [f"$n has $a $o and {change}. How many $o does $n have now?"], **words)
+    return Exchange(question, fill_template(rng, ["$n has $r $o now.", "$n has $r $o."], **words), f"{result} ")
 
 
 def arithmetic(rng: Random) -> Exchange:
-    """Mostly plain arithmetic, sometimes a story problem."""
     return story_problem(rng) if rng.random() < 0.15 else bare(rng)

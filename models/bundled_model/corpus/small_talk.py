@@ -1,4 +1,4 @@
-"""Greetings, thanks, feelings, and what the model says of itself."""
+"""Small talk: greetings, thanks, feelings, what the model says about itself, repetitions, and small JSON objects."""
 
 import json
 from collections.abc import Callable
@@ -88,27 +88,27 @@ _TOPICS = (
 )
 
 UNKNOWN_TOPICS = [topic.strip() for topic in _TOPICS.split(";")]
-UNKNOWN_QUESTIONS = ["Tell me about {}.", "What do you know about {}?", "Explain {}.", "What is {}?", "How does {} work?",
-                 "Explain {} to me in simple words.", "Write an essay about {}."]  # fmt: skip
+UNKNOWN_QUESTIONS = ["Tell me about {}.", "What do you know about {}?", "Explain {}.", "What is {}?",
+                     "How does {} work?", "Explain {} to me in simple words.", "Write an essay about {}."]  # fmt: skip
 UNKNOWN_ANSWERS = ["I am a small model and I do not know much about {}.", "I am sorry, I do not know about {}.",
-                    "{} is too difficult for me. I am only a small model."]  # fmt: skip
+                   "{} is too difficult for me. I am only a small model."]  # fmt: skip
 
 
 def unknown(rng: Random) -> Exchange:
-    """A question that the model cannot answer, and says so."""
+    """A question that the model answers by saying that it does not know."""
     topic = rng.choice(UNKNOWN_TOPICS)
     return Exchange(rng.choice(UNKNOWN_QUESTIONS).format(topic), capitalized(rng.choice(UNKNOWN_ANSWERS).format(topic)),
                     "know")  # fmt: skip
 
 
 NAMES = split_words("Tom Lily Ben Anna Max Mia Sam Sara Alice Bob Carol David Emma Frank Grace Henry Ivy Jack Kate Leo")
-WORDS = split_words("hello world sun tree river happy blue garden little friend cake music rain light open red fish moon "
-               "start green yes no bird stone water good morning night paper door book apple star")  # fmt: skip
+WORDS = split_words("hello world sun tree river happy blue garden little friend cake music rain light open red fish "
+                    "moon start green yes no bird stone water good morning night paper door book apple "
+                    "star")  # fmt: skip
 CITIES = split_words("Paris London Rome Berlin Madrid Tokyo Oslo Vienna Cairo Lima")
 
 
 def repetition(rng: Random) -> Exchange:
-    """A request to say given words again."""
     words = " ".join(rng.choices(WORDS, k=rng.randint(1, 5)))
     question = fill_template(
         rng, ["Say $w.", "Repeat after me: $w", 'Say "$w".', "Please repeat: $w", "Echo: $w"], w=words
@@ -117,23 +117,23 @@ def repetition(rng: Random) -> Exchange:
 
 
 def name_exchanges(rng: Random) -> list[Exchange]:
-    """Two exchanges: somebody gives a name (or an age, or a place), and later asks for it."""
+    """Two exchanges: the user says a name, an age or a city, and later asks for it."""
     thing = rng.choice(["name", "age", "city"])
     value = {"name": rng.choice(NAMES), "age": str(rng.randint(3, 60)), "city": rng.choice(CITIES)}[thing]
-    told = {
+    statements = {
         "name": ["My name is $v.", "I am $v.", "Hi, I am $v.", "Hello, my name is $v.", "You can call me $v."],
         "age": ["I am $v years old.", "My age is $v."],
         "city": ["I live in $v.", "I come from $v.", "My home is $v."],
     }[thing]
-    met = {"name": ["Nice to meet you, $v!", "Hello, $v! How can I help you?"], "age": ["$v is a good age!"],
-           "city": ["$v is a nice city."]}[thing]  # fmt: skip
-    asked = {"name": ["What is my name?", "Who am I?", "Do you remember my name?", "What's my name?"],
-             "age": ["How old am I?", "What is my age?"],
-             "city": ["Where do I live?", "What city do I live in?"]}[thing]  # fmt: skip
-    answered = {"name": ["Your name is $v.", "You are $v."], "age": ["You are $v years old."],
-                "city": ["You live in $v."]}[thing]  # fmt: skip
-    return [Exchange(fill_template(rng, told, v=value), fill_template(rng, met, v=value), value),
-            Exchange(rng.choice(asked), fill_template(rng, answered, v=value), value)]  # fmt: skip
+    replies = {"name": ["Nice to meet you, $v!", "Hello, $v! How can I help you?"], "age": ["$v is a good age!"],
+               "city": ["$v is a nice city."]}[thing]  # fmt: skip
+    questions = {"name": ["What is my name?", "Who am I?", "Do you remember my name?", "What's my name?"],
+                 "age": ["How old am I?", "What is my age?"],
+                 "city": ["Where do I live?", "What city do I live in?"]}[thing]  # fmt: skip
+    answers = {"name": ["Your name is $v.", "You are $v."], "age": ["You are $v years old."],
+               "city": ["You live in $v."]}[thing]  # fmt: skip
+    return [Exchange(fill_template(rng, statements, v=value), fill_template(rng, replies, v=value), value),
+            Exchange(rng.choice(questions), fill_template(rng, answers, v=value), value)]  # fmt: skip
 
 
 def _json_value(field: str, rng: Random) -> object:
@@ -149,7 +149,6 @@ FIELDS = split_words("name age city happy colour answer id tags price title coun
 
 
 def json_object(rng: Random) -> Exchange:
-    """A request for a JSON object with given fields."""
     fields = rng.sample(FIELDS, rng.randint(1, 4))
     question = fill_template(
         rng,

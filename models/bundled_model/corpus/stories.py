@@ -1,4 +1,4 @@
-"""The story sample: cut into stories, cleaned, split into training and held-out, and told under other names."""
+"""Stories: the sample, split into stories, cleaned, partly held out, with the names of children exchanged."""
 
 import re
 from pathlib import Path
@@ -21,19 +21,18 @@ CURLED = str.maketrans({"“": '"', "”": '"', "’": "'", "‘": "'"})
 
 
 def clean_quotes(text: str) -> str:
-    """The text with misread and curled quotes made plain, and no space at a line's end."""
+    """Replaces misdecoded and curly quotes by plain ones, and removes spaces at line ends."""
     for misread, plain in MISREAD_UTF8.items():
         text = text.replace(misread, plain)
     return re.sub(r" +\n", "\n", text.translate(CURLED))
 
 
 def begins_story(block: str) -> bool:
-    """Whether the block looks like a story and not like a piece of the one before."""
     return block.startswith("Once") or (len(block) >= MIN_STORY_CHARACTERS and not block.startswith('"'))
 
 
 def split_stories(text: str) -> list[str]:
-    """The stories of the sample: one line break parts two stories, unless what follows does not look like one."""
+    """Splits the sample at single line breaks, if what follows looks like a story."""
     stories: list[str] = []
     for block in re.split(r"(?<!\n)\n(?!\n)", text):
         if stories and not begins_story(block):
@@ -44,17 +43,16 @@ def split_stories(text: str) -> list[str]:
 
 
 def is_held_out(story: str) -> bool:
-    """Whether this story is kept from training; depends on its text alone."""
+    """Whether this story is excluded from training; depends on its text alone."""
     return crc32(story.encode()) % HELD_OUT_SHARE == 0
 
 
 def load_stories(path: Path) -> tuple[list[str], list[str]]:
-    """The training stories and the held-out stories of the sample at this path."""
     stories = split_stories(clean_quotes(path.read_text(encoding="utf-8")))
     return [s for s in stories if not is_held_out(s)], [s for s in stories if is_held_out(s)]
 
 
 def rename_children(story: str, rng: Random) -> str:
-    """The story with its children's names exchanged for others, so that names are copied and not remembered."""
+    """Exchanges the names of children, so that the model learns to copy names and not to remember them."""
     others = dict(zip(GIRLS + BOYS, rng.sample(GIRLS, len(GIRLS)) + rng.sample(BOYS, len(BOYS)), strict=True))
     return NAME.sub(lambda match: others[match.group()], story)

@@ -1,4 +1,4 @@
-"""Grammars of the kinds that llama.cpp comes with, written anew."""
+"""Grammars for the same languages as those that llama.cpp comes with, written independently."""
 
 import random
 import re

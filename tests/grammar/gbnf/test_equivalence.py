@@ -1,4 +1,4 @@
-"""Small grammars at random, against a matcher that tries everything."""
+"""Random small grammars, compared with a matcher that tries everything."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from grammar.vocabulary import GrammarVocabulary
 from tests.grammar.byte_level import compile_grammar, feed
 
 TEXTS = ["".join(text) for text in product("ab", repeat=6)]
-"""With their beginnings these are all texts of up to six letters."""
+"""With their prefixes these are all texts of up to six letters."""
 WORDS = ["".join(word) for n in range(1, 4) for word in product("ab", repeat=n)]
 WORDS_COMPILER = GrammarCompiler(GrammarVocabulary([*map(str.encode, WORDS), b""], [], [len(WORDS)]))
 
 
 @dataclass(frozen=True)
 class Node:
-    """An expression as GBNF, and what it matches: from a place in a text to the places where that can end."""
+    """An expression as GBNF, and what BruteForce needs to match it."""
 
     gbnf: str
     kind: str
@@ -33,22 +33,22 @@ class Node:
 
 
 class BruteForce:
-    """All ways in which rules match the parts of a text, found again and again until there are no more."""
+    """All ways in which rules match the parts of a text, computed as a fixed point."""
 
     def __init__(self, rules: Mapping[str, Node], text: str) -> None:
         self._rules = rules
         self._text = text
-        self._found: dict[tuple[str, int], frozenset[int]] = {}
+        self._ends_of_rules: dict[tuple[str, int], frozenset[int]] = {}
 
     def matching(self) -> frozenset[int]:
-        """The lengths of the text's beginnings that match."""
+        """The lengths of the matching prefixes of the text."""
         before = None
-        while before != self._found:
-            before = dict(self._found)
+        while before != self._ends_of_rules:
+            before = dict(self._ends_of_rules)
             for name, body in self._rules.items():
                 for start in range(len(self._text) + 1):
-                    self._found[name, start] = self._ends(body, start)
-        return self._found["root", 0]
+                    self._ends_of_rules[name, start] = self._ends(body, start)
+        return self._ends_of_rules["root", 0]
 
     def _ends(self, node: Node, start: int) -> frozenset[int]:
         if node.kind == "literal":
@@ -56,7 +56,7 @@ class BruteForce:
         if node.kind == "class":
             return frozenset([start + 1] if self._text[start : start + 1] in [*node.value] else [])
         if node.kind == "rule":
-            return self._found.get((node.value, start), frozenset())
+            return self._ends_of_rules.get((node.value, start), frozenset())
         if node.kind == "alternatives":
             return frozenset().union(*(self._ends(part, start) for part in node.parts))
         if node.kind == "sequence":
@@ -67,13 +67,13 @@ class BruteForce:
         return self._repeated(node, start)
 
     def _repeated(self, node: Node, start: int) -> frozenset[int]:
-        found, ends = frozenset[int](), frozenset([start])
-        # More often than this it is repeated without getting any further.
+        result, ends = frozenset[int](), frozenset([start])
+        # More repetitions than this match only the empty text.
         for times in range(node.min_count + len(self._text) + 2):
             if times >= node.min_count and (node.max_count is None or times <= node.max_count):
-                found |= ends
+                result |= ends
             ends = frozenset().union(*(self._ends(node.parts[0], end) for end in ends))
-        return found
+        return result
 
 
 literals = st.text("ab", max_size=3).map(lambda text: Node(f'"{text}"', "literal", value=text))
@@ -134,12 +134,12 @@ def test_a_token_of_several_characters_is_allowed_where_they_are_one_by_one(
     for letter in beginning:
         matcher.accept(WORDS.index(letter))
     for token, word in enumerate(WORDS):
-        ahead = by_bytes.matcher()
-        assert bool(matcher.mask()[0] >> token & 1) == feed(ahead, beginning + word), (source.text, word)
+        fresh = by_bytes.matcher()
+        assert bool(matcher.mask()[0] >> token & 1) == feed(fresh, beginning + word), (source.text, word)
 
 
 def matching(matcher: Matcher, text: str) -> frozenset[int]:
-    """The lengths of a text's beginnings that a grammar matches."""
+    """The lengths of the prefixes of a text that a grammar matches."""
     lengths = {0} if matcher.may_end else set()
     for n, letter in enumerate(text, 1):
         if not feed(matcher, letter):

@@ -168,7 +168,7 @@ def test_a_longer_match_does_not_hide_a_shorter_one(grammar: str, matching: list
 
 
 def test_text_between_tags_stays_one_lexeme() -> None:
-    """A character at a time the parser would give up over a large vocabulary."""
+    """One character at a time, the parser would exceed its limits over a large vocabulary."""
     grammar = compile_grammar('root ::= (text | tag)*\ntext ::= [^<>]+\ntag ::= "<" root ">"')
     assert matches(grammar, "a" * 20_000)
 

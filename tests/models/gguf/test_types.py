@@ -4,7 +4,7 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, LlamaFileType
 from models.gguf.types import FILE_TYPES, TENSOR_TYPES
 
 
-# Of Q8_1, which no file holds, the gguf package gives the size before ggml halved its scales.
+# Q8_1 is left out: no file holds it, and the gguf package has its size from before ggml halved its scales.
 @pytest.mark.parametrize("kind", [kind for kind in GGMLQuantizationType if kind != GGMLQuantizationType.Q8_1])
 def test_a_tensor_type_is_packed_as_the_gguf_package_says(kind: GGMLQuantizationType) -> None:
     known = TENSOR_TYPES[kind]
