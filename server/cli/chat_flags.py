@@ -4,8 +4,7 @@ import argparse
 
 import orjson
 
-from server.chat.template.loading import CHATML
-from server.chat.template.template import RESERVED_VARIABLES, ChatTemplate, ChatTemplateError
+from server.chat.template.template import CHATML, RESERVED_VARIABLES, ChatTemplate, ChatTemplateError
 from server.cli.parser import Flag, Group
 from server.cli.values import invalid, one_of, text_file
 from server.settings import REASONING_FORMATS

@@ -9,9 +9,9 @@ from typing import TypeVar
 from grammar.source import GrammarSource, Kind
 from server.cli.parser import Flag, Group, Switch
 from server.cli.values import MAX_SIZE, finite_float, int_in_range, integer, invalid, text_file
-from server.generation.constraint import Constraint
 from server.generation.sampler_order import LETTERS, samplers_from_letters, samplers_from_names
 from server.http.fields import as_integer, as_number
+from server.settings import Constraint
 from slots.errors import InvalidRequest
 from slots.requests.sampling_params import SamplerName, SamplingParams
 

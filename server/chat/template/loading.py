@@ -2,21 +2,12 @@
 
 import logging
 
-from server.chat.template.template import ChatTemplate, ChatTemplateError
+from server.chat.template.template import CHATML, ChatTemplate, ChatTemplateError
 from server.chat.template.tool_call_format import infer_tool_format
 from server.chat.tools.call_format import ToolFormat
 from slots.llama import Vocab
 
 logger = logging.getLogger("server")
-
-CHATML = """\
-{%- for message in messages %}
-{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
-{%- endfor %}
-{%- if add_generation_prompt %}
-{{- '<|im_start|>assistant\\n' }}
-{%- endif %}
-"""
 
 
 def load_chat_template(source: str | None, vocab: Vocab) -> ChatTemplate:

@@ -15,6 +15,15 @@ from slots.errors import InvalidRequest
 RESERVED_VARIABLES = ("messages", "tools", "documents", "add_generation_prompt")
 """What a template is given of a request's own fields, and not among its further variables."""
 
+CHATML = """\
+{%- for message in messages %}
+{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+{{- '<|im_start|>assistant\\n' }}
+{%- endif %}
+"""
+
 _MAX_PROBE_STEPS = 20_000
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from server.chat.template.loading import CHATML
+from server.chat.template.template import CHATML
 from tests.server.chat.templates import BRACKETS
 from tests.server.cli.configured import get_error, settings
 from tests.server.headers import HEADER
