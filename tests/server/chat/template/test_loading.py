@@ -4,7 +4,8 @@ import pytest
 
 from models.source import BUNDLED_MODEL
 from server.chat.prompt import tokenize_prompt
-from server.chat.template.loading import CHATML, load_chat_template, load_tool_format
+from server.chat.template.loading import load_chat_template, load_tool_format
+from server.chat.template.template import CHATML
 from slots.errors import InvalidRequest
 from slots.llama import Model, Vocab
 from slots.options import ModelOptions

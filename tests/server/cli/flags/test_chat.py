@@ -4,7 +4,7 @@ import pytest
 
 from server.chat.template.template import CHATML
 from tests.server.chat.templates import BRACKETS
-from tests.server.cli.configured import get_error, settings
+from tests.server.cli.flag_parsing import get_error, settings
 from tests.server.headers import HEADER
 
 TEXT_VARIABLE, FILE_VARIABLE = "LLAMA_ARG_CHAT_TEMPLATE", "LLAMA_ARG_CHAT_TEMPLATE_FILE"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from slots.options import ContextOptions, EngineOptions
-from tests.server.cli.configured import get_error, parse_flags, settings
+from tests.server.cli.flag_parsing import get_error, parse_flags, settings
 
 
 @pytest.mark.parametrize(
