@@ -1,4 +1,4 @@
-"""The chat template that a server runs with."""
+"""Loads the chat template that a server runs with, and the tool call format of its model."""
 
 import logging
 
@@ -11,9 +11,9 @@ logger = logging.getLogger("server")
 
 
 def load_chat_template(source: str | None, vocab: Vocab) -> ChatTemplate:
-    """Returns the template of a model, or ChatML where it has none or one that cannot be read, after a warning.
+    """Returns the template; with a warning, ChatML if there is none or if it cannot be parsed.
 
-    Belongs to a worker thread: what the template knows is found out here, before there are requests.
+    For a worker thread: the template's capabilities are detected here, before the first request.
     """
     template = _parse_or_chatml(source, _token_text(vocab.bos, vocab), _token_text(vocab.eos, vocab))
     logger.debug("The chat template: %s", template.capabilities)
@@ -21,7 +21,7 @@ def load_chat_template(source: str | None, vocab: Vocab) -> ChatTemplate:
 
 
 def load_tool_format(template: ChatTemplate, vocab: Vocab) -> ToolFormat | None:
-    """Returns how the model writes calls of tools; None if its template does not tell. Belongs to a worker thread."""
+    """Returns how the model writes tool calls; None if its template does not show it. For a worker thread."""
     if not template.capabilities.supports_tools:
         return None
     return infer_tool_format(template, [_token_text(token, vocab) for token in vocab.end_of_generation])
