@@ -65,7 +65,6 @@ def test_argparse_has_the_hooks_that_the_parser_overrides(owner: object, hook: s
 
 
 def test_argparse_calls_the_hooks() -> None:
-    """Each is called by the name that the parser overrides, and not only there."""
     parser = FlagParser("", GROUPS, {}, "")
     assert parser.parse_args(["--presence-penalty", "-1e-1"]).presence_penalty == -0.1
     assert parser.parse_known_args(["-ng"])[1] == ["-ng"]

@@ -9,7 +9,7 @@ from server.chat.template.template import CHATML
 from slots.errors import InvalidRequest
 from slots.llama import Model, Vocab
 from slots.options import ModelOptions
-from tests.server.chat.chats import assistant, user
+from tests.server.chat.chat_messages import assistant, user
 from tests.server.chat.templates import HEADERS_AND_DATE, ROLES_ONLY, TAGGED_TOOLS
 
 BROKEN = "{% if %}"

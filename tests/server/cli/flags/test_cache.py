@@ -1,4 +1,4 @@
-"""Flags of what is kept of prompts, and of where a context ends."""
+"""Flags of prefix caching and context shift."""
 
 from pathlib import Path
 
