@@ -88,8 +88,8 @@ def _is_assistant_prefill(message: Message) -> bool:
 
 
 def _render_prefilled(source: str, messages: Sequence[Message], render: Render) -> tuple[str, ReasoningTags | None]:
-    """Renders the last message verbatim, where the template would put an answer, or after the generation prompt if it
-    has reasoning. Reasoning gets its tags, unless the template has opened the start tag already."""
+    """Writes the last message verbatim where the template would put an answer, or after the generation prompt if it
+    begins with reasoning."""
     *earlier, last = messages
     prompt = render(earlier, True) if earlier else ""
     tags = detect_reasoning_tags(source, prompt)

@@ -20,11 +20,10 @@ from slots.llama import Vocab
 def n_system_tokens(
     chat: Chat, tokens: tuple[int, ...], template: ChatTemplate, defaults: Mapping[str, object], vocab: Vocab
 ) -> int:
-    """Returns how many of the first `tokens` of a chat's prompt follow from its first message and the template alone,
-    so that any other chat with the same first message has them too. `defaults` are the template variables of a chat
-    that sets none.
+    """Returns how many of the first `tokens` of a chat's prompt any other chat with the same first message has too; 0
+    if the template refuses such a chat. `defaults` are the template variables of a chat that sets none.
 
-    0 if the template refuses such a chat. For a worker thread.
+    For a worker thread.
     """
     common = _common_tokens(
         str(chat.messages[0]["content"]),
@@ -41,11 +40,8 @@ def n_system_tokens(
 def _common_tokens(
     system: str, template: ChatTemplate, vocab: Vocab, *, defaults: bytes, has_tools: bool, has_documents: bool
 ) -> tuple[int, ...]:
-    """Returns what the prompts of different chats with this system message begin with; `defaults` is JSON.
-
-    For a chat with tools or documents, one of them has some too: a template may write them before the system message,
-    and they may begin like it.
-    """
+    """Returns what different chats with this system message begin with; `defaults` is JSON. One of them has tools or
+    documents if the request has, since a template may write these first, and they may begin like the system message."""
     message: Message = {"role": "system", "content": system}
     variables = orjson.loads(defaults)
     try:

@@ -41,8 +41,8 @@ class Capabilities:
 
 
 def detect_capabilities(render: Render) -> Capabilities:
-    """Returns what the template supports. One that fails even for a single user message is taken to support strings and
-    system messages, so that a real chat shows its own error."""
+    """A template that fails even for a single user message counts as supporting strings and system messages, so that a
+    real chat shows its error."""
     needs_list = render([USER], None) is None and render([USER], []) is not None
     no_tools: Sequence[Json] | None = [] if needs_list else None
     strings, typed = _detect_content_forms(render, no_tools)
@@ -71,8 +71,8 @@ def detect_capabilities(render: Render) -> Capabilities:
 
 
 def _detect_content_forms(render: Render, no_tools: Sequence[Json] | None) -> tuple[bool, bool]:
-    """Returns whether content may be a string, and whether it may be typed parts. A template that joins strings shows
-    typed parts in Python's or JSON's notation, with their type."""
+    """Returns whether content may be a string, and whether it may be typed parts. A template for strings shows parts
+    in Python's or JSON's notation, with their type."""
     message: Message = {"role": "user", "content": CONTENT}
     as_string = render([message], no_tools) or ""
     as_parts = render([_with_typed_content(message)], no_tools) or ""

@@ -30,7 +30,7 @@ _COUNT_STEPS_FILTER = "(counted)"
 
 
 class TemplateRaised(TemplateError):
-    """Raised by a template with `raise_exception`."""
+    """From a template's `raise_exception`."""
 
 
 class StepCounter:
@@ -63,7 +63,6 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
         self.globals["strftime_now"] = _strftime_now
 
     def parse_chat_template(self, source: str) -> Template:
-        """Returns the compiled template; raises Jinja's errors."""
         tree = self.parse(source)
         for loop in list(tree.find_all(nodes.For)):
             loop.iter = nodes.Filter(loop.iter, _COUNT_STEPS_FILTER, [], [], None, None, lineno=loop.lineno)
@@ -132,7 +131,7 @@ def _to_json(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """Replaces Jinja's filter, which escapes for HTML."""
+    # Jinja's own filter escapes for HTML.
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 

@@ -9,11 +9,9 @@ from itertools import takewhile
 
 class Placeholder(Enum):
     NAME = "name"
-    """Of the function."""
     ARGUMENTS = "arguments"
     """One JSON object."""
     ID = "id"
-    """Of the call."""
     SPACE = "space"
     """Optional white space."""
 
@@ -69,7 +67,6 @@ class ToolFormat:
 
     @property
     def literals(self) -> tuple[str, ...]:
-        """All literal texts of the format."""
         parts = (*_join_literals((self.opening, *self.call)), self.separator, self.closing)
         return tuple(part for part in parts if isinstance(part, str))
 
