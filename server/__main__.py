@@ -1,4 +1,4 @@
-"""The command `llama-slots`, which `python -m server` is too."""
+"""The command `llama-slots`, also `python -m server`."""
 
 import logging
 import os
@@ -12,21 +12,21 @@ from server.lifecycle.logs import set_up_logging
 
 
 def main() -> NoReturn:
-    """Runs the program and exits: 0 after a signal, 1 for what cannot be served, 2 for flags that cannot be."""
+    """Runs the program and exits: 0 after a signal, 1 if the model cannot be served, 2 for invalid flags."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     configuration = read_configuration(sys.argv[1:], os.environ)
     set_up_logging(configuration.verbose)
-    from server.lifecycle.launch import launch  # noqa: PLC0415 - llama.cpp's libraries are slow to load for --help
+    from server.lifecycle.launch import launch  # noqa: PLC0415 - keeps llama.cpp out of --help
 
     code = launch(configuration)
     logging.shutdown()
-    # Not sys.exit, which would wait for threads that still tokenize what nobody waits for any more.
+    # Not sys.exit, which would wait for threads that still tokenize prompts of cancelled requests.
     os._exit(code)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    """Ends what comes before the server, such as a download."""
+    """Exits before the server handles signals itself, for example during a download."""
     sys.exit(0)
 
 

@@ -5,12 +5,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
-from server.generation.constraint import Constraint
+from grammar.source import GrammarSource
 from slots.requests.sampling_params import SamplingParams
 
 CacheIsolation = Literal["none", "session", "key"]
 ReasoningFormat = Literal["none", "auto", "deepseek"]
 REASONING_FORMATS = get_args(ReasoningFormat)
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A grammar that a text has to match, and the request field or flag that it comes from."""
+
+    name: str
+    """The field or flag, for error messages."""
+    source: GrammarSource
 
 
 @dataclass(frozen=True, slots=True)

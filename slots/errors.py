@@ -51,6 +51,10 @@ def internal_error() -> StepFailed:
     return StepFailed("an internal error ended the generation")
 
 
+class UnbrokenTextError(ValueError):
+    """A text with a stretch without a break that is too long for llama.cpp's tokenizers."""
+
+
 class SnapshotError(EngineError):
     """The state of a sequence could not be taken out of the KV cache or put back into it."""
 

@@ -1,1 +1,18 @@
-"""Chats: messages to the text of a prompt, through the chat template of the model."""
+"""Chats: from a request's messages to a prompt, and from generated text back to the parts of a message.
+
+request body
+  |  request.py, messages.py, tools/request.py
+  v
+Chat: messages, tools, documents
+  |  prompt.py; tools/generic_format.py if the model's own call format is unknown
+  |  template/template.py: adapt the messages (adapter.py, capabilities.py), render them (jinja_environment.py)
+  v
+prompt, which begins with the part that system_prefix.py and system_prompt.py know
+  |  generation under the grammar of tools/grammar.py, in the format of tools/call_format.py, which
+  |  template/tool_call_format.py infers from the template
+  v
+text
+  |  tools/output_parser.py, with tools/matching.py and tools/reasoning.py
+  v
+deltas of reasoning, content and tool calls
+"""

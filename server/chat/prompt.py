@@ -1,4 +1,4 @@
-"""From a chat to the prompt that the model goes on with."""
+"""Renders a chat to the prompt that the model continues."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,19 +13,20 @@ from slots.errors import InvalidRequest
 from slots.llama import Vocab
 
 ANSWER_PLACEHOLDER = "here-goes-what-the-answer-begins-with"
-"""Stands for the beginning of an answer while its surroundings are rendered: a template may strip the real one."""
+"""Rendered in place of an answer's beginning, which a template might strip."""
 
 Render = Callable[[Sequence[Message], bool], str]
+"""Renders messages, with or without a generation prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatPrompt:
     text: str
-    """With what the template writes for BOS, if it does."""
+    """Including BOS, if the template writes it."""
     reasoning_tags: ReasoningTags | None
-    """How the model thinks aloud; None if it does not."""
+    """None if the model does not write reasoning."""
     tool_format: ToolFormat | None = None
-    """How the model is to write calls; None if it is offered no tools."""
+    """The format of the model's tool calls; None without tools."""
 
 
 def render_prompt(
@@ -38,13 +39,13 @@ def render_prompt(
     add_generation_prompt: bool = True,
     template_kwargs: Mapping[str, object] | None = None,
 ) -> ChatPrompt:
-    """Returns the prompt of a chat. An assistant's message at the end, without calls, is the beginning of the answer:
-    the text ends with it and leaves the turn open. Without `add_generation_prompt` it is a message like any other.
+    """Returns the prompt of a chat. An assistant message at the end, without calls, is a prefill: the prompt ends with
+    it and leaves the turn open. Without `add_generation_prompt` it is a message like any other.
 
-    Where there are tools, `tool_format` is how the model writes calls by itself; if that is not known, the tools and
-    how to call them are put in words.
+    `tool_format` is how the model writes calls by itself. If that is unknown, the tools are described in the prompt,
+    with the generic format.
 
-    Belongs to a worker thread. Raises InvalidRequest for messages that the template refuses.
+    For a worker thread. Raises InvalidRequest for messages that the template refuses.
     """
     is_prefilled = add_generation_prompt and _is_assistant_prefill(messages[-1])
     call_format = (tool_format or GENERIC_FORMAT) if tools else None
@@ -53,7 +54,11 @@ def render_prompt(
 
     def render(some: Sequence[Message], opens_answer: bool) -> str:
         return template.render(
-            some, tools=tools, documents=documents, add_generation_prompt=opens_answer, template_kwargs=template_kwargs
+            some,
+            tools=tools,
+            documents=documents,
+            add_generation_prompt=opens_answer,
+            template_kwargs=template_kwargs,
         )
 
     if is_prefilled:
@@ -65,8 +70,8 @@ def render_prompt(
 
 
 def tokenize_prompt(text: str, vocab: Vocab) -> tuple[int, ...]:
-    """Returns the tokens of a chat's prompt, special tokens among them. BOS stands in front where the vocabulary asks
-    for it, whether or not the template writes it. Raises InvalidRequest for a text that cannot be tokenized."""
+    """Returns the tokens of a chat's prompt, including special tokens. BOS comes first if the vocabulary wants it,
+    whether or not the template writes it. Raises InvalidRequest for a text that cannot be tokenized."""
     with naming_field("messages"):
         tokens = vocab.tokenize(text, add_special=False, parse_special=True)
     if vocab.add_bos and vocab.bos is not None and tokens[:1] != [vocab.bos]:
@@ -83,8 +88,8 @@ def _is_assistant_prefill(message: Message) -> bool:
 
 
 def _render_prefilled(source: str, messages: Sequence[Message], render: Render) -> tuple[str, ReasoningTags | None]:
-    """The answer's beginning stands as it is where the template would put an answer, or behind what it opens one with.
-    Thoughts stand there with their tags; a tag that the template has opened already is not repeated."""
+    """Writes the last message verbatim where the template would put an answer, or after the generation prompt if it
+    begins with reasoning."""
     *earlier, last = messages
     prompt = render(earlier, True) if earlier else ""
     tags = detect_reasoning_tags(source, prompt)
@@ -94,15 +99,15 @@ def _render_prefilled(source: str, messages: Sequence[Message], render: Render) 
     if tags and answer.lstrip().startswith(tags.start):
         rest = answer.lstrip().removeprefix(tags.start).lstrip("\n") if tags.is_open else answer
         return prompt + rest, replace(tags, is_open=tags.end not in answer)
-    head = _text_before_answer(messages, render, prompt)
-    return head + answer, detect_reasoning_tags(source, head + answer)
+    text = _text_before_answer(messages, render, prompt) + answer
+    return text, detect_reasoning_tags(source, text)
 
 
 def _text_before_answer(messages: Sequence[Message], render: Render, prompt: str) -> str:
-    """Returns the text in front of an answer that has been given, which can be another than in front of one to come."""
+    """Returns the text before the last message's content, which may differ from the generation prompt."""
     placeholder: Message = {"role": "assistant", "content": ANSWER_PLACEHOLDER}
     try:
-        head, mark, _ = render([*messages[:-1], placeholder], False).rpartition(ANSWER_PLACEHOLDER)
+        before, found, _ = render([*messages[:-1], placeholder], False).rpartition(ANSWER_PLACEHOLDER)
     except InvalidRequest:
         return prompt
-    return head if mark else prompt
+    return before if found else prompt

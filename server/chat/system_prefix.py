@@ -1,4 +1,5 @@
-"""How much of a chat's prompt is the server's system prompt, which the chats of others begin with as well."""
+"""The system prefix: how many tokens of a chat's prompt come from the server's system prompt, and are therefore shared
+with the chats of other clients."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -6,34 +7,25 @@ from os.path import commonprefix
 
 import orjson
 
-from server.chat.messages import Json, Message
+from server.chat.messages import Message
 from server.chat.prompt import tokenize_prompt
 from server.chat.request import Chat
+from server.chat.template.probes import CALLS, DOCUMENT, OTHER_USER, USER
 from server.chat.template.template import ChatTemplate
 from slots.cache.radix_tree import common_prefix_length
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
 
-_HELLO: Message = {"role": "user", "content": "a"}
-_OTHER: Message = {"role": "user", "content": "Something else."}
-"""These two do not even have their length in common."""
-_TOOL: Json = {
-    "type": "function",
-    "function": {"name": "nobody_has_this", "description": "Nothing", "parameters": {"type": "object"}},
-}
-_DOCUMENT: Json = {"title": "Of nobody", "text": "Nothing"}
-
 
 def n_system_tokens(
     chat: Chat, tokens: tuple[int, ...], template: ChatTemplate, defaults: Mapping[str, object], vocab: Vocab
 ) -> int:
-    """Returns how many of the first `tokens` of a chat's prompt come from the message that it begins with and the
-    template alone: those that it has in common with chats of strangers behind the same message. `defaults` are the
-    further variables of the template in a chat that brings none.
+    """Returns how many of the first `tokens` of a chat's prompt any other chat with the same first message has too; 0
+    if the template refuses such a chat. `defaults` are the template variables of a chat that sets none.
 
-    0 if the template refuses such a chat. Belongs to a worker thread.
+    For a worker thread.
     """
-    known = _common_tokens(
+    common = _common_tokens(
         str(chat.messages[0]["content"]),
         template,
         vocab,
@@ -41,24 +33,24 @@ def n_system_tokens(
         has_tools=bool(chat.tools),
         has_documents=bool(chat.documents),
     )
-    return common_prefix_length(tokens, known)
+    return common_prefix_length(tokens, common)
 
 
-@lru_cache(maxsize=4)  # the same for most chats, and a long text takes a while
+@lru_cache(maxsize=4)  # the same for most chats, and expensive for a long text
 def _common_tokens(
     system: str, template: ChatTemplate, vocab: Vocab, *, defaults: bytes, has_tools: bool, has_documents: bool
 ) -> tuple[int, ...]:
-    """What strangers' chats begin with, `defaults` being JSON. Where a chat has tools or documents, so has one of a
-    stranger: they may stand where otherwise the system prompt does, and begin like that."""
+    """Returns what different chats with this system message begin with; `defaults` is JSON. One of them has tools or
+    documents if the request has, since a template may write these first, and they may begin like the system message."""
     message: Message = {"role": "system", "content": system}
-    more = orjson.loads(defaults)
+    variables = orjson.loads(defaults)
     try:
-        strangers = [template.render([message, hello], template_kwargs=more) for hello in (_HELLO, _OTHER)]
+        texts = [template.render([message, user], template_kwargs=variables) for user in (USER, OTHER_USER)]
         if has_tools:
-            strangers.append(template.render([message, _HELLO], tools=[_TOOL], template_kwargs=more))
+            texts.append(template.render([message, USER], tools=[CALLS[0].tool], template_kwargs=variables))
         if has_documents:
-            strangers.append(template.render([message, _HELLO], documents=[_DOCUMENT], template_kwargs=more))
+            texts.append(template.render([message, USER], documents=[DOCUMENT], template_kwargs=variables))
     except InvalidRequest:
         return ()
-    known = commonprefix(strangers)  # noqa: RUF071 - these are no paths
-    return tokenize_prompt(known, vocab) if known else ()
+    common = commonprefix(texts)  # noqa: RUF071 - these are no paths
+    return tokenize_prompt(common, vocab) if common else ()

@@ -1,61 +1,55 @@
-"""What the program was asked to do: flags and variables, turned into the options of each room."""
+"""Configuration: flags and environment variables, turned into the options of each part of the program."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields, replace
+from dataclasses import fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
 from models.header import Header
 from models.source import ModelSource
+from server.cli.defaults import describe_defaults
 from server.cli.environment import VariableError, read_variables
 from server.cli.flags import GROUPS
 from server.cli.parser import FlagParser
 from server.settings import CompletionDefaults, Settings, without_repeat_penalty
 from slots.errors import InvalidRequest
 from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
-from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplingParams
+from slots.requests.sampling_params import SamplingParams
 
 Options = TypeVar("Options")
 
-DESCRIPTION = "Serve a GGUF model over HTTP. A flag wins over its environment variable."
-DEFAULT_DESCRIPTIONS = {
-    "pooling": "as the model's header says, else mean",
-    "n_gpu_layers": "all",
-    "draft_gpu_layers": "all",
-    "spec_types": "none; with a draft model draft-simple",
-    "samplers": "; ".join(DEFAULT_SAMPLERS),
-    "dry_sequence_breakers": " ".join(SamplingParams().dry_sequence_breakers).replace("\n", "\\n"),
-}
+DESCRIPTION = "Serve a GGUF model over HTTP. A flag overrides its environment variable."
 
 
 class Configuration:
-    """Options for each room; what was not given has the default that its class says.
+    """The options that the flags set; for anything else, the defaults are those of the option classes.
 
-    Raises InvalidRequest for flags that are right one by one but too many together.
+    Raises InvalidRequest for flags that are valid one by one but not together.
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
+        """`values` holds the flags that were given, by destination."""
         self._values = values
         self.verbose: bool = values.get("verbose", False)
         self.source = self._options(ModelSource)
         self.context = self._options(ContextOptions)
         self.draft_source = self._draft_source()
         """Where the draft model comes from, if there is one."""
-        ranks = {"pooling": "rank"} if values.get("reranking") else {}
-        self.engine = self._options(EngineOptions, speculation=self._speculation(), **ranks)
+        pooling = {"pooling": "rank"} if values.get("reranking") else {}
+        self.engine = self._options(EngineOptions, speculation=self._speculation(), **pooling)
         self._defaults = self._options(CompletionDefaults, sampling=self._options(SamplingParams))
 
     def model_options(self, path: Path) -> ModelOptions:
-        """Returns how the file at `path` is to be loaded."""
+        """Returns how to load the model file at `path`."""
         return self._options(ModelOptions, path=path)
 
     def engine_options(self, draft: Path | None) -> EngineOptions:
-        """Returns what the engine does; `draft` is the draft model's file, if there is one."""
+        """Returns the options of the engine; `draft` is the draft model's file, if there is one."""
         return replace(self.engine, speculation=replace(self.engine.speculation, draft_file=draft))
 
     def settings(self, header: Header) -> Settings:
-        """Returns how the model with this header is to be served."""
+        """Returns how to serve the model with this header."""
         return self._options(
             Settings,
             model_path=header.path,
@@ -79,8 +73,8 @@ class Configuration:
         return replace(self.source, model_file=None, repository=repository, hub_file=str(file) if file else None)
 
     def _chat_template(self) -> str | None:
-        given: str | None = self._values.get("given_chat_template", self._values.get("chat_template_file"))
-        return given
+        template: str | None = self._values.get("chat_template_source", self._values.get("chat_template_file"))
+        return template
 
     def _openai_defaults(self) -> CompletionDefaults:
         return self._defaults if "repeat_penalty" in self._values else without_repeat_penalty(self._defaults)
@@ -89,29 +83,22 @@ class Configuration:
         return self.source.repository or str(self.source.model_file or "bundled")
 
     def _options(self, options: type[Options], **known: Any) -> Options:  # noqa: ANN401 - as the fields are
-        given = {name: self._values[name] for name in _field_names(options) if name in self._values}
-        return options(**given | known)
+        values = {name: self._values[name] for name in _field_names(options) if name in self._values}
+        return options(**values | known)
 
 
 def read_configuration(arguments: Sequence[str], environ: Mapping[str, str]) -> Configuration:
-    """Returns what the flags say, and the variables where there is no flag.
+    """Returns the configuration of the flags, and of the variables for flags that are absent.
 
-    Ends the program with one line and exit code 2 if one of them has a value it cannot have.
+    Exits with code 2 after one line on stderr for an invalid value.
     """
-    parser = FlagParser(DESCRIPTION, GROUPS, _describe_defaults(), _versions())
+    parser = FlagParser(DESCRIPTION, GROUPS, describe_defaults(), _versions())
     flags = vars(parser.parse_args(arguments))
     try:
         variables = read_variables(GROUPS, environ, flags)
     except VariableError as error:
         parser.error(str(error))
-    # What a flag asks for wins over what a variable asks for in another way.
-    overridden = {"repository", "hub_file"} if "model_file" in flags else set()
-    overridden |= {"model_file"} if "repository" in flags else set()
-    overridden |= {"chat_template_file"} if "given_chat_template" in flags else set()
-    overridden |= {"given_chat_template"} if "chat_template_file" in flags else set()
-    overridden |= {"pooling"} if flags.get("reranking") else set()
-    overridden |= {"reranking"} if "pooling" in flags else set()
-    values = {name: value for name, value in variables.items() if name not in overridden} | flags
+    values = {name: value for name, value in variables.items() if name not in _overridden(flags)} | flags
     _check_source(parser, values)
     _check_isolation(parser, values)
     _check_chat_template(parser, values)
@@ -121,6 +108,17 @@ def read_configuration(arguments: Sequence[str], environ: Mapping[str, str]) -> 
         return Configuration(values)
     except InvalidRequest as error:
         parser.error(str(error))
+
+
+def _overridden(flags: Mapping[str, Any]) -> set[str]:
+    """The destinations whose variables are ignored, since a flag sets the same thing in another way."""
+    overridden = {"repository", "hub_file"} if "model_file" in flags else set()
+    overridden |= {"model_file"} if "repository" in flags else set()
+    overridden |= {"chat_template_file"} if "chat_template_source" in flags else set()
+    overridden |= {"chat_template_source"} if "chat_template_file" in flags else set()
+    overridden |= {"pooling"} if flags.get("reranking") else set()
+    overridden |= {"reranking"} if "pooling" in flags else set()
+    return overridden
 
 
 def _check_source(parser: FlagParser, values: Mapping[str, Any]) -> None:
@@ -136,12 +134,12 @@ def _check_isolation(parser: FlagParser, values: Mapping[str, Any]) -> None:
     if isolation == "key" and not (values.get("api_keys") or values.get("file_keys")):
         parser.error("--cache-isolation key: expected --api-key or --api-key-file with it, got none")
     if isolation != "none" and values.get("slot_save_path"):
-        # Whoever saves, restores or erases a slot need not be the one whose conversation it holds.
+        # Any client may save, restore or erase any slot, also one with another client's conversation.
         parser.error(f"--cache-isolation and --slot-save-path: expected one of them, got {isolation} and a folder")
 
 
 def _check_chat_template(parser: FlagParser, values: Mapping[str, Any]) -> None:
-    if "given_chat_template" in values and "chat_template_file" in values:
+    if "chat_template_source" in values and "chat_template_file" in values:
         parser.error("--chat-template and --chat-template-file: expected one of them, got both")
 
 
@@ -159,29 +157,6 @@ def _check_draft(parser: FlagParser, values: Mapping[str, Any]) -> None:
 
 def _field_names(options: type[Any]) -> list[str]:
     return [field.name for field in fields(options)]
-
-
-def _describe_defaults() -> dict[str, str]:
-    words = {}
-    for options in (
-        ModelOptions,
-        ContextOptions,
-        EngineOptions,
-        SpeculationOptions,
-        SamplingParams,
-        CompletionDefaults,
-        Settings,
-    ):
-        for field in fields(options):
-            if field.default not in (MISSING, None, (), ""):
-                words[field.name] = _describe_default(field.default)
-    return words | DEFAULT_DESCRIPTIONS
-
-
-def _describe_default(default: object) -> str:
-    if isinstance(default, bool):
-        return "on" if default else "off"
-    return str(default)
 
 
 def _versions() -> str:

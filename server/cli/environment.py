@@ -1,4 +1,4 @@
-"""What the environment says about flags that were not given."""
+"""Environment variables: values for flags that are absent from the command line."""
 
 from argparse import ArgumentTypeError
 from collections.abc import Container, Iterable, Mapping
@@ -8,14 +8,14 @@ from server.cli.parser import Flag, Group, Switch
 
 
 class VariableError(Exception):
-    """A variable whose value its flag would refuse; the message names it."""
+    """A variable with a value that its flag does not take; the message names the variable."""
 
 
 def read_variables(groups: Iterable[Group], environ: Mapping[str, str], flags: Container[str]) -> dict[str, Any]:
-    """Returns the values of the flags that a variable sets, by destination, without those that are `given`.
+    """Returns the values that variables set, by destination, without those in `flags`.
 
-    An empty variable is one that is not set. `LLAMA_ARG_NO_X` turns the switch of `LLAMA_ARG_X` off, whatever it
-    holds. Raises VariableError.
+    An empty variable counts as unset. `LLAMA_ARG_NO_X`, whatever its value, turns off the switch of `LLAMA_ARG_X`.
+    Raises VariableError.
     """
     values: dict[str, Any] = {}
     for group in groups:
@@ -33,7 +33,7 @@ def _negated_name(variable: str) -> str:
     return variable.replace("LLAMA_ARG_", "LLAMA_ARG_NO_")
 
 
-def _read_value(flag: Flag | Switch, variable: str, text: str) -> Any:  # noqa: ANN401 - whatever the flag holds
+def _read_value(flag: Flag | Switch, variable: str, text: str) -> Any:  # noqa: ANN401 - as the flag's type
     try:
         return flag.read(text)
     except ArgumentTypeError as error:

@@ -1,4 +1,5 @@
-"""Flags as llama.cpp's users know them: whole words after one dash or two, each with its environment variable."""
+"""Flag, Switch and Group define the flags, and FlagParser reads them: argparse with llama.cpp's spellings, which are
+words after one dash or two, and an environment variable for most of them."""
 
 import argparse
 import re
@@ -12,34 +13,36 @@ from server.cli.values import on_off
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A flag that takes a value, spelled with the value's name last: `-b, --batch-size N`."""
+    """A flag with a value; the value's name comes last in the spelling: `-b, --batch-size N`."""
 
     spelling: str
     destination: str
     read: Callable[[str], Any]
-    """Turns the text into the value; raises argparse.ArgumentTypeError."""
+    """Parses the value; raises argparse.ArgumentTypeError."""
     help_text: str
     variable: str | None = None
     implicit_value: str | None = None
-    """What the flag means when nothing follows it; None makes a value necessary."""
+    """The value of a flag with nothing after it; None makes a value mandatory."""
     repeatable: bool = False
-    """What `read` returns for each time the flag is given is one tuple in the end."""
+    """`read` returns tuples, and those of repeated flags are concatenated."""
 
     @property
     def names(self) -> list[str]:
         return self.spelling.rsplit(" ", 1)[0].split(", ")
 
     def add_to(self, group: argparse._ArgumentGroup, help_text: str) -> None:
-        more: dict[str, Any] = {"action": _ExtendTuple} if self.repeatable else {}
+        options: dict[str, Any] = {"action": _ExtendTuple} if self.repeatable else {}
         if self.implicit_value is not None:
-            more |= {"nargs": "?", "const": self.implicit_value}
+            options |= {"nargs": "?", "const": self.implicit_value}
         metavar = self.spelling.rsplit(" ", 1)[1]
-        group.add_argument(*self.names, dest=self.destination, type=self.read, metavar=metavar, help=help_text, **more)
+        group.add_argument(
+            *self.names, dest=self.destination, type=self.read, metavar=metavar, help=help_text, **options
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """A flag that takes no value; a name that starts with `no-` turns it off."""
+    """A flag without a value; names that start with `no-` turn it off."""
 
     spelling: str
     destination: str
@@ -62,7 +65,7 @@ class Switch:
 
 
 class Group:
-    """Flags that are shown together under a title."""
+    """Flags under one title in --help and in docs/flags.md."""
 
     def __init__(self, title: str, description: str, *flags: Flag | Switch) -> None:
         self.title = title
@@ -71,7 +74,10 @@ class Group:
 
 
 class FlagParser(argparse.ArgumentParser):
-    """Leaves what was not given out of its result, so that a default is written once: where the option is defined."""
+    """Leaves absent flags out of its result, so that a default is written only once: where the option is defined.
+
+    It overrides private hooks of argparse, which tests/server/cli/test_parser.py checks for.
+    """
 
     def __init__(self, description: str, groups: Sequence[Group], defaults: Mapping[str, str], version: str) -> None:
         super().__init__(
@@ -94,7 +100,7 @@ class FlagParser(argparse.ArgumentParser):
         about.add_argument("-h", "--help", action="help", help="show this text and exit")
 
     def error(self, message: str) -> NoReturn:
-        """Ends the program with one line that says what is wrong."""
+        """Exits with code 2 after one line on stderr."""
         self.exit(2, f"{self.prog}: error: {message}\n")
 
     def _get_option_tuples(self, option_string: str) -> list[tuple[argparse.Action, str, str | None]]:
@@ -121,7 +127,7 @@ class _ExtendTuple(argparse.Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        # A value that stands for none takes back what was given before it.
+        # An empty tuple, such as that of `--dry-sequence-breaker none`, discards earlier values.
         setattr(namespace, self.dest, (*getattr(namespace, self.dest, ()), *values) if values else ())
 
 
@@ -130,7 +136,7 @@ class _HelpFormatter(argparse.HelpFormatter):
         super().__init__(prog, max_help_position=30)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
-        # The value's name once after all the names, not after each of them.
+        # The value's name once after all names, not after each of them.
         names = ", ".join(action.option_strings)
         return names if action.nargs == 0 else f"{names} {action.metavar}"
 
@@ -143,10 +149,9 @@ def _turns_off(name: str) -> bool:
 
 
 def _format_help(flag: Flag | Switch, defaults: Mapping[str, str]) -> str:
-    notes = []
+    text = flag.help_text
     if flag.destination in defaults:
-        notes.append(f"default {defaults[flag.destination]}")
+        text += f" (default: {defaults[flag.destination]})"
     if flag.variable is not None:
-        notes.append(f"env {flag.variable}")
-    text = f"{flag.help_text} ({'; '.join(notes)})" if notes else flag.help_text
+        text += f" (env: {flag.variable})"
     return text.replace("%", "%%")

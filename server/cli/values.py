@@ -1,6 +1,6 @@
-"""From the text of a flag or variable to its value.
+"""Readers: functions from the text of a flag or variable to its value.
 
-Each function raises argparse.ArgumentTypeError for a text it cannot take, saying what was expected and what came.
+Each raises argparse.ArgumentTypeError for an invalid text, with what was expected and what came.
 """
 
 import argparse
@@ -9,20 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 MAX_SIZE = 2**31 - 1
-"""llama.cpp counts in 32 bits."""
+"""llama.cpp's sizes are 32-bit integers."""
 MAX_THREADS = 512
-"""What ggml can start."""
+"""ggml's limit."""
 TRUE_WORDS = ("on", "enabled", "true", "1")
 FALSE_WORDS = ("off", "disabled", "false", "0")
 
 
 def invalid(expected: str, text: str) -> argparse.ArgumentTypeError:
-    """Returns the error to raise for a text that is not what was expected."""
     return argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
 
 
 def int_in_range(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
-    """Returns a reader of whole numbers from `minimum` to `maximum`, both included."""
+    """Returns a reader of whole numbers from `minimum` to `maximum`, both inclusive."""
     expected = f"a whole number of {minimum} or more"
     if maximum is not None:
         expected = f"a whole number from {minimum} to {maximum}"
@@ -40,7 +39,6 @@ def int_in_range(minimum: int, maximum: int | None = None) -> Callable[[str], in
 
 
 def integer(text: str) -> int:
-    """Returns a whole number of any size and sign."""
     try:
         return int(text)
     except ValueError:
@@ -48,12 +46,10 @@ def integer(text: str) -> int:
 
 
 def finite_float(text: str) -> float:
-    """Returns a finite number."""
     return _parse_float(text, "a number")
 
 
 def positive_float(text: str) -> float:
-    """Returns a finite number above 0."""
     value = _parse_float(text, "a number above 0")
     if value <= 0:
         raise invalid("a number above 0", text)
@@ -61,7 +57,6 @@ def positive_float(text: str) -> float:
 
 
 def probability(text: str) -> float:
-    """Returns a number from 0 to 1."""
     value = _parse_float(text, "a number from 0 to 1")
     if not 0 <= value <= 1:
         raise invalid("a number from 0 to 1", text)
@@ -69,12 +64,11 @@ def probability(text: str) -> float:
 
 
 def reciprocal(text: str) -> float:
-    """Returns one divided by a number above 0."""
     return 1 / positive_float(text)
 
 
 def on_off(text: str) -> bool:
-    """Returns what a word for on or off means, as llama.cpp reads them."""
+    """Accepts the words that llama.cpp accepts."""
     if text in TRUE_WORDS:
         return True
     if text in FALSE_WORDS:
@@ -83,8 +77,6 @@ def on_off(text: str) -> bool:
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
-    """Returns a reader that takes the choices and nothing else."""
-
     def read(text: str) -> str:
         if text not in choices:
             raise invalid(f"one of {', '.join(choices)}", text)
@@ -94,7 +86,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 
 def flash_attention(text: str) -> str:
-    """Returns "on", "off" or "auto"; other words for on and off are taken too."""
+    """Returns "on", "off" or "auto"; accepts other words for on and off as well."""
     if text in ("auto", "-1"):
         return "auto"
     try:
@@ -104,7 +96,7 @@ def flash_attention(text: str) -> str:
 
 
 def gpu_layers(text: str) -> int:
-    """Returns a number of layers; -1 for all of them, which is also what "auto" takes."""
+    """Returns a number of layers, or -1 for all, which "auto" means as well."""
     if text in ("all", "auto", "-1"):
         return -1
     try:
@@ -114,12 +106,12 @@ def gpu_layers(text: str) -> int:
 
 
 def thread_count(text: str) -> int:
-    """Returns a number of threads; 0, which is one for each core, for anything below 1."""
+    """Returns a number of threads; 0, which means one per core, for anything below 1."""
     return max(0, int_in_range(-1, MAX_THREADS)(text))
 
 
 def tensor_split(text: str) -> tuple[float, ...]:
-    """Returns the numbers of a list such as 3,1 or 3/1."""
+    """Returns the proportions of a list such as 3,1 or 3/1."""
     expected = "numbers of 0 or more with commas between them, such as 3,1"
     shares = tuple(_parse_float(part, expected) for part in text.replace("/", ",").split(","))
     if min(shares) < 0 or max(shares) == 0:
@@ -128,7 +120,7 @@ def tensor_split(text: str) -> tuple[float, ...]:
 
 
 def hub_repository(text: str) -> str:
-    """Returns a repository's name, with its quantization if one was given."""
+    """Returns the text if it is USER/REPO or USER/REPO:QUANT."""
     repository, _, quantization = text.partition(":")
     user, _, name = repository.partition("/")
     if not user or not name or "/" in name or text.endswith(":") or ":" in quantization:
@@ -137,7 +129,7 @@ def hub_repository(text: str) -> str:
 
 
 def api_keys(text: str) -> tuple[str, ...]:
-    """Returns the keys of a list with commas between them."""
+    """Returns the keys of a comma-separated list."""
     found = tuple(key for part in text.split(",") if (key := part.strip()))
     if not found:
         raise invalid("a key", text)
@@ -145,17 +137,16 @@ def api_keys(text: str) -> tuple[str, ...]:
 
 
 def api_key_file(text: str) -> tuple[str, ...]:
-    """Returns the keys of a file, one on a line; a line that starts with # is a comment."""
+    """Returns the keys of a file, one per line; lines that start with # are comments."""
     lines = _read_text(text, "a file of keys").splitlines()
     found = tuple(key for line in lines if (key := line.strip()) and not key.startswith("#"))
     if not found:
-        # Without a key the server would be open, which is the opposite of what was asked for.
+        # Without a key the server would be open, which is the opposite of what the flag is for.
         raise argparse.ArgumentTypeError(f"expected a file of keys, one on a line, but {text} has none")
     return found
 
 
 def existing_folder(text: str) -> Path:
-    """Returns the path of a folder that is there."""
     path = Path(text)
     try:
         is_folder = bool(text) and path.is_dir()
@@ -167,7 +158,6 @@ def existing_folder(text: str) -> Path:
 
 
 def text_file(text: str) -> str:
-    """Returns the text of a file, as it is."""
     return _read_text(text, "a file of text")
 
 

@@ -1,7 +1,6 @@
 """What the text of a completion has to match, in every spelling that a request may use."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import orjson
 
@@ -9,6 +8,7 @@ from grammar.errors import GrammarError
 from grammar.matcher import CompiledGrammar
 from grammar.source import GrammarSource
 from server.http.fields import Fields, as_string, as_strings, invalid_value
+from server.settings import Constraint
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 
@@ -17,15 +17,6 @@ FORMATS = '{"type": "text"}, {"type": "json_object"} or {"type": "json_schema", 
 ANY_OBJECT = GrammarSource("json_schema", '{"type":"object"}')
 
 Reader = Callable[[str, object], GrammarSource | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Constraint:
-    """A grammar, and who asked for it."""
-
-    name: str
-    """The field of the request, or the flag."""
-    source: GrammarSource
 
 
 def read_constraint(fields: Fields, default: Constraint | None) -> Constraint | None:

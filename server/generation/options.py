@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from grammar.matcher import CompiledGrammar
 from server.chat.system_prompt import SystemPrompt, read_system_prompt
-from server.generation.constraint import Constraint, read_constraint
+from server.generation.constraint import read_constraint
 from server.generation.sampling_options import read_sampling
 from server.http.errors import ApiError
 from server.http.fields import (
@@ -18,7 +18,7 @@ from server.http.fields import (
     read_string,
     read_strings,
 )
-from server.settings import CompletionDefaults
+from server.settings import CompletionDefaults, Constraint
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 from slots.requests.request import CompletionRequest

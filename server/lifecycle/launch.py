@@ -1,4 +1,4 @@
-"""From what was asked for to a server that answers."""
+"""Starts the server: reads the model's header, opens the port, loads the model and serves."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ logger = logging.getLogger("server")
 
 
 def launch(configuration: Configuration) -> int:
-    """Serves until a signal comes. Returns the exit code, after one line on stderr if it is not 0."""
+    """Serves until a signal stops it. Returns the exit code; unless it is 0, one line on stderr has the reason."""
     try:
         header = _report_model(configuration.source)
         draft = _report_model(configuration.draft_source).path if configuration.draft_source else None
@@ -46,7 +46,7 @@ def launch(configuration: Configuration) -> int:
 
 
 def _report_model(source: ModelSource) -> Header:
-    """Returns the header of a model's file, after telling what it says."""
+    """Prints what a model's header says, and returns the header."""
     header = read_header(resolve(source))
     print(format_report(header), file=sys.stderr, flush=True)
     return header
@@ -59,7 +59,7 @@ async def _serve(
     configuration: Configuration,
     options: EngineOptions,
 ) -> None:
-    """Serves until a signal comes; raises ModelLoadError, and EngineError if the loaded model cannot be run so."""
+    """Raises ModelLoadError, or EngineError if the loaded model does not work with the options."""
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     logger.info("Listening on %s while the model loads", format_url(listener))
     try:
@@ -83,7 +83,7 @@ async def _serve(
 
 def _check_ranking(settings: Settings, engine: Engine) -> None:
     if engine.pooling == "rank" and not settings.can_rank:
-        # llama.cpp would take some number or other for the score.
+        # llama.cpp would return meaningless scores.
         expected = f"expected a model with a head that scores texts (tensors cls.*), {settings.model_path} has none"
         raise InvalidRequest("argument --reranking, or --pooling rank", expected)
 

@@ -1,15 +1,15 @@
-"""The port that the server listens on."""
+"""The socket that the server listens on."""
 
 import errno
 import socket
 
 
 class PortError(Exception):
-    """An address or port that cannot be listened on; the message is one sentence."""
+    """The message is one sentence that says why an address or port cannot be used."""
 
 
 def open_port(host: str, port: int) -> socket.socket:
-    """Returns a socket that is bound to `host` and `port`, or to a free port if that is 0. Raises PortError."""
+    """Returns a socket that listens on `host` and `port`; port 0 picks a free one. Raises PortError."""
     where = f"{host}:{port}"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -19,10 +19,10 @@ def open_port(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError):
         raise PortError(f"--host: expected an address of this machine, got {host}") from None
     try:
-        # A port whose last connections are still winding down can be used again at once.
+        # A port with connections in TIME_WAIT can be used again at once.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        # Takes the port for good; what comes in before the server accepts it waits here.
+        # Connections that come before the server accepts any wait in the backlog.
         listener.listen()
     except OSError as error:
         listener.close()
@@ -31,7 +31,6 @@ def open_port(host: str, port: int) -> socket.socket:
 
 
 def format_url(listener: socket.socket) -> str:
-    """Returns the address of a bound socket as a URL."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

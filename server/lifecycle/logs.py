@@ -1,26 +1,26 @@
-"""Log lines: the time, a level if it is not information, and words."""
+"""Logging to stderr: lines with the time, the level if it is not INFO, and the message."""
 
 import asyncio
 import logging
 
 QUIET_LOGGERS = ("uvicorn.error", "llama.cpp", "huggingface_hub", "httpx2", "httpcore2")
-"""Loggers of others; what they say below a warning is for who asks for it."""
+"""Loggers of libraries, shown from WARNING on unless the log is verbose."""
 
 
 def set_up_logging(verbose: bool) -> None:
-    """Sends all log lines to stderr; `verbose` shows those for debugging too, and llama.cpp's own."""
+    """`verbose` shows DEBUG messages and those of QUIET_LOGGERS."""
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter())
     handler.addFilter(_is_real_error)
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.NOTSET if verbose else logging.WARNING)
-    # asyncio's notes are about itself, at any level of detail.
+    # asyncio's messages below WARNING are about its own internals.
     logging.getLogger("asyncio").setLevel(logging.WARNING)
 
 
 def _is_real_error(record: logging.LogRecord) -> bool:
-    """A request that the end of the server cuts off is no error, but uvicorn takes it for one."""
+    """Filters out requests that are cancelled at shutdown, which uvicorn logs as errors."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, asyncio.CancelledError)
 

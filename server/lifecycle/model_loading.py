@@ -1,4 +1,4 @@
-"""The model loads in the background, while the port is open."""
+"""Loads the model in the background, while the port is already open."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from slots.engine import Engine
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 
 SECONDS_BEFORE_PROGRESS = 2.0
-"""A load that takes less does without progress."""
+"""A shorter load logs no progress."""
 
 logger = logging.getLogger("server")
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("server")
 def load_in_background(
     model: ModelOptions, context: ContextOptions, options: EngineOptions
 ) -> "asyncio.Future[Engine]":
-    """Returns the future of the engine, which raises what Engine.load raises; to be called on the event loop."""
+    """Returns the future of the engine, which raises what Engine.load raises. For the event loop."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Engine] = loop.create_future()
 
@@ -30,13 +30,13 @@ def load_in_background(
         else:
             loop.call_soon_threadsafe(future.set_result, engine)
 
-    # A daemon, because llama.cpp cannot be asked to stop and a signal has to end the program all the same.
+    # A daemon: llama.cpp cannot cancel a load, and a signal has to end the program all the same.
     threading.Thread(target=load, name="load", daemon=True).start()
     return future
 
 
 class LoadProgress:
-    """Logs how far a load is, in steps of a tenth, once it turns out to be a long one."""
+    """Logs the progress of a long load in steps of 10 %."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

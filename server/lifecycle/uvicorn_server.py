@@ -1,4 +1,5 @@
-"""uvicorn's server, with signals that end it in order: at the first one what runs may finish, at the second nothing."""
+"""GracefulServer: uvicorn's server with a graceful shutdown. After a first signal running requests may finish, a second
+one ends the process."""
 
 import asyncio
 import contextlib
@@ -17,13 +18,13 @@ from slots.engine import Engine
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SHUTDOWN_GRACE = 2
-"""Seconds that answers get to leave after the engine has ended them."""
+"""Seconds to send the last events after the engine has ended the requests."""
 
 logger = logging.getLogger("server")
 
 
 class GracefulServer(uvicorn.Server):
-    """Serves until a signal comes, and returns; uvicorn's own would then raise the signal again."""
+    """Returns after a signal, while uvicorn.Server would raise it again."""
 
     def __init__(self, app: ASGIApp, state: ServerState) -> None:
         timeout = state.settings.shutdown_timeout
@@ -53,9 +54,8 @@ class GracefulServer(uvicorn.Server):
                 signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Runs at a signal."""
         name = signal.Signals(sig).name
-        # While the model loads there is nothing to finish, and llama.cpp cannot be asked to stop.
+        # While the model loads there is nothing to finish, and llama.cpp cannot cancel a load.
         if self.should_exit or self._state.engine is None:
             logger.info("Stopped at once by %s", name)
             os._exit(0)
@@ -74,7 +74,7 @@ class GracefulServer(uvicorn.Server):
         await asyncio.to_thread(engine.stop)
 
     async def _stop_after_timeout(self, engine: Engine) -> None:
-        """Ends what still runs when its time is over; its clients get an answer that says so."""
+        """Ends requests that are still running after the timeout; their clients get an error."""
         await asyncio.sleep(self._state.settings.shutdown_timeout)
         n_running = sum(slot.is_processing for slot in engine.slot_statuses())
         if n_running:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import running_server
 from tests.server.asking import complete, refusal
-from tests.server.cli.configured import parse_flags
+from tests.server.cli.flag_parsing import parse_flags
 
 SAID = "Backend sampling: the 256 largest logits of each slot are found where they are computed"
 

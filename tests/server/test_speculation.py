@@ -11,8 +11,8 @@ from slots.options import SpeculationOptions
 from slots.requests.events import Timings
 from tests.conftest import running_server
 from tests.server.asking import complete, get, post, refusal, stream
-from tests.server.cli.configured import get_error as flags_error_of
-from tests.server.cli.configured import parse_flags
+from tests.server.cli.flag_parsing import get_error as flags_error_of
+from tests.server.cli.flag_parsing import parse_flags
 from tests.server.program import run_failing
 
 REPEATING = {"prompt": "One day, Tom saw a red ball. " * 8, "n_predict": 48, "ignore_eos": True}

@@ -2,8 +2,8 @@
 
 from dataclasses import fields
 
-from server.generation.constraint import Constraint, constraint_json
-from server.settings import CompletionDefaults
+from server.generation.constraint import constraint_json
+from server.settings import CompletionDefaults, Constraint
 from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import SamplingParams
 

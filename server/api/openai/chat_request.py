@@ -10,10 +10,9 @@ from server.chat.tools.grammar import json_answer_grammar, preserved_tokens, too
 from server.chat.tools.output_parser import OutputParser
 from server.chat.tools.reasoning import ReasoningTags
 from server.chat.tools.request import ToolRequest
-from server.generation.constraint import Constraint
 from server.generation.options import CompletionOptions, read_options
 from server.http.fields import Fields, invalid_value, read_string
-from server.settings import REASONING_FORMATS, CompletionDefaults, ReasoningFormat, Settings
+from server.settings import REASONING_FORMATS, CompletionDefaults, Constraint, ReasoningFormat, Settings
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 

@@ -1,1 +1,1 @@
-"""The model's Jinja chat template: loading, rendering, probing and adapting to it."""
+"""The model's Jinja chat template: loading, rendering, detecting what it supports, and adapting messages to that."""

@@ -1,4 +1,4 @@
-"""Chats in the terms of a template that does not know all of them."""
+"""Adapter: rewrites messages for templates that do not support all of them."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,14 @@ SHORT_ID_LENGTH = 9
 
 
 def adapt_messages(messages: Sequence[Message], capabilities: Capabilities) -> list[Message]:
-    """Returns the messages as a template with these capabilities takes them."""
+    """Returns the messages in the form that a template with these capabilities takes."""
     if capabilities.supports_tool_calls and not capabilities.supports_parallel_tool_calls:
         messages = list(_split_parallel_calls(messages))
     return [_adapt_message(message, capabilities) for message in _merge_unsupported_roles(messages, capabilities)]
 
 
 def _split_parallel_calls(messages: Sequence[Message]) -> Iterator[Message]:
-    """Gives each of several calls of a message a message of its own, with its result behind it."""
+    """Yields a message of its own for each of several calls, followed by the call's result."""
     index = 0
     while index < len(messages):
         message = messages[index]
@@ -31,7 +31,7 @@ def _split_parallel_calls(messages: Sequence[Message]) -> Iterator[Message]:
         if len(calls) < 2:
             yield message
             continue
-        results = list(takewhile(lambda behind: behind["role"] == "tool", islice(messages, index, None)))
+        results = list(takewhile(lambda following: following["role"] == "tool", islice(messages, index, None)))
         index += len(results)
         for number, call in enumerate(calls):
             yield message | {"tool_calls": [call], "content": None if number else message["content"]}
@@ -41,13 +41,14 @@ def _split_parallel_calls(messages: Sequence[Message]) -> Iterator[Message]:
 
 
 def _merge_unsupported_roles(messages: Sequence[Message], capabilities: Capabilities) -> list[Message]:
-    """Puts system messages and results that the template does not know into the user's messages around them, so that
-    user and assistant go on to take turns."""
+    """Moves the text of unsupported system messages and tool results into the next user message, or into one of its
+    own, so that user and assistant still alternate."""
     merged: list[Message] = []
     pending: list[str] = []
-    for message, words in zip(messages, _unsupported_texts(messages, capabilities), strict=True):
-        if words is not None:
-            pending.append(words)
+    for message in messages:
+        text = _unsupported_text(message, capabilities)
+        if text is not None:
+            pending.append(text)
             continue
         if pending and message["role"] == "user":
             message = message | {"content": "\n\n".join([*pending, str(message["content"])])}  # noqa: PLW2901
@@ -60,15 +61,13 @@ def _merge_unsupported_roles(messages: Sequence[Message], capabilities: Capabili
     return merged
 
 
-def _unsupported_texts(messages: Sequence[Message], capabilities: Capabilities) -> Iterator[str | None]:
-    """Gives what each message is to be in a user's words; None for one that stays as it is."""
-    for message in messages:
-        if message["role"] == "system" and not capabilities.supports_system:
-            yield str(message["content"])
-        elif message["role"] == "tool" and not capabilities.supports_tool_results:
-            yield result_to_text(message)
-        else:
-            yield None
+def _unsupported_text(message: Message, capabilities: Capabilities) -> str | None:
+    """Returns the text of a message whose role the template does not support; None if it does."""
+    if message["role"] == "system" and not capabilities.supports_system:
+        return str(message["content"])
+    if message["role"] == "tool" and not capabilities.supports_tool_results:
+        return result_to_text(message)
+    return None
 
 
 def _append_to_user(merged: list[Message], texts: list[str]) -> None:
@@ -78,7 +77,7 @@ def _append_to_user(merged: list[Message], texts: list[str]) -> None:
 
 
 def _adapt_message(message: Message, capabilities: Capabilities) -> Message:
-    """Content that is null would be shown as a word by templates that join texts."""
+    # Templates that concatenate content would write null as "None".
     content = message["content"] or ""
     adapted = message | {
         "content": [{"type": "text", "text": content}] if capabilities.needs_typed_content else content

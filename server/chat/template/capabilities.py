@@ -1,23 +1,15 @@
-"""What a chat template knows, found by rendering small chats and looking for what was put into them."""
+"""Capabilities: what a chat template supports, detected by rendering small chats and looking for their words."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 from server.chat.messages import Json, Message
+from server.chat.template.probes import ANSWER, CALLS, CONTENT, LONG_ID, USER, ArgumentsAs, call_message
 
-ArgumentsAs = Literal["object", "string"]
 Render = Callable[[Sequence[Message], Sequence[Json] | None], str | None]
-"""Returns the text of messages and tools as they are; None if the template fails at them."""
-
-NEEDLE = "needle"
-"""Short and of letters: a template that shortens or escapes what it is given leaves it alone."""
-TOOL, ARGUMENT = "needle_tool", "needle_argument"
-ARGUMENTS_TEXT = f'{{"{ARGUMENT}": "{NEEDLE}"}}'
-LONG_ID, SHORT_ID = "call_needle_0123456789", "needle001"
-OTHER_SHORT_ID = "needle002"
-
-HELLO: Message = {"role": "user", "content": "Hello"}
+"""Returns the text of unadapted messages and tools, or None if the template fails."""
+RenderText = Callable[..., str]
+"""The same for messages as separate arguments, with the content form that the template takes; a failure is ""."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +20,18 @@ class Capabilities:
     supports_typed_content: bool
     """Content may be a list of typed parts."""
     needs_list_of_tools: bool
-    """It fails without tools, but not at an empty list of them."""
+    """It fails without tools, but not with an empty list of them."""
     supports_tools: bool
-    """It describes the tools of a request to the model."""
+    """It shows the definitions of tools."""
     supports_tool_calls: bool
     supports_parallel_tool_calls: bool
     """A message may have several calls."""
     supports_tool_results: bool
     """It knows messages of the role tool."""
     arguments_as: ArgumentsAs
-    """How it wants the arguments of calls."""
+    """The form in which it takes the arguments of calls."""
     needs_short_ids: bool
-    """It refuses ids of calls that are not nine letters and digits."""
+    """It refuses call ids that are not nine letters and digits."""
     supports_reasoning: bool
     """It shows the reasoning_content of earlier answers."""
 
@@ -49,91 +41,71 @@ class Capabilities:
 
 
 def detect_capabilities(render: Render) -> Capabilities:
-    """Returns what the template behind `render` knows. One that fails at the plainest chat is taken to know strings
-    and system messages: what it says of a real chat is its own affair."""
-    needs_list = render([HELLO], None) is None and render([HELLO], []) is not None
+    """A template that fails even for a single user message counts as supporting strings and system messages, so that a
+    real chat shows its error."""
+    needs_list = render([USER], None) is None and render([USER], []) is not None
     no_tools: Sequence[Json] | None = [] if needs_list else None
     strings, typed = _detect_content_forms(render, no_tools)
 
     def render_text(*messages: Message, tools: Sequence[Json] | None = no_tools) -> str:
-        shaped = messages if strings else [_typed(message) for message in messages]
-        return render(shaped, tools) or ""
+        return render(messages if strings else [_with_typed_content(message) for message in messages], tools) or ""
 
     arguments_as, call_id = _detect_call_form(render_text)
-    call = _asking(_call(call_id, TOOL, arguments_as))
-    two_calls = _asking(_call(call_id, TOOL, arguments_as), _call(OTHER_SHORT_ID, TOOL, arguments_as))
-    supports_calls = _shows_call(render_text(HELLO, call))
+    call, other = replace(CALLS[0], call_id=call_id), CALLS[1]
+    message = call_message([call], arguments_as)
+    supports_calls = call.argument in render_text(USER, message)
+    both_calls = render_text(USER, call_message([call, other], arguments_as))
     return Capabilities(
-        supports_system=NEEDLE in render_text({"role": "system", "content": NEEDLE}, HELLO) or not render_text(HELLO),
+        supports_system=CONTENT in render_text({"role": "system", "content": CONTENT}, USER) or not render_text(USER),
         supports_strings=strings,
         supports_typed_content=typed,
         needs_list_of_tools=needs_list,
-        supports_tools=TOOL in render_text(HELLO, tools=[_tool()]),
+        supports_tools=call.name in render_text(USER, tools=[call.tool]),
         supports_tool_calls=supports_calls,
-        supports_parallel_tool_calls=supports_calls and render_text(HELLO, two_calls).count(ARGUMENT) == 2,
-        supports_tool_results=_supports_tool_results(render_text, call, call_id, supports_calls),
+        supports_parallel_tool_calls=supports_calls and call.argument in both_calls and other.argument in both_calls,
+        supports_tool_results=_supports_tool_results(render_text, message if supports_calls else None, call_id),
         arguments_as=arguments_as,
-        needs_short_ids=supports_calls and call_id == SHORT_ID,
-        supports_reasoning=NEEDLE in render_text(HELLO, _thoughtful(), HELLO),
+        needs_short_ids=supports_calls and call_id == CALLS[0].call_id,
+        supports_reasoning=CONTENT in render_text(USER, ANSWER | {"reasoning_content": CONTENT}, USER),
     )
 
 
 def _detect_content_forms(render: Render, no_tools: Sequence[Json] | None) -> tuple[bool, bool]:
-    """Whether content may be a string, and whether it may be typed parts. A template that joins texts shows typed parts
-    as Python spells them, with the type."""
-    message: Message = {"role": "user", "content": NEEDLE}
-    as_string, as_parts = render([message], no_tools) or "", render([_typed(message)], no_tools) or ""
-    typed = NEEDLE in as_parts and "'text'" not in as_parts and '"text"' not in as_parts
-    return NEEDLE in as_string or not typed, typed
+    """Returns whether content may be a string, and whether it may be typed parts. A template for strings shows parts
+    in Python's or JSON's notation, with their type."""
+    message: Message = {"role": "user", "content": CONTENT}
+    as_string = render([message], no_tools) or ""
+    as_parts = render([_with_typed_content(message)], no_tools) or ""
+    typed = CONTENT in as_parts and "'text'" not in as_parts and '"text"' not in as_parts
+    return CONTENT in as_string or not typed, typed
 
 
-def _detect_call_form(render_text: Callable[..., str]) -> tuple[ArgumentsAs, str]:
-    """How arguments and ids come out right. An object that is shown as Python spells it was meant to be a string, and
-    a string that is escaped was meant to be an object."""
-    for call_id in (LONG_ID, SHORT_ID):
-        for arguments_as in ("object", "string"):
-            text = render_text(HELLO, _asking(_call(call_id, TOOL, arguments_as)))
-            wrong = f"{{'{ARGUMENT}'" if arguments_as == "object" else f'\\"{ARGUMENT}'
-            if _shows_call(text) and wrong not in text:
-                return arguments_as, call_id
+def _detect_call_form(render_text: RenderText) -> tuple[ArgumentsAs, str]:
+    """Returns the form of arguments, and the id, for which a call is written correctly. An object in Python's notation
+    should have been a string, and a string with escaped quotes an object.
+
+    Looks for the argument's name, not for the tool's: some templates write only the id of a call.
+    """
+    forms: tuple[ArgumentsAs, ...] = ("object", "string")
+    for call in (replace(CALLS[0], call_id=LONG_ID), CALLS[0]):
+        for arguments_as in forms:
+            text = render_text(USER, call_message([call], arguments_as))
+            wrong = f"{{'{call.argument}'" if arguments_as == "object" else f'\\"{call.argument}'
+            if call.argument in text and wrong not in text:
+                return arguments_as, call.call_id
     return "object", LONG_ID
 
 
-def _shows_call(text: str) -> bool:
-    """Some templates tell a call by its id, which has the name in it, and not by the name."""
-    return ARGUMENT in text
-
-
-def _supports_tool_results(render_text: Callable[..., str], call: Message, call_id: str, supports_calls: bool) -> bool:
-    """A template that writes any role that it is given, perhaps in capitals, shows results too, but that does not make
-    it know them, unless it knows calls."""
-    before = (HELLO, call) if supports_calls else (HELLO, {"role": "assistant", "content": "Hello"})
-    result: Message = {"role": "tool", "tool_call_id": call_id, "name": TOOL, "content": NEEDLE + "_result"}
-    text = render_text(*before, result)
-    if f"{NEEDLE}_result" not in text:
+def _supports_tool_results(render_text: RenderText, calls: Message | None, call_id: str) -> bool:
+    """`calls` is the message of a call, if the template supports calls. One that does not may write any role, perhaps
+    in capitals: a result that it writes like the message of an unknown role is not supported."""
+    result: Message = {"role": "tool", "tool_call_id": call_id, "name": CALLS[0].name, "content": CONTENT}
+    text = render_text(USER, calls or ANSWER, result)
+    if CONTENT not in text:
         return False
-    of_stranger = render_text(*before, result | {"role": "stranger"})
-    return supports_calls or text.lower() != of_stranger.lower().replace("stranger", "tool")
+    of_unknown_role = render_text(USER, calls or ANSWER, result | {"role": "stranger"})
+    return calls is not None or text.lower() != of_unknown_role.lower().replace("stranger", "tool")
 
 
-def _typed(message: Message) -> Message:
+def _with_typed_content(message: Message) -> Message:
     return message | {"content": [{"type": "text", "text": message["content"]}]}
-
-
-def _asking(*calls: Json) -> Message:
-    return {"role": "assistant", "content": "", "tool_calls": list(calls)}
-
-
-def _call(call_id: str, name: str, arguments_as: ArgumentsAs) -> Json:
-    arguments: object = {ARGUMENT: NEEDLE} if arguments_as == "object" else ARGUMENTS_TEXT
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def _thoughtful() -> Message:
-    return {"role": "assistant", "content": "Hello", "reasoning_content": NEEDLE}
-
-
-def _tool() -> Json:
-    parameters = {"type": "object", "properties": {ARGUMENT: {"type": "string", "description": "Any"}}}
-    function = {"name": TOOL, "description": "Anything", "parameters": parameters | {"required": [ARGUMENT]}}
-    return {"type": "function", "function": function}

@@ -1,8 +1,7 @@
-"""The Jinja in which chat templates run: what Hugging Face's transformers offers them, in a sandbox with bounds.
+"""The Jinja environment of chat templates: the functions that Hugging Face's transformers provides, in a sandbox.
 
-A template comes with a model file from anywhere. It gets at nothing of the program, and a loop or a text of its that
-never ends is broken off. What the bounds leave: one that doubles a text at every step of a short loop still takes
-memory.
+A template comes with a model file, from anyone. It has no access to the program, and endless loops and texts are cut
+off. Not prevented: a template that doubles a text in each round of a short loop uses much memory.
 """
 
 import json
@@ -18,31 +17,31 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_CHARACTERS = 64 * 1024 * 1024
-"""Of a rendered text: twice the bytes of a request, for templates that escape what they write."""
+"""Of a rendered text: twice the maximum bytes of a request, for templates that escape it."""
 MAX_STEPS = 5_000_000
-"""Of one rendering, in rounds of loops: a few seconds."""
+"""Of one rendering, in loop iterations: a few seconds."""
 STEPS_PER_CALL = 20
-"""So much longer a call takes than a round of a loop."""
+"""How much longer a call takes than an iteration."""
 MAX_BITS = 4_096
 """Of a number that a template computes."""
 
 _COUNT_STEPS_FILTER = "(counted)"
-"""The name of a filter that no template can spell."""
+"""Name of a filter; no template can contain it."""
 
 
 class TemplateRaised(TemplateError):
-    """What a template says with `raise_exception`."""
+    """From a template's `raise_exception`."""
 
 
 class StepCounter:
-    """Counts the steps of one rendering."""
+    """The step budget of one rendering."""
 
     def __init__(self, max_steps: int) -> None:
         self._max_steps = max_steps
         self._left = max_steps
 
     def count(self, n_steps: int) -> None:
-        """Raises SecurityError when there are too many."""
+        """Raises SecurityError if the budget is used up."""
         self._left -= n_steps
         if self._left < 0:
             raise SecurityError(f"it takes more than {self._max_steps:,} steps")
@@ -52,7 +51,7 @@ _step_counter: ContextVar[StepCounter] = ContextVar("steps")
 
 
 class ChatEnvironment(ImmutableSandboxedEnvironment):
-    """Parses templates, whose loops, calls and products are bounded."""
+    """Parses templates, and bounds their loops, calls and products."""
 
     intercepted_binops = frozenset({"*", "**"})
 
@@ -64,7 +63,6 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
         self.globals["strftime_now"] = _strftime_now
 
     def parse_chat_template(self, source: str) -> Template:
-        """Returns the template; raises what Jinja raises for one that it cannot compile."""
         tree = self.parse(source)
         for loop in list(tree.find_all(nodes.For)):
             loop.iter = nodes.Filter(loop.iter, _COUNT_STEPS_FILTER, [], [], None, None, lineno=loop.lineno)
@@ -80,7 +78,7 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
 
 
 class GenerationBlock(Extension):
-    """`{% generation %}`, which marks what a model is trained to say; here it is as if it were not there."""
+    """Ignores `{% generation %}`, which marks what a model is trained on."""
 
     tags = {"generation"}  # noqa: RUF012 - as Jinja declares it
 
@@ -90,8 +88,7 @@ class GenerationBlock(Extension):
 
 
 def render_within_bounds(template: Template, variables: Mapping[str, object], max_steps: int) -> str:
-    """Returns the text. Raises SecurityError for more than `max_steps` or MAX_CHARACTERS, and anything that the
-    template raises."""
+    """Returns the text. Raises SecurityError beyond `max_steps` or MAX_CHARACTERS, and whatever the template raises."""
     token = _step_counter.set(StepCounter(max_steps))
     try:
         return "".join(_limit_length(MAX_CHARACTERS, template.generate(variables)))
@@ -116,7 +113,7 @@ def _count_steps(values: Iterable[object]) -> Iterator[object]:
 
 
 def _check_size(operator: str, left: object, right: object) -> None:
-    """Raises SecurityError before a product is computed that is too large to hold."""
+    """Raises SecurityError for a product or power that would take too much memory."""
     if isinstance(left, int) and isinstance(right, int):
         bits = left.bit_length() * max(right, 0) if operator == "**" else left.bit_length() + right.bit_length()
         if bits > MAX_BITS:
@@ -134,7 +131,7 @@ def _to_json(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """Jinja's own filter escapes for HTML, which models are not trained on."""
+    # Jinja's own filter escapes for HTML.
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 

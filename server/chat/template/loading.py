@@ -1,28 +1,19 @@
-"""The chat template that a server runs with."""
+"""Loads the chat template that a server runs with, and the tool call format of its model."""
 
 import logging
 
-from server.chat.template.template import ChatTemplate, ChatTemplateError
+from server.chat.template.template import CHATML, ChatTemplate, ChatTemplateError
 from server.chat.template.tool_call_format import infer_tool_format
 from server.chat.tools.call_format import ToolFormat
 from slots.llama import Vocab
 
 logger = logging.getLogger("server")
 
-CHATML = """\
-{%- for message in messages %}
-{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
-{%- endfor %}
-{%- if add_generation_prompt %}
-{{- '<|im_start|>assistant\\n' }}
-{%- endif %}
-"""
-
 
 def load_chat_template(source: str | None, vocab: Vocab) -> ChatTemplate:
-    """Returns the template of a model, or ChatML where it has none or one that cannot be read, after a warning.
+    """Returns the template; with a warning, ChatML if there is none or if it cannot be parsed.
 
-    Belongs to a worker thread: what the template knows is found out here, before there are requests.
+    For a worker thread: the template's capabilities are detected here, before the first request.
     """
     template = _parse_or_chatml(source, _token_text(vocab.bos, vocab), _token_text(vocab.eos, vocab))
     logger.debug("The chat template: %s", template.capabilities)
@@ -30,7 +21,7 @@ def load_chat_template(source: str | None, vocab: Vocab) -> ChatTemplate:
 
 
 def load_tool_format(template: ChatTemplate, vocab: Vocab) -> ToolFormat | None:
-    """Returns how the model writes calls of tools; None if its template does not tell. Belongs to a worker thread."""
+    """Returns how the model writes tool calls; None if its template does not show it. For a worker thread."""
     if not template.capabilities.supports_tools:
         return None
     return infer_tool_format(template, [_token_text(token, vocab) for token in vocab.end_of_generation])

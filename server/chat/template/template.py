@@ -1,4 +1,4 @@
-"""A chat template: messages to the text of a prompt."""
+"""ChatTemplate: renders messages to the text of a prompt, through the model's Jinja template."""
 
 import traceback
 from collections.abc import Mapping, Sequence
@@ -13,31 +13,39 @@ from server.chat.template.jinja_environment import MAX_STEPS, ChatEnvironment, T
 from slots.errors import InvalidRequest
 
 RESERVED_VARIABLES = ("messages", "tools", "documents", "add_generation_prompt")
-"""What a template is given of a request's own fields, and not among its further variables."""
+"""Template variables that are fields of a request themselves, so that template_kwargs must not hold them."""
+
+CHATML = """\
+{%- for message in messages %}
+{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+{{- '<|im_start|>assistant\\n' }}
+{%- endif %}
+"""
 
 _MAX_PROBE_STEPS = 20_000
 
 
 class ChatTemplateError(ValueError):
-    """A template that Jinja cannot read; the message says why."""
+    """A template that Jinja cannot parse; the message says why."""
 
 
 class ChatTemplate:
-    """Its methods may be called from any thread, and belong to a worker: a template may take seconds."""
+    """Safe to use from any thread; rendering is for a worker thread, since a template may take seconds."""
 
     def __init__(self, source: str, bos: str, eos: str) -> None:
-        """`bos` and `eos` are the texts of the tokens, empty where there are none. Raises ChatTemplateError."""
+        """`bos` and `eos` are the texts of these tokens, or "". Raises ChatTemplateError."""
         self.source = source
         self._special = {"bos_token": bos, "eos_token": eos}
         try:
             self._template = _environment().parse_chat_template(source)
-        except Exception as error:  # Jinja's own, and what Python says of the code that Jinja makes of a template
+        except Exception as error:  # Jinja's own, or Python's on the code that Jinja generates
             line = _line(error)
             raise ChatTemplateError(f"line {line}: {_error_text(error)}" if line else _error_text(error)) from None
 
     @cached_property
     def capabilities(self) -> Capabilities:
-        """What the template knows, found by rendering small chats."""
         return detect_capabilities(self._probe)
 
     @property
@@ -53,10 +61,10 @@ class ChatTemplate:
         add_generation_prompt: bool = True,
         template_kwargs: Mapping[str, object] | None = None,
     ) -> str:
-        """Returns the text of a chat; what the template does not know is put into words that it does know.
+        """Returns the text of a chat, with messages adapted to what the template supports.
 
-        `more` holds further variables of the template. Raises InvalidRequest for messages that the template refuses or
-        fails at, with its own message.
+        `template_kwargs` are additional template variables. Raises InvalidRequest, with the template's own message, for
+        messages that the template refuses or fails on.
         """
         variables: Json = {
             "tools": tools or self._no_tools,
@@ -72,7 +80,7 @@ class ChatTemplate:
         return text
 
     def _probe(self, messages: Sequence[Message], tools: Sequence[Json] | None) -> str | None:
-        """Returns the text of messages as they are; None if the template fails at them."""
+        """Returns the text of unadapted messages; None if the template fails."""
         variables: Json = {"tools": tools, "documents": None, "add_generation_prompt": False}
         try:
             return self._render(messages, variables, _MAX_PROBE_STEPS)
@@ -89,7 +97,7 @@ def _environment() -> ChatEnvironment:
 
 
 def _reason(error: Exception) -> str:
-    """What the template says itself stands alone; anything else comes with its place in the template."""
+    """Returns the template's own message as it is, and any other error with its line in the template."""
     if isinstance(error, TemplateRaised):
         return str(error)
     line = _line(error)

@@ -1,1 +1,1 @@
-"""Tools that a model may call, and thoughts that it writes first: how both are spelled, asked for and read."""
+"""Tool calls and reasoning: what a request offers, the grammar of a turn, and the parser of the output."""

@@ -1,4 +1,5 @@
-"""Tools in words, for templates that know nothing of them, or write calls in a way that is not understood."""
+"""Generic tool format: tools, calls and results as plain text, for templates that do not support them or whose call
+format is unknown."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -20,8 +21,8 @@ Each call needs tags of its own. What a function returns comes back within <tool
 
 
 def describe_tools_in_prompt(messages: Sequence[Message], tools: Sequence[Json]) -> list[Message]:
-    """Returns the messages with the tools described in the system message, which comes first, and with earlier calls
-    and their results as text in the generic format. Without tools nothing is described."""
+    """Returns the messages with the tools described in the first one, a system message, and with calls and results as
+    text. Without tools no description is added."""
     plain: list[Message] = []
     for is_result, group in groupby(messages, key=lambda message: message["role"] == "tool"):
         run = list(group)
@@ -30,7 +31,7 @@ def describe_tools_in_prompt(messages: Sequence[Message], tools: Sequence[Json])
 
 
 def calls_to_text(message: Message) -> Message:
-    """Returns a message whose calls, if it has any, are text in the generic format."""
+    """Returns the message with its calls, if any, as text after its content."""
     calls = get_tool_calls(message)
     if not calls:
         return message
@@ -42,7 +43,6 @@ def calls_to_text(message: Message) -> Message:
 
 
 def result_to_text(message: Message) -> str:
-    """Returns what a tool has said, as text in the generic format."""
     return f"<tool_response>\n{message['content']}\n</tool_response>"
 
 

@@ -1,4 +1,4 @@
-"""What a model may say in its turn, as a grammar."""
+"""Grammar of a model's turn: reasoning, content and tool calls, and the special tokens that spell their tags."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from slots.llama import Vocab
 
 _ID = {"pattern": "[a-zA-Z0-9]{9}"}
 _OTHER_PROPERTY_KEYWORDS = frozenset({"additionalProperties", "patternProperties", "$ref", "allOf", "anyOf", "oneOf"})
-"""Where a schema may have names of members besides its properties."""
+"""Keywords by which a schema allows members besides its properties."""
 
 
 def tool_call_grammar(
@@ -22,8 +22,8 @@ def tool_call_grammar(
     reasoning_tags: ReasoningTags | None,
     answer_schema: str | None = None,
 ) -> GrammarSource:
-    """Returns the grammar of a turn that may, or has to, call the tools of a request; the arguments match their
-    schemas. Not for a request that may call none. What is no call matches `answer_schema`, a JSON schema as text.
+    """Returns the grammar of a turn that may, or has to, call the request's callable tools, of which there has to be
+    one. Arguments match the tools' schemas; an answer without calls matches `answer_schema`, the text of a JSON schema.
 
     Raises InvalidRequest for a schema that is nested too deeply.
     """
@@ -45,38 +45,38 @@ def tool_call_grammar(
 
 
 def json_answer_grammar(schema: str, reasoning_tags: ReasoningTags) -> GrammarSource:
-    """Returns the grammar of a turn that is JSON, which matches a schema that is given as JSON text, after thoughts."""
+    """Returns the grammar of reasoning followed by JSON that matches `schema`, the text of a JSON schema."""
     return _turn_grammar(
         reasoning_tags, text=False, calls=None, json=0, schemas=[["the JSON after the thoughts", schema]]
     )
 
 
 def _turn_grammar(reasoning_tags: ReasoningTags | None, **members: object) -> GrammarSource:
-    thoughts = reasoning_tags and {
+    tags = reasoning_tags and {
         "start": reasoning_tags.start,
         "end": reasoning_tags.end,
         "is_open": reasoning_tags.is_open,
     }
-    return GrammarSource("turn", orjson.dumps({"thoughts": thoughts, **members}).decode())
+    return GrammarSource("turn", orjson.dumps({"thoughts": tags, **members}).decode())
 
 
-def _parts_per_tool(pieces: Pattern, tools: Sequence[Json]) -> list[list[object]]:
-    return [_parts(pieces, get_tool_name(tool), number) for number, tool in enumerate(tools)]
+def _parts_per_tool(pattern: Pattern, tools: Sequence[Json]) -> list[list[object]]:
+    return [_parts(pattern, get_tool_name(tool), number) for number, tool in enumerate(tools)]
 
 
-def _parts(pieces: Pattern, name: str = "", schema: int = 0) -> list[object]:
+def _parts(pattern: Pattern, name: str = "", schema: int = 0) -> list[object]:
     values: dict[str | Placeholder, object] = {
         Placeholder.NAME: name,
         Placeholder.ARGUMENTS: {"schema": schema},
         Placeholder.ID: _ID,
         Placeholder.SPACE: None,
     }
-    return [values.get(piece, piece) for piece in pieces]
+    return [values.get(part, part) for part in pattern]
 
 
 def _schema_text(tool: Json) -> str:
-    """A function has no parameters but those that it tells of, while a schema leaves an object open."""
     schema = get_tool_parameters(tool)
+    # JSON Schema allows members besides the properties by default; a function takes no other parameters.
     if "properties" in schema and schema.keys().isdisjoint(_OTHER_PROPERTY_KEYWORDS):
         schema = {**schema, "additionalProperties": False}
     try:
@@ -88,8 +88,8 @@ def _schema_text(tool: Json) -> str:
 def preserved_tokens(
     vocab: Vocab, tool_format: ToolFormat | None, reasoning_tags: ReasoningTags | None
 ) -> frozenset[int]:
-    """Returns the control tokens, which usually add nothing to a text, that spell tags of calls or thoughts. Tokens
-    that end a generation are never among them."""
+    """Returns the control tokens that spell tags of calls and reasoning: other control tokens are not rendered as text.
+    Never includes end-of-generation tokens."""
     texts = [
         *(tool_format.literals if tool_format else ()),
         *((reasoning_tags.start, reasoning_tags.end) if reasoning_tags else ()),

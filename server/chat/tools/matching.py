@@ -1,4 +1,4 @@
-"""The pieces of a call, looked for in a text that is still being written."""
+"""Matches text that is still being generated: against the pattern of a call, and for the end of its JSON arguments."""
 
 import re
 from collections.abc import Mapping
@@ -9,35 +9,33 @@ from string import ascii_letters, digits
 from server.chat.tools.call_format import Pattern, Placeholder
 
 _WORD_CHARACTERS = frozenset(ascii_letters + digits + "_.-")
-"""What names and ids are made of."""
+"""Characters of names and ids."""
 
 
 class NoMatch(Enum):
-    """Why there is no match."""
-
-    PARTIAL = "yet"
-    """What there is of the text fits, but it has to go on."""
+    PARTIAL = "partial"
+    """The text so far matches, but the pattern needs more."""
     NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
 class PatternMatch:
     end: int
-    """Where in the text the match ends; arguments that come last are not part of it."""
+    """Index after the match, without arguments at the end of the pattern."""
     values: Mapping[Placeholder, str]
-    """The name and the id, if they were among the pieces."""
+    """The name and the id, if the pattern has them."""
 
 
 def match_pattern(pattern: Pattern, text: str) -> PatternMatch | NoMatch:
-    """Returns how far pieces go in a text, from its start on. Arguments may only come last; they are there once their
-    first brace is."""
+    """Matches a pattern at the start of a text. Arguments may only be the pattern's last part, and match at their first
+    brace."""
     position = 0
     values: dict[Placeholder, str] = {}
-    for piece in pattern:
+    for part in pattern:
         end: int | NoMatch
-        match piece:
+        match part:
             case str():
-                end = _literal_end(piece, text, position)
+                end = _literal_end(part, text, position)
             case Placeholder.SPACE:
                 end = _space_end(text, position)
             case Placeholder.ARGUMENTS:
@@ -47,8 +45,8 @@ def match_pattern(pattern: Pattern, text: str) -> PatternMatch | NoMatch:
                 end = _word_end(text, position)
         if isinstance(end, NoMatch):
             return end
-        if isinstance(piece, Placeholder):
-            values[piece] = text[position:end]
+        if isinstance(part, Placeholder):
+            values[part] = text[position:end]
         position = end
     return PatternMatch(position, values)
 
@@ -60,7 +58,7 @@ def _literal_end(literal: str, text: str, start: int) -> int | NoMatch:
 
 
 def _space_end(text: str, start: int) -> int | NoMatch:
-    """Something always comes after white space, and does not begin with any."""
+    """No pattern ends with optional white space, and what follows it does not begin with any."""
     rest = text[start:].lstrip()
     return len(text) - len(rest) if rest else NoMatch.PARTIAL
 
@@ -78,7 +76,7 @@ _STRUCTURAL = re.compile(r'["\\{}\[\]]')
 
 
 class JsonScanner:
-    """Follows one JSON object from its first brace on."""
+    """Finds the end of one JSON object, whose text comes in parts."""
 
     def __init__(self) -> None:
         self._depth = 0
@@ -86,19 +84,19 @@ class JsonScanner:
         self._is_escaped = False
 
     def find_end(self, text: str) -> int | None:
-        """Returns how many characters of `text`, which goes on where the last one ended, belong to the object; None if
-        all do and it is still open."""
+        """Returns how many characters of the next part of the text belong to the object; None if the object does not
+        end in it."""
         position = 0
         while position < len(text):
             if self._is_escaped:
                 self._is_escaped = False
                 position += 1
                 continue
-            found = _STRUCTURAL.search(text, position)
-            if found is None:
+            match = _STRUCTURAL.search(text, position)
+            if match is None:
                 return None
-            position = found.end()
-            self._update(found[0])
+            position = match.end()
+            self._update(match[0])
             if self._depth == 0:
                 return position
         return None

@@ -1,4 +1,19 @@
-"""The text of a model's turn, taken apart as it is written."""
+"""OutputParser: splits the text of a model's turn into reasoning, content and tool calls while it is generated.
+
+Each state is a method that consumes text; `->` is a change of state:
+
+    start -> read_reasoning -> start_answer -> read_text                    (no tool format)
+                                            -> read_text_until_call <-----------------+
+                                                   |   ^                              |
+                                                   v   | emit_trigger (no call)       |
+                                               start_call                             |
+                                                   |                                  |
+                                                   v                                  |
+                                               read_arguments <-----------+           |
+                                                   |                      |           |
+                                                   v                      |           |
+                                               finish_call -> read_between_calls -----+
+"""
 
 import secrets
 from collections.abc import Callable
@@ -13,31 +28,25 @@ from server.chat.tools.reasoning import ReasoningTags
 
 @dataclass(frozen=True, slots=True)
 class ContentDelta:
-    """Some more of what is said to the user."""
-
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """Some more of the thoughts."""
-
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallStart:
-    """A tool is called."""
-
     index: int
-    """Counts the calls of the turn from 0."""
+    """Number of the call within the turn, from 0."""
     call_id: str
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """Some more of the JSON text of a call's arguments."""
+    """A part of the JSON text of a call's arguments."""
 
     index: int
     text: str
@@ -47,7 +56,7 @@ OutputDelta = ContentDelta | ReasoningDelta | ToolCallStart | ToolCallDelta
 
 _ID_CHARACTERS = ascii_letters + digits
 _ID_LENGTH = 9
-"""What some templates demand of ids."""
+"""Required by some templates."""
 
 
 @dataclass(slots=True)
@@ -55,22 +64,23 @@ class _Call:
     """The call that is being read."""
 
     head: str
-    """Its text up to the arguments."""
+    """Its text before the arguments."""
     arguments: str = ""
-    """Only kept while the name is unknown, which in some formats comes behind them."""
+    """Kept only until the name is known, which comes after them in some formats."""
     is_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _CallPatterns:
-    """What is looked for to find calls."""
+    """A tool format as the parser searches for it."""
 
     trigger: str
     is_only_at_start: bool
     first: Pattern
-    """Up to the arguments, as `later`."""
+    """The first call, up to and including its arguments."""
     after_arguments: Pattern
     later: Pattern | None
+    """As `first`, for further calls."""
     end: Pattern
 
     @classmethod
@@ -88,38 +98,39 @@ class _CallPatterns:
 
 
 class OutputParser:
-    """Tells thoughts, text and calls apart. It holds back no more than what may still become a tag, and white space,
-    which is dropped around thoughts and calls."""
+    """Holds back only text that may still become a tag, and white space, which is dropped around reasoning and calls.
+
+    Without a tool format it finds no calls, without reasoning tags no reasoning.
+    """
 
     def __init__(self, tool_format: ToolFormat | None, reasoning_tags: ReasoningTags | None) -> None:
-        """Without a format no calls are looked for, without thinking no thoughts."""
         self._reasoning_tags = reasoning_tags
         self._format = None if tool_format is None else _CallPatterns.from_format(tool_format)
         self._text = ""
-        """What was not taken apart yet."""
+        """Not consumed yet."""
         self._is_final = False
         self._drops_space = False
-        """Whether white space is dropped until something else is said."""
+        """Whether white space is dropped until something else is emitted."""
         self._deltas: list[OutputDelta] = []
         self._n_calls = 0
         self.ends_within_call = False
-        """Whether the text is over before the arguments of its last call are."""
+        """Whether the text ends before the arguments of its last call do."""
         self._json = JsonScanner()
         self._call = _Call("")
         self._state: Callable[[], bool] = self._start
-        """Takes something off the text; false if there has to be more text first."""
+        """Consumes text; returns False if it needs more text."""
 
     def feed(self, text: str) -> list[OutputDelta]:
-        """Returns what `text`, which goes on where the last one ended, makes clear."""
+        """Appends generated text and returns the deltas that it completes."""
         self._text += text
         while self._state():
             pass
-        pieces, self._deltas = self._deltas, []
-        return pieces
+        deltas, self._deltas = self._deltas, []
+        return deltas
 
     def finish(self) -> list[OutputDelta]:
-        """Returns the rest, now that nothing more comes. A tag, or the head of the first call, that is cut off is text;
-        behind a call it is dropped."""
+        """Returns the remaining deltas at the end of the text. An incomplete tag or first call is content; after a
+        call it is dropped."""
         self._is_final = True
         return self.feed("")
 
@@ -129,23 +140,23 @@ class OutputParser:
         if self._reasoning_tags.is_open:
             self._drops_space = True
             return self._set_state(self._read_reasoning)
-        found = match_pattern((Placeholder.SPACE, self._reasoning_tags.start), self._text)
-        if self._needs_more_text(found):
+        match = match_pattern((Placeholder.SPACE, self._reasoning_tags.start), self._text)
+        if self._needs_more_text(match):
             return False
-        if isinstance(found, NoMatch):
+        if isinstance(match, NoMatch):
             return self._set_state(self._start_answer)
-        self._consume(found.end)
+        self._consume(match.end)
         self._drops_space = True
         return self._set_state(self._read_reasoning)
 
     def _read_reasoning(self) -> bool:
         assert self._reasoning_tags is not None
-        thoughts, tag, answer = self._text.partition(self._reasoning_tags.end)
+        reasoning, tag, answer = self._text.partition(self._reasoning_tags.end)
         if not tag and not self._is_final:
-            thoughts = _without_partial_tag(self._reasoning_tags.end, thoughts)
-        thoughts = thoughts.rstrip()
-        self._consume(len(thoughts))
-        self._emit(ReasoningDelta, thoughts)
+            reasoning = _without_partial_tag(self._reasoning_tags.end, reasoning)
+        reasoning = reasoning.rstrip()
+        self._consume(len(reasoning))
+        self._emit(ReasoningDelta, reasoning)
         if not tag:
             return False
         self._text = answer
@@ -160,12 +171,10 @@ class OutputParser:
         return self._read_call_start(otherwise=self._read_text)
 
     def _read_text(self) -> bool:
-        """Text to the end."""
         self._emit(ContentDelta, self._consume(len(self._text)))
         return False
 
     def _read_text_until_call(self) -> bool:
-        """Text up to what calls begin with."""
         assert self._format is not None
         before, trigger, _ = self._text.partition(self._format.trigger)
         if trigger:
@@ -179,7 +188,7 @@ class OutputParser:
         return self._read_call_start(otherwise=self._emit_trigger)
 
     def _emit_trigger(self) -> bool:
-        """Text that begins like a call and goes on otherwise."""
+        """For text that begins like a call but is none."""
         assert self._format is not None
         trigger = self._format.trigger
         self._emit(ContentDelta, self._consume(self._text.index(trigger) + len(trigger)))
@@ -187,24 +196,24 @@ class OutputParser:
 
     def _read_call_start(self, otherwise: Callable[[], bool]) -> bool:
         assert self._format is not None
-        found = match_pattern(self._format.first, self._text)
-        if self._needs_more_text(found):
+        match = match_pattern(self._format.first, self._text)
+        if self._needs_more_text(match):
             return False
-        if isinstance(found, NoMatch):
+        if isinstance(match, NoMatch):
             return self._set_state(otherwise)
-        return self._open_call(found)
+        return self._open_call(match)
 
-    def _open_call(self, found: PatternMatch) -> bool:
+    def _open_call(self, match: PatternMatch) -> bool:
         self._json = JsonScanner()
-        self._call = _Call(self._consume(found.end))
-        if Placeholder.NAME in found.values:
-            self._emit_call_start(found)
+        self._call = _Call(self._consume(match.end))
+        if Placeholder.NAME in match.values:
+            self._emit_call_start(match)
         return self._set_state(self._read_arguments)
 
-    def _emit_call_start(self, found: PatternMatch) -> None:
+    def _emit_call_start(self, match: PatternMatch) -> None:
         self._call.is_named = True
-        call_id = found.values.get(Placeholder.ID) or _new_id()
-        self._deltas.append(ToolCallStart(self._n_calls, call_id, found.values[Placeholder.NAME]))
+        call_id = match.values.get(Placeholder.ID) or _new_id()
+        self._deltas.append(ToolCallStart(self._n_calls, call_id, match.values[Placeholder.NAME]))
         self._n_calls += 1
 
     def _read_arguments(self) -> bool:
@@ -220,25 +229,25 @@ class OutputParser:
         return self._set_state(self._finish_call)
 
     def _finish_call(self) -> bool:
-        """What comes behind the arguments."""
         assert self._format is not None
-        found = match_pattern(self._format.after_arguments, self._text)
-        if self._needs_more_text(found):
+        match = match_pattern(self._format.after_arguments, self._text)
+        if self._needs_more_text(match):
             return False
         self._drops_space = self._call.is_named
-        if isinstance(found, PatternMatch):
-            self._consume(found.end)
+        if isinstance(match, PatternMatch):
+            self._consume(match.end)
             self._drops_space = True
-            self._emit_delayed_call(found)
+            self._emit_delayed_call(match)
         elif not self._call.is_named:
             self._emit(ContentDelta, self._call.head + self._call.arguments)
-        elif found is NoMatch.PARTIAL:
+        elif match is NoMatch.PARTIAL:
             self._consume(len(self._text))
         return self._set_state(self._read_between_calls)
 
-    def _emit_delayed_call(self, found: PatternMatch) -> None:
+    def _emit_delayed_call(self, match: PatternMatch) -> None:
+        """For formats with the name after the arguments."""
         if not self._call.is_named:
-            self._emit_call_start(found)
+            self._emit_call_start(match)
             self._deltas.append(ToolCallDelta(self._n_calls - 1, self._call.arguments))
 
     def _read_between_calls(self) -> bool:
@@ -260,12 +269,12 @@ class OutputParser:
         self._state = state
         return True
 
-    def _needs_more_text(self, found: PatternMatch | NoMatch) -> bool:
-        return found is NoMatch.PARTIAL and not self._is_final
+    def _needs_more_text(self, match: PatternMatch | NoMatch) -> bool:
+        return match is NoMatch.PARTIAL and not self._is_final
 
     def _consume(self, length: int) -> str:
-        taken, self._text = self._text[:length], self._text[length:]
-        return taken
+        consumed, self._text = self._text[:length], self._text[length:]
+        return consumed
 
     def _emit(self, kind: type[ContentDelta] | type[ReasoningDelta], text: str) -> None:
         if self._drops_space:
@@ -276,7 +285,7 @@ class OutputParser:
 
 
 def _without_partial_tag(tag: str, text: str) -> str:
-    """The text without what may be the beginning of a tag at its end."""
+    """Returns the text without a proper prefix of the tag at its end."""
     lengths = range(min(len(tag) - 1, len(text)), 0, -1)
     return text[: len(text) - next((length for length in lengths if text.endswith(tag[:length])), 0)]
 

@@ -1,4 +1,4 @@
-"""The tags between which a model writes what it thinks before it answers."""
+"""ReasoningTags: the tags around the reasoning that a model writes before its answer."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,17 @@ _TAGS = (("<think>", "</think>"), ("[THINK]", "[/THINK]"))
 
 @dataclass(frozen=True, slots=True)
 class ReasoningTags:
-    """How a model marks its thoughts."""
-
     start: str
     end: str
     is_open: bool
-    """Whether the prompt already ends inside the thoughts, so that the model writes only the end tag."""
+    """Whether the prompt ends with the start tag, so that the model writes only the end tag."""
 
 
 def detect_reasoning_tags(template_source: str, prompt: str) -> ReasoningTags | None:
-    """Returns how a model marks its thoughts after `prompt`; None if it has none to write.
+    """Returns the tags that the model uses after `prompt`, or None.
 
-    A template that mentions an end tag belongs to a model that thinks. A prompt that ends with the end tag has closed
-    the thoughts before the model could write any.
+    A template with an end tag belongs to a reasoning model. A prompt that ends with the end tag leaves no room for
+    reasoning.
     """
     text = prompt.rstrip()
     for start, end in _TAGS:

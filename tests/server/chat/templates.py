@@ -1,4 +1,4 @@
-"""Chat templates in the manners of well-known families, each as short as its manner allows."""
+"""Short chat templates in the styles of well-known model families."""
 
 ROLES_ONLY = """\
 {% for message in messages %}

@@ -5,7 +5,7 @@ import pytest
 from server.chat.prompt import ChatPrompt, render_prompt
 from server.chat.tools.call_format import GENERIC_FORMAT, Placeholder, ToolFormat
 from server.chat.tools.reasoning import ReasoningTags
-from tests.server.chat.chats import TOOL, assistant, assistant_calls, template, user
+from tests.server.chat.chat_messages import TOOL, assistant, assistant_calls, template, user
 from tests.server.chat.templates import ALL, BRACKETS, NO_SYSTEM, ROLES_ONLY, TAGGED_TOOLS, THINKING, TYPED_PARTS
 
 EMPTY_THOUGHTS_IN_ANSWERS = """\

@@ -1,4 +1,4 @@
-"""How much of a chat's prompt is the server's system prompt."""
+"""How many tokens of a chat's prompt come from the system prompt."""
 
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from server.chat.request import read_chat
 from server.chat.system_prefix import n_system_tokens
 from server.chat.tools.call_format import GENERIC_FORMAT
 from slots.llama import Vocab
-from tests.server.chat.chats import TOOL, assistant, template, user
+from tests.server.chat.chat_messages import TOOL, assistant, template, user
 from tests.server.chat.templates import ALL, ROLES_ONLY, TAGGED_TOOLS
 
 SYSTEM = "add up what the user says"
@@ -28,7 +28,7 @@ NO_SHORT_CHATS = """\
 
 
 class Letters:
-    """A vocabulary in which each letter, or so many in a row, are a token; a text begins with BOS."""
+    """A vocabulary in which each `n_letters` letters are a token; a text begins with BOS."""
 
     add_bos, bos = True, -1
 
@@ -36,12 +36,12 @@ class Letters:
         self._n_letters = n_letters
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
-        places = range(0, len(text), self._n_letters)
-        return [hash(text[place : place + self._n_letters]) for place in places]
+        starts = range(0, len(text), self._n_letters)
+        return [hash(text[start : start + self._n_letters]) for start in starts]
 
 
 def common_prefix(source: str, *messages: dict[str, object], n_letters: int = 1, **fields: Any) -> str:
-    """Returns the part of a chat's prompt that counts as the system prompt's."""
+    """Returns the part of a chat's prompt that comes from the system prompt."""
     chat = with_system_prompt(read_chat({"messages": list(messages), **fields}, {}), SYSTEM)
     chat_template, letters = template(source), Letters(n_letters)
     text = chat.prompt(chat_template, GENERIC_FORMAT).text

@@ -1,4 +1,4 @@
-"""A server with API keys whose model is not there yet."""
+"""A server with API keys while its model is loading."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-from tests.server.chat.chats import TOOL, assistant, assistant_calls, render, system, tool_result, user
+from tests.server.chat.chat_messages import TOOL, assistant, assistant_calls, render, system, tool_result, user
 from tests.server.chat.templates import BRACKETS, HEADERS_AND_DATE, NO_SYSTEM, ROLES_ONLY, TAGGED_TOOLS, TYPED_PARTS
 
 ADD = ("call_1", "add", '{"a": 1}')

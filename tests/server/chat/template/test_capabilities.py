@@ -1,6 +1,6 @@
 import pytest
 
-from tests.server.chat.chats import template
+from tests.server.chat.chat_messages import template
 from tests.server.chat.templates import (
     ALL,
     BRACKETS,

@@ -4,11 +4,12 @@ import pytest
 
 from models.source import BUNDLED_MODEL
 from server.chat.prompt import tokenize_prompt
-from server.chat.template.loading import CHATML, load_chat_template, load_tool_format
+from server.chat.template.loading import load_chat_template, load_tool_format
+from server.chat.template.template import CHATML
 from slots.errors import InvalidRequest
 from slots.llama import Model, Vocab
 from slots.options import ModelOptions
-from tests.server.chat.chats import assistant, user
+from tests.server.chat.chat_messages import assistant, user
 from tests.server.chat.templates import HEADERS_AND_DATE, ROLES_ONLY, TAGGED_TOOLS
 
 BROKEN = "{% if %}"

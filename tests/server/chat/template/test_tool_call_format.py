@@ -1,4 +1,4 @@
-"""How a template writes calls is found out by rendering some."""
+"""The tool format is inferred from rendered calls."""
 
 import pytest
 

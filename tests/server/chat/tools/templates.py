@@ -1,4 +1,4 @@
-"""Chat templates in the styles of known models: each writes calls in its own way."""
+"""Chat templates in the styles of known models, each with its own tool format."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ NAME, ARGUMENTS, ID = Placeholder.NAME, Placeholder.ARGUMENTS, Placeholder.ID
 
 @dataclass(frozen=True)
 class Style:
-    """A template, and the format that it writes calls in."""
+    """A template and its tool format."""
 
     source: str
     format: ToolFormat
@@ -124,7 +124,7 @@ NUMBERED = Style(
     _turns(_each('<call number="{{ loop.index }}">' + _OBJECT + "</call>", "; ")),
     ToolFormat(call=('<call number="1">{"name": "', NAME, '", "arguments": ', ARGUMENTS, "}</call>")),
 )
-"""Its second and third call differ, so that there is only a format for one."""
+"""Further calls differ from the first, so there is a format for one call only."""
 
 STYLES = {
     "tagged": TAGGED,

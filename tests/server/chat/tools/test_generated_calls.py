@@ -1,5 +1,5 @@
-"""What the bundled model writes under the grammar of a turn is always a turn that can be read. It never learned to call
-anything: what comes out right is the grammar's doing."""
+"""Whatever the bundled model generates under the grammar of a turn can be parsed. It was not trained on tool calls, so
+only the grammar makes them right."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ from server.chat.tools.output_parser import (
 from server.chat.tools.reasoning import ReasoningTags
 from slots.requests.events import StopReason
 from slots.requests.sampling_params import SamplingParams
-from tests.server.chat.tools.offered import SCHEMAS, make_tool_request
+from tests.server.chat.tools.example_tools import SCHEMAS, make_tool_request
 from tests.server.chat.tools.templates import STYLES
 from tests.slots.engine_runner import EngineRunner
 
@@ -32,8 +32,8 @@ TOKENS = ToolFormat(
     separator="",
     closing="<|im_start|>",
 )
-"""Of special tokens of the bundled model."""
-THINKING = ReasoningTags("<|im_start|>", "<|fim_suffix|>", is_open=False)
+"""A format made of the bundled model's special tokens."""
+REASONING = ReasoningTags("<|im_start|>", "<|fim_suffix|>", is_open=False)
 
 
 def biased(runner: EngineRunner, text: str, bias: float, **options: Any) -> SamplingParams:
@@ -44,16 +44,16 @@ def biased(runner: EngineRunner, text: str, bias: float, **options: Any) -> Samp
 def generate_turn(
     runner: EngineRunner,
     tool_format: ToolFormat | None,
-    thinking: ReasoningTags | None,
+    tags: ReasoningTags | None,
     source: Any,
     *,
     sampling: SamplingParams,
     n_predict: int = 400,
 ) -> tuple[list[OutputDelta], StopReason]:
-    """What the model says, taken apart event by event, and why it ended."""
+    """Returns the deltas of the model's turn and why it stopped."""
     vocab = runner.engine.vocab
-    parser = OutputParser(tool_format, thinking)
-    pieces: list[OutputDelta] = []
+    parser = OutputParser(tool_format, tags)
+    deltas: list[OutputDelta] = []
     reasons: list[StopReason] = []
 
     async def ask() -> None:
@@ -62,43 +62,43 @@ def generate_turn(
             sampling,
             n_predict=n_predict,
             grammar=runner.engine.grammars.compile(source),
-            preserved_tokens=preserved_tokens(vocab, tool_format, thinking),
+            preserved_tokens=preserved_tokens(vocab, tool_format, tags),
         )
         for token in answer.tokens:
-            pieces.extend(parser.feed(token.text))
+            deltas.extend(parser.feed(token.text))
         reasons.append(answer.finished.reason)
 
     runner.run(ask)
-    return pieces + parser.finish(), reasons[0]
+    return deltas + parser.finish(), reasons[0]
 
 
-def get_calls(pieces: list[OutputDelta]) -> list[tuple[str, Any]]:
-    names = [piece.name for piece in pieces if isinstance(piece, ToolCallStart)]
+def get_calls(deltas: list[OutputDelta]) -> list[tuple[str, Any]]:
+    names = [delta.name for delta in deltas if isinstance(delta, ToolCallStart)]
     texts = [""] * len(names)
-    for piece in pieces:
-        if isinstance(piece, ToolCallDelta):
-            texts[piece.index] += piece.text
+    for delta in deltas:
+        if isinstance(delta, ToolCallDelta):
+            texts[delta.index] += delta.text
     return [(name, json.loads(text)) for name, text in zip(names, texts, strict=True)]
 
 
-def _is_call(piece: OutputDelta, index: int) -> bool:
-    return isinstance(piece, ToolCallStart | ToolCallDelta) and piece.index == index
+def _is_call(delta: OutputDelta, index: int) -> bool:
+    return isinstance(delta, ToolCallStart | ToolCallDelta) and delta.index == index
 
 
-def join_text(pieces: list[OutputDelta], kind: type[ContentDelta] | type[ReasoningDelta]) -> str:
-    return "".join(piece.text for piece in pieces if isinstance(piece, kind))
+def join_text(deltas: list[OutputDelta], kind: type[ContentDelta] | type[ReasoningDelta]) -> str:
+    return "".join(delta.text for delta in deltas if isinstance(delta, kind))
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_calls_that_are_asked_for_come_and_match_their_schemas(runner: EngineRunner, seed: int) -> None:
     request = make_tool_request("required", parallel=False)
     source = tool_call_grammar(GENERIC_FORMAT, request, None)
-    pieces, reason = generate_turn(
+    deltas, reason = generate_turn(
         runner, GENERIC_FORMAT, None, source, sampling=SamplingParams(temperature=1.5, seed=seed)
     )
-    [(name, arguments)] = get_calls(pieces)
+    [(name, arguments)] = get_calls(deltas)
     jsonschema.validate(arguments, SCHEMAS[name])
-    assert not join_text(pieces, ContentDelta)
+    assert not join_text(deltas, ContentDelta)
     assert reason is StopReason.EOS
 
 
@@ -108,41 +108,41 @@ def test_every_format_can_be_written_and_read(runner: EngineRunner, style: str) 
     source = tool_call_grammar(tool_format, make_tool_request("required", parallel=False), None)
     for seed in range(3):
         sampling = SamplingParams(temperature=1.0, seed=seed)
-        pieces, reason = generate_turn(runner, tool_format, None, source, sampling=sampling)
-        [(name, arguments)] = get_calls(pieces)
+        deltas, reason = generate_turn(runner, tool_format, None, source, sampling=sampling)
+        [(name, arguments)] = get_calls(deltas)
         jsonschema.validate(arguments, SCHEMAS[name])
-        assert not join_text(pieces, ContentDelta)
+        assert not join_text(deltas, ContentDelta)
         assert reason is StopReason.EOS
 
 
 def test_several_tools_may_be_called(runner: EngineRunner) -> None:
     source = tool_call_grammar(GENERIC_FORMAT, make_tool_request("required"), None)
     sampling = biased(runner, "<|im_end|><|endoftext|>", -100, seed=1)
-    pieces, reason = generate_turn(runner, GENERIC_FORMAT, None, source, sampling=sampling, n_predict=150)
-    starts = [piece for piece in pieces if isinstance(piece, ToolCallStart)]
+    deltas, reason = generate_turn(runner, GENERIC_FORMAT, None, source, sampling=sampling, n_predict=150)
+    starts = [delta for delta in deltas if isinstance(delta, ToolCallStart)]
     assert [start.index for start in starts] == list(range(len(starts)))
     assert len(starts) > 1
     assert reason is StopReason.LIMIT
-    for name, arguments in get_calls([piece for piece in pieces if not _is_call(piece, len(starts) - 1)]):
+    for name, arguments in get_calls([delta for delta in deltas if not _is_call(delta, len(starts) - 1)]):
         jsonschema.validate(arguments, SCHEMAS[name])
 
 
 def test_the_named_tool_is_the_one_that_is_called(runner: EngineRunner) -> None:
     request = make_tool_request({"type": "function", "function": {"name": "wait"}}, parallel=False)
-    pieces, _ = generate_turn(
+    deltas, _ = generate_turn(
         runner, GENERIC_FORMAT, None, tool_call_grammar(GENERIC_FORMAT, request, None), sampling=SamplingParams(seed=1)
     )
-    assert get_calls(pieces) == [("wait", {})]
+    assert get_calls(deltas) == [("wait", {})]
 
 
 def test_text_is_free_until_a_call_begins(runner: EngineRunner) -> None:
     source = tool_call_grammar(GENERIC_FORMAT, make_tool_request(), None)
     greedy = SamplingParams(temperature=0.0)
-    pieces, _ = generate_turn(runner, GENERIC_FORMAT, None, source, sampling=greedy, n_predict=30)
+    deltas, _ = generate_turn(runner, GENERIC_FORMAT, None, source, sampling=greedy, n_predict=30)
 
     async def test() -> None:
         free = await runner.complete(PROMPT, greedy, n_predict=30)
-        assert join_text(pieces, ContentDelta) == free.text != ""
+        assert join_text(deltas, ContentDelta) == free.text != ""
 
     runner.run(test)
 
@@ -154,39 +154,39 @@ def test_text_that_begins_a_call_has_to_go_on_as_one(runner: EngineRunner, tool_
     source = tool_call_grammar(tool_format, make_tool_request(parallel=False), None)
     for seed in range(3):
         sampling = biased(runner, tool_format.first_call[0][:14], 12, seed=seed, temperature=1.0)  # type: ignore[index]
-        pieces, _ = generate_turn(runner, tool_format, None, source, sampling=sampling)
-        [(name, arguments)] = get_calls(pieces)
+        deltas, _ = generate_turn(runner, tool_format, None, source, sampling=sampling)
+        [(name, arguments)] = get_calls(deltas)
         jsonschema.validate(arguments, SCHEMAS[name])
 
 
 @pytest.mark.parametrize("is_open", [True, False])
 def test_thoughts_come_before_calls(runner: EngineRunner, is_open: bool) -> None:
-    thinking = ReasoningTags(THINKING.start, THINKING.end, is_open)
-    source = tool_call_grammar(GENERIC_FORMAT, make_tool_request("required", parallel=False), thinking)
+    tags = ReasoningTags(REASONING.start, REASONING.end, is_open)
+    source = tool_call_grammar(GENERIC_FORMAT, make_tool_request("required", parallel=False), tags)
     for seed in range(3):
         sampling = biased(runner, "<|im_start|><|fim_suffix|>", 6, seed=seed, temperature=1.0)
-        pieces, reason = generate_turn(runner, GENERIC_FORMAT, thinking, source, sampling=sampling)
-        assert len(get_calls(pieces)) == 1
-        assert not join_text(pieces, ContentDelta)
+        deltas, reason = generate_turn(runner, GENERIC_FORMAT, tags, source, sampling=sampling)
+        assert len(get_calls(deltas)) == 1
+        assert not join_text(deltas, ContentDelta)
         assert reason is StopReason.EOS
 
 
 def test_json_comes_after_thoughts(runner: EngineRunner) -> None:
-    thinking = ReasoningTags(THINKING.start, THINKING.end, is_open=True)
-    source = json_answer_grammar(json.dumps(SCHEMAS["find_place"]), thinking)
+    tags = ReasoningTags(REASONING.start, REASONING.end, is_open=True)
+    source = json_answer_grammar(json.dumps(SCHEMAS["find_place"]), tags)
     thoughts = set()
     for seed in range(3):
         sampling = biased(runner, "<|fim_suffix|>", 8, seed=seed, temperature=1.0)
-        pieces, _ = generate_turn(runner, None, thinking, source, sampling=sampling)
-        thoughts.add(join_text(pieces, ReasoningDelta))
-        jsonschema.validate(json.loads(join_text(pieces, ContentDelta)), SCHEMAS["find_place"])
+        deltas, _ = generate_turn(runner, None, tags, source, sampling=sampling)
+        thoughts.add(join_text(deltas, ReasoningDelta))
+        jsonschema.validate(json.loads(join_text(deltas, ContentDelta)), SCHEMAS["find_place"])
     assert thoughts - {""}
 
 
 def test_special_tokens_of_the_format_are_the_only_ones_with_a_text(runner: EngineRunner) -> None:
     vocab = runner.engine.vocab
-    spelled = {vocab.piece(token) for token in preserved_tokens(vocab, TOKENS, THINKING)}
-    assert spelled == {b"<|fim_prefix|>", b"<|fim_suffix|>", b"<|fim_middle|>", b"<|im_start|>"}
+    texts = {vocab.piece(token) for token in preserved_tokens(vocab, TOKENS, REASONING)}
+    assert texts == {b"<|fim_prefix|>", b"<|fim_suffix|>", b"<|fim_middle|>", b"<|im_start|>"}
     assert preserved_tokens(vocab, GENERIC_FORMAT, None) == frozenset()
 
 

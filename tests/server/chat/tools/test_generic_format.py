@@ -1,4 +1,4 @@
-"""Tools in words, for templates that know nothing of them."""
+"""Tools as plain text, for templates that do not support them."""
 
 import json
 from typing import Any

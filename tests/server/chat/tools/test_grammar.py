@@ -1,4 +1,4 @@
-"""The grammar of a turn, for each way to write calls."""
+"""The grammar of a turn, for each tool format."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from server.chat.tools.call_format import GENERIC_FORMAT, ToolFormat
 from server.chat.tools.grammar import tool_call_grammar
 from slots.errors import InvalidRequest
 from tests.grammar.byte_level import COMPILER, matches
-from tests.server.chat.tools.offered import make_tool_request
+from tests.server.chat.tools.example_tools import make_tool_request
 from tests.server.chat.tools.templates import STYLES, Style
 
 PLACE = ("find_place", '{"name": "home", "kind": "tree"}', "abcdefgh1")

@@ -1,4 +1,4 @@
-"""A model's turn is taken apart while it is written."""
+"""OutputParser: a turn is split while it is generated."""
 
 import json
 from dataclasses import replace
@@ -20,34 +20,34 @@ from server.chat.tools.output_parser import (
 from server.chat.tools.reasoning import ReasoningTags
 from tests.server.chat.tools.templates import ARGUMENTS_FIRST, BARE, BARE_LIST, ID_FIRST, LISTED, STYLES, TOKENS
 
-THINKING = ReasoningTags("<think>", "</think>", is_open=False)
-OPEN = replace(THINKING, is_open=True)
+REASONING = ReasoningTags("<think>", "</think>", is_open=False)
+OPEN_REASONING = replace(REASONING, is_open=True)
 CALL = '<tool_call>\n{"name": "look", "arguments": {"at": "it"}}\n</tool_call>'
 
 
 def parse(
-    text: str, tool_format: ToolFormat | None = GENERIC_FORMAT, thinking: ReasoningTags | None = None
+    text: str, tool_format: ToolFormat | None = GENERIC_FORMAT, tags: ReasoningTags | None = None
 ) -> list[OutputDelta]:
-    parser = OutputParser(tool_format, thinking)
+    parser = OutputParser(tool_format, tags)
     return parser.feed(text) + parser.finish()
 
 
-def merge_deltas(pieces: list[OutputDelta]) -> list[OutputDelta]:
-    """The pieces with those of one kind in a row put together, and without ids that change."""
-    joined: list[OutputDelta] = []
-    for piece in pieces:
-        match joined[-1:], piece:
+def merge_deltas(deltas: list[OutputDelta]) -> list[OutputDelta]:
+    """Joins adjacent deltas of a kind, and removes random call ids."""
+    merged: list[OutputDelta] = []
+    for delta in deltas:
+        match merged[-1:], delta:
             case [ContentDelta(before)], ContentDelta(text):
-                joined[-1] = ContentDelta(before + text)
+                merged[-1] = ContentDelta(before + text)
             case [ReasoningDelta(before)], ReasoningDelta(text):
-                joined[-1] = ReasoningDelta(before + text)
+                merged[-1] = ReasoningDelta(before + text)
             case [ToolCallDelta(index, before)], ToolCallDelta(same, text) if index == same:
-                joined[-1] = ToolCallDelta(index, before + text)
+                merged[-1] = ToolCallDelta(index, before + text)
             case _, ToolCallStart():
-                joined.append(replace(piece, call_id=""))
+                merged.append(replace(delta, call_id=""))
             case _:
-                joined.append(piece)
-    return joined
+                merged.append(delta)
+    return merged
 
 
 def call(index: int, name: str, arguments: str) -> list[OutputDelta]:
@@ -58,25 +58,25 @@ LOOK = call(0, "look", '{"at": "it"}')
 
 
 @pytest.mark.parametrize(
-    ("text", "thinking", "expected"),
+    ("text", "tags", "expected"),
     [
         ("Hello\n", None, [ContentDelta("Hello\n")]),
         ("\n\nHello", None, [ContentDelta("\n\nHello")]),
         ("", None, []),
-        ("<think>\nWell, \n</think>\n\nHello\n", THINKING, [ReasoningDelta("Well,"), ContentDelta("Hello\n")]),
-        (" \n<think>a</think>b", THINKING, [ReasoningDelta("a"), ContentDelta("b")]),
-        ("<think>\n\n</think>\n\nHello", THINKING, [ContentDelta("Hello")]),
-        ("Hello <think>a</think>", THINKING, [ContentDelta("Hello <think>a</think>")]),
-        ("  <thin", THINKING, [ContentDelta("  <thin")]),
-        ("<think>a b </thi", THINKING, [ReasoningDelta("a b </thi")]),
-        ("\nWell\n</think>\n\nHello", OPEN, [ReasoningDelta("Well"), ContentDelta("Hello")]),
-        ("Well\n", OPEN, [ReasoningDelta("Well")]),
+        ("<think>\nWell, \n</think>\n\nHello\n", REASONING, [ReasoningDelta("Well,"), ContentDelta("Hello\n")]),
+        (" \n<think>a</think>b", REASONING, [ReasoningDelta("a"), ContentDelta("b")]),
+        ("<think>\n\n</think>\n\nHello", REASONING, [ContentDelta("Hello")]),
+        ("Hello <think>a</think>", REASONING, [ContentDelta("Hello <think>a</think>")]),
+        ("  <thin", REASONING, [ContentDelta("  <thin")]),
+        ("<think>a b </thi", REASONING, [ReasoningDelta("a b </thi")]),
+        ("\nWell\n</think>\n\nHello", OPEN_REASONING, [ReasoningDelta("Well"), ContentDelta("Hello")]),
+        ("Well\n", OPEN_REASONING, [ReasoningDelta("Well")]),
         ("<think>a</think>b", None, [ContentDelta("<think>a</think>b")]),
         (CALL, None, LOOK),
         (f" \n{CALL}\n", None, LOOK),
         (f"I look.\n\n{CALL}", None, [ContentDelta("I look."), *LOOK]),
         (f"{CALL}\n{CALL}", None, [*LOOK, *call(1, "look", '{"at": "it"}')]),
-        (f"<think>{CALL}?</think>\n{CALL}", THINKING, [ReasoningDelta(f"{CALL}?"), *LOOK]),
+        (f"<think>{CALL}?</think>\n{CALL}", REASONING, [ReasoningDelta(f"{CALL}?"), *LOOK]),
         (f"{CALL}\n So\n{CALL} ", None, [*LOOK, ContentDelta("So"), *call(1, "look", '{"at": "it"}')]),
         ("a <tool_call>b", None, [ContentDelta("a <tool_call>b")]),
         ("a <tool_call> b" + CALL, None, [ContentDelta("a <tool_call> b"), *LOOK]),
@@ -87,8 +87,8 @@ LOOK = call(0, "look", '{"at": "it"}')
         ('<tool_call>{ "name":"look","arguments" :\n{} } </tool_call>', None, call(0, "look", "{}")),
     ],
 )  # fmt: skip
-def test_a_turn_is_taken_apart(text: str, thinking: ReasoningTags | None, expected: list[OutputDelta]) -> None:
-    assert merge_deltas(parse(text, thinking=thinking)) == expected
+def test_a_turn_is_taken_apart(text: str, tags: ReasoningTags | None, expected: list[OutputDelta]) -> None:
+    assert merge_deltas(parse(text, tags=tags)) == expected
 
 
 def test_without_a_format_calls_are_text() -> None:
@@ -114,15 +114,15 @@ def test_calls_of_a_list_end_with_it() -> None:
 
 
 def test_an_id_before_the_arguments_is_the_models_own() -> None:
-    pieces = parse('<call id="abcdefgh1" name="f">{}</call>', ID_FIRST.format)
-    assert pieces[0] == ToolCallStart(0, "abcdefgh1", "f")
+    deltas = parse('<call id="abcdefgh1" name="f">{}</call>', ID_FIRST.format)
+    assert deltas[0] == ToolCallStart(0, "abcdefgh1", "f")
 
 
 def test_other_ids_are_nine_letters_and_digits_of_their_own() -> None:
     listed = (
         '[TOOL_CALLS] [{"name": "f", "arguments": {}, "id": "abcdefgh1"}, {"name": "f", "arguments": {}, "id": "abc'
     )
-    ids = [piece.call_id for piece in parse(listed, LISTED.format) if isinstance(piece, ToolCallStart)]
+    ids = [delta.call_id for delta in parse(listed, LISTED.format) if isinstance(delta, ToolCallStart)]
     assert len(set(ids)) == 2
     assert all(len(call_id) == 9 and call_id.isascii() and call_id.isalnum() for call_id in ids)
 
@@ -138,9 +138,9 @@ def test_arguments_that_never_get_a_name_are_text() -> None:
         assert merge_deltas(parse(cut, ARGUMENTS_FIRST.format)) == [ContentDelta(cut)]
 
 
-@pytest.mark.parametrize("behind", ["}", "}\n</tool_", "}\n</tool_call>", '}\n</tool_call>\n<tool_call>\n{"name": "lo'])
-def test_what_is_cut_off_behind_a_call_is_dropped(behind: str) -> None:
-    text = '<tool_call>\n{"name": "look", "arguments": {"at": "it"}' + behind
+@pytest.mark.parametrize("rest", ["}", "}\n</tool_", "}\n</tool_call>", '}\n</tool_call>\n<tool_call>\n{"name": "lo'])
+def test_what_is_cut_off_behind_a_call_is_dropped(rest: str) -> None:
+    text = '<tool_call>\n{"name": "look", "arguments": {"at": "it"}' + rest
     assert merge_deltas(parse(text)) == LOOK
 
 
@@ -156,21 +156,21 @@ def test_it_is_known_whether_a_call_was_cut_off(text: str, is_within: bool) -> N
 
 
 def test_text_comes_as_soon_as_it_cannot_be_anything_else() -> None:
-    parser = OutputParser(GENERIC_FORMAT, THINKING)
+    parser = OutputParser(GENERIC_FORMAT, REASONING)
     texts = ["<th", "ink>\n", "ab", " ", "c", "</", "b></think", ">\n", "Hel", "lo ", "<", "b> ", "x"]
-    heard = [parser.feed(text) for text in texts]
-    assert heard == [
-        [], [], [ReasoningDelta("ab")], [], [ReasoningDelta(" c")], [], [ReasoningDelta("</b>")], [], [ContentDelta("Hel")],
-        [ContentDelta("lo")], [], [ContentDelta(" <b>")], [ContentDelta(" x")],
+    deltas = [parser.feed(text) for text in texts]
+    assert deltas == [
+        [], [], [ReasoningDelta("ab")], [], [ReasoningDelta(" c")], [], [ReasoningDelta("</b>")],
+        [], [ContentDelta("Hel")], [ContentDelta("lo")], [], [ContentDelta(" <b>")], [ContentDelta(" x")],
     ]  # fmt: skip
 
 
 def test_arguments_come_as_they_are_written() -> None:
     parser = OutputParser(TOKENS.format, None)
-    heard = [parser.feed(text) for text in ("[TOOL_CALLS]", "lo", "ok", "[ARGS]", '{"a', '": "}', '"}', " \n")]
-    named = heard.pop(4)
+    deltas = [parser.feed(text) for text in ("[TOOL_CALLS]", "lo", "ok", "[ARGS]", '{"a', '": "}', '"}', " \n")]
+    named = deltas.pop(4)
     assert merge_deltas(named) == call(0, "look", '{"a')
-    assert heard == [[], [], [], [], [ToolCallDelta(0, '": "}')], [ToolCallDelta(0, '"}')], []]
+    assert deltas == [[], [], [], [], [ToolCallDelta(0, '": "}')], [ToolCallDelta(0, '"}')], []]
 
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{0,20}", fullmatch=True)
@@ -182,42 +182,38 @@ VALUES = st.recursive(
 ARGUMENTS = st.dictionaries(st.text(max_size=6), VALUES, max_size=3)
 CALLS = st.lists(st.tuples(NAMES, ARGUMENTS), min_size=1, max_size=3)
 WORDS = st.text(st.characters(exclude_characters="<[{"), max_size=30)
-"""What no tag begins in."""
+"""Text in which no tag begins."""
 TAGS = ("<think>", "</think>", "<tool_call>", "</tool_call>", "<tool", "[TOOL_CALLS]", "[ARGS]", "[", "]", "</call>")
 JSON = ('{"name": "', "f", '", "arguments": ', "{", "}", '"', ", ", '<call>{"arguments": ', ', "name": "f"}')
 FRAGMENTS = st.sampled_from([*TAGS, *JSON, "\n", " ", "text", "\\", "é"])
 STYLE = st.sampled_from(list(STYLES.values()))
 TEXTS = st.lists(FRAGMENTS | st.text(max_size=3), max_size=25).map("".join)
-THINKINGS = st.sampled_from([None, THINKING, OPEN])
+OPTIONAL_REASONING = st.sampled_from([None, REASONING, OPEN_REASONING])
 
 
 def parse_in_chunks(
-    text: str, cuts: list[int], tool_format: ToolFormat | None, thinking: ReasoningTags | None
+    text: str, cuts: list[int], tool_format: ToolFormat | None, tags: ReasoningTags | None
 ) -> list[OutputDelta]:
-    parser = OutputParser(tool_format, thinking)
-    places = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
-    heard = [piece for start, end in pairwise(places) for piece in parser.feed(text[start:end])]
-    return heard + parser.finish()
+    parser = OutputParser(tool_format, tags)
+    bounds = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
+    deltas = [delta for start, end in pairwise(bounds) for delta in parser.feed(text[start:end])]
+    return deltas + parser.finish()
 
 
-@given(TEXTS, st.lists(st.integers(0, 500), max_size=30), STYLE.map(lambda style: style.format), THINKINGS)
+@given(TEXTS, st.lists(st.integers(0, 500), max_size=30), STYLE.map(lambda style: style.format), OPTIONAL_REASONING)
 def test_how_a_text_is_cut_does_not_matter(
-    text: str, cuts: list[int], tool_format: ToolFormat, thinking: ReasoningTags | None
+    text: str, cuts: list[int], tool_format: ToolFormat, tags: ReasoningTags | None
 ) -> None:
-    assert merge_deltas(parse_in_chunks(text, cuts, tool_format, thinking)) == merge_deltas(
-        parse(text, tool_format, thinking)
-    )
+    assert merge_deltas(parse_in_chunks(text, cuts, tool_format, tags)) == merge_deltas(parse(text, tool_format, tags))
 
 
-@given(TEXTS, THINKINGS)
-def test_nothing_that_is_said_is_lost(text: str, thinking: ReasoningTags | None) -> None:
-    kept = "".join(
-        piece.text for piece in parse(text, None, thinking) if isinstance(piece, ContentDelta | ReasoningDelta)
-    )
-    dropped = text if thinking is None else text.replace(thinking.end, "", 1)
-    if thinking == THINKING and text.lstrip().startswith("<think>"):
+@given(TEXTS, OPTIONAL_REASONING)
+def test_nothing_that_is_said_is_lost(text: str, tags: ReasoningTags | None) -> None:
+    kept = "".join(delta.text for delta in parse(text, None, tags) if isinstance(delta, ContentDelta | ReasoningDelta))
+    dropped = text if tags is None else text.replace(tags.end, "", 1)
+    if tags == REASONING and text.lstrip().startswith("<think>"):
         dropped = text.replace("<think>", "", 1).replace("</think>", "", 1)
-    elif thinking == THINKING:
+    elif tags == REASONING:
         dropped = text
     assert "".join(kept.split()) == "".join(dropped.split())
 
@@ -237,7 +233,7 @@ def test_what_was_written_is_read(
     expected += [ContentDelta(words.strip())] if words.strip() else []
     for index, (name, arguments, _) in enumerate(written):
         expected += call(index, name, arguments)
-    assert merge_deltas(parse_in_chunks(text, cuts, tool_format, THINKING)) == expected
+    assert merge_deltas(parse_in_chunks(text, cuts, tool_format, REASONING)) == expected
 
 
 @given(ARGUMENTS, st.integers(0, 3))

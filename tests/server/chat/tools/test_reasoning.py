@@ -1,4 +1,4 @@
-"""Which tags a model thinks between, and whether the prompt has opened them."""
+"""Which tags a model puts around its reasoning, and whether the prompt ends with the start tag."""
 
 import pytest
 

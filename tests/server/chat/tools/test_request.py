@@ -1,4 +1,4 @@
-"""What a request says about tools."""
+"""Tools in requests."""
 
 from typing import Any
 

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from server.chat.template.loading import CHATML
+from server.chat.template.template import CHATML
 from tests.server.chat.templates import BRACKETS
-from tests.server.cli.configured import get_error, settings
+from tests.server.cli.flag_parsing import get_error, settings
 from tests.server.headers import HEADER
 
 TEXT_VARIABLE, FILE_VARIABLE = "LLAMA_ARG_CHAT_TEMPLATE", "LLAMA_ARG_CHAT_TEMPLATE_FILE"

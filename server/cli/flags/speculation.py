@@ -1,18 +1,18 @@
-"""The flags of tokens that are guessed ahead."""
+"""Flags of speculative decoding: where drafts come from, their lengths, and the draft model."""
 
 from pathlib import Path
 
-from server.cli.engine_flags import CACHE_TYPES
+from server.cli.flags.context import CACHE_TYPES
 from server.cli.parser import Flag, Group
 from server.cli.values import gpu_layers, hub_repository, int_in_range, invalid, one_of, probability, thread_count
 from slots.options import SpecType
 
 SPEC_TYPES: dict[str, SpecType] = {"ngram": "ngram", "ngram-simple": "ngram", "draft-simple": "draft-simple"}
-"""By llama.cpp's names, and a shorter one."""
+"""By llama.cpp's names, and "ngram" as a shorter one."""
 
 
 def spec_types(text: str) -> tuple[SpecType, ...]:
-    """Returns the types of a list with commas between them; "none" is an empty one."""
+    """Returns the types of a list with commas between them; "none" is an empty tuple."""
     names = [name.strip() for name in text.split(",")]
     if names == ["none"]:
         return ()
@@ -23,82 +23,82 @@ def spec_types(text: str) -> tuple[SpecType, ...]:
 
 SPECULATION = Group(
     "speculative decoding",
-    "Tokens are guessed ahead and computed in one step, where that pays. No text changes by it.",
+    "Draft tokens are verified in one step, if that is expected to save time. The output stays the same.",
     Flag(
         "--spec-type TYPE,...",
         "spec_types",
         spec_types,
-        "where guesses come from: ngram (or ngram-simple), what followed the same tokens before; draft-simple, the "
-        "draft model. Of several, the first that has one",
+        "sources of drafts: ngram (or ngram-simple) = what followed the same tokens earlier in the text, "
+        "draft-simple = the draft model; of several, the first that has a draft",
         "LLAMA_ARG_SPEC_TYPE",
     ),
     Flag(
         "--spec-ngram-simple-size-n N",
         "ngram_size",
         int_in_range(1, 8),
-        "fewest tokens that stand there as at the end",
+        "ngram: minimum number of last tokens that have to match",
     ),
-    Flag("--spec-ngram-simple-size-m N", "ngram_draft", int_in_range(1, 1024), "most tokens that are taken from there"),
+    Flag("--spec-ngram-simple-size-m N", "ngram_draft", int_in_range(1, 1024), "ngram: maximum number of draft tokens"),
     Flag(
         "-md, --model-draft, --spec-draft-model FILE",
         "draft_model_file",
         Path,
-        "GGUF file of a smaller model with the same vocabulary; with -hfd, a file in that repository",
+        "draft model in GGUF format, with the vocabulary of the model; with -hfd, a file in that repository",
         "LLAMA_ARG_SPEC_DRAFT_MODEL",
     ),
     Flag(
         "-hfd, -hfrd, --hf-repo-draft, --spec-draft-hf USER/REPO[:QUANT]",
         "draft_repository",
         hub_repository,
-        "take the draft model from the Hugging Face hub",
+        "Hugging Face repository to load the draft model from",
         "LLAMA_ARG_SPEC_DRAFT_HF_REPO",
     ),
     Flag(
         "--spec-draft-n-max N",
         "draft_n_max",
         int_in_range(1, 1024),
-        "most tokens that the draft model guesses at once",
+        "draft model: maximum number of draft tokens",
         "LLAMA_ARG_SPEC_DRAFT_N_MAX",
     ),
     Flag(
         "--spec-draft-n-min N",
         "draft_n_min",
         int_in_range(0, 1024),
-        "fewest; what it guesses is not used where it is less",
+        "draft model: minimum number of draft tokens; a shorter draft is not used",
         "LLAMA_ARG_SPEC_DRAFT_N_MIN",
     ),
     Flag(
         "--spec-draft-p-min, --draft-p-min P",
         "draft_p_min",
         probability,
-        "the draft model stops where its likeliest token is less likely",
+        "draft model: minimum probability of a draft token; the draft ends before a less likely one",
         "LLAMA_ARG_SPEC_DRAFT_P_MIN",
     ),
     Flag(
         "-ngld, --gpu-layers-draft, --n-gpu-layers-draft, --spec-draft-ngl N",
         "draft_gpu_layers",
         gpu_layers,
-        "layers of the draft model held in GPU memory: a number, 'auto' or 'all'",
+        "number of layers of the draft model in GPU memory: a number, 'auto' or 'all'",
         "LLAMA_ARG_N_GPU_LAYERS_DRAFT",
     ),
     Flag(
         "-td, --threads-draft, --spec-draft-threads N",
         "draft_threads",
         thread_count,
-        "CPU threads of the draft model; without it, as many as -t",
+        "number of CPU threads of the draft model",
     ),
     Flag(
         "-ctkd, --cache-type-k-draft, --spec-draft-type-k TYPE",
         "draft_cache_type_k",
         one_of(*CACHE_TYPES),
-        "type of the keys in its KV cache",
+        "data type of the keys in the draft model's KV cache",
         "LLAMA_ARG_SPEC_DRAFT_CACHE_TYPE_K",
     ),
     Flag(
         "-ctvd, --cache-type-v-draft, --spec-draft-type-v TYPE",
         "draft_cache_type_v",
         one_of(*CACHE_TYPES),
-        "type of the values in its KV cache",
+        "data type of the values in the draft model's KV cache",
         "LLAMA_ARG_SPEC_DRAFT_CACHE_TYPE_V",
     ),
 )

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.server.cli.configured import get_error, parse_flags, settings
+from tests.server.cli.flag_parsing import get_error, parse_flags, settings
 
 
 def test_flags_and_variables_choose_the_pooling() -> None:

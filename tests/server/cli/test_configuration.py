@@ -3,10 +3,9 @@ from pathlib import Path
 import pytest
 
 from models.source import ModelSource
-from server.cli.flags import GROUPS
 from server.settings import Settings
 from slots.options import ContextOptions, EngineOptions, ModelOptions
-from tests.server.cli.configured import get_error, parse_flags, sampling, settings
+from tests.server.cli.flag_parsing import get_error, parse_flags, sampling, settings
 from tests.server.headers import HEADER
 
 
@@ -234,40 +233,3 @@ def test_a_wrong_value_of_a_variable_names_the_variable(
     capsys: pytest.CaptureFixture[str], variable: str, text: str, message: str
 ) -> None:
     assert get_error(capsys, environ={variable: text}) == f"variable {variable}: {message}"
-
-
-def help_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit) as caught:
-        parse_flags("--help")
-    assert caught.value.code == 0
-    return capsys.readouterr().out
-
-
-def test_help_fits_a_terminal_of_80_columns(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert max(map(len, help_text(capsys, monkeypatch).splitlines())) <= 80
-
-
-def test_help_shows_groups_flags_variables_and_defaults(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shown = " ".join(help_text(capsys, monkeypatch).split())
-    for group in GROUPS:
-        assert f"{group.title}:" in shown
-        for flag in group.flags:
-            assert flag.spelling in shown
-            assert flag.variable is None or f"env {flag.variable})" in shown
-    assert "-np, --parallel N slots: requests served at the same time (default 4; env LLAMA_ARG_N_PARALLEL)" in shown
-    assert "'auto' or 'all' (default all; env LLAMA_ARG_N_GPU_LAYERS)" in shown
-    assert "(default 1.1; env LLAMA_ARG_REPEAT_PENALTY)" in shown
-
-
-def test_version_names_the_program_and_its_bindings(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        parse_flags("--version")
-    assert caught.value.code == 0
-    shown = capsys.readouterr().out
-    assert shown.startswith("llama-slots ")
-    assert ", llama-cpp-python " in shown

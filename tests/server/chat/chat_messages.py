@@ -1,4 +1,4 @@
-"""Short ways to write down chats."""
+"""Short constructors for messages of chats."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ def assistant(text: str, **more: str) -> Message:
 
 def assistant_calls(*calls: tuple[str, str, str]) -> Message:
     """Returns the message of calls, each given as id, name and arguments."""
-    asked = [{"id": i, "type": "function", "function": {"name": n, "arguments": a}} for i, n, a in calls]
-    return {"role": "assistant", "content": None, "tool_calls": asked}
+    tool_calls = [{"id": i, "type": "function", "function": {"name": n, "arguments": a}} for i, n, a in calls]
+    return {"role": "assistant", "content": None, "tool_calls": tool_calls}
 
 
 def tool_result(call_id: str, text: str) -> Message:
@@ -36,5 +36,5 @@ def tool_result(call_id: str, text: str) -> Message:
 
 
 def render(source: str, *messages: Message, **more: Any) -> str:
-    """Returns the text of messages as a request may have sent them."""
+    """Returns the text of messages in the form of a request."""
     return template(source).render(read_messages(list(messages)), **more)

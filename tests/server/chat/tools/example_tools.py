@@ -1,4 +1,4 @@
-"""Tools that are offered in tests."""
+"""Tools for tests."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,8 +29,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 def make_tool_request(
     choice: object = "auto", *, parallel: bool = True, schemas: Mapping[str, Any] = SCHEMAS
 ) -> ToolRequest:
-    """What a request says that offers these tools."""
+    """Returns the tools of a request with these schemas."""
     tools = [{"type": "function", "function": {"name": name, "parameters": schema}} for name, schema in schemas.items()]
-    found = read_tools({"tools": tools, "tool_choice": choice, "parallel_tool_calls": parallel})
-    assert found is not None
-    return found
+    request = read_tools({"tools": tools, "tool_choice": choice, "parallel_tool_calls": parallel})
+    assert request is not None
+    return request

@@ -1,4 +1,4 @@
-"""What the program reads from its flags and variables, without running it."""
+"""Reads flags and variables without running the program."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ def sampling(*flags: str, environ: Mapping[str, str] | None = None) -> SamplingP
 
 
 def get_error(capsys: pytest.CaptureFixture[str], *flags: str, environ: Mapping[str, str] | None = None) -> str:
-    """Returns what is said about flags that are refused, which is one line, with exit code 2."""
+    """Returns the one line of an error, for flags that exit with code 2."""
     with pytest.raises(SystemExit) as caught:
         parse_flags(*flags, environ=environ)
     said = capsys.readouterr()

@@ -6,7 +6,7 @@ from server.lifecycle.model_loading import LoadProgress
 
 
 def lines(caplog: pytest.LogCaptureFixture, *steps: tuple[float, float]) -> list[str]:
-    """Returns what is said at (seconds, fraction) steps of a load."""
+    """Returns the log of a load with (seconds, fraction) steps."""
     clock = iter([0.0, *(seconds for seconds, _ in steps)])
     progress = LoadProgress(clock=lambda: next(clock))
     with caplog.at_level(logging.INFO):

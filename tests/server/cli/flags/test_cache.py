@@ -1,11 +1,11 @@
-"""Flags of what is kept of prompts, and of where a context ends."""
+"""Flags of prefix caching and context shift."""
 
 from pathlib import Path
 
 import pytest
 
 from slots.options import ContextOptions, EngineOptions
-from tests.server.cli.configured import get_error, parse_flags, settings
+from tests.server.cli.flag_parsing import get_error, parse_flags, settings
 
 
 @pytest.mark.parametrize(

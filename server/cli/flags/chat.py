@@ -1,21 +1,20 @@
-"""The flags of chats, and what their values are."""
+"""Flags of chats: the chat template, its variables and the reasoning format."""
 
 import argparse
 
 import orjson
 
-from server.chat.template.loading import CHATML
-from server.chat.template.template import RESERVED_VARIABLES, ChatTemplate, ChatTemplateError
+from server.chat.template.template import CHATML, RESERVED_VARIABLES, ChatTemplate, ChatTemplateError
 from server.cli.parser import Flag, Group
 from server.cli.values import invalid, one_of, text_file
 from server.settings import REASONING_FORMATS
 
 NAMED_TEMPLATES = {"chatml": CHATML}
-"""Templates that are asked for by name."""
+"""Templates that --chat-template takes by name."""
 
 
 def template_text(text: str) -> str:
-    """Returns a template that is given as its text or by its name."""
+    """Returns a template given as its source or by its name."""
     if text in NAMED_TEMPLATES:
         return NAMED_TEMPLATES[text]
     if "{{" not in text and "{%" not in text:
@@ -27,12 +26,11 @@ def template_text(text: str) -> str:
 
 
 def template_file(path: str) -> str:
-    """Returns the template in a file."""
     return _check_template(text_file(path))
 
 
 def template_variables(text: str) -> dict[str, object]:
-    """Returns further variables of a template, which are a JSON object."""
+    """Returns additional template variables, given as a JSON object."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -57,33 +55,34 @@ def _check_template(text: str) -> str:
 
 CHAT = Group(
     "chat",
-    "Without a template of either kind, the model's own is used, or ChatML if it has none.",
+    "Without a template flag, the model's own template is used, or ChatML if it has none.",
     Flag(
         "--chat-template JINJA_TEMPLATE",
-        "given_chat_template",
+        "chat_template_source",
         template_text,
-        "the template that makes a prompt of messages, or chatml",
+        "Jinja template that makes a prompt of messages, or chatml",
         "LLAMA_ARG_CHAT_TEMPLATE",
     ),
     Flag(
         "--chat-template-file FILE",
         "chat_template_file",
         template_file,
-        "the same, from a file",
+        "file with a Jinja template",
         "LLAMA_ARG_CHAT_TEMPLATE_FILE",
     ),
     Flag(
         "--chat-template-kwargs JSON",
         "chat_template_kwargs",
         template_variables,
-        'object of further variables for the template, such as {"enable_thinking": false}; a request overrides each',
+        'JSON object with additional template variables, such as {"enable_thinking": false}; a request can override '
+        "each",
         "LLAMA_ARG_CHAT_TEMPLATE_KWARGS",
     ),
     Flag(
         "--reasoning-format FORMAT",
         "reasoning_format",
         one_of(*REASONING_FORMATS),
-        "where thoughts go: none leaves them in the text, auto and deepseek make them reasoning_content",
+        "where reasoning is returned: none = in content, auto and deepseek = in reasoning_content",
         "LLAMA_ARG_THINK",
     ),
 )

@@ -5,7 +5,7 @@ import pytest
 from server.cli.flags import GROUPS
 from server.settings import CompletionDefaults
 from slots.requests.sampling_params import SamplerName, SamplingParams
-from tests.server.cli.configured import get_error, parse_flags, sampling, settings
+from tests.server.cli.flag_parsing import get_error, parse_flags, sampling, settings
 
 
 @pytest.mark.parametrize("options", [SamplingParams, CompletionDefaults])
@@ -168,5 +168,5 @@ def test_help_shows_the_samplers_and_the_sequence_breakers(
     with pytest.raises(SystemExit):
         parse_flags("--help")
     shown = " ".join(capsys.readouterr().out.split())
-    assert "(default penalties; dry; top_n_sigma; top_k; tfs_z; typ_p; top_p; min_p; xtc; temperature)" in shown
-    assert r'(default \n : " *)' in shown
+    assert "(default: penalties; dry; top_n_sigma; top_k; tfs_z; typ_p; top_p; min_p; xtc; temperature)" in shown
+    assert r'(default: \n : " *)' in shown

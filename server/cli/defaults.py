@@ -1,0 +1,47 @@
+"""Default values of the flags as text, for --help and docs/flags.md."""
+
+from dataclasses import MISSING, fields
+
+from server.settings import CompletionDefaults, Settings
+from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
+from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplingParams
+
+OPTION_CLASSES = (
+    ModelOptions,
+    ContextOptions,
+    EngineOptions,
+    SpeculationOptions,
+    SamplingParams,
+    CompletionDefaults,
+    Settings,
+)
+
+DEFAULT_DESCRIPTIONS = {
+    "alias": "value of -m or -hf, else bundled",
+    "tensor_split": "by free memory",
+    "pooling": "as the model's header says, else mean",
+    "n_gpu_layers": "all",
+    "draft_gpu_layers": "all",
+    "draft_threads": "same as -t",
+    "spec_types": "none; with a draft model draft-simple",
+    "samplers": "; ".join(DEFAULT_SAMPLERS),
+    "dry_sequence_breakers": " ".join(SamplingParams().dry_sequence_breakers).replace("\n", "\\n"),
+}
+"""By destination, if the default is computed or needs words of its own."""
+
+
+def describe_defaults() -> dict[str, str]:
+    """Returns the default of each flag that has one, by the flag's destination."""
+    descriptions = {
+        field.name: _describe_default(field.default)
+        for options in OPTION_CLASSES
+        for field in fields(options)
+        if field.default not in (MISSING, None, (), "")
+    }
+    return descriptions | DEFAULT_DESCRIPTIONS
+
+
+def _describe_default(default: object) -> str:
+    if isinstance(default, bool):
+        return "enabled" if default else "disabled"
+    return str(default)

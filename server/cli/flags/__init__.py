@@ -1,0 +1,37 @@
+"""All flags in groups, in the order of --help. Spellings and variables are those of llama.cpp's server.
+
+model        where the model file comes from          completion   length and form of the output, grammars
+context      slots, batches, threads, KV cache, RoPE  sampling     samplers and penalties
+cache        prompt reuse, context shift              chat         chat template, reasoning
+speculation  drafts                                   embedding    embeddings and reranking
+gpu          layers and their GPUs                    server       address, API keys, limits, log
+"""
+
+from server.cli.flags.cache import CACHE
+from server.cli.flags.chat import CHAT
+from server.cli.flags.completion import COMPLETION, CONSTRAINT
+from server.cli.flags.context import CONTEXT, ROPE
+from server.cli.flags.embedding import EMBEDDING
+from server.cli.flags.gpu import GPU
+from server.cli.flags.model import MODEL
+from server.cli.flags.sampling import REPETITION, SAMPLING
+from server.cli.flags.server import SERVER
+from server.cli.flags.speculation import SPECULATION
+
+GROUPS = (
+    MODEL,
+    CONTEXT,
+    CACHE,
+    SPECULATION,
+    GPU,
+    ROPE,
+    COMPLETION,
+    CHAT,
+    CONSTRAINT,
+    SAMPLING,
+    REPETITION,
+    EMBEDDING,
+    SERVER,
+)
+
+__all__ = ["GROUPS"]
