@@ -41,6 +41,8 @@ def server_with_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 def test_a_documented_command_is_answered(name: str, server_with_options: str, tmp_path: Path) -> None:
     text, n_errors = COMMANDS[name]
     script = text.replace(DOCUMENTED_URL, server_with_options)
-    done = subprocess.run(["sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        ["sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout
     assert done.stdout.count('{"error":') == n_errors, done.stdout
