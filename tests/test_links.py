@@ -1,4 +1,5 @@
-"""The links of README.md and docs/: each leads to a file, or to a heading of one."""
+"""The links of README.md and docs/: each leads to a file, or to a heading of one. What docs/architecture.md and
+docs/development.md say about the code is there."""
 
 import re
 from pathlib import Path
@@ -8,11 +9,20 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "benchmarks/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 MAX_README_LINES = 200
+QUESTIONS = (
+    "How is the next batch planned?",
+    "How is a token chosen?",
+    "How is a prefix reused?",
+    "How does a chat stream a tool call?",
+)
+MAX_FILES_OF_AN_ANSWER = 6
 
 _CODE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 _INLINE_CODE = re.compile(r"`[^`\n]*`")
 _LINK = re.compile(r"\]\(([^()\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
+_PATH = re.compile(r"`((?:server|slots|grammar|models|tests|benchmarks|docs)/[\w./]*)`")
+_NAME = re.compile(r"`([A-Za-z_]\w*(?:\.\w+)*)(?:\(\))?`")
 
 
 def links(page: Path) -> list[str]:
@@ -50,3 +60,20 @@ def test_every_page_of_the_documentation_can_be_reached_from_the_readme() -> Non
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= MAX_README_LINES
+
+
+@pytest.mark.parametrize("page", ["architecture.md", "development.md"])
+def test_every_file_that_is_named_exists(page: str) -> None:
+    paths = _PATH.findall((ROOT / "docs" / page).read_text())
+    assert paths
+    assert not [path for path in paths if not (ROOT / path).exists()]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_an_answer_names_few_files_and_what_is_in_them(question: str) -> None:
+    answer = (ROOT / "docs/architecture.md").read_text().split(f"\n## {question}\n")[1].split("\n## ")[0]
+    files = {path for path in _PATH.findall(answer) if not path.endswith("/")}
+    assert 1 < len(files) <= MAX_FILES_OF_AN_ANSWER
+    code = "\n".join((ROOT / path).read_text() for path in files)
+    names = {part for name in _NAME.findall(answer) for part in name.split(".")}
+    assert not {name for name in names if not re.search(rf"\b{name}\b", code)}
