@@ -7,7 +7,9 @@ from server.app import ROUTES
 from server.generation.constraint import READERS
 from slots.requests.sampling_params import SamplingParams
 
-README = (Path(__file__).parents[3] / "README.md").read_text()
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs"
+README = (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize("path", [route.path for route in ROUTES])
@@ -16,10 +18,10 @@ def test_the_readme_has_every_endpoint(path: str) -> None:
 
 
 @pytest.mark.parametrize("option", [option.name for option in fields(SamplingParams)])
-def test_the_readme_has_every_sampling_option(option: str) -> None:
-    assert f"`{option}`" in README
+def test_the_page_on_samplers_has_every_sampling_option(option: str) -> None:
+    assert f"`{option}`" in (DOCS / "samplers.md").read_text()
 
 
 @pytest.mark.parametrize("option", READERS)
-def test_the_readme_has_every_way_to_constrain_output(option: str) -> None:
-    assert f"`{option}`" in README
+def test_the_page_on_constrained_output_has_every_way(option: str) -> None:
+    assert f"`{option}`" in (DOCS / "constrained_output.md").read_text()

@@ -1,0 +1,48 @@
+"""The curl commands of README.md and docs/, run as they are but for the address of the server."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import running_server
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTED_URL = "http://127.0.0.1:8080"
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NEEDS_ANOTHER_MODEL = "/rerank"
+
+
+def documented_commands() -> Iterator[tuple[str, str, int]]:
+    """Yields a name for each block of commands, its text, and how many errors the documentation shows after it."""
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        blocks = [(language, text) for language, text in BLOCK.findall(page.read_text())]
+        for number, (language, text) in enumerate(blocks):
+            if language == "sh" and f"{DOCUMENTED_URL}/" in text and NEEDS_ANOTHER_MODEL not in text:
+                following = blocks[number + 1] if number + 1 < len(blocks) else ("", "")
+                n_errors = following[1].count('{"error":') if following[0] == "json" else 0
+                yield f"{page.name}-{number}", text, n_errors
+
+
+COMMANDS = {name: (text, n_errors) for name, text, n_errors in documented_commands()}
+
+
+@pytest.fixture(scope="module")
+def server_with_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server with the flags that some of the commands need."""
+    folder = tmp_path_factory.mktemp("documented")
+    with running_server(folder, "--context-shift", "--slot-save-path", str(folder)) as url:
+        yield url
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_documented_command_is_answered(name: str, server_with_options: str, tmp_path: Path) -> None:
+    text, n_errors = COMMANDS[name]
+    script = text.replace(DOCUMENTED_URL, server_with_options)
+    done = subprocess.run(
+        ["sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout
+    assert done.stdout.count('{"error":') == n_errors, done.stdout
