@@ -1,4 +1,4 @@
-"""Requests whose prompts have beginnings in common, and some that have none."""
+"""Workloads whose prompts have a common prefix, and one without."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from benchmarks.harness.workload import Round, Workload
 
 @dataclass(frozen=True)
 class Burst(Workload):
-    """As many requests at once as there are slots; they begin with the same tokens, which are new."""
+    """As many requests at once as there are slots, with a new common prefix."""
 
     n_slots: int = 8
     n_prefix: int = 768
@@ -43,10 +43,10 @@ class Burst(Workload):
 
 @dataclass(frozen=True)
 class Chats(Workload):
-    """More conversations than slots. Each has its own cookie, and asks again as soon as it is answered.
+    """More conversations than slots. Each has its own cookie, and sends a turn as soon as the last one is answered.
 
-    A prompt is everything so far and some new tokens. New, too, is the last token of each answer but the last answer:
-    it was told, but nothing came after it for which its keys and values were needed.
+    A prompt is everything so far and some new tokens. The last token of each answer but the last answer is new, too: it
+    was generated, but its keys and values were not computed, since no token followed it.
     """
 
     n_slots: int = 4
@@ -85,7 +85,7 @@ class Chats(Workload):
 
 @dataclass(frozen=True)
 class PrefillThenGenerate(Workload):
-    """As many prompts at once as there are slots, and, when all of them are computed, long answers to them.
+    """As many prompts at once as there are slots, and, after all of them are computed, long answers to them.
 
     All tokens of the prompts count for their speed, whether they are computed or taken from another slot.
     """
