@@ -1,6 +1,6 @@
 """What it costs to read a request: python -m benchmarks.request_body
 
-Microseconds from the bytes of a POST /completion with four options to what the engine is asked for: JSON, validation,
+Microseconds from the bytes of a POST /completion with four options to the request for the engine: JSON, validation,
 defaults and the prompt's tokens. The endpoint of the route is called, up to where it would submit the request. Shown
 are the best and the median of the rounds, each the mean of --calls calls, and the part of it that the tokenizer takes.
 """

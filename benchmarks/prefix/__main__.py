@@ -1,4 +1,4 @@
-"""What is left to compute of prompts whose beginnings are cached: python -m benchmarks.prefix [--peer URL]
+"""The tokens that are evaluated of prompts with cached prefixes: python -m benchmarks.prefix [--peer URL]
 
 - burst: 8 requests at once with a new common prefix of 768 tokens and 16 tokens of their own. The target is to evaluate
   at most 1.05 times the prefix and the 8 suffixes, in each round.

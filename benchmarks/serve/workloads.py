@@ -45,12 +45,12 @@ class ClosedLoop(Workload):
         return replace(self, n_predict=self.n_predict - n_tokens)
 
     def run(self, server: Server[PromptT], prompts: Prompts[PromptT]) -> Round:
-        asked = [
+        prompt_lists = [
             [prompts.draw(self.n_prompt) for _request in range(self.n_requests)] for _client in range(self.n_clients)
         ]
-        asks = zip(server.clients(self.n_clients), asked, strict=True)
-        told, seconds = run_concurrently([partial(self._send, client, own) for client, own in asks])
-        answers = [answer for own in told for answer in own]
+        pairs = zip(server.clients(self.n_clients), prompt_lists, strict=True)
+        answer_lists, seconds = run_concurrently([partial(self._send, client, own) for client, own in pairs])
+        answers = [answer for own in answer_lists for answer in own]
         measured = {"tokens/s": sum(answer.n_generated for answer in answers) / seconds}
         if self.streamed:
             measured |= first_token_ms(answers) | between_tokens_ms(answers)
@@ -92,12 +92,12 @@ class OpenLoop(Workload):
         sizes = [
             (self.n_long_prompt, self.n_long_predict) if long else (self.n_prompt, self.n_predict) for long in is_long
         ]
-        asked = [(prompts.draw(n_prompt), n_predict) for n_prompt, n_predict in sizes]
-        asks = zip(server.clients(self.n_requests), arrivals, asked, strict=True)
+        requests = [(prompts.draw(n_prompt), n_predict) for n_prompt, n_predict in sizes]
+        timed = zip(server.clients(self.n_requests), arrivals, requests, strict=True)
         started = time.perf_counter()
         calls = [
             partial(_send_at, started + arrival, client, prompt, n_predict)
-            for client, arrival, (prompt, n_predict) in asks
+            for client, arrival, (prompt, n_predict) in timed
         ]
         answers, seconds = run_concurrently(calls)
         short = [answer for answer, long in zip(answers, is_long, strict=True) if not long]

@@ -1,4 +1,4 @@
-"""What travels to the machine with the GPU, and what is shown of what comes back."""
+"""The files that are collected for the machine with the GPU, and the table of its results."""
 
 import io
 import tarfile
@@ -10,7 +10,7 @@ from benchmarks.gpu.measure import Comparison, speed_table
 from benchmarks.gpu.prepare import is_needed, requirements, write_source
 
 LONG = f"vendor/llama.cpp/ggml/src/ggml-cuda/template-instances/{'n' * 90}.cu"
-"""Longer than the names that tar has room for in its plain header."""
+"""Longer than the names in the plain header of a tar file."""
 
 
 @pytest.mark.parametrize(

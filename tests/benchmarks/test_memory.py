@@ -1,4 +1,4 @@
-"""What the benchmark of memory reads of processes and logs."""
+"""What the benchmark of memory reads from processes and logs."""
 
 import mmap
 import os

@@ -1,4 +1,4 @@
-"""What the comparison of servers makes of numbers, times and streams, without any server."""
+"""The comparison of servers, on recorded numbers, times and streams."""
 
 import json
 from collections.abc import Iterator
@@ -163,7 +163,7 @@ def test_prompts_of_the_same_seed_are_the_same_and_no_others() -> None:
 
 
 class RecordingClient(Client[str]):
-    """Answers with nothing and remembers what it was asked."""
+    """Answers with nothing and records the requests."""
 
     def __init__(self, requests: list[tuple[str, int, dict[str, object]]]) -> None:
         self._requests = requests
