@@ -1,8 +1,8 @@
 """What it costs to read a request: python -m benchmarks.request_body
 
 Microseconds from the bytes of a POST /completion with four options to the request for the engine: JSON, validation,
-defaults and the prompt's tokens. The endpoint of the route is called, up to where it would submit the request. Shown
-are the best and the median of the rounds, each the mean of --calls calls, and the part of it that the tokenizer takes.
+defaults, the prompt's tokens and a new session. The route's endpoint is called, and ended when it would submit the
+request. The table has the best and the median of the rounds, each the mean of --calls calls, and the tokenizer's part.
 """
 
 import time
@@ -36,9 +36,13 @@ async def receive() -> dict[str, object]:
     return {"type": "http.request", "body": BODY, "more_body": False}
 
 
-async def accept(*_parsed: object) -> Response:
-    """Takes the place of the function that submits a parsed request to the engine."""
-    return Response()
+class Submitted(Exception):
+    """The request would now be submitted to the engine."""
+
+
+def submit(*_arguments: object) -> None:
+    """Raises Submitted."""
+    raise Submitted
 
 
 @contextmanager
@@ -47,17 +51,16 @@ def request_reader(engine: Engine) -> Iterator[Callable[[], None]]:
     app = create_app(ServerState(Settings(Path("model.gguf"), "model"), engine))
     post = next(route.endpoint for route in app.routes if isinstance(route, Route) and route.path == "/completion")
     scope = {"type": "http", "method": "POST", "path": "/completion", "headers": [], "app": app}
+    with patch.object(endpoint, "run_requests", submit):
+        yield lambda: run_until_submitted(post(Request(dict(scope), receive)))
 
-    with patch.object(endpoint, "serve", accept):
-        yield lambda: run_without_loop(post(Request(dict(scope), receive)))
 
-
-def run_without_loop(coroutine: Coroutine[Any, Any, Response]) -> None:
-    """Runs a coroutine that never waits; an event loop would cost more than what is measured. Raises RuntimeError if it
-    does wait, and what it raises."""
+def run_until_submitted(coroutine: Coroutine[Any, Any, Response]) -> None:
+    """Runs a coroutine until it raises Submitted, without an event loop, which would cost more than what is measured.
+    Raises RuntimeError if it waits for something before."""
     try:
         coroutine.send(None)
-    except StopIteration:
+    except Submitted:
         return
     coroutine.close()
     raise RuntimeError("a short body is read in another thread")

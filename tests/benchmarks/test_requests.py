@@ -7,7 +7,7 @@ import sys
 import pytest
 from starlette.responses import Response
 
-from benchmarks.request_body import microseconds, request_reader, run_without_loop
+from benchmarks.request_body import microseconds, request_reader, run_until_submitted
 from models.source import BUNDLED_MODEL
 from slots.engine import Engine
 from slots.options import ContextOptions, EngineOptions, ModelOptions
@@ -33,4 +33,4 @@ def test_a_request_that_waits_is_not_measured() -> None:
         return Response()
 
     with pytest.raises(RuntimeError, match="another thread"):
-        run_without_loop(wait())
+        run_until_submitted(wait())
