@@ -1,4 +1,4 @@
-"""The least that generating tokens can cost: llama_decode and numpy's argmax in a loop, with nothing around it."""
+"""The lower bound of what generating costs: llama_decode and numpy's argmax in a loop, without a server."""
 
 import argparse
 import subprocess
@@ -19,7 +19,7 @@ class BareLoopConfig:
     model: Path
     n_sequences: int
     n_prompt: int
-    """Tokens that each sequence begins with."""
+    """Of each sequence, in tokens."""
     n_predict: int
     """Tokens to generate for each."""
     n_threads: int
@@ -76,19 +76,18 @@ class BareLoopProcess:
         return float(self._read())
 
     def close(self) -> None:
-        """Ends it."""
         self._process.communicate()
 
     def _read(self) -> str:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError("the bare loop ended without a word")
+            raise RuntimeError("the bare loop ended early")
         return line
 
 
 def main() -> None:
-    """Says that it is ready, then does a round for each line that it reads and says how fast it was."""
+    """Prints a line when it is ready, then runs a round for each line that it reads and prints its speed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
     for number in ("n_sequences", "n_prompt", "n_predict", "n_threads"):

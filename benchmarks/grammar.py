@@ -1,31 +1,37 @@
 """How much of the speed is left when the text has to match a JSON schema: python -m benchmarks.grammar [--peer URL]
 
-Several clients at once ask for as many tokens each, with a schema and without. The schema is that of an array longer
-than any text here, and free texts do not end either, so all have the same number of tokens. The aim is 85% of the free
-speed with 16 clients, and 4 times the speed of llama.cpp's server under the same schema.
+Several clients at once request the same number of tokens each, with a schema and without. The schema is that of an
+array longer than any text here, and free texts do not end either, so that all have the same number of tokens. The
+target is 85% of the free speed with 16 clients, and 4 times the speed of llama.cpp's server under the same schema.
 
-The rounds are interleaved: each has the free and the bound texts of every server. The first one does not count. Medians
-are shown, and ratios, which are medians over the rounds, too.
+The rounds are interleaved: each has the free and the constrained texts of every server. The first one does not count.
+The table has medians, and ratios, which are medians over the rounds, too.
 
 A peer is a running server of llama.cpp with the same model and a slot for each client; benchmarks/README.md says how to
 build one. The vocabulary of the bundled model is small: what masks cost shows on one of 150,000 tokens.
 """
 
 import argparse
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
-from statistics import median
 
+from benchmarks.harness.arguments import add_peer_urls, make_parser
 from benchmarks.harness.client import run_concurrently
 from benchmarks.harness.llama_client import Endpoint
 from benchmarks.harness.prompts import ENDLESS_SCHEMA
-from benchmarks.harness.report import format_info, run_info
+from benchmarks.harness.report import (
+    Rounds,
+    format_info,
+    markdown_table,
+    median_ratio,
+    medians,
+    run_info,
+    run_rounds,
+    write_results,
+)
 from benchmarks.harness.server_process import start_our_server
-from models.source import BUNDLED_MODEL
 
 PROMPT = "A list of all people in the village, with what they like to do:\n"
 SAMPLERS = {
@@ -37,15 +43,11 @@ SAMPLERS = {
     "repeat_last_n": 64,
 }
 """Our defaults, spelled out for the peer."""
-RESULTS = Path(__file__).parent / "results" / "grammar.json"
-
-Speeds = dict[str, float]
-"""Tokens per second of one round, by kind."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One server's medians."""
+    """The medians of one server."""
 
     n_clients: int
     server: str
@@ -54,94 +56,83 @@ class Row:
     constrained: float
     """The same under the schema."""
     constrained_to_free: float
-    ratio_to_ours: float
+    ratio_to_ours: float | None
     """The speed under the schema to that of our server."""
 
 
 def measure_speed(endpoint: Endpoint, n_clients: int, n_predict: int, seed: int, **options: object) -> float:
-    """Returns the tokens of all clients by the seconds until the last of them has its own."""
+    """Returns the tokens of all clients by the seconds until the last one has its own."""
     prompt = endpoint.tokenize(PROMPT)
-    options_for_all = {**SAMPLERS, **options, "cache_prompt": False}
-    clients = enumerate(endpoint.clients(n_clients))
+    options = {**SAMPLERS, **options, "cache_prompt": False}
     calls = [
-        partial(client.ask, prompt, n_predict, seed=seed + number, **options_for_all) for number, client in clients
+        partial(client.ask, prompt, n_predict, seed=seed + number, **options)
+        for number, client in enumerate(endpoint.clients(n_clients))
     ]
     _, seconds = run_concurrently(calls)
     return n_clients * n_predict / seconds
 
 
-def measure_round(endpoint: Endpoint, n_clients: int, n_predict: int, seed: int) -> Speeds:
-    """Returns both speeds of a server."""
-    return {
-        "free": measure_speed(endpoint, n_clients, n_predict, seed),
-        "bound": measure_speed(endpoint, n_clients, n_predict, seed, json_schema=ENDLESS_SCHEMA),
-    }
+def measure_server(endpoint: Endpoint, n_clients: int, n_predict: int, seed: int) -> dict[str, float]:
+    """Returns both speeds of a server and their ratio."""
+    free = measure_speed(endpoint, n_clients, n_predict, seed)
+    constrained = measure_speed(endpoint, n_clients, n_predict, seed, json_schema=ENDLESS_SCHEMA)
+    return {"free": free, "constrained": constrained, "constrained_to_free": constrained / free}
 
 
 def measure(endpoints: Sequence[Endpoint], n_clients: int, n_predict: int, n_rounds: int) -> list[Row]:
     """Returns the medians for one number of clients; the first of the servers is ours."""
-    rounds = [
-        {each.name: measure_round(each, n_clients, n_predict, seed=1000 * number) for each in endpoints}
-        for number in range(n_rounds + 1)
-    ]
-    return [_row(n_clients, each.name, endpoints[0].name, rounds[1:]) for each in endpoints]
-
-
-def _row(n_clients: int, name: str, ours: str, rounds: Sequence[Mapping[str, Speeds]]) -> Row:
-    return Row(
-        n_clients,
-        name,
-        free=median(each[name]["free"] for each in rounds),
-        constrained=median(each[name]["bound"] for each in rounds),
-        constrained_to_free=median(each[name]["bound"] / each[name]["free"] for each in rounds),
-        ratio_to_ours=median(each[name]["bound"] / each[ours]["bound"] for each in rounds),
+    rounds: Rounds = run_rounds(
+        n_rounds,
+        lambda number: {each.name: measure_server(each, n_clients, n_predict, 1000 * number) for each in endpoints},
     )
+    ours = endpoints[0].name
+    return [
+        Row(n_clients, name, **medians(rounds, name), ratio_to_ours=median_ratio(rounds, "constrained", name, ours))
+        for name in rounds[0]
+    ]
 
 
 def table(rows: Sequence[Row]) -> str:
     """Returns the rows as a table in Markdown."""
-    lines = [
-        "| clients | server | free | under the schema | of free | ours to it |",
-        "| ---: | --- | ---: | ---: | ---: | ---: |",
-    ]
-    lines += [
-        f"| {row.n_clients} | {row.server} | {row.free:.0f} | {row.constrained:.0f} "
-        f"| {row.constrained_to_free:.0%} | {1 / row.ratio_to_ours:.2f} |"
+    header = ["clients", "server", "free", "under the schema", "of free", "ours to it"]
+    cells = [
+        [
+            row.n_clients,
+            row.server,
+            f"{row.free:.0f}",
+            f"{row.constrained:.0f}",
+            f"{row.constrained_to_free:.0%}",
+            f"{1 / row.ratio_to_ours:.2f}" if row.ratio_to_ours else "",
+        ]
         for row in rows
     ]
-    return "\n".join(lines)
+    return markdown_table(header, cells, n_labels=2)
 
 
 def main() -> None:
-    arguments = _arguments()
-    about = run_info(
+    arguments = read_arguments()
+    info = run_info(
         llguidance=version("llguidance"),
         model=arguments.model.name,
         n_predict=arguments.n_predict,
         rounds=arguments.rounds,
     )
-    print("tokens/s, medians; " + format_info(about), flush=True)
+    print(f"tokens/s, medians; {format_info(info)}", flush=True)
     n_slots = max(arguments.clients)
-    n_ctx = n_slots * 256 * (1 + arguments.n_predict // 256 + 1)
-    program = start_our_server("--model", str(arguments.model), "--parallel", str(n_slots), "--ctx-size", str(n_ctx))
-    try:
-        endpoints = [Endpoint("ours", program.url), *(Endpoint("llama.cpp", url) for url in arguments.peer)]
+    n_ctx = n_slots * 256 * (2 + arguments.n_predict // 256)
+    flags = ["--model", str(arguments.model), "--parallel", str(n_slots), "--ctx-size", str(n_ctx)]
+    with start_our_server(*flags) as ours:
+        endpoints = [Endpoint("ours", ours.url), *(Endpoint("llama.cpp", url) for url in arguments.peer)]
         rows = [row for n in arguments.clients for row in measure(endpoints, n, arguments.n_predict, arguments.rounds)]
-    finally:
-        program.close()
     print(table(rows))
-    arguments.json.parent.mkdir(exist_ok=True)
-    arguments.json.write_text(json.dumps({**about, "rows": [asdict(row) for row in rows]}, indent=2) + "\n")
+    write_results(arguments.json, info, rows=rows)
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, help="GGUF file (default: the bundled one)")
-    parser.add_argument("--peer", action="append", default=[], metavar="URL", help="a running server of llama.cpp")
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16])
-    parser.add_argument("--n-predict", type=int, default=128, help="tokens for each client and round")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path, default=RESULTS, help="where the results go")
+def read_arguments() -> argparse.Namespace:
+    parser = make_parser(__doc__, n_rounds=5, results="grammar.json")
+    add_peer_urls(parser)
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16], help="(default: 1 4 16)")
+    parser.add_argument("--n-predict", type=int, default=128, help="tokens for each client and round (default: 128)")
     return parser.parse_args()
 
 

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # Builds llama.cpp with its server for one GPU architecture, and installs the bindings and our server's packages:
 #   build.sh CARRIED TARGET [more options of cmake]
-# CARRIED is what prepare.py made. TARGET gets site/, which PYTHONPATH has to name, and, when all is compiled,
-# build/bin/llama-server and build/bin/llama-quantize. A build that was cut off goes on where it stopped when this is
-# run again.
+# CARRIED is the folder that prepare.py made. TARGET gets site/, for PYTHONPATH, and, when all is compiled,
+# build/bin/llama-server and build/bin/llama-quantize. Run it again to continue a build that was interrupted.
 set -euo pipefail
 
 carried=$(realpath "$1")
@@ -28,8 +27,8 @@ fi
 
 generator=()
 if command -v ninja >/dev/null; then generator=(-G Ninja); fi
-# 90-real is machine code for the H100 and nothing else. The libraries find each other beside themselves, wherever they
-# are copied to. Build number and commit are given because there is no repository to ask.
+# 90-real is machine code for the H100 and nothing else. The libraries find each other in their own folder, wherever they
+# are copied to. Build number and commit are set because there is no repository.
 cmake -S "$source/vendor/llama.cpp" -B "$build" "${generator[@]}" \
     -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON \
     -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON -DCMAKE_INSTALL_RPATH="\$ORIGIN" \

@@ -1,9 +1,8 @@
 """Compares the servers on a GPU, with and without sampling there: python -m benchmarks.gpu.measure RESULTS --models ...
 
 For each model, our server and llama.cpp's are compared twice by benchmarks.serve: both sample on the CPU, then both on
-the GPU (--backend-sampling). A comparison whose results are there already is not made again, and none is begun that
-would not be done in time, so that the same command goes on where an earlier one stopped. At the end all results there
-are shown side by side.
+the GPU (--backend-sampling). A comparison that has results already is not run again, and none is started that would
+not end in time, so that the same command continues where an earlier one stopped. All results are printed at the end.
 """
 
 import argparse
@@ -16,11 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.harness.report import markdown_table
 from benchmarks.serve.comparison import BARE_LOOP, SPEED
 
 PEER = "llama-server"
 SAMPLED_ON = {"CPU": "--no-backend-sampling", "GPU": "--backend-sampling"}
-"""Our server's flags for where tokens are chosen."""
+"""Our server's flags, by the device that samples."""
 PEER_FLAGS = {"CPU": (), "GPU": ("--backend-sampling",)}
 WORKLOADS = ("closed", "penalty", "streamed")
 
@@ -45,7 +45,7 @@ class Comparison:
         return f"{self.model.stem}, sampled on the {self.sampled_on}"
 
     def command(self, server: Path, n_ctx: int, clients: Sequence[int], options: Sequence[str]) -> list[str]:
-        """Returns what runs it, with as many slots as there are clients at most."""
+        """Returns the command that runs it, with as many slots as the maximum of clients."""
         n_slots = max(clients)
         peer = [str(server), "--model", str(self.model), "--gpu-layers", "999"]
         peer += ["--parallel", str(n_slots), "--ctx-size", str(n_slots * n_ctx), *PEER_FLAGS[self.sampled_on]]
@@ -56,7 +56,7 @@ class Comparison:
 
 
 def run_all(comparisons: Sequence[Comparison], arguments: argparse.Namespace, started: float) -> None:
-    """Makes the comparisons that are not made yet, as far as the time reaches."""
+    """Runs the comparisons that have no results yet, until the time is used up."""
     longest = 0.0
     for comparison in comparisons:
         if comparison.json.exists():
@@ -72,20 +72,19 @@ def run_all(comparisons: Sequence[Comparison], arguments: argparse.Namespace, st
 
 
 def read_speeds(path: Path) -> Speeds:
-    """Returns the speeds among the results of a comparison."""
+    """Returns the speeds in the file of a comparison's results."""
     rows = json.loads(path.read_text())["rows"]
     return {row["workload"]: row["medians"] for row in rows if row["measure"] == SPEED}
 
 
-def speed_table(by_device: Mapping[str, Speeds]) -> list[str]:
-    """Returns the speeds of one model as a table in Markdown, by where tokens were chosen."""
-    columns = [(name, place) for place in by_device for name in ("ours", PEER, BARE_LOOP)]
-    lines = [f"| tokens/s | {' | '.join(f'{name}, {place}' for name, place in columns)} |"]
-    lines.append(f"| --- |{' ---: |' * len(columns)}")
+def speed_table(by_device: Mapping[str, Speeds]) -> str:
+    """Returns the speeds of one model as a table in Markdown, by the device that samples."""
+    columns = [(name, device) for device in by_device for name in ("ours", PEER, BARE_LOOP)]
+    rows = []
     for workload in next(iter(by_device.values())):
-        speeds = [by_device[place].get(workload, {}).get(name) for name, place in columns]
-        lines.append(f"| {workload} | {' | '.join('' if s is None else f'{s:,.0f}' for s in speeds)} |")
-    return lines
+        speeds = [by_device[device].get(workload, {}).get(name) for name, device in columns]
+        rows.append([workload, *("" if speed is None else f"{speed:,.0f}" for speed in speeds)])
+    return markdown_table(["tokens/s", *(f"{name}, {device}" for name, device in columns)], rows)
 
 
 def main() -> None:
@@ -96,16 +95,16 @@ def main() -> None:
     parser.add_argument("--server", type=Path, required=True, help="llama-server")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32, 64], help="(default: 1 8 32 64)")
     parser.add_argument("--ctx", type=int, default=1024, help="tokens of a slot (default: 1024)")
-    parser.add_argument("--minutes", type=float, default=9.0, help="in which to be done (default: 9)")
+    parser.add_argument("--minutes", type=float, default=9.0, help="that all of it may take (default: 9)")
     parser.add_argument("--options", default="", help='more for benchmarks.serve, as in --options="--rounds 3"')
     arguments = parser.parse_args()
-    comparisons = [Comparison(model, place, arguments.results) for model in arguments.models for place in SAMPLED_ON]
+    comparisons = [Comparison(model, device, arguments.results) for model in arguments.models for device in SAMPLED_ON]
     run_all(comparisons, arguments, started)
     for model in arguments.models:
         results = {each.sampled_on: each.json for each in comparisons if each.model == model and each.json.exists()}
         if results:
-            print(f"\n{model.stem}\n")
-            print("\n".join(speed_table({place: read_speeds(path) for place, path in results.items()})))
+            table = speed_table({device: read_speeds(path) for device, path in results.items()})
+            print(f"\n{model.stem}\n\n{table}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes the models with random weights, as far as that is possible yet: models.sh CARRIED TARGET [size]
+# Makes those models with random weights that are possible yet: models.sh CARRIED TARGET [size]
 # TARGET gets 7b-f16.gguf once build.sh has installed the packages there, and 7b-q4_0.gguf once it has compiled
-# llama-quantize, which packs numbers on all cores, while make_bench_model.py does on one.
+# llama-quantize, which uses all cores, unlike make_bench_model.py.
 set -euo pipefail
 
 carried=$(realpath "$1")

@@ -1,10 +1,10 @@
-"""Puts what the machine with the GPU needs into one folder: python -m benchmarks.gpu.prepare FOLDER --vocab FILE ...
+"""Collects what the machine with the GPU needs in one folder: python -m benchmarks.gpu.prepare FOLDER --vocab FILE ...
 
 - llama-source.tar.gz: llama.cpp and its bindings, without what the build does not need.
-- wheels/: what our server and its benchmarks import, for that machine's Python.
-- vocab.gguf and make_bench_model.py: what the models are made of.
+- wheels/: the packages of our server and its benchmarks, for that machine's Python.
+- vocab.gguf and make_bench_model.py: the inputs of the models.
 
-This machine has to be of the other's architecture, x86-64, and reach a package registry.
+Run it on a machine of the same architecture, x86-64, that reaches a package registry.
 """
 
 import argparse
@@ -23,16 +23,16 @@ NEEDED_BY_BINDINGS = ("diskcache", "typing_extensions")
 NEEDED_BY_BENCHMARKS = ("gguf", "requests")
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (39, 35, 34, 31, 28, 27, 24, 17, 12, 5)]
 PLATFORMS += [f"manylinux{name}_x86_64" for name in (2014, 2010, 1)]
-"""pip takes a wheel for an older system only if that is named, too."""
+"""pip uses a wheel for an older system only if that is listed, too."""
 MAX_BYTES = 64 * 2**20
 
 LLAMA_CPP = PurePosixPath("vendor/llama.cpp")
 KEPT_FOLDERS = ("CMakeLists.txt", "LICENSE", "cmake", "common", "ggml", "include", "scripts", "src", "tools", "vendor")
-"""Of llama.cpp."""
+"""Of llama.cpp's repository."""
 BACKENDS = ("ggml-cpu", "ggml-cuda")
 SCRIPT_OF_UI = "ui-assets.cmake"
 STUB_OF_UI = ("CMakeLists.txt", "sources.cmake", "ui.cpp.in", "ui.h.in")
-"""What a server without a page of its own is built from."""
+"""The files that a server without a web page is built from."""
 NOT_COMPILED = (".gif", ".ico", ".jpeg", ".jpg", ".md", ".mp3", ".png", ".svg", ".wav")
 
 
@@ -67,20 +67,20 @@ def write_source(distribution: Path, target: Path) -> None:
 
 
 def requirements() -> Iterator[str]:
-    """Gives what our server and its benchmarks need beside the bindings, as pip spells it."""
+    """Yields the requirements of our server and its benchmarks, without the bindings, as pip spells them."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     yield from (needed for needed in project["dependencies"] if not needed.startswith(BINDINGS))
     yield from (*NEEDED_BY_BINDINGS, *NEEDED_BY_BENCHMARKS)
 
 
 def bindings() -> str:
-    """Returns the bindings that the project runs on, as pip spells them."""
+    """Returns the requirement of the bindings, as pip spells it."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     return next(str(needed) for needed in project["dependencies"] if needed.startswith(BINDINGS))
 
 
 def download(*arguments: str | Path) -> None:
-    """Has pip download something; raises CalledProcessError if it cannot."""
+    """Runs pip download with these arguments. Raises CalledProcessError."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
     subprocess.run([*pip, *map(str, arguments)], check=True)
 

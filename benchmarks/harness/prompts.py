@@ -7,12 +7,12 @@ import numpy as np
 
 from benchmarks.harness.client import Prompts
 
-TEXT = (Path(__file__).parents[2] / "README.md").read_text()
-"""Its words are ordinary ones, so their tokens are, too."""
+TEXT = (Path(__file__).parents[2] / "docs" / "samplers.md").read_text()
+"""Ordinary words, and so ordinary tokens: some 10,000, of which a full batch needs 2,048."""
 
 
 class PromptTokens(Prompts[list[int]]):
-    """Ordinary tokens in random order, the same ones for the same seed."""
+    """Prompts of ordinary tokens in random order."""
 
     def __init__(self, ordinary: Sequence[int], seed: Sequence[int]) -> None:
         super().__init__(seed)
@@ -31,7 +31,7 @@ WORDS = """
 
 
 class PromptWords(Prompts[str]):
-    """Words in random order, the same ones for the same seed."""
+    """Prompts of words in random order."""
 
     def draw(self, n_tokens: int) -> str:
         return "".join(f" {word}" for word in self.random.choice(WORDS.split(), n_tokens))

@@ -1,15 +1,24 @@
-"""What numbers were measured on."""
+"""What all benchmarks print and write: about the run, over the rounds, and in tables."""
 
+import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from statistics import median
+from typing import TypeVar
+
+ResultT = TypeVar("ResultT")
+
+Rounds = Sequence[Mapping[str, Mapping[str, float]]]
+"""For each round, by server, the values that were measured, by name."""
 
 
 def run_info(**options: object) -> dict[str, object]:
-    """Returns the date, the machine, the versions, and what else a benchmark was run with."""
+    """Returns the date, the machine, the versions, and the options of a benchmark."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
@@ -19,26 +28,55 @@ def run_info(**options: object) -> dict[str, object]:
     }
 
 
-def format_info(info: dict[str, object]) -> str:
+def format_info(info: Mapping[str, object]) -> str:
     """Returns the same on one line."""
     return ", ".join(f"{name} {value}" for name, value in info.items())
 
 
-Rounds = Sequence[Mapping[str, Mapping[str, float]]]
-"""What was measured in each, by server and by what it is called."""
+def run_rounds(n_rounds: int, measure: Callable[[int], ResultT]) -> list[ResultT]:
+    """Returns what `measure` finds in each round, from 1 on, after a round 0 that does not count."""
+    return [measure(number) for number in range(n_rounds + 1)][1:]
 
 
 def medians(rounds: Rounds, server: str) -> dict[str, float]:
-    """Returns the medians of what was measured on a server."""
+    """Returns the median of each value of a server."""
     return {name: median(each[server][name] for each in rounds) for name in rounds[0][server]}
 
 
 def maxima(rounds: Rounds, server: str) -> dict[str, float]:
-    """Returns the largest of what was measured on a server in any round."""
+    """Returns the maximum of each value of a server."""
     return {name: max(each[server][name] for each in rounds) for name in rounds[0][server]}
 
 
 def median_ratio(rounds: Rounds, name: str, server: str, other: str) -> float | None:
-    """Returns the median, over the rounds, of what a server has to what another has; None where that is nothing."""
+    """Returns the median, over the rounds, of the ratio of a server's value to another's; None if one of these is 0."""
     pairs = [(each[server][name], each[other][name]) for each in rounds]
     return median(one / two for one, two in pairs) if all(two for _one, two in pairs) else None
+
+
+def table_head(header: Sequence[str], n_labels: int = 1) -> str:
+    """Returns the two first lines of a table in Markdown. The first `n_labels` columns hold texts, the others numbers,
+    which are aligned to the right."""
+    alignments = ["---"] * n_labels + ["---:"] * (len(header) - n_labels)
+    return f"{table_row(header)}\n{table_row(alignments)}"
+
+
+def table_row(cells: Iterable[object]) -> str:
+    """Returns one line of a table in Markdown."""
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Iterable[object]], n_labels: int = 1) -> str:
+    """Returns a whole table; see `table_head`."""
+    return "\n".join([table_head(header, n_labels), *map(table_row, rows)])
+
+
+def format_number(value: float | None, n_decimals: int = 1) -> str:
+    """Returns a number as it is shown in tables: without decimals from 100 on, empty for None."""
+    return "" if value is None else f"{value:,.{0 if value >= 100 else n_decimals}f}"
+
+
+def write_results(path: Path, info: Mapping[str, object], **results: object) -> None:
+    """Writes the results, in which dataclasses become objects, as JSON."""
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_text(json.dumps({**info, **results}, indent=2, default=asdict) + "\n")

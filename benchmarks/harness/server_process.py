@@ -1,4 +1,4 @@
-"""Servers as they are started by hand."""
+"""Servers in processes of their own, as they are started by hand."""
 
 import os
 import shlex
@@ -8,22 +8,29 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import requests
 
 _START_TIMEOUT = 300
 
 
+def find_free_port() -> int:
+    """Returns a port of this machine that no program listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class ServerProcess:
-    """A server on a free port of this machine."""
+    """A server on a free port of this machine; as a context manager it is stopped at the end."""
 
     def __init__(self, command: Sequence[str], log: Path = Path(os.devnull)) -> None:
-        """The port is put in place of `{port}` in the command, or behind it as `--port`; what the server says goes to
-        the log. Waits until the server is ready; raises RuntimeError when the program ends before, TimeoutError when
-        it takes too long."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = str(probe.getsockname()[1])
+        """The port replaces `{port}` in the command, or is appended as `--port`; the server's output goes to the log.
+        Waits until the server is ready; raises RuntimeError if the program ends before, TimeoutError if it takes too
+        long."""
+        port = str(find_free_port())
         self.url = f"http://127.0.0.1:{port}"
         with_port = [part.replace("{port}", port) for part in command]
         self._command = with_port if with_port != list(command) else [*command, "--port", port]
@@ -33,8 +40,14 @@ class ServerProcess:
         self.pid = self._process.pid
         self._wait()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
     def close(self) -> None:
-        """Stops it."""
+        """Stops the server and waits for its end."""
         self._process.terminate()
         self._process.wait()
 
@@ -59,5 +72,5 @@ def _is_ready(url: str) -> bool:
 
 
 def start_our_server(*flags: str, log: Path = Path(os.devnull)) -> ServerProcess:
-    """Starts our own server."""
+    """Starts our own server with these flags."""
     return ServerProcess([sys.executable, "-m", "server", *flags], log)

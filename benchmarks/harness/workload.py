@@ -1,4 +1,4 @@
-"""Something to ask of servers, to be measured."""
+"""Workloads: requests to a server, and what is measured of the answers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -16,28 +16,28 @@ class Round:
     """One run of a workload."""
 
     measured: dict[str, float]
-    """By what it is called in tables, with its unit."""
+    """By name in tables, with its unit."""
     answers: Sequence[Answer[Any]]
 
 
 class Workload(ABC):
-    """Something to ask of a server."""
+    """Requests to a server."""
 
     @property
     @abstractmethod
     def n_ctx(self) -> int:
-        """Tokens that each slot must have room for."""
+        """Tokens that each slot must hold."""
 
     @abstractmethod
     def shrunk(self, n_tokens: int) -> Self:
-        """The same with this many tokens less in each slot."""
+        """Returns the same workload with `n_tokens` fewer tokens in each slot."""
 
     @abstractmethod
     def run(self, server: Server[PromptT], prompts: Prompts[PromptT]) -> Round:
-        """Ask it once."""
+        """Sends all requests once."""
 
     def fit_to(self, n_ctx: int) -> Self:
-        """The same, shrunk as far as slots are too small for it."""
+        """Returns the same workload, shrunk to slots of `n_ctx` tokens if it needs more."""
         return self.shrunk(max(0, self.n_ctx - n_ctx))
 
 
@@ -49,14 +49,13 @@ def poisson_arrivals(n_requests: int, per_second: float, random: np.random.Gener
 
 
 def shuffled_kinds(n_requests: int, n_long: int, random: np.random.Generator) -> list[bool]:
-    """Returns for each request whether it is one of the `n_long` long ones, which are anywhere among them."""
+    """Returns for each request whether it is one of the `n_long` long ones, in random order."""
     is_long: list[bool] = (random.permutation(n_requests) < n_long).tolist()
     return is_long
 
 
 def percentile_ms(seconds: Sequence[float], percent: float) -> float:
-    """Returns the percentile in milliseconds, between the two nearest values where it falls between them; nan where
-    there are no values."""
+    """Returns the percentile in milliseconds, interpolated between the two nearest values; nan without values."""
     return 1000 * float(np.percentile(seconds, percent)) if seconds else float("nan")
 
 
@@ -67,6 +66,6 @@ def first_token_ms(answers: Sequence[Answer[Any]]) -> dict[str, float]:
 
 
 def between_tokens_ms(answers: Sequence[Answer[Any]]) -> dict[str, float]:
-    """Returns the same of the time from one token to the next of the same answer."""
+    """Returns the same of the time from one token to the next one of the same answer."""
     seconds = [later - earlier for answer in answers for earlier, later in pairwise(answer.arrivals)]
     return {f"between tokens p{percent}, ms": percentile_ms(seconds, percent) for percent in (50, 99)}

@@ -1,4 +1,4 @@
-"""The buffers that llama.cpp says it has made, read from its log."""
+"""The sizes of llama.cpp's buffers, read from its log."""
 
 import re
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ _MAPPED = "_Mapped"
 
 @dataclass(frozen=True)
 class LlamaBuffers:
-    """Sizes in bytes, to a hundredth of a MiB, of the buffers in host memory. Memory that was asked for need not be
-    resident before it is written to."""
+    """Sizes in bytes, to a hundredth of a MiB, of the buffers in host memory. What is allocated becomes resident only
+    when it is written to."""
 
     copied_weights: int
-    """Weights that were read or packed into memory of their own, and not mapped."""
+    """Weights that were read or repacked into memory, and not mapped."""
     kv_cache: int
     compute: int
-    """What the layers compute in."""
+    """For the layers."""
     output: int
     """The logits: one row of the vocabulary for each slot."""
 
     @classmethod
     def from_log(cls, log: str) -> Self | None:
-        """Returns what a log says; None if it says nothing of buffers."""
+        """Returns the sizes in a log; None if there are none."""
         buffers = [match.groupdict() for match in _LINE.finditer(log) if _is_in_host_memory(match["device"])]
         if not buffers:
             return None

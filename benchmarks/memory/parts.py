@@ -1,4 +1,4 @@
-"""The large things that a server has, made one after the other."""
+"""The large parts of a server, made one after the other."""
 
 import io
 import logging
@@ -16,7 +16,7 @@ from slots.sampling import Surroundings
 
 
 def load_components(stages: StageRecorder, path: Path, n_slots: int, n_ctx: int) -> None:
-    """Makes them for a model and slots of `n_ctx` tokens, and takes down what each adds."""
+    """Makes them for a model and slots of `n_ctx` tokens, and records what each adds."""
     log = _llama_log()
     model = Model(ModelOptions(path), lambda _share: None)
     stages.record("llama.cpp's vocabulary", _buffers(log).copied_weights)
@@ -34,7 +34,7 @@ def load_components(stages: StageRecorder, path: Path, n_slots: int, n_ctx: int)
 
 
 def _compute(context: Context, tokens: list[int], n_slots: int) -> None:
-    """As many tokens as a batch takes, with a row of logits for each slot."""
+    """Computes as many tokens as a batch takes, with a row of logits for each slot."""
     batch = Batch(context.n_batch)
     n_each = min(context.n_batch // n_slots, context.n_ctx_seq, len(tokens))
     for sequence in range(n_slots):
@@ -43,7 +43,7 @@ def _compute(context: Context, tokens: list[int], n_slots: int) -> None:
 
 
 def _llama_log() -> io.StringIO:
-    """Returns what llama.cpp's log is written to from now on."""
+    """Returns the stream that llama.cpp's log is written to from now on."""
     log = io.StringIO()
     logger = logging.getLogger("llama.cpp")
     logger.setLevel(logging.DEBUG)
@@ -53,5 +53,5 @@ def _llama_log() -> io.StringIO:
 
 def _buffers(log: io.StringIO) -> LlamaBuffers:
     buffers = LlamaBuffers.from_log(log.getvalue())
-    assert buffers, "llama.cpp's log tells of its buffers"
+    assert buffers, "llama.cpp's log reports its buffers"
     return buffers

@@ -1,4 +1,4 @@
-"""What a process has in memory, as Linux tells it under /proc."""
+"""What a process has in memory, as Linux reports it under /proc."""
 
 import os
 from collections.abc import Mapping
@@ -9,17 +9,17 @@ _RESET_PEAK = "5"
 
 
 def resident_bytes(pid: int) -> int:
-    """Returns what is in memory of a process now: its own pages, and those of the files that it maps."""
+    """Returns what a process has in memory now: its own pages, and those of the files that it maps."""
     return _status_bytes(pid, "VmRSS")
 
 
 def peak_bytes(pid: int) -> int:
-    """Returns the most that was in memory since `forget_peak`, or else since the start."""
+    """Returns the maximum that was in memory since `reset_peak`, or else since the start."""
     return _status_bytes(pid, "VmHWM")
 
 
 def reset_peak(pid: int) -> None:
-    """Lets the peak start again from what is in memory now. Raises OSError for a process of somebody else."""
+    """Makes the peak start again from what is in memory now. Raises OSError for another user's process."""
     Path(f"/proc/{pid}/clear_refs").write_text(_RESET_PEAK)
 
 
@@ -49,7 +49,7 @@ def _status_bytes(pid: int, name: str) -> int:
 
 
 class StageRecorder:
-    """Takes down what is resident after each stage."""
+    """Records by how much the resident memory of this process grows in each stage."""
 
     def __init__(self, model: Path) -> None:
         self._model = model
@@ -57,8 +57,7 @@ class StageRecorder:
         self._bytes_by_stage: dict[str, int] = {}
 
     def record(self, name: str, n_not_counted: int = 0) -> None:
-        """Takes down what has been added since the last stage, but for so many bytes of it and pages of the model's
-        file."""
+        """Records the growth since the last stage, less `n_not_counted` bytes and the pages of the model's file."""
         pid = os.getpid()
         now = resident_bytes(pid) - mapped_bytes(pid, self._model) - n_not_counted
         self._bytes_by_stage[name] = now - self._last

@@ -1,8 +1,8 @@
-"""What our program's memory is for: python -m benchmarks.memory.stages MODEL SLOTS TOKENS_OF_A_SLOT
+"""What our program's memory is used for: python -m benchmarks.memory.stages MODEL SLOTS TOKENS_OF_A_SLOT
 
-Makes the large things that a server has one after the other, and prints as JSON how many bytes each has added to what
-is resident, without the weights and the KV cache. What is given back to the allocator stays resident, so that a stage
-counts what it needed in between, too.
+Makes the large parts of a server one after the other, and prints as JSON how many resident bytes each has added,
+without the weights and the KV cache. Memory that is freed stays resident, so that a stage counts what it needed
+temporarily, too.
 """
 
 import argparse
@@ -23,8 +23,10 @@ def main() -> None:
     stages.record("Python")
     import_module("server.lifecycle.launch")
     stages.record("packages and llama.cpp's libraries")
-    # Imported only now, for it imports some of the packages.
-    import_module("benchmarks.memory.parts").make_parts(stages, arguments.model, arguments.n_slots, arguments.n_ctx)
+    # Imported only now, because it imports some of the packages.
+    import_module("benchmarks.memory.parts").load_components(
+        stages, arguments.model, arguments.n_slots, arguments.n_ctx
+    )
     print(json.dumps(stages.bytes_by_stage))
 
 

@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.harness.arguments import limit_n_ctx
 from benchmarks.harness.client import Answer
 from benchmarks.harness.llama_client import Endpoint
 from benchmarks.harness.prompts import TEXT, PromptTokens
@@ -12,7 +13,6 @@ from benchmarks.harness.report import Rounds, maxima, median_ratio, medians
 from benchmarks.harness.server_process import start_our_server
 from benchmarks.prefix.texts import Agreement, Tolerance, UncachedServer, first_tokens
 from benchmarks.prefix.workloads import WORKLOADS, PrefixWorkload
-from models.header import read_header
 
 Flags = tuple[str, ...]
 
@@ -21,20 +21,19 @@ LAYOUTS: dict[str, Flags] = {"cells of their own": ("--no-kv-unified",), "one po
 
 @dataclass(frozen=True)
 class Row:
-    """What the rounds found of one server."""
+    """The values of one server over all rounds."""
 
     workload: str
     server: str
     medians: dict[str, float]
     largest: dict[str, float]
-    """Of all rounds."""
     ratios: dict[str, float | None]
-    """To the first server."""
+    """Medians of the ratios to the first server."""
 
 
 @dataclass(frozen=True)
 class TextResults:
-    """One server's answers beside those without the cache."""
+    """One server's answers compared with those without the cache."""
 
     model: str
     workload: str
@@ -50,13 +49,13 @@ class Comparison:
     name: str
     """Of the workload."""
     ours: Mapping[str, Flags]
-    """The flags of our servers, by what they are called."""
-    limits: Tolerance
+    """The flags of our servers, by name."""
+    tolerance: Tolerance
     seed: int
     peers: Sequence[Endpoint] = ()
 
     def run(self, n_rounds: int) -> tuple[list[Row], list[TextResults]]:
-        """Returns the medians of the rounds, none if there are none, and what a first round said of the texts."""
+        """Returns the medians of the rounds, empty without rounds, and the texts of a round before them."""
         with _servers(self.model, WORKLOADS[self.name], self.ours) as ours:
             servers = [*ours, *self._peers()]
             for server in servers[1:]:
@@ -78,13 +77,13 @@ class Comparison:
     def _texts(
         self, servers: Sequence[Endpoint], answers: Mapping[str, Sequence[Answer[list[int]]]]
     ) -> list[TextResults]:
-        # All of the cache is looked at before anything is computed without it, since that is then there, too.
+        # Everything is read with the cache before anything is computed without it, which fills the cache, too.
         first = {server.name: first_tokens(server, answers[server.name]) for server in servers}
         uncached = UncachedServer(servers[0])
         texts = []
         for name, likely in first.items():
             both = [uncached.compare(answer, each) for answer, each in zip(answers[name], likely, strict=True)]
-            texts.append(TextResults(self.model.name, self.name, name, Agreement.count(both, self.limits)))
+            texts.append(TextResults(self.model.name, self.name, name, Agreement.count(both, self.tolerance)))
         return texts
 
     def _peers(self) -> list[Endpoint]:
@@ -97,14 +96,12 @@ class Comparison:
 
 @contextmanager
 def _servers(model: Path, workload: PrefixWorkload, servers: Mapping[str, Flags]) -> Iterator[list[Endpoint]]:
-    n_ctx = min(256 * -(-workload.n_ctx // 256), read_header(model).n_ctx_train or workload.n_ctx)
+    n_ctx = limit_n_ctx(256 * -(-workload.n_ctx // 256), model)
     flags = ("--model", str(model), "--parallel", str(workload.n_slots), "--ctx-size", str(workload.n_slots * n_ctx))
     with ExitStack() as stack:
         endpoints = []
         for name, more in servers.items():
-            program = start_our_server(*flags, *more)
-            stack.callback(program.close)
-            endpoints.append(Endpoint(name, program.url))
+            endpoints.append(Endpoint(name, stack.enter_context(start_our_server(*flags, *more)).url))
         yield endpoints
 
 

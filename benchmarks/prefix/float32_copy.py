@@ -7,7 +7,7 @@ from gguf import GGUFReader, GGUFValueType, GGUFWriter
 from gguf.quants import dequantize
 
 _SKIPPED_FIELDS = ("GGUF.version", "GGUF.tensor_count", "GGUF.kv_count", "general.architecture", "general.file_type")
-"""What the writer finds out itself, or what is not true of the copy."""
+"""Written by the writer itself, or not true of the copy."""
 
 
 def write_float32_copy(source: Path, copy: Path) -> None:
@@ -16,8 +16,8 @@ def write_float32_copy(source: Path, copy: Path) -> None:
     writer = GGUFWriter(copy, reader.fields["general.architecture"].contents())
     for field in reader.fields.values():
         if field.name not in _SKIPPED_FIELDS:
-            of_what = field.types[-1] if field.types[0] is GGUFValueType.ARRAY else None
-            writer.add_key_value(field.name, field.contents(), field.types[0], of_what)
+            item_type = field.types[-1] if field.types[0] is GGUFValueType.ARRAY else None
+            writer.add_key_value(field.name, field.contents(), field.types[0], item_type)
     for tensor in reader.tensors:
         writer.add_tensor(tensor.name, dequantize(tensor.data, tensor.tensor_type).astype(np.float32))
     writer.write_header_to_file()

@@ -1,4 +1,4 @@
-"""What it costs to find a prompt's beginning among many parked ones, and to remember them."""
+"""The cost of finding a prompt's prefix among many parked sequences, and of the memory for these."""
 
 import time
 import tracemalloc
@@ -38,9 +38,9 @@ class Lookup:
     median_us: float
     p99_us: float
     n_found: int
-    """Tokens of each that were found, the fewest."""
+    """The minimum of the tokens found of each."""
     bytes_per_token: float
-    """Of those that are parked, without the snapshots."""
+    """For parked tokens, without the snapshots."""
 
 
 class ParkedPrefixes:
@@ -57,7 +57,7 @@ class ParkedPrefixes:
             raise RuntimeError(f"{self._cache.n_parked_entries} sequences are parked instead of {N_ENTRIES}")
 
     def lookup(self, name: str, prompts: Sequence[Tokens]) -> Lookup:
-        """Returns what it costs to find prompts; `name` says which these are."""
+        """Returns the cost of finding prompts of one kind."""
         microseconds, n_found = [], set()
         for prompt in prompts:
             started = time.perf_counter()
@@ -69,14 +69,14 @@ class ParkedPrefixes:
 
 
 def measure_lookups() -> Iterator[Lookup]:
-    """Gives what each kind of prompt costs."""
+    """Yields the cost of each kind of prompt."""
     random = np.random.default_rng(0)
     yield from _among_families(random)
     yield from _among_chats(random)
 
 
 def _among_families(random: np.random.Generator) -> Iterator[Lookup]:
-    """Sequences that part from others in one place: a walk meets two nodes."""
+    """Sequences that branch off from others once: a walk visits two nodes."""
     starts = [_tokens(random, N_SHARED) for _family in range(N_FAMILIES)]
     entries = [starts[n % N_FAMILIES] + _tokens(random, N_TOKENS - N_SHARED) for n in range(N_ENTRIES)]
     parked = ParkedPrefixes(entries)
@@ -88,8 +88,9 @@ def _among_families(random: np.random.Generator) -> Iterator[Lookup]:
 
 
 def _among_chats(random: np.random.Generator) -> Iterator[Lookup]:
-    """Chats with one system prompt, each parked at every turn with an answer that it then did not go on with, so that
-    sequences part at every turn. (Without one, a turn would be a part of the next, and be parked no longer.)"""
+    """Chats with one system prompt, each parked at every turn with an answer that it did not continue with, so that
+    sequences branch at every turn. (Without such an answer, a turn would be a prefix of the next one, which would
+    replace it.)"""
     system = _tokens(random, N_SYSTEM)
     chats = [system + _tokens(random, N_TOKENS - N_SYSTEM) for _chat in range(N_ENTRIES // N_TURNS)]
     turns = [N_SYSTEM + turn * (N_TOKENS - N_SYSTEM) // N_TURNS for turn in range(1, N_TURNS + 1)]

@@ -1,20 +1,21 @@
-"""What the cache is to save, and whether it does."""
+"""Targets: the upper limits that the benchmark of prefixes checks."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from benchmarks.harness.report import markdown_table
 from benchmarks.prefix.comparison import Row
 from benchmarks.prefix.lookup import Lookup
 
 MAX_EVALUATED = {"burst": 1.05, "chat": 1.0}
-"""Tokens of prompts for each new one, in any round, by workload."""
+"""Prompt tokens evaluated for each new one, in any round, by workload."""
 MAX_LOOKUP_US = 100.0
-"""For a prompt of one kind, the median."""
+"""The median for prompts of one kind."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Something that may be `most`, and what it was."""
+    """A measured value and its upper limit."""
 
     name: str
     limit: float
@@ -26,12 +27,11 @@ class Target:
 
     @property
     def failure_message(self) -> str:
-        """Tells by how much it is missed."""
         return f"{self.name}: {self.measured:.4g}, which is more than {self.limit:g}"
 
 
 def evaluation_targets(rows: Iterable[Row]) -> list[Target]:
-    """Returns the aims of those workloads that have one."""
+    """Returns the targets of those workloads that have one."""
     return [
         Target(
             f"{row.workload}, {row.server}: tokens evaluated for each new one", limit, row.largest["for each new one"]
@@ -42,12 +42,11 @@ def evaluation_targets(rows: Iterable[Row]) -> list[Target]:
 
 
 def lookup_targets(lookups: Iterable[Lookup]) -> list[Target]:
-    """Returns the aim of each kind of prompt."""
+    """Returns the target of each kind of prompt."""
     return [Target(f"lookup, {each.prompts}: median, µs", MAX_LOOKUP_US, each.median_us) for each in lookups]
 
 
-def targets_table(aims: Sequence[Target]) -> str:
-    """Returns the aims as a table in Markdown."""
-    lines = ["| aim | at most | measured | held |", "| --- | ---: | ---: | --- |"]
-    lines += [f"| {aim.name} | {aim.limit:g} | {aim.measured:.4g} | {'yes' if aim.is_met else 'NO'} |" for aim in aims]
-    return "\n".join(lines)
+def targets_table(targets: Sequence[Target]) -> str:
+    """Returns the targets as a table in Markdown."""
+    cells = [[each.name, f"{each.limit:g}", f"{each.measured:.4g}", "yes" if each.is_met else "NO"] for each in targets]
+    return markdown_table(["target", "at most", "measured", "met"], cells)

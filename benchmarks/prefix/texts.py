@@ -1,4 +1,4 @@
-"""Whether a prefix that was taken from the cache leads to the same text as one that was computed."""
+"""Compares texts after a prefix from the cache with texts after the same prefix computed again."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,34 +11,34 @@ from benchmarks.harness.llama_client import Endpoint
 _N_PROBS = 10
 
 Logprobs = dict[int, float]
-"""Of the likeliest tokens."""
+"""Of the most likely tokens, by token."""
 
 LogprobGap = Callable[[list[int], int, int], float]
-"""How far the log probabilities of two tokens behind a prompt are apart."""
+"""Returns the difference between the log probabilities of two tokens after a prompt."""
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far apart log probabilities may be. Sums are rounded in other ways in batches of other shapes."""
+    """Maximum differences of log probabilities. Sums are rounded differently in batches of different shapes."""
 
     gap: float
-    """Between the two tokens where texts part."""
+    """Between the first two tokens that differ."""
     shift: float
     """Between the same first token with and without the cache."""
 
 
 @dataclass(frozen=True)
 class TextComparison:
-    """An answer with the cache beside the one without."""
+    """An answer with the cache compared with the one without."""
 
     gap: float | None
-    """Between the two tokens where the texts part, infinite where one of them ends; None if they do not part."""
+    """Between the first two tokens that differ, infinite if one text ends there; None if the texts are the same."""
     shift: float
-    """Of the likely first tokens, the largest. It tells a wrong token in a prefix even if that changes no text."""
+    """The largest one of the likely first tokens. It shows a wrong token in a prefix even if that changes no text."""
 
-    def agrees(self, limits: Tolerance) -> bool:
-        """Whether the texts are the same or part at a near tie."""
-        return self.shift < limits.shift and (self.gap is None or self.gap < limits.gap)
+    def agrees(self, tolerance: Tolerance) -> bool:
+        """Whether the texts are the same or differ from a near tie on."""
+        return self.shift < tolerance.shift and (self.gap is None or self.gap < tolerance.gap)
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,8 @@ class Agreement:
     largest_shift: float
 
     @classmethod
-    def count(cls, answers: Sequence[TextComparison], limits: Tolerance) -> "Agreement":
-        """Counts them."""
-        agreeing = [answer for answer in answers if answer.agrees(limits)]
+    def count(cls, answers: Sequence[TextComparison], tolerance: Tolerance) -> "Agreement":
+        agreeing = [answer for answer in answers if answer.agrees(tolerance)]
         n_same = sum(answer.gap is None for answer in agreeing)
         return cls(
             same=n_same,
@@ -67,20 +66,20 @@ class Agreement:
 
 
 def first_tokens(server: Endpoint, answers: Iterable[Answer[list[int]]]) -> list[Logprobs]:
-    """How the prompts of answers go on, with what is in the cache now."""
+    """Returns the probabilities of the first token after each answer's prompt, with what is in the cache now."""
     (client,) = server.clients(1)
     return [_logprobs(client.ask(answer.prompt, 1, n_probs=_N_PROBS)) for answer in answers]
 
 
 class UncachedServer:
-    """Answers of a server that computes every prompt from its beginning, alone."""
+    """A server that computes every prompt from its beginning, alone."""
 
     def __init__(self, server: Endpoint) -> None:
         (self._client,) = server.clients(1)
         self._results: dict[tuple[int, ...], dict[str, Any]] = {}
 
     def compare(self, answer: Answer[list[int]], first: Logprobs) -> TextComparison:
-        """Compare an answer, and how the first token was told when the prompt was asked again."""
+        """Compares an answer, and the probabilities of its first token when the prompt was sent again."""
         result = self._result(answer.prompt, answer.n_predict)
         return TextComparison(gap_between(answer, result["tokens"], self._gap), _shift(_logprobs(result), first))
 
@@ -97,8 +96,8 @@ class UncachedServer:
 
 
 def gap_between(answer: Answer[list[int]], tokens: list[int], gap: LogprobGap) -> float | None:
-    """The gap where the tokens of an answer and others part, infinite if one ends where the other goes on: that is no
-    near tie, since both were asked for as many. None if they are the same."""
+    """Returns the gap where the tokens of an answer and others first differ; infinite if one of them ends there, which
+    is no near tie, since the same number was requested of both; None if they are the same."""
     for index, (one, other) in enumerate(zip(answer.tokens, tokens, strict=False)):
         if one != other:
             return gap(answer.prompt + tokens[:index], one, other)
@@ -110,11 +109,11 @@ def _logprobs(result: dict[str, Any]) -> Logprobs:
 
 
 def _logprob(token: int, logprobs: Logprobs) -> float:
-    """A token that is none of the likeliest is as unlikely as the last of these, at least."""
+    """Returns that of the last of the most likely tokens, an upper bound, for a token that is none of them."""
     return logprobs.get(token, min(logprobs.values()))
 
 
 def _shift(uncached: Logprobs, cached: Logprobs) -> float:
-    """Only the likelier half is compared: with a small shift the others might not be among the likeliest any more."""
+    """Compares only the more likely half: after a small shift the others might not be in the list any more."""
     likely = sorted(uncached, key=uncached.__getitem__)[-_N_PROBS // 2 :]
     return max(abs(uncached[token] - _logprob(token, cached)) for token in likely)

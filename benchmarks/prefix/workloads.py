@@ -1,4 +1,4 @@
-"""Requests whose prompts have beginnings in common, and some that have none."""
+"""Workloads whose prompts have a common prefix, and one without."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from benchmarks.harness.workload import Round, Workload
 
 @dataclass(frozen=True)
 class Burst(Workload):
-    """As many requests at once as there are slots; they begin with the same tokens, which are new."""
+    """As many requests at once as there are slots, with a new common prefix."""
 
     n_slots: int = 8
     n_prefix: int = 768
@@ -27,9 +27,11 @@ class Burst(Workload):
         return replace(self, n_prefix=self.n_prefix - n_tokens)
 
     def run(self, server: Server[PromptT], prompts: Prompts[PromptT]) -> Round:
-        asked = _asked(prompts, self.n_slots, self.n_prefix, self.n_suffix)
-        asks = zip(server.clients(self.n_slots), asked, strict=True)
-        answers, seconds = run_concurrently([partial(client.stream, prompt, self.n_predict) for client, prompt in asks])
+        drawn = _draw_prompts(prompts, self.n_slots, self.n_prefix, self.n_suffix)
+        pairs = zip(server.clients(self.n_slots), drawn, strict=True)
+        answers, seconds = run_concurrently(
+            [partial(client.stream, prompt, self.n_predict) for client, prompt in pairs]
+        )
         first_tokens = [answer.first_token_s for answer in answers]
         measured = {
             "tokens evaluated": _n_evaluated(answers),
@@ -43,31 +45,34 @@ class Burst(Workload):
 
 @dataclass(frozen=True)
 class Chats(Workload):
-    """More conversations than slots. Each has its own cookie, and asks again as soon as it is answered.
+    """More conversations than slots. Each has its own cookie, and sends a turn as soon as the last one is answered.
 
-    A prompt is everything so far and some new tokens. New, too, is the last token of each answer but the last answer:
-    it was told, but nothing came after it for which its keys and values were needed.
+    A prompt is everything so far and some new tokens. The last token of each answer but the last answer is new, too: it
+    was generated, but its keys and values were not computed, since no token followed it.
     """
 
     n_slots: int = 4
     n_sessions: int = 16
     n_turns: int = 8
-    n_said: int = 24
+    n_user: int = 24
+    """New tokens of each turn."""
     n_predict: int = 16
 
     @property
     def n_ctx(self) -> int:
-        return self.n_turns * (self.n_said + self.n_predict)
+        return self.n_turns * (self.n_user + self.n_predict)
 
     def shrunk(self, n_tokens: int) -> Self:
-        return replace(self, n_turns=self.n_turns - -(-n_tokens // (self.n_said + self.n_predict)))
+        return replace(self, n_turns=self.n_turns - -(-n_tokens // (self.n_user + self.n_predict)))
 
     def run(self, server: Server[PromptT], prompts: Prompts[PromptT]) -> Round:
-        said = [[prompts.draw(self.n_said) for _turn in range(self.n_turns)] for _session in range(self.n_sessions)]
-        asks = zip(server.clients(self.n_sessions), said, strict=True)
-        sessions, seconds = run_concurrently([partial(self._session, client, turns) for client, turns in asks])
+        conversations = [
+            [prompts.draw(self.n_user) for _turn in range(self.n_turns)] for _session in range(self.n_sessions)
+        ]
+        pairs = zip(server.clients(self.n_sessions), conversations, strict=True)
+        sessions, seconds = run_concurrently([partial(self._session, client, turns) for client, turns in pairs])
         answers = [answer for session in sessions for answer in session]
-        n_new = self.n_sessions * (self.n_turns * self.n_said + self.n_turns - 1)
+        n_new = self.n_sessions * (self.n_turns * self.n_user + self.n_turns - 1)
         measured = {
             "tokens evaluated": _n_evaluated(answers),
             "for each new one": _n_evaluated(answers) / n_new,
@@ -77,15 +82,15 @@ class Chats(Workload):
 
     def _session(self, client: Client[PromptT], turns: Sequence[PromptT]) -> list[Answer[PromptT]]:
         answers = [client.complete(turns[0], self.n_predict)]
-        for said in turns[1:]:
+        for turn in turns[1:]:
             so_far = answers[-1].prompt + answers[-1].tokens
-            answers.append(client.complete(so_far + said, self.n_predict))
+            answers.append(client.complete(so_far + turn, self.n_predict))
         return answers
 
 
 @dataclass(frozen=True)
 class PrefillThenGenerate(Workload):
-    """As many prompts at once as there are slots, and, when all of them are computed, long answers to them.
+    """As many prompts at once as there are slots, and, after all of them are computed, long answers to them.
 
     All tokens of the prompts count for their speed, whether they are computed or taken from another slot.
     """
@@ -105,11 +110,11 @@ class PrefillThenGenerate(Workload):
         return replace(self, n_own=self.n_own - n_tokens)
 
     def run(self, server: Server[PromptT], prompts: Prompts[PromptT]) -> Round:
-        asked = _asked(prompts, self.n_slots, self.n_common, self.n_own)
-        asks = list(zip(server.clients(self.n_slots), asked, strict=True))
-        first, prefill_s = run_concurrently([partial(client.complete, prompt, 1) for client, prompt in asks])
+        drawn = _draw_prompts(prompts, self.n_slots, self.n_common, self.n_own)
+        pairs = list(zip(server.clients(self.n_slots), drawn, strict=True))
+        first, prefill_s = run_concurrently([partial(client.complete, prompt, 1) for client, prompt in pairs])
         answers, generation_s = run_concurrently(
-            [partial(client.complete, prompt, self.n_predict) for client, prompt in asks]
+            [partial(client.complete, prompt, self.n_predict) for client, prompt in pairs]
         )
         measured = {
             "tokens evaluated": _n_evaluated(first),
@@ -130,7 +135,7 @@ WORKLOADS: dict[str, PrefixWorkload] = {
 }
 
 
-def _asked(prompts: Prompts[PromptT], n_prompts: int, n_common: int, n_own: int) -> list[PromptT]:
+def _draw_prompts(prompts: Prompts[PromptT], n_prompts: int, n_common: int, n_own: int) -> list[PromptT]:
     common = prompts.draw(n_common)
     return [common + prompts.draw(n_own) for _prompt in range(n_prompts)]
 

@@ -1,37 +1,34 @@
-"""What choosing a token costs, beside llama.cpp's own samplers: python -m benchmarks.sampling
+"""What choosing a token costs, compared with llama.cpp's own samplers: python -m benchmarks.sampling
 
-Microseconds per token and slot, medians over the rounds. Both sides see the same rows of logits, in turns, in one run,
-each of them the 16 rows of a step one after the other, which are in the cache as far as they fit, as they are after
-the step was computed. llama.cpp's time is that of llama_sampler_sample, which first makes a list of all candidates;
-what its samplers take alone is shown, too. The bound is one pass over a row.
+Microseconds per token and slot, medians over the rounds. Both sides get the same rows of logits, in turns, in one run,
+each of them the 16 rows of a step one after the other, which are in the cache if they fit, as they are after the step
+was computed. llama.cpp's time is that of llama_sampler_sample, which first makes a list of all candidates; the time of
+its samplers alone is in the table, too. The bound is one pass over a row.
 
-All of this is on one core. A second table is the same for steps with one row, as a server with one client has them:
-that row bears all of Python's cost, which many share. A third one is for several cores: the 16 rows of a step with one
-thread and with as many as there are cores, each time just after llama.cpp computed a step with as many.
+The first table is measured on one core. The second one is the same for steps with one row, as a server with one client
+has them: that row bears all of Python's cost, which many rows share. The third one is for several cores: the 16 rows of
+a step with one thread and with as many as there are cores, each time just after llama.cpp computed a step with as many.
 """
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from statistics import median
 
 import llama_cpp.llama_cpp as lib
 import numpy as np
 
-from benchmarks.harness.report import format_info, run_info
+from benchmarks.harness.arguments import make_parser
+from benchmarks.harness.report import format_info, markdown_table, run_info, run_rounds, write_results
 from benchmarks.sampling.llama_rows import LlamaRows
 from benchmarks.sampling.llama_samplers import Handle, LlamaCandidates, LlamaSampler, llama_handles
-from models.source import BUNDLED_MODEL
 from slots.llama import Logits, Model
 from slots.options import ModelOptions
 from slots.requests.sampling_params import SamplerName, SamplingParams
 from slots.sampling import RowSampler, Sampler, Surroundings
 
-RESULTS = Path(__file__).parents[1] / "results" / "sampling.json"
 VOCABULARIES = (4_096, 32_000, 151_936, 256_000)
 N_ROWS = 16
 SEED = 1
@@ -74,7 +71,7 @@ class Cost:
     ratio: float
     """How many times as long llama.cpp takes, the median over the rounds."""
     samplers_alone: float
-    """What its samplers take when they find the list of candidates filled."""
+    """Of llama.cpp, with the list of candidates filled beforehand."""
     bound: float
     """One pass over a row: its maximum."""
 
@@ -91,7 +88,7 @@ class ParallelCost:
 
 
 def logits(n_vocab: int, shape: str) -> Logits:
-    """Rows like those of a language model, some tokens far above a broad rest, or flat ones: float32 of shape
+    """Returns rows like those of a language model, some tokens far above a broad rest, or flat ones: float32 of shape
     (rows, vocabulary)."""
     random = np.random.default_rng(SEED)
     if shape == "flat":
@@ -114,7 +111,7 @@ class OurSampler:
         self._one_thread = RowSampler(rows.shape[1], len(rows), 1)
 
     def fresh_rows(self) -> Logits:
-        """The rows as they were before samplers changed them."""
+        """Returns the rows as they were before samplers changed them."""
         np.copyto(self._rows, self._source)
         read_rows(self._rows)
         return self._rows
@@ -144,7 +141,6 @@ class LlamaCppSampler:
                 sampler.accept(token)
 
     def close(self) -> None:
-        """Free the samplers."""
         for sampler in self._samplers:
             sampler.close()
 
@@ -176,12 +172,17 @@ def _handles(params: SamplingParams, n_vocab: int, model: Model) -> list[Handle]
 
 
 def measure(name: str, rows: Logits, context: LlamaRows, model: Model, n_rounds: int) -> Cost:
-    """Returns the medians of one chain, after a first round that does not count."""
+    """Returns the medians of one chain."""
     ours, theirs = OurSampler(CHAINS[name], rows), LlamaCppSampler(CHAINS[name], rows, context, model)
-    rounds = [
-        (ours.step(), theirs.step(), theirs.step_without_candidate_list(), read_rows(ours.fresh_rows()))
-        for _round in range(n_rounds + 1)
-    ][1:]
+    rounds = run_rounds(
+        n_rounds,
+        lambda _number: (
+            ours.step(),
+            theirs.step(),
+            theirs.step_without_candidate_list(),
+            read_rows(ours.fresh_rows()),
+        ),
+    )
     theirs.close()
     our, their, alone, bound = (1e6 * median(seconds) / len(rows) for seconds in zip(*rounds, strict=True))
     return Cost(
@@ -207,13 +208,14 @@ def measure_cores(name: str, rows: Logits, context: LlamaRows, n_rounds: int, n_
     """Returns the medians of one chain on one core and on all of them, each after llama.cpp computed a step."""
     all_cores = RowSampler(rows.shape[1], len(rows), n_threads)
     ours = OurSampler(CHAINS[name], rows)
-    rounds = []
-    for _round in range(n_rounds + 1):
+
+    def step(_number: int) -> tuple[float, float]:
         context.compute()
         single = ours.step()
         context.compute()
-        rounds.append((single, ours.step_with(all_cores)))
-    del rounds[0]
+        return single, ours.step_with(all_cores)
+
+    rounds = run_rounds(n_rounds, step)
     all_cores.close()
     return ParallelCost(
         n_vocab=rows.shape[1],
@@ -226,45 +228,45 @@ def measure_cores(name: str, rows: Logits, context: LlamaRows, n_rounds: int, n_
 
 def cost_table(costs: Sequence[Cost]) -> str:
     """Returns the costs as a table in Markdown."""
-    lines = [
-        "| vocabulary | chain | ours, µs | llama.cpp, µs | ratio | its samplers alone, µs | ours in passes over rows |",
-        "| ---: | --- | ---: | ---: | ---: | ---: | ---: |",
+    header = ["vocabulary", "chain", "ours, µs", "llama.cpp, µs", "ratio", "its samplers alone, µs"]
+    rows = [
+        [
+            cost.n_vocab,
+            cost.chain,
+            f"{cost.ours:.0f}",
+            f"{cost.llama_cpp:.0f}",
+            f"{cost.ratio:.1f}",
+            f"{cost.samplers_alone:.0f}",
+            f"{cost.ours / cost.bound:.1f}",
+        ]
+        for cost in costs
     ]
-    for cost in costs:
-        lines.append(
-            f"| {cost.n_vocab} | {cost.chain} | {cost.ours:.0f} | {cost.llama_cpp:.0f} "
-            f"| {cost.ratio:.1f} | {cost.samplers_alone:.0f} | {cost.ours / cost.bound:.1f} |"
-        )
-    return "\n".join(lines)
+    return markdown_table([*header, "ours in passes over rows"], rows, n_labels=2)
 
 
 def parallel_table(steps: Sequence[ParallelCost]) -> str:
     """Returns the times on one core and on all as a table in Markdown."""
-    lines = [
-        f"| vocabulary | chain | {N_ROWS} rows on one core, µs | on all, µs | speedup |",
-        "| ---: | --- | ---: | ---: | ---: |",
+    header = ["vocabulary", "chain", f"{N_ROWS} rows on one core, µs", "on all, µs", "speedup"]
+    rows = [
+        [step.n_vocab, step.chain, f"{step.one_thread:.0f}", f"{step.all_cores:.0f}", f"{step.speedup:.2f}"]
+        for step in steps
     ]
-    for step in steps:
-        lines.append(
-            f"| {step.n_vocab} | {step.chain} | {step.one_thread:.0f} | {step.all_cores:.0f} | {step.speedup:.2f} |"
-        )
-    return "\n".join(lines)
+    return markdown_table(header, rows, n_labels=2)
+
+
+def read_arguments() -> argparse.Namespace:
+    parser = make_parser(__doc__, n_rounds=25, results="sampling.json")
+    parser.add_argument("--vocabularies", type=int, nargs="+", default=VOCABULARIES, help="sizes of synthetic rows")
+    parser.add_argument("--chains", nargs="+", choices=CHAINS, default=list(CHAINS), help="(default: all)")
+    parser.add_argument("--shape", choices=("peaked", "flat"), default="peaked", help="of the logits (default: peaked)")
+    return parser.parse_args()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--vocabularies", type=int, nargs="+", default=VOCABULARIES)
-    parser.add_argument("--chains", nargs="+", choices=CHAINS, default=list(CHAINS))
-    parser.add_argument("--shape", choices=("peaked", "flat"), default="peaked", help="of the logits")
-    parser.add_argument("--rounds", type=int, default=25)
-    arguments = parser.parse_args()
+    arguments = read_arguments()
     n_threads = os.cpu_count() or 1
-    about = run_info(
-        numpy=np.__version__,
-        logits=arguments.shape,
-        rounds=arguments.rounds,
-    )
-    model = Model(ModelOptions(BUNDLED_MODEL), lambda _share: None)
+    info = run_info(numpy=np.__version__, logits=arguments.shape, rounds=arguments.rounds)
+    model = Model(ModelOptions(arguments.model), lambda _share: None)
     costs, single, steps = [], [], []
     for n_vocab in arguments.vocabularies:
         rows = logits(n_vocab, arguments.shape)
@@ -273,20 +275,10 @@ def main() -> None:
         with LlamaRows(n_vocab, N_ROWS) as context:
             costs += [measure(name, rows, context, model, arguments.rounds) for name in arguments.chains]
             steps += [measure_cores(name, rows, context, arguments.rounds, n_threads) for name in arguments.chains]
-    print("medians; " + format_info(about))
-    print(cost_table(costs))
-    print("\nsteps with one row")
-    print(cost_table(single))
-    print()
-    print(parallel_table(steps))
-    RESULTS.parent.mkdir(exist_ok=True)
-    result = {
-        **about,
-        "costs": [asdict(cost) for cost in costs],
-        "one_row": [asdict(cost) for cost in single],
-        "cores": [asdict(step) for step in steps],
-    }
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"medians; {format_info(info)}\n{cost_table(costs)}")
+    print(f"\nsteps with one row\n{cost_table(single)}")
+    print(f"\n{parallel_table(steps)}")
+    write_results(arguments.json, info, costs=costs, one_row=single, cores=steps)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A llama.cpp context with rows of logits of one's choice, for its samplers to read."""
+"""A llama.cpp context whose rows of logits are set by the benchmark, for llama.cpp's samplers."""
 
 import tempfile
 from pathlib import Path
@@ -14,7 +14,7 @@ from slots.options import ContextOptions, ModelOptions
 
 
 class LlamaRows:
-    """The outputs of a step of a tiny model, which are then written over."""
+    """The outputs of a step of a tiny model, which are then overwritten."""
 
     def __init__(self, n_vocab: int, n_rows: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -35,16 +35,16 @@ class LlamaRows:
         self._context.close()
 
     def compute(self) -> None:
-        """Compute the step again, with all of llama.cpp's threads."""
+        """Computes the step again, with all of llama.cpp's threads."""
         for row in range(self._n_rows):
             self._context.clear_sequence(row)
         self._logits = self._context.decode(self._batch)
 
     def write(self, rows: Logits) -> Logits:
-        """Give the context other logits, float32 of shape (rows, vocabulary). Returns them in its memory."""
+        """Sets the logits, float32 of shape (rows, vocabulary). Returns them in the context's memory."""
         np.copyto(self._logits, rows)
         return self._logits
 
     def sample(self, sampler: LlamaSampler, row: int) -> int:
-        """The token that samplers of llama.cpp choose for a row, and take in."""
+        """Returns the token that a sampler of llama.cpp chooses for a row, and accepts."""
         return int(lib.llama_sampler_sample(sampler.handle, self._context.handle, row))

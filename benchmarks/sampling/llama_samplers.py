@@ -26,7 +26,7 @@ class LlamaCandidates:
         self.struct = lib.llama_token_data_array()
 
     def fill(self, row: Logits) -> Self:
-        """Start again from a row of logits."""
+        """Replaces the list by all candidates of a row of logits."""
         self._data["id"] = np.arange(row.size)
         self._data["logit"] = row
         self.struct = lib.llama_token_data_array(self._pointer, row.size, -1, False)
@@ -34,17 +34,17 @@ class LlamaCandidates:
 
     @property
     def tokens(self) -> npt.NDArray[np.int32]:
-        """Those that are left, shape (candidates,)."""
+        """Of the remaining candidates, shape (candidates,)."""
         return self._remaining["id"]
 
     @property
     def logits(self) -> Logits:
-        """Of those that are left, shape (candidates,)."""
+        """Of the remaining candidates, shape (candidates,)."""
         return self._remaining["logit"]
 
     @property
     def selected(self) -> int | None:
-        """The token that the last sampler has chosen, if it chooses one."""
+        """The token that the last sampler has chosen; None if it chooses none."""
         return int(self.tokens[self.struct.selected]) if self.struct.selected >= 0 else None
 
     @property
@@ -62,7 +62,7 @@ class LlamaSampler:
 
     @classmethod
     def chain(cls, handles: Iterable[Handle]) -> Self:
-        """Several samplers, one after the other."""
+        """Returns a chain that applies several samplers one after the other."""
         chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         for handle in handles:
             lib.llama_sampler_chain_add(chain, handle)
@@ -75,20 +75,19 @@ class LlamaSampler:
         self.close()
 
     def close(self) -> None:
-        """Free it."""
         lib.llama_sampler_free(self.handle)
 
     def accept(self, token: int) -> None:
-        """Tell it of a token of the text."""
+        """Appends a token to the text that the sampler has seen."""
         lib.llama_sampler_accept(self.handle, token)
 
     def apply(self, candidates: LlamaCandidates) -> None:
-        """Let it change the candidates."""
+        """Changes the candidates."""
         lib.llama_sampler_apply(self.handle, ctypes.byref(candidates.struct))
 
 
 def llama_dry(params: SamplingParams, model: Model) -> Handle:
-    """The handle of DRY; the model is the one whose tokens the sequence breakers are."""
+    """Returns the handle of DRY, with sequence breakers in tokens of the model."""
     breakers = [breaker.encode() for breaker in params.dry_sequence_breakers]
     handle: Handle = lib.llama_sampler_init_dry(
         lib.llama_model_get_vocab(model.weights.handle),
@@ -103,7 +102,7 @@ def llama_dry(params: SamplingParams, model: Model) -> Handle:
 
 
 def llama_handles(params: SamplingParams, n_vocab: int, seed: int, model: Model) -> list[Handle]:
-    """The handles of all samplers that llama.cpp's server would make, in their order, without the one that draws.
+    """Returns the handles of all samplers that llama.cpp's server would make, in order, without the one that draws.
 
     llama.cpp has no tail free sampling any more.
     """

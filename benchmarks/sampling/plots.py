@@ -66,9 +66,9 @@ WEIGHTS = {
 WORDS = tuple(WEIGHTS)
 TOKENS = {word: token for token, word in enumerate(WORDS)}
 OTHER_TOKENS = range(len(WORDS), len(WORDS) + 100)
-"""Words of the text before, none of which can come next."""
+"""Words of the text before, none of which can follow."""
 PEAK_LOGIT = 18.0
-"""What the likeliest token of a real model has, about: the repetition penalty depends on it."""
+"""About that of the most likely token of a real model: the repetition penalty depends on it."""
 
 CONTEXT = Surroundings(
     n_vocab=len(WORDS),
@@ -117,11 +117,11 @@ class Panel:
     params: SamplingParams
     text: Sequence[int] = ()
     marks: tuple[tuple[str, str], ...] = ()
-    """Words with what is written beside their bars."""
+    """Words, each with the text next to its bar."""
 
 
 def example() -> Logits:
-    """The logits of the example."""
+    """Returns the logits of the example."""
     logits: Floats = np.log(list(WEIGHTS.values()))
     return (logits - float(logits.max()) + PEAK_LOGIT).astype(np.float32)
 
@@ -153,12 +153,12 @@ def sampling_params(*samplers: SamplerName, **options: object) -> SamplingParams
 
 
 def plain(name: SamplerName, option: str, *values: float) -> list[Panel]:
-    """A panel for each value of an option that a sampler has."""
+    """Returns a panel for each value of a sampler's option."""
     return [Panel(f"{option} = {value:g}", sampling_params(name, **{option: value})) for value in values]
 
 
 def repeated(n: int) -> list[int]:
-    """A text whose last n tokens were there before, followed by " down"."""
+    """Returns a text whose last n tokens occur earlier, too, followed there by " down"."""
     sequence = list(OTHER_TOKENS[:n])
     return [OTHER_TOKENS[-1], *sequence, TOKENS[" down"], OTHER_TOKENS[-2], *sequence]
 
@@ -262,7 +262,7 @@ COMPARISONS: dict[str, Callable[[], list[Panel]]] = {
 
 
 def compare(panels: list[Panel]) -> Figure:
-    """Bars of the example before and after, side by side."""
+    """Draws bars of the example before and after, side by side."""
     figure = Figure(figsize=(WIDTH, 0.148 * len(WORDS) + 0.9), layout="constrained")
     before = sampled_probabilities(sampling_params())
     afters = [sampled_probabilities(panel.params, panel.text) for panel in panels]
@@ -280,7 +280,7 @@ def compare(panels: list[Panel]) -> Figure:
 
 
 def _annotate(axes: Axes, panel: Panel, lengths: Floats, removed: npt.NDArray[np.intp]) -> None:
-    """Write what is not in the bars, which have these lengths, and cross the words out that are gone."""
+    """Writes the texts next to bars of these lengths, and crosses out the words that are removed."""
     axes.set_title(panel.title)
     axes.plot(np.full(removed.size, 0.02 * axes.get_xlim()[1]), removed, "x", markersize=3.2, color=RED)
     for word, mark in panel.marks:
@@ -291,7 +291,7 @@ def _annotate(axes: Axes, panel: Panel, lengths: Floats, removed: npt.NDArray[np
 
 
 def _bars(axes: Axes, lengths: Floats, half: float, colour: str) -> None:
-    """Horizontal bars, one for each word. They are one outline, which makes a file a fifth as large."""
+    """Draws horizontal bars, one for each word, as one outline: that makes a file a fifth as large."""
     rows = np.arange(lengths.size)
     zeros = np.zeros(lengths.size)
     corners = [(zeros, rows - half), (lengths, rows - half), (lengths, rows + half), (zeros, rows + half)]
@@ -310,7 +310,7 @@ def _set_limits(axes: Axes, x_max: float) -> None:
 
 
 def draw_dry_penalty() -> Figure:
-    """How much the logit of a token loses by the length of the repetition that it continues."""
+    """Draws how much the logit of a token loses by the length of the repetition that it continues."""
     figure, axes = _curves("tokens repeated before it", "taken from the token's logit")
     lengths = np.arange(1, 13)
     settings: list[tuple[dict[str, float], str, str]] = [
@@ -330,7 +330,7 @@ def draw_dry_penalty() -> Figure:
 
 
 def _logit_penalty(after: Floats) -> float:
-    """What the logit of " down" lost, of which that of " to" lost nothing."""
+    """Returns by how much the logit of " down" was lowered; that of " to" was not."""
     to, down = TOKENS[" to"], TOKENS[" down"]
     before = sampled_probabilities(sampling_params())
     with np.errstate(divide="ignore"):
@@ -338,7 +338,7 @@ def _logit_penalty(after: Floats) -> float:
 
 
 def draw_dynamic_temperature() -> Figure:
-    """Which temperature is used at which entropy, for the example made sharper and flatter."""
+    """Draws the temperature by the entropy, for the example made sharper and flatter."""
     figure, axes = _curves("entropy, as a share of the most that is possible", "temperature used")
     for exponent, colour in ((0.5, ORANGE), (1.0, BLUE), (2.0, GREEN)):
         params = sampling_params(SamplerName.TEMPERATURE, dynatemp_range=0.5, dynatemp_exponent=exponent)
@@ -356,7 +356,8 @@ def draw_dynamic_temperature() -> Figure:
 
 
 def _entropy_and_temperature(params: SamplingParams, sharpness: float) -> tuple[float, float]:
-    """The entropy of the example at 1 / sharpness of its temperature, as a share, and the temperature it then gets."""
+    """Returns the entropy of the example at 1 / sharpness of its temperature, as a share of the maximum, and the
+    temperature that is used for it."""
     logits = (example() * sharpness).astype(np.float32)
     before = sampled_probabilities(sampling_params(), logits=logits)
     after = sampled_probabilities(params, logits=logits)
@@ -366,7 +367,7 @@ def _entropy_and_temperature(params: SamplingParams, sharpness: float) -> tuple[
 
 
 def draw_adaptive_p_curve() -> Figure:
-    """The logit that a token gets by its probability."""
+    """Draws the logit that a token gets by its probability."""
     figure, axes = _curves("probability of the token so far", "its new logit")
     shares = np.linspace(0.001, 0.999, 200)
     for target, colour in ((0.1, GREEN), (0.3, BLUE), (0.55, ORANGE)):
@@ -378,14 +379,14 @@ def draw_adaptive_p_curve() -> Figure:
 
 
 def _adapted(probability: float, target: float) -> float:
-    """The new logit of a token with this probability; another token has the rest."""
+    """Returns the new logit of a token with this probability; another token has the rest."""
     candidates = Candidates(np.log([probability, 1 - probability]).astype(np.float32), Workspace(2))
     AdaptiveP(target, decay=0.9)(candidates)
     return float(candidates.logits[0])
 
 
 def draw_mirostat() -> Figure:
-    """The surprise of drawn tokens, one after the other."""
+    """Draws the surprise of sampled tokens, one after the other."""
     figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     drawn = np.arange(1, DRAWS + 1)
@@ -406,7 +407,7 @@ def draw_mirostat() -> Figure:
 
 
 def _surprises(params: SamplingParams) -> Floats:
-    """Of tokens drawn from the example one after the other, in bits."""
+    """Returns the surprises of tokens sampled from the example one after the other, in bits."""
     sampler = make_sampler(params)
     probabilities: Floats = np.array([choose(sampler, example())[0] for _ in range(DRAWS)])
     return -np.log2(probabilities)
@@ -436,7 +437,7 @@ CURVES: dict[str, Callable[[], Figure]] = {
 
 
 def main(folder: Path) -> None:
-    """Write all plots, over those that are there."""
+    """Writes all plots and replaces those in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
         figures = {name: compare(panels()) for name, panels in COMPARISONS.items()}
@@ -446,7 +447,7 @@ def main(folder: Path) -> None:
 
 
 def _svg(figure: Figure) -> str:
-    """The figure without what changes from run to run, and without more digits than can be seen."""
+    """Returns the figure without the parts that change from run to run, with two decimals."""
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white")
     return LINE_START.sub("", LONG_NUMBER.sub(lambda number: f"{float(number[0]):.2f}", file.getvalue()))

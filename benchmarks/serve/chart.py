@@ -1,4 +1,4 @@
-"""Draws the speeds that benchmarks.serve found: python -m benchmarks.serve.chart results.json chart.svg
+"""Draws the speeds among the results of benchmarks.serve: python -m benchmarks.serve.chart results.json chart.svg
 
 Needs matplotlib, which make bench installs; otherwise: make install EXTRAS=plots
 """
@@ -28,7 +28,7 @@ SMALL = 8
 
 
 def draw(result: Mapping[str, Any], path: Path) -> None:
-    """Draws the speeds of a result, as benchmarks.serve writes it, into a file; its suffix says of which kind."""
+    """Draws the speeds of a result of benchmarks.serve into a file of the kind that its suffix names."""
     rows = [row for row in result["rows"] if row["measure"] == SPEED]
     servers = [
         server for server in dict.fromkeys(name for row in rows for name in row["medians"]) if server != BARE_LOOP
@@ -57,29 +57,29 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
 
 
 def _draw_bars(axes: Axes, rows: Sequence[Mapping[str, Any]], servers: Sequence[str]) -> None:
-    """A bar for each server with its speed in it, or behind it if it is too short for that."""
+    """Draws a bar for each server with its speed in it, or after it if it is too short for that."""
     height = GROUP_HEIGHT / len(servers)
     longest = max(max(row["medians"].values()) for row in rows)
     for number, (server, colour) in enumerate(zip(servers, COLOURS, strict=False)):
         positions = [index + (number - (len(servers) - 1) / 2) * height for index in range(len(rows))]
         speeds = [row["medians"].get(server, 0) for row in rows]
         axes.barh(positions, speeds, 0.94 * height, label=server, color=colour)
-        for row, place, speed in zip(rows, positions, speeds, strict=True):
+        for row, position, speed in zip(rows, positions, speeds, strict=True):
             label = _label(row, server, is_ours=number == 0)
             is_short = speed < SHORT * longest
-            _write(axes, label, speed if is_short else 0, place, INK if is_short else "white")
+            _write(axes, label, speed if is_short else 0, position, INK if is_short else "white")
 
 
 def _label(row: Mapping[str, Any], server: str, *, is_ours: bool) -> str:
     speed = row["medians"].get(server)
     if speed is None:
         return ""
-    better = f" ({row['better']:.2f} x)" if is_ours and row["better"] else ""
-    return f"{speed:,.0f}{better}"
+    ratio = f" ({row['ratio_to_peer']:.2f} x)" if is_ours and row["ratio_to_peer"] else ""
+    return f"{speed:,.0f}{ratio}"
 
 
 def _draw_marks(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
-    """A line across the bars of a workload where the bare loop is."""
+    """Draws a line across the bars of a workload at the speed of the bare loop."""
     marked = [(index, row["medians"]) for index, row in enumerate(rows) if BARE_LOOP in row["medians"]]
     if marked:
         bottoms = [index - MARK_HEIGHT / 2 for index, _medians in marked]

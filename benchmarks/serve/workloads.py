@@ -1,4 +1,4 @@
-"""What servers are compared by when many clients ask them at once."""
+"""Workloads with many clients at once."""
 
 import time
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from benchmarks.harness.workload import (
 )
 
 SAMPLERS = {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "min_p": 0.05, "repeat_penalty": 1.0}
-"""Spelled out, since servers have other defaults."""
+"""Spelled out, since servers have different defaults."""
 PENALTY = {"repeat_penalty": 1.1, "repeat_last_n": 64}
 """The defaults of the llama-like API."""
 N_PROMPT = 32
@@ -26,7 +26,7 @@ N_PROMPT = 32
 
 @dataclass(frozen=True)
 class ClosedLoop(Workload):
-    """Clients that ask again as soon as they are answered. No two prompts have anything in common."""
+    """Clients that send the next request as soon as the last one is answered. No two prompts have a common prefix."""
 
     n_clients: int
     n_predict: int
@@ -35,7 +35,7 @@ class ClosedLoop(Workload):
     """Of each client."""
     streamed: bool = False
     options: Mapping[str, object] = field(default_factory=dict)
-    """Beside the samplers."""
+    """In addition to the samplers."""
 
     @property
     def n_ctx(self) -> int:
@@ -45,12 +45,12 @@ class ClosedLoop(Workload):
         return replace(self, n_predict=self.n_predict - n_tokens)
 
     def run(self, server: Server[PromptT], prompts: Prompts[PromptT]) -> Round:
-        asked = [
+        prompt_lists = [
             [prompts.draw(self.n_prompt) for _request in range(self.n_requests)] for _client in range(self.n_clients)
         ]
-        asks = zip(server.clients(self.n_clients), asked, strict=True)
-        told, seconds = run_concurrently([partial(self._send, client, own) for client, own in asks])
-        answers = [answer for own in told for answer in own]
+        pairs = zip(server.clients(self.n_clients), prompt_lists, strict=True)
+        answer_lists, seconds = run_concurrently([partial(self._send, client, own) for client, own in pairs])
+        answers = [answer for own in answer_lists for answer in own]
         measured = {"tokens/s": sum(answer.n_generated for answer in answers) / seconds}
         if self.streamed:
             measured |= first_token_ms(answers) | between_tokens_ms(answers)
@@ -63,8 +63,8 @@ class ClosedLoop(Workload):
 
 @dataclass(frozen=True)
 class OpenLoop(Workload):
-    """Requests that come at random times, whether or not the earlier ones are answered. Some have a long prompt and
-    want a short text, most have a short prompt and want a longer text: how long do these wait for those?"""
+    """Requests at random times, whether or not the earlier ones are answered. Some have a long prompt and a short text,
+    most have a short prompt and a longer text; measured is how long the latter wait because of the former."""
 
     per_second: float
     n_requests: int = 32
@@ -92,12 +92,12 @@ class OpenLoop(Workload):
         sizes = [
             (self.n_long_prompt, self.n_long_predict) if long else (self.n_prompt, self.n_predict) for long in is_long
         ]
-        asked = [(prompts.draw(n_prompt), n_predict) for n_prompt, n_predict in sizes]
-        asks = zip(server.clients(self.n_requests), arrivals, asked, strict=True)
+        requests = [(prompts.draw(n_prompt), n_predict) for n_prompt, n_predict in sizes]
+        timed = zip(server.clients(self.n_requests), arrivals, requests, strict=True)
         started = time.perf_counter()
         calls = [
             partial(_send_at, started + arrival, client, prompt, n_predict)
-            for client, arrival, (prompt, n_predict) in asks
+            for client, arrival, (prompt, n_predict) in timed
         ]
         answers, seconds = run_concurrently(calls)
         short = [answer for answer, long in zip(answers, is_long, strict=True) if not long]

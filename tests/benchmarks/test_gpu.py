@@ -1,4 +1,4 @@
-"""What travels to the machine with the GPU, and what is shown of what comes back."""
+"""The files that are collected for the machine with the GPU, and the table of its results."""
 
 import io
 import tarfile
@@ -10,7 +10,7 @@ from benchmarks.gpu.measure import Comparison, speed_table
 from benchmarks.gpu.prepare import is_needed, requirements, write_source
 
 LONG = f"vendor/llama.cpp/ggml/src/ggml-cuda/template-instances/{'n' * 90}.cu"
-"""Longer than the names that tar has room for in its plain header."""
+"""Longer than the names in the plain header of a tar file."""
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,6 @@ def test_both_servers_get_as_many_slots_as_there_are_clients_at_most() -> None:
 def test_speeds_of_both_places_stand_side_by_side() -> None:
     cpu = {"1 client": {"ours": 100.0, "llama-server": 90.0, "bare loop": 120.0}}
     gpu = {"1 client": {"ours": 1300.0, "llama-server": 80.0}}
-    head, _line, row = speed_table({"CPU": cpu, "GPU": gpu})
+    head, _line, row = speed_table({"CPU": cpu, "GPU": gpu}).splitlines()
     assert row == "| 1 client | 100 | 90 | 120 | 1,300 | 80 |  |"
     assert head.count("|") == row.count("|")

@@ -1,4 +1,4 @@
-"""What the benchmark of memory reads of processes and logs."""
+"""What the benchmark of memory reads from processes and logs."""
 
 import mmap
 import os
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.memory.__main__ import fill_in_sizes
+from benchmarks.harness.report import table_row
+from benchmarks.memory.__main__ import HEADER, fill_in_sizes
 from benchmarks.memory.llama_buffers import LlamaBuffers
 from benchmarks.memory.process import mapped_bytes, peak_bytes, reset_peak, resident_bytes
-from benchmarks.memory.row import MemoryRow, table_head, table_line
-from benchmarks.memory.server import kv_cache_bytes
+from benchmarks.memory.server import MemoryRow, kv_cache_bytes
 from models.source import BUNDLED_MODEL
 from slots.llama import Model
 from slots.options import ModelOptions
@@ -40,7 +40,7 @@ def test_pages_of_a_mapped_file_are_counted_once_they_are_read(tmp_path: Path) -
     path = tmp_path / "weights"
     path.write_bytes(bytes(4 * MIB))
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        assert sum(data[place] for place in range(0, len(data), 4096)) == 0
+        assert sum(data[offset] for offset in range(0, len(data), 4096)) == 0
         assert mapped_bytes(os.getpid(), path) == 4 * MIB
     assert mapped_bytes(os.getpid(), path) == 0
 
@@ -68,6 +68,5 @@ def test_a_command_gets_the_slots_and_the_tokens_of_all_of_them() -> None:
 def test_beyond_is_what_is_neither_weights_nor_kv_cache(output: int | None) -> None:
     row = MemoryRow("ours", 64, "at rest", 100 * MIB, 40 * MIB, 20 * MIB, output, None)
     assert row.overhead == 40 * MIB
-    line = table_line(row)
-    assert line.startswith("| ours | 64 | at rest | 100.0 | 40.0 | 20.0 | 40.0 |")
-    assert {text.count("|") for text in table_head()} == {line.count("|")}
+    assert table_row(row.cells).startswith("| ours | 64 | at rest | 100.0 | 40.0 | 20.0 | 40.0 |")
+    assert len(row.cells) == len(HEADER)

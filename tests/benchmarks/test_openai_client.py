@@ -1,4 +1,4 @@
-"""How the benchmark of OpenAI's dialect gets along with servers that keep to less of it."""
+"""The client of OpenAI's dialect, with servers that implement less of it."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ from benchmarks.harness.openai_client import OpenAiEndpoint, get_usage
 
 
 class Forgetful(BaseHTTPRequestHandler):
-    """Streams one word, tells no usage, says that the connection stays, and closes it."""
+    """Streams one word without a usage, announces that it keeps the connection, and closes it."""
 
     protocol_version = "HTTP/1.1"
 

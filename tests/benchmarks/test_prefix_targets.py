@@ -1,4 +1,4 @@
-"""Whether the benchmark of prefixes says that an aim is held."""
+"""Targets of the benchmark of prefixes, and their table."""
 
 from benchmarks.prefix.comparison import Row
 from benchmarks.prefix.lookup import Lookup
@@ -16,26 +16,26 @@ def lookup(median_us: float) -> Lookup:
 
 
 def test_each_round_counts_and_not_their_median() -> None:
-    aims = evaluation_targets([row("burst", median=1.0, largest=1.05), row("burst", median=1.0, largest=1.06)])
-    assert [aim.is_met for aim in aims] == [True, False]
+    targets = evaluation_targets([row("burst", median=1.0, largest=1.05), row("burst", median=1.0, largest=1.06)])
+    assert [target.is_met for target in targets] == [True, False]
 
 
 def test_chats_compute_nothing_twice() -> None:
-    aims = evaluation_targets([row("chat", median=1.0, largest=1.0), row("chat", median=1.001, largest=1.001)])
-    assert [aim.is_met for aim in aims] == [True, False]
+    targets = evaluation_targets([row("chat", median=1.0, largest=1.0), row("chat", median=1.001, largest=1.001)])
+    assert [target.is_met for target in targets] == [True, False]
 
 
-def test_workloads_for_the_choice_of_a_layout_have_no_aim() -> None:
+def test_workloads_for_the_choice_of_a_layout_have_no_target() -> None:
     assert evaluation_targets([row("long", median=1.0, largest=9.0), row("shared", median=1.0, largest=9.0)]) == []
 
 
 def test_a_lookup_is_held_by_its_median() -> None:
-    assert [aim.is_met for aim in lookup_targets([lookup(99.9), lookup(100.1)])] == [True, False]
+    assert [target.is_met for target in lookup_targets([lookup(99.9), lookup(100.1)])] == [True, False]
 
 
 def test_what_is_missed_is_said_with_the_limit_and_the_value() -> None:
-    (aim,) = evaluation_targets([row("burst", median=1.0, largest=1.125)])
-    assert aim.failure_message == "burst, ours: tokens evaluated for each new one: 1.125, which is more than 1.05"
+    (target,) = evaluation_targets([row("burst", median=1.0, largest=1.125)])
+    assert target.failure_message == "burst, ours: tokens evaluated for each new one: 1.125, which is more than 1.05"
 
 
 def test_the_table_says_of_each_whether_it_is_held() -> None:

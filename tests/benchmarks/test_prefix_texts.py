@@ -1,4 +1,4 @@
-"""When the benchmark of prefixes says that two texts differ."""
+"""The comparison of texts with and without the cache."""
 
 from math import inf
 

@@ -1,4 +1,4 @@
-"""The requests that the benchmark of prefixes makes."""
+"""The workloads of the benchmark of prefixes."""
 
 import pytest
 

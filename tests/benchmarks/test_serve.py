@@ -1,4 +1,4 @@
-"""What the comparison of servers makes of numbers, times and streams, without any server."""
+"""The comparison of servers, on recorded numbers, times and streams."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import pytest
 from benchmarks.harness.client import Answer, Client, Server, read_events
 from benchmarks.harness.openai_client import get_text
 from benchmarks.harness.prompts import PromptTokens, PromptWords
-from benchmarks.harness.report import maxima, median_ratio, medians
+from benchmarks.harness.report import maxima, median_ratio, medians, table_row
 from benchmarks.harness.workload import (
     between_tokens_ms,
     first_token_ms,
@@ -19,8 +19,8 @@ from benchmarks.harness.workload import (
     poisson_arrivals,
     shuffled_kinds,
 )
-from benchmarks.serve.comparison import BARE_LOOP, Row, rows_from_rounds, table_head, table_line
-from benchmarks.serve.setup import write_results
+from benchmarks.serve.comparison import BARE_LOOP, Row, rows_from_rounds, table_cells, table_header
+from benchmarks.serve.setup import draw_chart
 from benchmarks.serve.workloads import SAMPLERS, ClosedLoop, OpenLoop
 
 ROUNDS = [
@@ -89,14 +89,13 @@ def test_nothing_is_better_than_what_a_peer_does_not_tell() -> None:
 
 def test_a_line_of_the_table_has_a_cell_for_each_column() -> None:
     row = Row("16 clients", "tokens/s", {"ours": 1234.5, "peer": 1.25}, 987.6, None)
-    line = table_line(row, ["ours", "peer"])
-    assert line == "| 16 clients | tokens/s | 1,234 | 1.2 | 987.60 x |  |  |"
-    assert {text.count("|") for text in table_head(["ours", "peer"])} == {line.count("|")}
+    cells = table_cells(row, ["ours", "peer"])
+    assert table_row(cells) == "| 16 clients | tokens/s | 1,234 | 1.2 | 987.60 x |  |  |"
+    assert len(table_header(["ours", "peer"])) == len(cells)
 
 
 def test_there_is_no_chart_without_speeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_results(tmp_path / "burst.json", {}, [Row("burst", "seconds", {"ours": 1.0}, None, None)])
-    assert json.loads((tmp_path / "burst.json").read_text())["rows"][0]["measure"] == "seconds"
+    draw_chart(tmp_path / "burst.json", [Row("burst", "seconds", {"ours": 1.0}, None, None)])
     assert not (tmp_path / "burst.svg").exists()
     assert "a chart shows speeds only" in capsys.readouterr().out
 
@@ -143,7 +142,7 @@ def test_an_error_in_a_stream_is_raised() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "text"),
+    ("data", "text"),
     [
         ('{"choices": [{"text": "a"}]}', "a"),
         ('{"choices": [{"delta": {"content": "b"}}]}', "b"),
@@ -152,8 +151,8 @@ def test_an_error_in_a_stream_is_raised() -> None:
         ('{"choices": [], "usage": {"completion_tokens": 3}}', ""),
     ],
 )
-def test_the_text_is_found_in_answers_and_events_of_openais_dialect(told: str, text: str) -> None:
-    assert get_text(json.loads(told)) == text
+def test_the_text_is_found_in_answers_and_events_of_openais_dialect(data: str, text: str) -> None:
+    assert get_text(json.loads(data)) == text
 
 
 def test_prompts_of_the_same_seed_are_the_same_and_no_others() -> None:
@@ -164,7 +163,7 @@ def test_prompts_of_the_same_seed_are_the_same_and_no_others() -> None:
 
 
 class RecordingClient(Client[str]):
-    """Answers with nothing and remembers what it was asked."""
+    """Answers with nothing and records the requests."""
 
     def __init__(self, requests: list[tuple[str, int, dict[str, object]]]) -> None:
         self._requests = requests
