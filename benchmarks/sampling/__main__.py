@@ -29,7 +29,7 @@ from models.source import BUNDLED_MODEL
 from slots.llama import Logits, Model
 from slots.options import ModelOptions
 from slots.requests.sampling_params import SamplerName, SamplingParams
-from slots.sampling import RowSampler, Sampler, Surroundings
+from slots.sampling import RowSampler, Sampler, SamplerContext
 
 RESULTS = Path(__file__).parents[1] / "results" / "sampling.json"
 VOCABULARIES = (4_096, 32_000, 151_936, 256_000)
@@ -109,7 +109,7 @@ class OurSampler:
     def __init__(self, params: SamplingParams, rows: Logits) -> None:
         self._source = rows
         self._rows = rows.copy()
-        surroundings = Surroundings(n_vocab=rows.shape[1], n_ctx=4096)
+        surroundings = SamplerContext(n_vocab=rows.shape[1], n_ctx=4096)
         self.samplers = [Sampler(params, PROMPT, surroundings) for _row in rows]
         self._one_thread = RowSampler(rows.shape[1], len(rows), 1)
 
@@ -127,7 +127,7 @@ class OurSampler:
         """As `step`, on the threads of a row sampler."""
         rows = self.fresh_rows()
         start = time.perf_counter()
-        row_sampler.choose(self.samplers, rows, range(len(rows)))
+        row_sampler.sample(self.samplers, rows, range(len(rows)))
         return time.perf_counter() - start
 
 

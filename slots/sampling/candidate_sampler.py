@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.llama import Logits, TopTokens
-from slots.sampling.candidate_table import Found, sorted_table
-from slots.sampling.fast_chain import UsualChain, draw_from_rows
-from slots.sampling.logits.candidates import Candidates, not_numbers
+from slots.sampling.candidate_table import LogitEntries, build_table
+from slots.sampling.fast_chain import BatchedFastChain, sample_rows
+from slots.sampling.logits.candidates import Candidates, nan_logits
 from slots.sampling.logits.workspace import Floats32, Indices, Workspace
 from slots.sampling.row_sampler import Result
-from slots.sampling.sampler import Choice, Sampler, quiet
-from slots.sampling.samplers.penalties import PenaltiesOfRows
+from slots.sampling.sampler import SampledToken, Sampler, no_float_warnings
+from slots.sampling.samplers.penalties import BatchedPenalties
 
 _BITS = 32
 """Of a token, and of a logit."""
@@ -61,16 +61,18 @@ class CandidateSampler:
         self._workspace = Workspace(n_candidates)
         self._together = _Together([])
 
-    def choose(self, samplers: Sequence[Sampler], top: TopTokens) -> list[Result]:
+    def sample(self, samplers: Sequence[Sampler], top: TopTokens) -> list[Result]:
         """The choice of each sampler for its row, in order, or what it raised."""
         if samplers != self._together.samplers:  # most steps have the same ones as the step before
             self._together = _Together(list(samplers))
-        with quiet():
+        with no_float_warnings():
             rows = CandidateRows(top.tokens, top.logits)
             self._together.edit(rows, self._workspace)
             chosen = self._together.choose(rows)
         return [
-            Choice(sampler.take(chosen[number]), None) if number in chosen else self._choose(sampler, rows, number)
+            SampledToken(sampler.accept(chosen[number]), None)
+            if number in chosen
+            else self._choose(sampler, rows, number)
             for number, sampler in enumerate(samplers)
         ]
 
@@ -78,14 +80,14 @@ class CandidateSampler:
         """The choice for one row by itself; what goes wrong with it is its result, and no other row's."""
         cut = rows.cuts[number]
         if np.isnan(cut):
-            return not_numbers()
+            return nan_logits()
         candidates = Candidates(rows.logits[number], self._workspace)
         candidates.ids = rows.tokens[number]
         certain = (candidates.logits > cut).nonzero()[0]
         if certain.size:
             candidates.keep(certain)
         try:
-            return sampler.choose_from(candidates, is_edited=True)
+            return sampler.sample_from(candidates, is_edited=True)
         except Exception as error:
             return error
 
@@ -96,11 +98,11 @@ class _Together:
     def __init__(self, samplers: list[Sampler]) -> None:
         self.samplers = samplers
         numbers = range(len(samplers))
-        self._greedy = np.array([number for number in numbers if samplers[number].takes_best], np.intp)
-        self._usual = np.array([number for number in numbers if samplers[number].usual is not None], np.intp)
-        self._chain = UsualChain([sampler.usual for sampler in samplers if sampler.usual is not None])
-        self._penalties = PenaltiesOfRows([sampler.only_penalties for sampler in samplers])
-        self._edited = [n for n in numbers if samplers[n].has_edits and samplers[n].only_penalties is None]
+        self._greedy = np.array([number for number in numbers if samplers[number].is_plain_argmax], np.intp)
+        self._usual = np.array([number for number in numbers if samplers[number].fast_params is not None], np.intp)
+        self._chain = BatchedFastChain([sampler.fast_params for sampler in samplers if sampler.fast_params is not None])
+        self._penalties = BatchedPenalties([sampler.penalties_only for sampler in samplers])
+        self._edited = [n for n in numbers if samplers[n].edits_logits and samplers[n].penalties_only is None]
 
     def edit(self, rows: CandidateRows, workspace: Workspace) -> None:
         """Change the logits of each row as its sampler does first."""
@@ -110,7 +112,7 @@ class _Together:
         for number in self._edited:
             candidates = Candidates(rows.logits[number], workspace)
             candidates.ids = rows.tokens[number]
-            self.samplers[number].edit(candidates)
+            self.samplers[number].edit_logits(candidates)
 
     def choose(self, rows: CandidateRows) -> dict[int, int]:
         """The tokens of the rows that can be done together, by the numbers of their samplers."""
@@ -127,12 +129,12 @@ class _Together:
         """The tokens of the rows with usual chains; none where it is better to look at each row alone."""
         tokens, logits = rows.tokens[self._usual], rows.logits[self._usual]
         numbers = np.repeat(np.arange(self._usual.size), logits.shape[1])
-        largest = sorted_table(Found(numbers, tokens.ravel(), logits.ravel()), self._chain.counts)
+        largest = build_table(LogitEntries(numbers, tokens.ravel(), logits.ravel()), self._chain.counts)
         table = self._chain.apply(largest)
         if table is None:
             return {}
-        shares = np.array([self.samplers[number].random_share() for number in self._usual.tolist()])
-        return _by_number(self._usual, draw_from_rows(table, shares))
+        shares = np.array([self.samplers[number].next_uniform() for number in self._usual.tolist()])
+        return _by_number(self._usual, sample_rows(table, shares))
 
 
 def _by_number(numbers: Indices, tokens: list[int]) -> dict[int, int]:

@@ -6,19 +6,19 @@ import numpy as np
 
 from slots.errors import InvalidRequest
 from slots.llama import Logits
-from slots.sampling.candidate_table import MOST_TOKENS, Table, largest_allowed
-from slots.sampling.fast_chain import UsualChain, draw_from_rows
+from slots.sampling.candidate_table import MAX_VOCAB, CandidateTable, masked_top_k
+from slots.sampling.fast_chain import BatchedFastChain, sample_rows
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.logits.threads import Cores
-from slots.sampling.logits.top_k import find_largest
+from slots.sampling.logits.threads import ThreadTeam
+from slots.sampling.logits.top_k import top_k_rows
 from slots.sampling.logits.workspace import Indices, Workspace
-from slots.sampling.sampler import Choice, Sampler, quiet
-from slots.sampling.samplers.penalties import PenaltiesOfRows
+from slots.sampling.sampler import SampledToken, Sampler, no_float_warnings
+from slots.sampling.samplers.penalties import BatchedPenalties
 
 _WORTH_THREADS = 100_000
 """Logits of a row from which on several threads compute the probabilities of rows sooner than one."""
 
-Result = Choice | Exception
+Result = SampledToken | Exception
 
 
 class RowSampler:
@@ -33,26 +33,26 @@ class RowSampler:
         """`n_rows` is how many rows a step has at most; `n_threads` how many threads llama.cpp computes it with."""
         self._n_vocab = n_vocab
         self._n_threads = n_threads
-        self._cores = Cores(n_rows, n_threads)
+        self._cores = ThreadTeam(n_rows, n_threads)
         self._workspaces = [Workspace(n_vocab) for _thread in range(self._cores.n)]
         self._together = _Together([])
 
-    def choose(self, samplers: Sequence[Sampler], rows: Logits, places: Sequence[int]) -> list[Result]:
+    def sample(self, samplers: Sequence[Sampler], logits: Logits, rows: Sequence[int]) -> list[Result]:
         """The choice of each sampler for its row, or what it raised. `rows` has the shape (rows, vocabulary); `places`
         says which of them is each sampler's, ascending. These are changed on the way."""
-        together = [number for number, sampler in enumerate(samplers) if sampler.usual is not None]
-        is_together = len(together) > 1 and self._n_vocab <= MOST_TOKENS
-        results = self._choose_together(samplers, rows, places, together) if is_together else {}
+        together = [number for number, sampler in enumerate(samplers) if sampler.fast_params is not None]
+        is_together = len(together) > 1 and self._n_vocab <= MAX_VOCAB
+        results = self._choose_together(samplers, logits, rows, together) if is_together else {}
         if len(results) == len(samplers):
             return list(results.values())
         heavy = []
         for number, sampler in enumerate(samplers):
-            if sampler.weighs_all:
+            if sampler.needs_softmax:
                 heavy.append(number)
             elif number not in results:
-                results[number] = _choose(sampler, rows[places[number]], self._workspaces[0])
+                results[number] = _choose(sampler, logits[rows[number]], self._workspaces[0])
         if heavy:
-            results.update(self._choose_on_threads(samplers, rows, places, heavy))
+            results.update(self._choose_on_threads(samplers, logits, rows, heavy))
         return [results[number] for number in range(len(samplers))]
 
     def close(self) -> None:
@@ -68,13 +68,13 @@ class RowSampler:
             self._together = _Together(chosen)
         together = self._together
         chosen_rows = np.array([places[number] for number in numbers])
-        with quiet():
+        with no_float_warnings():
             together.edit(rows, chosen_rows, self._workspaces[0])
             table = together.table(rows, chosen_rows, self._n_threads)
             if table is None:
                 workspace = self._workspaces[0]
                 return {n: _choose(samplers[n], rows[places[n]], workspace, is_edited=True) for n in numbers}
-            tokens = draw_from_rows(table, np.array([share() for share in together.random_shares]))
+            tokens = sample_rows(table, np.array([share() for share in together.random_shares]))
         return {n: _take(sampler, token) for n, sampler, token in zip(numbers, chosen, tokens, strict=True)}
 
     def _choose_on_threads(
@@ -87,7 +87,7 @@ class RowSampler:
             share = numbers[thread::n_threads]
             return {n: _choose(samplers[n], rows[places[n]], self._workspaces[thread]) for n in share}
 
-        shares = self._cores.do(choose_share, n_threads)
+        shares = self._cores.map(choose_share, n_threads)
         return {number: result for share in shares for number, result in share.items()}
 
 
@@ -96,32 +96,32 @@ class _Together:
 
     def __init__(self, samplers: list[Sampler]) -> None:
         self.samplers = samplers
-        usual = [sampler.usual for sampler in samplers if sampler.usual is not None]
-        self._chain = UsualChain(usual)
-        self.random_shares = [sampler.random_share for sampler in samplers]
+        usual = [sampler.fast_params for sampler in samplers if sampler.fast_params is not None]
+        self._chain = BatchedFastChain(usual)
+        self.random_shares = [sampler.next_uniform for sampler in samplers]
         """Give a random number for each."""
         self._masks = [sampler.mask for sampler in samplers]
         self._has_masks = any(self._masks)
-        self._penalties = PenaltiesOfRows([sampler.only_penalties for sampler in samplers])
+        self._penalties = BatchedPenalties([sampler.penalties_only for sampler in samplers])
         self._others = [
             (number, sampler)
             for number, sampler in enumerate(samplers)
-            if sampler.has_edits and sampler.only_penalties is None
+            if sampler.edits_logits and sampler.penalties_only is None
         ]
 
-    def table(self, rows: Logits, places: Indices, n_threads: int) -> Table | None:
+    def table(self, rows: Logits, places: Indices, n_threads: int) -> CandidateTable | None:
         """What the samplers leave of the rows at `places`, shape (samplers,); None where each row has to be looked at
         alone."""
         largest = self._largest(rows, places, n_threads)
         return self._chain.apply(largest) if largest else None
 
-    def _largest(self, rows: Logits, places: Indices, n_threads: int) -> Table | None:
+    def _largest(self, rows: Logits, places: Indices, n_threads: int) -> CandidateTable | None:
         wanted = self._chain.counts
         if not self._has_masks:
-            found = find_largest(rows, places, wanted.ks, n_threads)
-            return Table(*found, wanted.is_candidate.copy(), wanted) if found else None
+            found = top_k_rows(rows, places, wanted.ks, n_threads)
+            return CandidateTable(*found, wanted.is_candidate.copy(), wanted) if found else None
         try:
-            return largest_allowed(rows, places, wanted.ks, self._masks, n_threads)
+            return masked_top_k(rows, places, wanted.ks, self._masks, n_threads)
         except InvalidRequest:  # of one of the grammars, which will be told so
             return None
 
@@ -130,13 +130,13 @@ class _Together:
         if self._penalties:
             self._penalties.apply_to_rows(rows, places)
         for number, sampler in self._others:
-            sampler.edit(Candidates(rows[places[number]], workspace))
+            sampler.edit_logits(Candidates(rows[places[number]], workspace))
 
 
 def _choose(sampler: Sampler, row: Logits, workspace: Workspace, *, is_edited: bool = False) -> Result:
     """What goes wrong with one row is its result, and no other row's."""
     try:
-        return sampler.choose(row, workspace, is_edited=is_edited)
+        return sampler.sample(row, workspace, is_edited=is_edited)
     except Exception as error:
         return error
 
@@ -144,6 +144,6 @@ def _choose(sampler: Sampler, row: Logits, workspace: Workspace, *, is_edited: b
 def _take(sampler: Sampler, token: int) -> Result:
     """The choice of a token; a grammar may hit its limits at it."""
     try:
-        return Choice(sampler.take(token), None)
+        return SampledToken(sampler.accept(token), None)
     except InvalidRequest as error:
         return error

@@ -9,7 +9,7 @@ Words = npt.NDArray[np.uint32]
 """Shape (ceil(tokens / 32),)."""
 
 
-def members(words: Words) -> Indices:
+def tokens_in(words: Words) -> Indices:
     """The tokens of a small set, ascending."""
     used = words.nonzero()[0]
     bits = np.unpackbits(words[used].view(np.uint8), bitorder="little").reshape(-1, 32)
@@ -23,7 +23,7 @@ def contains(words: Words, tokens: Indices) -> npt.NDArray[np.bool_]:
     return (shifted & np.uint32(1)).astype(np.bool_)
 
 
-def missing(words: Words, out: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def complement(words: Words, out: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Which of all tokens are not in a set, shape (tokens,), in `out`."""
     bits = np.unpackbits(words.view(np.uint8), bitorder="little", count=out.size)
     return np.equal(bits, 0, out=out)

@@ -11,14 +11,14 @@ from slots.errors import InvalidRequest
 from slots.llama import Logits
 from slots.sampling.logits import bitmask
 from slots.sampling.logits.bitmask import Words
-from slots.sampling.logits.search import LEAST_FOLDED, Floats, at_least, descending, largest
-from slots.sampling.logits.workspace import Columns, Floats32, Indices, Workspace
+from slots.sampling.logits.search import MIN_FOLDED_SIZE, Floats, argsort_descending, indices_at_least, top_k_indices
+from slots.sampling.logits.workspace import Floats32, FoldedRow, Indices, Workspace
 
-LARGEST_LOGIT = 1e30
+MAX_LOGIT = 1e30
 """Keeps extreme penalties and biases from turning into infinities, on which a softmax is undefined."""
 _NEGLIGIBLE = np.float32(-200.0)
 """The exponential of which is 0 in 32 bits, unlike that of minus infinity a number that can be multiplied with 0."""
-SOME_MORE = 32
+EXTRA_CANDIDATES = 32
 """Logits to look at, beyond twice as many as are asked for, before all of the row is gone through."""
 
 
@@ -27,15 +27,15 @@ def no_token_left() -> InvalidRequest:
     return InvalidRequest("logit_bias", "expected a token that is not ruled out, got none")
 
 
-def not_numbers() -> ArithmeticError:
+def nan_logits() -> ArithmeticError:
     """The error for a row that no token can be chosen from, whatever the options are."""
     return ArithmeticError("the model computed logits that are not numbers")
 
 
-def check_possible(peak: float) -> None:
+def check_max_logit(peak: float) -> None:
     """Raises an error if the largest logit is one of a token that cannot be chosen."""
     if not peak > -np.inf:
-        raise no_token_left() if peak == -np.inf else not_numbers()
+        raise no_token_left() if peak == -np.inf else nan_logits()
 
 
 class Softmax:
@@ -75,7 +75,7 @@ class Candidates:
     sampler that takes tokens away leaves arrays of the others. The row is read, and changed at single places only.
     """
 
-    __slots__ = ("_allowed", "_columns", "_edits", "_row", "ids", "is_sorted", "logits", "n_ruled_out", "workspace")
+    __slots__ = ("_allowed", "_columns", "_edits", "_row", "ids", "is_sorted", "logits", "n_masked", "workspace")
 
     def __init__(self, row: Logits, workspace: Workspace) -> None:
         """`row` is float32 of shape (vocabulary,)."""
@@ -86,34 +86,34 @@ class Candidates:
         """The tokens, shape (candidates,); None while these are the whole row."""
         self.is_sorted = False
         """Whether the largest logit comes first, and the lower token among equals."""
-        self.n_ruled_out = 0
+        self.n_masked = 0
         """Candidates beside those in the arrays, with a logit of minus infinity: samplers that go by the number of
         candidates count them."""
         self._row = row
         self._edits: list[tuple[Indices | Sequence[int], Logits | Sequence[float]]] = []
-        self._columns: Columns | None = None
+        self._columns: FoldedRow | None = None
         self._allowed: Words | None = None
 
     def __len__(self) -> int:
         return self.logits.size
 
     @property
-    def n_counted(self) -> int:
+    def n_total(self) -> int:
         """The number of candidates, with those that are ruled out."""
-        return len(self) + self.n_ruled_out
+        return len(self) + self.n_masked
 
     def token(self, place: int) -> int:
         """The token at a place."""
         return place if self.ids is None else int(self.ids[place])
 
-    def peak(self) -> float:
+    def max_logit(self) -> float:
         """The largest logit."""
         if self.is_sorted:
             return float(self.logits[0])
         columns = self._whole_columns()
-        return columns.peak() if columns else float(np.maximum.reduce(self.logits))
+        return columns.max() if columns else float(np.maximum.reduce(self.logits))
 
-    def best(self) -> int:
+    def argmax(self) -> int:
         """The place of the largest logit, of the lowest token among equals."""
         if self.ids is not None:
             self.sort()
@@ -121,32 +121,32 @@ class Candidates:
         place = int(self.logits.argmax())
         if self._allowed is None or bitmask.contains(self._allowed, np.array([place]))[0]:
             return place
-        self.settle()
+        self.apply_mask()
         return int(self.logits.argmax())
 
-    def restrict(self, allowed: Words) -> None:
+    def set_mask(self, allowed: Words) -> None:
         """Take all tokens of a whole row away but those of a set, by and by: what looks for the largest logits skips
         the others. `settle` is to be called before anything else."""
         self._allowed = allowed
 
-    def settle(self) -> None:
+    def apply_mask(self) -> None:
         """Rule out all tokens at once that a set, given to `restrict`, does not have."""
         if self._allowed is not None:
-            is_missing = bitmask.missing(self._allowed, self.workspace.mask[: len(self)])
+            is_missing = bitmask.complement(self._allowed, self.workspace.mask[: len(self)])
             np.copyto(self.logits, -np.inf, where=is_missing)
             self._allowed = self._columns = None
 
-    def largest(self, n: int) -> Indices:
+    def top_k(self, n: int) -> Indices:
         """The places of the n largest logits, largest first, the lower place first among equals."""
         if self._allowed is not None:
-            places = largest(self.logits, 2 * n + SOME_MORE, self.workspace, self._columns)
+            places = top_k_indices(self.logits, 2 * n + EXTRA_CANDIDATES, self.workspace, self._columns)
             places = places[bitmask.contains(self._allowed, places)]
             if places.size >= n:
                 return places[:n]
-            self.settle()
-        places = largest(self.logits, n, self.workspace, self._columns)
+            self.apply_mask()
+        places = top_k_indices(self.logits, n, self.workspace, self._columns)
         if places.size < min(n, len(self)):
-            raise not_numbers()
+            raise nan_logits()
         return places
 
     def sort(self) -> Self:
@@ -155,34 +155,34 @@ class Candidates:
             return self
         if self.ids is not None:  # in any order
             self._take(self.ids.argsort(kind="stable"))
-        self._take(descending(self.logits))
+        self._take(argsort_descending(self.logits))
         self.is_sorted = True
         return self
 
     def keep(self, places: Indices) -> None:
         """Take away all but the candidates at these places, which become the new order."""
         self._take(places)
-        self.n_ruled_out = 0
+        self.n_masked = 0
 
-    def rule_out_others(self, places: Indices) -> None:
+    def keep_but_count(self, places: Indices) -> None:
         """As `keep`, but the others still count."""
-        n_before = self.n_counted
+        n_before = self.n_total
         self._take(places)
-        self.n_ruled_out = n_before - len(self)
+        self.n_masked = n_before - len(self)
 
     def keep_first(self, n: int) -> None:
         """Take away all but the n candidates with the largest logits."""
         if self.ids is None or not self.is_sorted:  # a whole row never is
             self.keep_largest(n)
         else:
-            n_left = min(n, self.n_counted)
+            n_left = min(n, self.n_total)
             self.ids, self.logits = self.ids[:n], self.logits[:n]
-            self.n_ruled_out = n_left - len(self)
+            self.n_masked = n_left - len(self)
 
     def keep_largest(self, n: int) -> None:
         """Take away all but the n candidates with the largest logits, and sort those."""
         if self.ids is None:
-            self.keep(self.largest(n))
+            self.keep(self.top_k(n))
             self.is_sorted = True
         else:
             self.sort()
@@ -194,17 +194,17 @@ class Candidates:
             n = int((-self.logits).searchsorted(np.float32(-bound), side="right"))
             self.keep_first(max(n, min_keep))
             return
-        places = at_least(self.logits, bound, self.workspace, self._whole_columns())
+        places = indices_at_least(self.logits, bound, self.workspace, self._whole_columns())
         if places.size < min_keep:
             self.keep_largest(min_keep)
-        elif places.size < self.n_counted:
+        elif places.size < self.n_total:
             self.keep(places)
 
-    def rule_out_below(self, bound: float) -> None:
+    def keep_from_but_count(self, bound: float) -> None:
         """As `keep_from`, but the others still count."""
-        n_before = self.n_counted
+        n_before = self.n_total
         self.keep_from(bound)
-        self.n_ruled_out = n_before - len(self)
+        self.n_masked = n_before - len(self)
 
     def find(self, tokens: Indices) -> tuple[Indices, Indices | slice]:
         """Where tokens are. Returns the places of those that are candidates, and which of `tokens` these are."""
@@ -216,44 +216,44 @@ class Candidates:
         which = (self.ids[places] == tokens).nonzero()[0]
         return places[which], which
 
-    def change(self, places: Indices, logits: npt.NDArray[np.float64]) -> None:
+    def set_logits_at(self, places: Indices, logits: npt.NDArray[np.float64]) -> None:
         """Give the candidates at some places other logits; -inf rules one out."""
         if self.logits is self._row:
             self._edits.append((places, self.logits[places]))
-        self.logits[places] = np.minimum(logits, LARGEST_LOGIT)
+        self.logits[places] = np.minimum(logits, MAX_LOGIT)
         self.is_sorted = False
         self._columns = None
 
-    def add_to_each(self, by: Sequence[tuple[int, float]]) -> None:
+    def add_to_logits(self, by: Sequence[tuple[int, float]]) -> None:
         """As `change`, of a whole row: add to the logits of some tokens, number by number, which is quicker for few."""
         logits = self.logits
         before = [logits.item(token) for token, _ in by]
         if logits is self._row:
             self._edits.append(([token for token, _ in by], before))
         for logit, (token, more) in zip(before, by, strict=True):
-            logits[token] = min(logit + more, LARGEST_LOGIT)
+            logits[token] = min(logit + more, MAX_LOGIT)
         self.is_sorted = False
         self._columns = None
 
-    def replace(self, logits: Logits) -> None:
+    def set_logits(self, logits: Logits) -> None:
         """Give all candidates other logits, which are the candidates' from now on."""
         self.logits = logits
         self.is_sorted = False
         self._columns = None
 
-    def become(self, token: int) -> None:
+    def keep_only(self, token: int) -> None:
         """Take all candidates away but for one token, which need not have been one."""
         self.ids = np.array([token])
         self.logits = np.ones(1, np.float32)
-        self.n_ruled_out = 0
+        self.n_masked = 0
 
     def divide(self, by: float) -> None:
         """Divide all logits by a positive number."""
-        peak = self.peak()
+        peak = self.max_logit()
         self._columns = None
         if peak == -math.inf:
             return
-        if 1 / LARGEST_LOGIT < by < LARGEST_LOGIT and abs(peak) / by < LARGEST_LOGIT:
+        if 1 / MAX_LOGIT < by < MAX_LOGIT and abs(peak) / by < MAX_LOGIT:
             out = self.workspace.scaled[: len(self)] if self.ids is None else None
             self.logits = np.divide(self.logits, np.float32(by), out=out)
         else:  # too large to be told apart: what matters is how far they are below the largest
@@ -265,8 +265,8 @@ class Candidates:
         Raises InvalidRequest when none of them can be chosen.
         """
         logits = self.logits
-        peak = np.float32(self.peak())
-        check_possible(float(peak))
+        peak = np.float32(self.max_logit())
+        check_max_logit(float(peak))
         if self.ids is None:
             n = logits.size
             shifted = np.subtract(logits, peak, out=self.workspace.shifted[:n])
@@ -280,15 +280,15 @@ class Candidates:
         self._allowed = None
         self.is_sorted = False
 
-    def _whole_columns(self) -> Columns | None:
+    def _whole_columns(self) -> FoldedRow | None:
         """The columns of a row that is still whole, and long enough."""
         if self.ids is not None:
             return None
-        if self._columns is None and self.logits.size >= LEAST_FOLDED:
-            self._columns = Columns(self.logits, self.workspace.maxima)
+        if self._columns is None and self.logits.size >= MIN_FOLDED_SIZE:
+            self._columns = FoldedRow(self.logits, self.workspace.maxima)
         return self._columns
 
-    def original(self, token: int) -> float:
+    def raw_logit(self, token: int) -> float:
         """The logit that the model gave a token, before any change."""
         for places, logits in self._edits:
             at = np.equal(places, token).nonzero()[0]

@@ -20,7 +20,7 @@ cdef extern from *:
 HAS_OPENMP = bool(WITH_OPENMP)
 
 
-def side_by_side(work, int n_parts, int n_threads):
+def parallel_map(work, int n_parts, int n_threads):
     """Returns what `work` returns for each of the numbers below `n_parts`; raises what one of the calls raised.
 
     As many threads are used as there are, of which some may have nothing to do: to ask for fewer than llama.cpp does

@@ -6,7 +6,7 @@ from slots.llama import Logits
 from slots.sampling.logits.workspace import Floats32, Indices
 
 try:
-    from slots.sampling.logits.top_k_kernel import largest_of_rows
+    from slots.sampling.logits import top_k_kernel
 
     IS_COMPILED = True
 except ImportError:  # there was no compiler where the server was installed
@@ -18,7 +18,7 @@ _WORTH_A_THREAD = 75_000
 """Logits for each thread from which on several find the largest ones sooner than one."""
 
 
-def find_largest(logits: Logits, rows: Indices, ks: Indices, n_threads: int) -> tuple[Indices, Floats32] | None:
+def top_k_rows(logits: Logits, rows: Indices, ks: Indices, n_threads: int) -> tuple[Indices, Floats32] | None:
     """The `ks` largest logits of some rows; `rows` are their places in `logits`, `rows` and `ks` of shape (rows,).
 
     Returns the tokens and the logits, of shape (rows, most of ks): in each row the largest logit first and the lower
@@ -32,4 +32,4 @@ def find_largest(logits: Logits, rows: Indices, ks: Indices, n_threads: int) -> 
     tokens = np.empty((rows.size, most), np.intp)
     largest = np.empty((rows.size, most), np.float32)
     n_threads = n_threads if rows.size > 1 and rows.size * logits.shape[1] >= _WORTH_A_THREAD * n_threads else 1
-    return (tokens, largest) if largest_of_rows(logits, rows, ks, tokens, largest, n_threads) else None
+    return (tokens, largest) if top_k_kernel.top_k_rows(logits, rows, ks, tokens, largest, n_threads) else None

@@ -37,7 +37,7 @@ cdef enum:
     SPARE_KEYS = 1024
 
 
-def largest_of_rows(
+def top_k_rows(
     const float[:, ::1] logits,
     const Py_ssize_t[::1] rows,
     const Py_ssize_t[::1] ks,

@@ -19,7 +19,7 @@ def n_columns(n_values: int) -> int:
     return max(1 << (n_values // _DEPTH).bit_length() - 1, _LEAST_COLUMNS) if n_values >= _DEPTH else _LEAST_COLUMNS
 
 
-class Columns:
+class FoldedRow:
     """The largest value of each column of a folded row. Few columns have the large values of a row, so that the others
     need not be looked into to find those."""
 
@@ -35,11 +35,11 @@ class Columns:
             folded_rest = maxima[: self._rest.size]
             np.maximum(folded_rest, self._rest, out=folded_rest)
 
-    def peak(self) -> float:
+    def max(self) -> float:
         """The largest value of the row."""
         return float(np.maximum.reduce(self.maxima))
 
-    def bound(self, k: int) -> float:
+    def kth_largest_bound(self, k: int) -> float:
         """A lower bound for the k-th largest value of the row, k up to the number of columns.
 
         Each of k columns has a value that is as large as the k-th largest maximum. For a small k this holds for the
@@ -51,7 +51,7 @@ class Columns:
         place = maxima.size - k
         return float(np.partition(maxima, place)[place])
 
-    def at_least(self, bound: float) -> Indices | None:
+    def indices_at_least(self, bound: float) -> Indices | None:
         """The indices of the values from `bound` on, ascending; None where so many columns have one that it is
         better to look at the whole row."""
         columns = (self.maxima >= bound).nonzero()[0]
@@ -78,11 +78,11 @@ class Workspace:
         self.shifted = np.empty(n_vocab, np.float32)
         self.weights = np.empty(n_vocab, np.float32)
         """With the one above, what a softmax consists of."""
-        self.partitioned = np.empty(n_vocab, np.float32)
+        self.scratch = np.empty(n_vocab, np.float32)
         self.mask = np.empty(n_vocab, np.bool_)
         self.maxima = np.empty(n_columns(n_vocab), np.float32)
 
-    def doubles(self) -> Floats64:
+    def float64_buffers(self) -> Floats64:
         """Two buffers of 64-bit numbers, shape (2, vocabulary), which few samplers need."""
         if self._doubles is None:
             self._doubles = np.empty((2, self.scaled.size))

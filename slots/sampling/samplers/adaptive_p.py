@@ -3,7 +3,7 @@
 import numpy as np
 
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.sampler_context import Ingredients, Step
+from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 
 _WIDTH = 0.3
 _PEAK_LOGIT = 5.0
@@ -38,7 +38,7 @@ class AdaptiveP:
         transformed += _PEAK_LOGIT
         is_ruled_out = np.equal(candidates.logits, -np.inf, out=candidates.workspace.mask[:n])
         np.copyto(transformed, -np.inf, where=is_ruled_out)
-        candidates.replace(transformed)
+        candidates.set_logits(transformed)
 
     def observe(self, place: int, probability: float) -> None:
         """Take in which of the candidates was chosen."""
@@ -46,7 +46,7 @@ class AdaptiveP:
         self._n = 1.0 + self._decay * self._n
 
 
-def make_adaptive_p(of: Ingredients) -> Step | None:
+def make_adaptive_p(inputs: SamplerInputs) -> LogitsProcessor | None:
     """Returns the sampler of a request; None where it has no target."""
-    params = of.params
+    params = inputs.params
     return AdaptiveP(params.adaptive_target, params.adaptive_decay) if params.adaptive_target >= 0 else None

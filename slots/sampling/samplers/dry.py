@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling.logits.candidates import LARGEST_LOGIT, Candidates
+from slots.sampling.logits.candidates import MAX_LOGIT, Candidates
 from slots.sampling.logits.workspace import Indices
-from slots.sampling.sampler_context import Ingredients, Step
-from slots.sampling.sequence_breakers import Breakers
+from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
+from slots.sampling.sequence_breakers import SequenceBreakers
 
 _LOG_OF_LARGEST_FLOAT = 88.7228391
 _NEARLY_ONE = 1.000001
@@ -25,13 +25,13 @@ class Dry:
     repetitions by itself is never penalized.
     """
 
-    def __init__(self, params: SamplingParams, prompt: Sequence[int], n_ctx: int, breakers: Breakers) -> None:
+    def __init__(self, params: SamplingParams, prompt: Sequence[int], n_ctx: int, breakers: SequenceBreakers) -> None:
         self._multiplier = params.dry_multiplier
         self._base = params.dry_base
         self._allowed = params.dry_allowed_length
         self._breakers = breakers
         size = n_ctx if params.dry_penalty_last_n < 0 else min(params.dry_penalty_last_n, n_ctx)
-        self.most_lowered = size
+        self.max_lowered = size
         """Tokens whose logits it lowers, at most."""
         self._repeats = _Repeats(size, prompt)
         self._interruption = _Interruption(breakers, prompt[max(len(prompt) - size, 0) :])
@@ -47,18 +47,18 @@ class Dry:
         if n <= self._allowed or limit < self._allowed:
             return
         longest = self._repeats.continuations(self._allowed, limit)
-        penalized = [token for token in longest if not self._breakers.is_whole(token)]
+        penalized = [token for token in longest if not self._breakers.is_breaker(token)]
         if not penalized:
             return
         places, which = candidates.find(np.array(penalized))
         penalties = self._penalties(np.array([longest[token] for token in penalized]))
-        candidates.change(places, candidates.logits[places] - penalties[which])
+        candidates.set_logits_at(places, candidates.logits[places] - penalties[which])
 
     def _penalties(self, lengths: Indices) -> npt.NDArray[np.float64]:
         exponents = lengths - self._allowed
         if self._base > _NEARLY_ONE:
             exponents = np.minimum(exponents, int(_LOG_OF_LARGEST_FLOAT / math.log(self._base)))
-        return np.minimum(self._multiplier * np.power(self._base, exponents), LARGEST_LOGIT)
+        return np.minimum(self._multiplier * np.power(self._base, exponents), MAX_LOGIT)
 
 
 class _Repeats:
@@ -128,12 +128,12 @@ class _Interruption:
     """The sequence breaker that interrupted a text last: of several the one that begins last, and of those that begin
     together the longest one, as in llama.cpp."""
 
-    def __init__(self, breakers: Breakers, tokens: Sequence[int]) -> None:
+    def __init__(self, breakers: SequenceBreakers, tokens: Sequence[int]) -> None:
         self._breakers = breakers
-        self._recent = list(tokens[max(len(tokens) - breakers.longest_tail, 0) :])
+        self._recent = list(tokens[max(len(tokens) - breakers.max_suffix_length, 0) :])
         self._n_since_start = self._n_since_end = len(tokens)
         for start in range(len(tokens) - 1, -1, -1):
-            n_tail = breakers.tail_at(tokens, start)
+            n_tail = breakers.suffix_length_at(tokens, start)
             if n_tail is not None:
                 self._n_since_start = len(tokens) - 1 - start
                 self._n_since_end = self._n_since_start - n_tail
@@ -142,12 +142,12 @@ class _Interruption:
     def append(self, token: int) -> None:
         """Take in the next token."""
         self._recent.append(token)
-        del self._recent[: len(self._recent) - 1 - self._breakers.longest_tail]
+        del self._recent[: len(self._recent) - 1 - self._breakers.max_suffix_length]
         self._n_since_start += 1
         self._n_since_end += 1
         for n_tail in range(min(len(self._recent), self._n_since_start + 1)):
             start = len(self._recent) - 1 - n_tail
-            if self._breakers.begins(self._recent[start], tuple(self._recent[start + 1 :])):
+            if self._breakers.matches(self._recent[start], tuple(self._recent[start + 1 :])):
                 self._n_since_start, self._n_since_end = n_tail, 0
                 break
 
@@ -156,10 +156,10 @@ class _Interruption:
         return self._n_since_end if self._n_since_start < window else window
 
 
-def make_dry(of: Ingredients) -> Step | None:
+def make_dry(inputs: SamplerInputs) -> LogitsProcessor | None:
     """Returns the sampler of a request; None where its multiplier or its window is 0."""
-    params = of.params
+    params = inputs.params
     if params.dry_multiplier == 0.0 or params.dry_penalty_last_n == 0:
         return None
-    breakers = of.surroundings.find_breakers(params.dry_sequence_breakers)
-    return Dry(params, of.prompt, of.surroundings.n_ctx, breakers)
+    breakers = inputs.context.find_sequence_breakers(params.dry_sequence_breakers)
+    return Dry(params, inputs.prompt, inputs.context.n_ctx, breakers)

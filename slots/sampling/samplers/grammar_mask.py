@@ -11,23 +11,23 @@ from slots.sampling.logits import bitmask
 from slots.sampling.logits.bitmask import Words
 from slots.sampling.logits.candidates import Candidates
 
-FEW = 1024
+MAX_SPARSE_TOKENS = 1024
 """Tokens that are looked at one by one, instead of at the whole row."""
 _ENOUGH_TO_TELL = 16
 """Tokens of which enough have to be allowed for more to be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class AllowedTokens:
     """The tokens that may come next."""
 
     words: Words
     n_tokens: int
 
     @property
-    def are_few(self) -> bool:
+    def is_sparse(self) -> bool:
         """Whether it is better to look at these than at the row."""
-        return self.n_tokens <= FEW
+        return self.n_tokens <= MAX_SPARSE_TOKENS
 
 
 class GrammarMask:
@@ -41,25 +41,25 @@ class GrammarMask:
 
     def __call__(self, candidates: Candidates) -> None:
         allowed = self.allowed()
-        if allowed.are_few:
-            candidates.rule_out_others(bitmask.members(allowed.words))
+        if allowed.is_sparse:
+            candidates.keep_but_count(bitmask.tokens_in(allowed.words))
         else:
-            candidates.restrict(allowed.words)
+            candidates.set_mask(allowed.words)
             if not self._is_lazy:
-                candidates.settle()
+                candidates.apply_mask()
 
-    def allowed(self) -> Allowed:
+    def allowed(self) -> AllowedTokens:
         """What the grammar allows next, valid until a token is taken in. Raises InvalidRequest where a grammar hits its
         limits."""
-        with limits_named():
-            return Allowed(self._matcher.mask(), self._matcher.n_allowed())
+        with as_invalid_request():
+            return AllowedTokens(self._matcher.mask(), self._matcher.n_allowed())
 
     @property
-    def is_dear(self) -> bool:
+    def is_mask_expensive(self) -> bool:
         """Whether it is better to ask for some tokens than for all that are allowed."""
         return self._matcher.is_mask_expensive
 
-    def first_allowed(self, tokens: Sequence[int], n: int) -> list[int] | None:
+    def first_k_allowed(self, tokens: Sequence[int], n: int) -> list[int] | None:
         """The places of the first n of some tokens that are allowed. None if there are fewer, or if so few of the first
         tokens are allowed that there will be."""
         places: list[int] = []
@@ -75,12 +75,12 @@ class GrammarMask:
     def accept(self, token: int) -> None:
         """Take in a token that was chosen."""
         if token not in self._end_of_generation:
-            with limits_named():
+            with as_invalid_request():
                 self._matcher.accept(token)
 
 
 @contextmanager
-def limits_named() -> Iterator[None]:
+def as_invalid_request() -> Iterator[None]:
     """What stops a grammar half way becomes an InvalidRequest."""
     try:
         yield

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.sampler_context import Ingredients, Step
+from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 
 _MOST = 512
 """Candidates are compared with each other, which takes a while for many; less likely ones are taken away first."""
@@ -28,7 +28,7 @@ class Infill:
         self._text_of = text_of
 
     def __call__(self, candidates: Candidates) -> None:
-        n_counted = candidates.n_counted
+        n_counted = candidates.n_total
         candidates.keep_largest(_MOST)
         softmax = candidates.softmax()
         tokens = [candidates.token(place) for place in range(len(candidates))]
@@ -42,7 +42,7 @@ class Infill:
         stays = is_end | (probabilities >= _LEAST_PROBABILITY)
         n_text = int((stays & ~is_end).sum())
         if n_text == 0:
-            candidates.become(tokens[0] if self._end is None else self._end)
+            candidates.keep_only(tokens[0] if self._end is None else self._end)
             return
         probabilities /= probabilities[stays].sum()
         candidates.keep((stays & (is_end | (probabilities >= 1.0 / (n_text + 1)))).nonzero()[0])
@@ -74,8 +74,8 @@ class Infill:
         )
 
 
-def make_infill(of: Ingredients) -> Step | None:
+def make_infill(inputs: SamplerInputs) -> LogitsProcessor | None:
     """Returns the sampler of a request, which nothing turns off but the order."""
-    surroundings = of.surroundings
-    end = None if surroundings.end in of.ruled_out() else surroundings.end
-    return Infill(surroundings.end_of_generation, end, surroundings.text_of)
+    surroundings = inputs.context
+    end = None if surroundings.end_token in inputs.banned_tokens() else surroundings.end_token
+    return Infill(surroundings.end_of_generation, end, surroundings.output_bytes)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.logits.search import at_least
-from slots.sampling.sampler_context import Ingredients, Step
+from slots.sampling.logits.search import indices_at_least
+from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 
 _N_ESTIMATE = 100
 """The most likely tokens from which the exponent of Zipf's law is estimated."""
@@ -49,7 +49,7 @@ class MirostatV1(_Feedback):
     def _k(self, candidates: Candidates) -> int:
         n = min(_N_ESTIMATE, len(candidates))
         logits = candidates.logits
-        top = logits[:n] if candidates.is_sorted else logits[candidates.largest(n)]
+        top = logits[:n] if candidates.is_sorted else logits[candidates.top_k(n)]
         top = top[top > -np.inf].astype(np.float64)
         if top.size < 2:
             return 1
@@ -74,13 +74,13 @@ class MirostatV2(_Feedback):
 
     def __call__(self, candidates: Candidates) -> None:
         softmax = candidates.softmax()
-        places = at_least(softmax.weights, softmax.total() * 2.0**-self.bits, candidates.workspace)
-        candidates.keep(places if places.size else np.array([candidates.best()]))
+        places = indices_at_least(softmax.weights, softmax.total() * 2.0**-self.bits, candidates.workspace)
+        candidates.keep(places if places.size else np.array([candidates.argmax()]))
 
 
-def make_mirostat(of: Ingredients) -> Step:
+def make_mirostat(inputs: SamplerInputs) -> LogitsProcessor:
     """Returns the version that a request asks for."""
-    params = of.params
+    params = inputs.params
     if params.mirostat == 1:
-        return MirostatV1(params.mirostat_tau, params.mirostat_eta, of.surroundings.n_vocab)
+        return MirostatV1(params.mirostat_tau, params.mirostat_eta, inputs.context.n_vocab)
     return MirostatV2(params.mirostat_tau, params.mirostat_eta)

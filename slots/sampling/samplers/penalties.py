@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from slots.llama import Logits
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling.logits.candidates import LARGEST_LOGIT, Candidates
+from slots.sampling.logits.candidates import MAX_LOGIT, Candidates
 from slots.sampling.logits.workspace import Floats64, Indices
-from slots.sampling.sampler_context import Ingredients, Step
+from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 
 
 class RecentTokens:
@@ -56,13 +56,13 @@ class RecentTokens:
             self._different[place] = last
             del self._places[token]
 
-    def different(self) -> npt.NDArray[np.intp]:
+    def distinct(self) -> npt.NDArray[np.intp]:
         """The different tokens, shape (different tokens,), in no order. A view, which the next token changes."""
         return self._different[: len(self._places)]
 
     def counts(self) -> npt.NDArray[np.float64]:
         """How often each of the different tokens occurs, in their order."""
-        tokens = self.different().tolist()
+        tokens = self.distinct().tolist()
         return np.fromiter(map(self._counts.__getitem__, tokens), np.float64, len(tokens))
 
 
@@ -80,7 +80,7 @@ class Penalties:
         self.presence = params.presence_penalty
         size = n_ctx if params.repeat_last_n < 0 else params.repeat_last_n
         only_lowers = self.repeat >= 1 and self.frequency >= 0 and self.presence >= 0
-        self.most_lowered = size if only_lowers else None
+        self.max_lowered = size if only_lowers else None
         """Tokens whose logits it lowers, at most; None if it may raise one."""
         self.recent = RecentTokens(size, prompt, None if params.penalize_nl else newline)
         self.accept = self.recent.append
@@ -92,15 +92,15 @@ class Penalties:
         return self.frequency != 0 or self.presence != 0
 
     def __call__(self, candidates: Candidates) -> None:
-        places, which = candidates.find(self.recent.different().copy())
+        places, which = candidates.find(self.recent.distinct().copy())
         logits = candidates.logits[places]
         penalized: Floats64 = np.where(logits <= 0, self.repeat, 1 / self.repeat) * logits
         if self.is_counting:
             penalized -= self.recent.counts()[which] * self.frequency + self.presence
-        candidates.change(places, penalized)
+        candidates.set_logits_at(places, penalized)
 
 
-class PenaltiesOfRows:
+class BatchedPenalties:
     """The penalties of several rows, side by side. A row may have none."""
 
     def __init__(self, penalties: Sequence[Penalties | None]) -> None:
@@ -126,7 +126,7 @@ class PenaltiesOfRows:
     def recent(self) -> tuple[Indices, Indices]:
         """The tokens that are penalized, row by row; there has to be a row with penalties. Returns the numbers of
         their rows, and the tokens; both of shape (tokens,)."""
-        tokens = [recent.different() for recent in self._recent]
+        tokens = [recent.distinct() for recent in self._recent]
         return np.repeat(self._numbers, [of.size for of in tokens]), np.concatenate(tokens)
 
     def apply(self, flat: Logits, places: Indices, numbers: Indices) -> None:
@@ -137,7 +137,7 @@ class PenaltiesOfRows:
         if self._are_counting:
             counts = np.concatenate([recent.counts() for recent in self._recent])
             penalized -= counts * self._frequency[numbers] + self._presence[numbers]
-        flat[places] = np.minimum(penalized, LARGEST_LOGIT)
+        flat[places] = np.minimum(penalized, MAX_LOGIT)
 
     def apply_to_rows(self, logits: Logits, rows: Indices) -> None:
         """Change some rows of the logits; `rows` are the places of all rows, shape (rows,)."""
@@ -147,10 +147,10 @@ class PenaltiesOfRows:
         self.apply(flat, (rows * logits.shape[1])[numbers] + tokens, numbers)
 
 
-def make_penalties(of: Ingredients) -> Step | None:
+def make_penalties(inputs: SamplerInputs) -> LogitsProcessor | None:
     """Returns the penalties of a request; None where they are neutral."""
-    params = of.params
+    params = inputs.params
     is_neutral = (params.repeat_penalty, params.presence_penalty, params.frequency_penalty) == (1.0, 0.0, 0.0)
     if is_neutral or params.repeat_last_n == 0:
         return None
-    return Penalties(params, of.prompt, of.surroundings.n_ctx, of.surroundings.newline)
+    return Penalties(params, inputs.prompt, inputs.context.n_ctx, inputs.context.newline)

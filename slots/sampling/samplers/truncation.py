@@ -5,10 +5,10 @@ from functools import partial
 
 import numpy as np
 
-from slots.sampling.logits.candidates import Candidates, check_possible
-from slots.sampling.logits.search import Floats, at_least, descending, largest
+from slots.sampling.logits.candidates import Candidates, check_max_logit
+from slots.sampling.logits.search import Floats, argsort_descending, indices_at_least, top_k_indices
 from slots.sampling.logits.workspace import Floats64
-from slots.sampling.sampler_context import Ingredients, Step
+from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 
 _FIRST_TRY = 128
 """Tokens that usually have the mass that top-p asks for."""
@@ -39,11 +39,11 @@ def _keep_likely(candidates: Candidates, p: float, min_keep: int) -> tuple[Float
     """
     softmax = candidates.softmax()
     total = softmax.total()
-    places = candidates.largest(max(_FIRST_TRY, min_keep))
+    places = candidates.top_k(max(_FIRST_TRY, min_keep))
     reached = softmax.weights[places].cumsum(dtype=np.float64)
     if reached[-1] < p * total:
-        places = at_least(softmax.weights, _SLACK * (1 - p) * total / len(candidates), candidates.workspace)
-        places = places[descending(candidates.logits[places])]
+        places = indices_at_least(softmax.weights, _SLACK * (1 - p) * total / len(candidates), candidates.workspace)
+        places = places[argsort_descending(candidates.logits[places])]
         reached = softmax.weights[places].cumsum(dtype=np.float64)
     candidates.keep(places)
     candidates.is_sorted = True
@@ -52,7 +52,7 @@ def _keep_likely(candidates: Candidates, p: float, min_keep: int) -> tuple[Float
 
 def keep_min_p(candidates: Candidates, p: float, min_keep: int) -> None:
     """Min-p sampling (Nguyen et al., 2024): the tokens at least p times as likely as the most likely one, p above 0."""
-    candidates.keep_from(candidates.peak() + math.log(p), min_keep)
+    candidates.keep_from(candidates.max_logit() + math.log(p), min_keep)
 
 
 def keep_top_n_sigma(candidates: Candidates, n: float) -> None:
@@ -70,35 +70,35 @@ def keep_top_n_sigma(candidates: Candidates, n: float) -> None:
         mean = logits.mean()
     deviations = np.subtract(logits, mean, out=workspace.shifted[: logits.size])
     sigma = math.sqrt(deviations.dot(deviations) / deviations.size)
-    candidates.rule_out_below(candidates.peak() - n * sigma)
+    candidates.keep_from_but_count(candidates.max_logit() - n * sigma)
 
 
-def make_top_n_sigma(of: Ingredients) -> Step | None:
+def make_top_n_sigma(inputs: SamplerInputs) -> LogitsProcessor | None:
     """Returns the sampler of a request; None where all tokens stay."""
-    n = of.params.top_n_sigma
+    n = inputs.params.top_n_sigma
     return partial(keep_top_n_sigma, n=n) if n > 0 else None
 
 
-def make_top_k(of: Ingredients) -> Step | None:
+def make_top_k(inputs: SamplerInputs) -> LogitsProcessor | None:
     """Returns the sampler of a request; None where all tokens stay."""
-    k = of.params.top_k
-    return partial(keep_top_k, k=k) if 0 < k < of.surroundings.n_vocab else None
+    k = inputs.params.top_k
+    return partial(keep_top_k, k=k) if 0 < k < inputs.context.n_vocab else None
 
 
-def make_top_p(of: Ingredients) -> Step | None:
+def make_top_p(inputs: SamplerInputs) -> LogitsProcessor | None:
     """Returns the sampler of a request; None where all tokens stay."""
-    params = of.params
+    params = inputs.params
     return partial(keep_top_p, p=params.top_p, min_keep=params.min_keep) if params.top_p < 1 else None
 
 
-def k_of(step: Step) -> int | None:
+def get_top_k(step: LogitsProcessor) -> int | None:
     """The k of a step that is a top-k; None for any other."""
     return int(step.keywords["k"]) if isinstance(step, partial) and step.func is keep_top_k else None
 
 
-def make_min_p(of: Ingredients) -> Step | None:
+def make_min_p(inputs: SamplerInputs) -> LogitsProcessor | None:
     """Returns the sampler of a request; None where all tokens stay."""
-    params = of.params
+    params = inputs.params
     return partial(keep_min_p, p=params.min_p, min_keep=params.min_keep) if params.min_p > 0 else None
 
 
@@ -118,7 +118,7 @@ def keep_typical(candidates: Candidates, p: float, min_keep: int) -> None:
     distances = softmax.distances(softmax.mean_shifted())
     nearness = np.negative(distances, out=distances)
     for n_looked_at in (*(n for n in _TRIES if n >= min_keep), nearness.size):
-        places = largest(nearness, n_looked_at, candidates.workspace)
+        places = top_k_indices(nearness, n_looked_at, candidates.workspace)
         reached = softmax.weights[places].cumsum(dtype=np.float64)
         if reached[-1] > p * total:
             break
@@ -126,16 +126,16 @@ def keep_typical(candidates: Candidates, p: float, min_keep: int) -> None:
     candidates.keep(places[: max(n, min_keep)])
 
 
-def make_typical(of: Ingredients) -> Step | None:
+def make_typical(inputs: SamplerInputs) -> LogitsProcessor | None:
     """Returns the sampler of a request; None where all tokens stay."""
-    params = of.params
+    params = inputs.params
     return partial(keep_typical, p=params.typical_p, min_keep=params.min_keep) if params.typical_p < 1 else None
 
 
 _NO_CURVATURE = 1e-6
 
 
-def keep_before_tail(candidates: Candidates, z: float, min_keep: int) -> None:
+def keep_tail_free(candidates: Candidates, z: float, min_keep: int) -> None:
     """Tail free sampling (Bricken, 2019): the tokens before the tail of the sorted probabilities, which begins where
     the share of their curvature, the absolute second differences, adds up to more than z.
 
@@ -143,13 +143,13 @@ def keep_before_tail(candidates: Candidates, z: float, min_keep: int) -> None:
     had this sampler, at the first token whose curvature is beyond z, and like it takes a sum of curvatures below 1e-6
     as a straight line. Unlike it, at least one token stays.
     """
-    if candidates.n_counted <= 2:
+    if candidates.n_total <= 2:
         return
     if candidates.ids is None:
         weights, curvature = _of_whole_row(candidates)
     else:
         # Behind two tokens without any probability there is no curvature.
-        zeros = np.zeros(min(candidates.n_ruled_out, 2))
+        zeros = np.zeros(min(candidates.n_masked, 2))
         weights = np.append(candidates.sort().softmax().weights, zeros)
         curvature = np.empty_like(weights)
     weights /= weights.sum()
@@ -163,23 +163,23 @@ def keep_before_tail(candidates: Candidates, z: float, min_keep: int) -> None:
         curvature.fill(1 / curvature.size)
     beyond = int(curvature.cumsum(out=curvature).searchsorted(z, side="right"))
     place = max(beyond, min_keep)
-    if beyond < curvature.size and place < candidates.n_counted - 2:
+    if beyond < curvature.size and place < candidates.n_total - 2:
         candidates.keep_first(max(place, 1))
 
 
 def _of_whole_row(candidates: Candidates) -> tuple[Floats64, Floats64]:
     """The weights of all tokens of a row, the largest one first, and a buffer of their size."""
-    peak = np.float32(candidates.peak())
-    check_possible(float(peak))
+    peak = np.float32(candidates.max_logit())
+    check_max_logit(float(peak))
     n, workspace = len(candidates), candidates.workspace
-    falling = np.negative(candidates.logits, out=workspace.partitioned[:n])
+    falling = np.negative(candidates.logits, out=workspace.scratch[:n])
     falling.sort()
     shifted = np.subtract(-peak, falling, out=falling)
-    weights, curvature = workspace.doubles()
+    weights, curvature = workspace.float64_buffers()
     return np.exp(shifted, dtype=np.float64, out=weights[:n]), curvature[:n]
 
 
-def make_tail_free(of: Ingredients) -> Step | None:
+def make_tail_free(inputs: SamplerInputs) -> LogitsProcessor | None:
     """Returns the sampler of a request; None where all tokens stay."""
-    params = of.params
-    return partial(keep_before_tail, z=params.tfs_z, min_keep=params.min_keep) if params.tfs_z < 1 else None
+    params = inputs.params
+    return partial(keep_tail_free, z=params.tfs_z, min_keep=params.min_keep) if params.tfs_z < 1 else None

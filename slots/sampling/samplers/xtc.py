@@ -3,8 +3,8 @@
 import numpy as np
 
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.logits.search import at_least
-from slots.sampling.sampler_context import Ingredients, Step
+from slots.sampling.logits.search import indices_at_least
+from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 
 _LEAST_WEIGHT = 1e-45
 """Of a token that is possible at all."""
@@ -30,21 +30,21 @@ class Xtc:
             return
         softmax = candidates.softmax()
         least = max(self._threshold * softmax.total(), _LEAST_WEIGHT)
-        top = at_least(softmax.weights, least, candidates.workspace)
-        if top.size < 2 or candidates.n_counted - (top.size - 1) < self._min_keep:
+        top = indices_at_least(softmax.weights, least, candidates.workspace)
+        if top.size < 2 or candidates.n_total - (top.size - 1) < self._min_keep:
             return
         stays = candidates.workspace.mask[: len(candidates)]
         stays[:] = True
         stays[top] = False
         stays[top[softmax.weights[top].argmin()]] = True
-        was_sorted, n_ruled_out = candidates.is_sorted, candidates.n_ruled_out
+        was_sorted, n_ruled_out = candidates.is_sorted, candidates.n_masked
         candidates.keep(stays.nonzero()[0])
-        candidates.is_sorted, candidates.n_ruled_out = was_sorted, n_ruled_out
+        candidates.is_sorted, candidates.n_masked = was_sorted, n_ruled_out
 
 
-def make_xtc(of: Ingredients) -> Step | None:
+def make_xtc(inputs: SamplerInputs) -> LogitsProcessor | None:
     """Returns the sampler of a request; None where it never takes a token away."""
-    params = of.params
+    params = inputs.params
     if params.xtc_probability == 0 or params.xtc_threshold > 0.5:
         return None
-    return Xtc(params.xtc_probability, params.xtc_threshold, params.min_keep, of.random)
+    return Xtc(params.xtc_probability, params.xtc_threshold, params.min_keep, inputs.rng)

@@ -84,13 +84,13 @@ def runners(request: pytest.FixtureRequest) -> Iterator[list[EngineRunner]]:
 def counts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many tokens are chosen among the largest logits, in each step in which any are."""
     counts: list[int] = []
-    choose = CandidateSampler.choose
+    choose = CandidateSampler.sample
 
     def count(of: CandidateSampler, samplers: Sequence[Sampler], top: TopTokens) -> list[Result]:
         counts.append(len(samplers))
         return choose(of, samplers, top)
 
-    monkeypatch.setattr(CandidateSampler, "choose", count)
+    monkeypatch.setattr(CandidateSampler, "sample", count)
     return counts
 
 

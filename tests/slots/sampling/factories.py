@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from slots.llama import Logits
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling import Choice, Sampler, Surroundings
+from slots.sampling import SampledToken, Sampler, SamplerContext
 from slots.sampling.logits import threads, top_k
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.logits.workspace import Workspace
-from slots.sampling.sequence_breakers import Breakers
+from slots.sampling.sequence_breakers import SequenceBreakers
 
-Doubles = npt.NDArray[np.float64]
+Floats64 = npt.NDArray[np.float64]
 
 KINDS = ("normal", "narrow", "peaked", "tied", "flat", "zeros", "barred", "one possible", "ascending")
 
@@ -30,10 +30,10 @@ def examples(n: int) -> settings:
 
 
 @contextmanager
-def compiled(*, is_there: bool) -> Iterator[None]:
+def with_compiled_part(*, enabled: bool) -> Iterator[None]:
     """With the compiled part of the samplers, or as where nothing could be compiled."""
     with pytest.MonkeyPatch.context() as patch:
-        if not is_there:
+        if not enabled:
             patch.setattr(top_k, "IS_COMPILED", False)
             patch.setattr(threads, "HAS_OPENMP", False)
         yield
@@ -67,7 +67,7 @@ def make_row(seed: int, size: int, kind: str) -> Logits:
     return logits
 
 
-def rows_of(sizes: st.SearchStrategy[int]) -> st.SearchStrategy[Logits]:
+def row_strategy(sizes: st.SearchStrategy[int]) -> st.SearchStrategy[Logits]:
     """Rows of all kinds, any of which has a token that is possible."""
     return st.builds(make_row, st.integers(0, 2**32 - 1), sizes, st.sampled_from(KINDS))
 
@@ -76,82 +76,84 @@ logit = st.one_of(st.floats(-40, 40, width=32), st.integers(-2, 2).map(float), s
 short_rows = st.lists(logit, min_size=1, max_size=40).filter(lambda row: max(row) > -np.inf)
 rows = st.one_of(
     short_rows.map(lambda row: np.array(row, np.float32)),
-    rows_of(st.integers(1, 3000)),
-    rows_of(st.sampled_from([8191, 16384, 17000, 40_000])),
+    row_strategy(st.integers(1, 3000)),
+    row_strategy(st.sampled_from([8191, 16384, 17000, 40_000])),
 )
 """Short and long ones, with ties, zeros of both signs and tokens that are ruled out."""
 
 
-def floats32(least: float, most: float) -> st.SearchStrategy[float]:
+def floats32(minimum: float, maximum: float) -> st.SearchStrategy[float]:
     """Numbers that are the same in 32 bits, as samplers of llama.cpp take them."""
-    return st.floats(float(np.float32(least)), float(np.float32(most)), width=32)
+    return st.floats(float(np.float32(minimum)), float(np.float32(maximum)), width=32)
 
 
-def in_order(row: npt.NDArray[Any]) -> list[int]:
+def tokens_by_logit(row: npt.NDArray[Any]) -> list[int]:
     """The tokens, that with the largest logit first and the lower one first among equals."""
     order: list[int] = (-row).argsort(kind="stable").tolist()
     return order
 
 
-def probabilities_of(row: Logits) -> Doubles:
+def exact_softmax(row: Logits) -> Floats64:
     """The softmax, in 64 bits."""
     weights = np.exp(row.astype(np.float64) - float(row.max()))
     return np.asarray(weights / weights.sum())
 
 
-def tokens_of(candidates: Candidates) -> list[int]:
+def get_tokens(candidates: Candidates) -> list[int]:
     """The candidates in their order."""
     return [candidates.token(place) for place in range(len(candidates))]
 
 
-def logits_of(*probabilities: float) -> Logits:
+def make_logits(*probabilities: float) -> Logits:
     """Logits with these probabilities."""
     with np.errstate(divide="ignore"):
         logits: Logits = np.log(probabilities).astype(np.float32)
     return logits
 
 
-def surroundings(n_vocab: int, **known: Any) -> Surroundings:
+def make_context(n_vocab: int, **fields: Any) -> SamplerContext:
     """Those of a model of which nothing else is known but what is given."""
-    return Surroundings(**{"n_vocab": n_vocab, "n_ctx": 1000, **known})
+    return SamplerContext(**{"n_vocab": n_vocab, "n_ctx": 1000, **fields})
 
 
-def breakers_of(sequences: Mapping[int, Iterable[tuple[int, ...]]]) -> Breakers:
+def make_breakers(sequences: Mapping[int, Iterable[tuple[int, ...]]]) -> SequenceBreakers:
     """Sequence breakers with these first tokens and what follows them."""
     heads: dict[tuple[int, ...], list[int]] = {}
     for head in sorted(sequences):
         for tail in sequences[head]:
             heads.setdefault(tail, []).append(head)
-    return Breakers([{tail: np.array(tokens, np.int32) for tail, tokens in heads.items()}])
+    return SequenceBreakers([{tail: np.array(tokens, np.int32) for tail, tokens in heads.items()}])
 
 
-def spelled(breakers: Breakers) -> dict[int, set[tuple[int, ...]]]:
+def breaker_sequences(breakers: SequenceBreakers) -> dict[int, set[tuple[int, ...]]]:
     """The other way round."""
     sequences: dict[int, set[tuple[int, ...]]] = {}
-    for part in breakers.parts:
+    for part in breakers.by_string:
         for tail, tokens in part.items():
             for token in tokens.tolist():
                 sequences.setdefault(token, set()).add(tail)
     return sequences
 
 
-def sampler(n_vocab: int, prompt: Sequence[int] = (0,), known: dict[str, Any] | None = None, **params: Any) -> Sampler:
+def make_sampler(
+    n_vocab: int, prompt: Sequence[int] = (0,), context: dict[str, Any] | None = None, **params: Any
+) -> Sampler:
     """A sampler with a fixed seed and without penalties unless the options say otherwise."""
     options = {"repeat_penalty": 1.0, "seed": 7, **params}
-    return Sampler(SamplingParams(**options), prompt, surroundings(n_vocab, **(known or {})))
+    return Sampler(SamplingParams(**options), prompt, make_context(n_vocab, **(context or {})))
 
 
-def choose(chain: Sampler, row: Logits | Sequence[float]) -> Choice:
+def sample(chain: Sampler, row: Logits | Sequence[float]) -> SampledToken:
     """What a sampler chooses from a row, which stays as it is."""
     copy = np.array(row, np.float32)
-    return chain.choose(copy, Workspace(copy.size))
+    return chain.sample(copy, Workspace(copy.size))
 
 
-def choose_tokens(chain: Sampler, row: Logits | Sequence[float], n: int) -> list[int]:
+def sample_tokens(chain: Sampler, row: Logits | Sequence[float], n: int) -> list[int]:
     """The tokens that a sampler chooses when it is given the same row n times."""
     row = np.array(row, np.float32)
     workspace = Workspace(row.size)
-    return [chain.choose(row.copy(), workspace).token for _ in range(n)]
+    return [chain.sample(row.copy(), workspace).token for _ in range(n)]
 
 
 def chi_square(counts: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -> float:
