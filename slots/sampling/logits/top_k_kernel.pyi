@@ -1,4 +1,4 @@
-"""The part of the samplers that is compiled: see the .pyx file of this name."""
+"""Types of top_k_kernel.pyx."""
 
 from slots.llama import Logits
 from slots.sampling.logits.workspace import Floats32, Indices

@@ -101,8 +101,8 @@ def test_equal_logits_make_no_difference_as_long_as_all_of_them_are_there(
     row = random.permuted(levels[level_of])[None]
     recent = tuple(random.integers(0, N_VOCAB, 19).tolist())
     among, whole = (make_sampler(N_VOCAB, recent, **options) for _ in range(2))
-    assert among.n_top_logits_needed is not None
-    assert among.n_top_logits_needed <= 200
+    assert among.traits.n_top_logits_needed is not None
+    assert among.traits.n_top_logits_needed <= 200
     chosen = CandidateSampler(N_CANDIDATES).sample([among], largest(row, random))
     assert chosen == sample_full_rows([whole], row)
 
@@ -162,7 +162,7 @@ NOT_DECIDED: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("options", NOT_DECIDED)
 def test_for_some_options_no_number_of_largest_logits_is_enough(options: dict[str, Any]) -> None:
-    assert make_sampler(N_VOCAB, PROMPT, **options).n_top_logits_needed is None
+    assert make_sampler(N_VOCAB, PROMPT, **options).traits.n_top_logits_needed is None
 
 
 DECIDED: list[tuple[dict[str, Any], int]] = [
@@ -181,7 +181,7 @@ DECIDED: list[tuple[dict[str, Any], int]] = [
 @pytest.mark.parametrize(("options", "n"), DECIDED)
 def test_for_others_it_is_as_many_as_are_looked_for_or_penalized(options: dict[str, Any], n: int) -> None:
     """And one more, which tells whether there are others like the last one."""
-    assert make_sampler(N_VOCAB, PROMPT, **options).n_top_logits_needed == n + 1
+    assert make_sampler(N_VOCAB, PROMPT, **options).traits.n_top_logits_needed == n + 1
 
 
 LOWERING = st.fixed_dictionaries(
@@ -204,8 +204,8 @@ def test_whatever_lowers_logits_the_choice_is_that_from_the_whole_row(
     rows = make_row(seed, N_VOCAB, kind)[None]
     most_likely = tuple(np.argsort(-rows[0])[:140].tolist())  # which it hurts most to penalize
     among, whole = (make_sampler(N_VOCAB, most_likely, **options) for _ in range(2))
-    assert among.n_top_logits_needed is not None
-    assert among.n_top_logits_needed <= N_CANDIDATES
+    assert among.traits.n_top_logits_needed is not None
+    assert among.traits.n_top_logits_needed <= N_CANDIDATES
     for _ in range(3):
         chosen = CandidateSampler(N_CANDIDATES).sample([among], largest(rows, random))
         assert chosen == sample_full_rows([whole], rows)

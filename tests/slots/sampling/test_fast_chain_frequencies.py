@@ -53,7 +53,7 @@ def assert_follow(drawn: list[int], row: Logits) -> None:
 
 def test_of_a_row_alone(row: Logits) -> None:
     chain = make_sampler(N_VOCAB, seed=21, **CHAIN)
-    assert chain.fast_params is not None
+    assert chain.traits.fast_params is not None
     assert_follow(sample_tokens(chain, row, N_DRAWS), row)
 
 

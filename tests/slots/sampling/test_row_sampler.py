@@ -88,9 +88,9 @@ def make_samplers(options: list[dict[str, Any]], n_vocab: int) -> list[Sampler]:
 
 
 def test_the_options_are_of_the_kinds_they_are_named_for() -> None:
-    assert all(of.fast_params is not None for of in make_samplers(USUAL, N_LARGE))
-    assert not any(of.needs_softmax for of in make_samplers(LIGHT, N_LARGE))
-    assert [of.needs_softmax for of in make_samplers(MIXED, N_VOCAB)] == [
+    assert all(of.traits.fast_params is not None for of in make_samplers(USUAL, N_LARGE))
+    assert not any(of.traits.needs_softmax for of in make_samplers(LIGHT, N_LARGE))
+    assert [of.traits.needs_softmax for of in make_samplers(MIXED, N_VOCAB)] == [
         False,
         True,
         True,
