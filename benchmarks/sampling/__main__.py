@@ -109,8 +109,8 @@ class OurSampler:
     def __init__(self, params: SamplingParams, rows: Logits) -> None:
         self._source = rows
         self._rows = rows.copy()
-        surroundings = SamplerContext(n_vocab=rows.shape[1], n_ctx=4096)
-        self.samplers = [Sampler(params, PROMPT, surroundings) for _row in rows]
+        context = SamplerContext(n_vocab=rows.shape[1], n_ctx=4096)
+        self.samplers = [Sampler(params, PROMPT, context) for _row in rows]
         self._one_thread = RowSampler(rows.shape[1], len(rows), 1)
 
     def fresh_rows(self) -> Logits:

@@ -143,7 +143,7 @@ def test_texts_are_the_same_whether_masks_are_dear_or_not(
         assert await texts() == expected
         assert asked > 20
 
-    with patch.object(GrammarMask, "first_allowed", count):
+    with patch.object(GrammarMask, "first_k_allowed", count):
         runner.run(test)
 
 

@@ -1,4 +1,4 @@
-"""Rows of logits and samplers for tests, the definitions that samplers are held to, and a test of frequencies."""
+"""Factories of logits, contexts and samplers for tests, reference definitions, and a chi-square test."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,17 +21,17 @@ from slots.sampling.sequence_breakers import SequenceBreakers
 
 Floats64 = npt.NDArray[np.float64]
 
-KINDS = ("normal", "narrow", "peaked", "tied", "flat", "zeros", "barred", "one possible", "ascending")
+KINDS = ("normal", "narrow", "peaked", "tied", "flat", "zeros", "masked", "one possible", "ascending")
 
 
 def examples(n: int) -> settings:
-    """The settings of a test with n examples, the same ones in every run."""
+    """Hypothesis settings for n examples, the same ones in every run."""
     return settings(max_examples=n, deadline=None, derandomize=True)
 
 
 @contextmanager
 def with_compiled_part(*, enabled: bool) -> Iterator[None]:
-    """With the compiled part of the samplers, or as where nothing could be compiled."""
+    """Run with the compiled part of the samplers, or as if nothing could be compiled."""
     with pytest.MonkeyPatch.context() as patch:
         if not enabled:
             patch.setattr(top_k, "IS_COMPILED", False)
@@ -55,7 +55,7 @@ def make_row(seed: int, size: int, kind: str) -> Logits:
             row[:] = row[0]
         case "zeros":
             row = random.choice([0.0, -0.0, -1.0], size)
-        case "barred":
+        case "masked":
             row[random.random(size) < random.random()] = -np.inf
             row[special] = 1.0
         case "one possible":
@@ -68,7 +68,7 @@ def make_row(seed: int, size: int, kind: str) -> Logits:
 
 
 def row_strategy(sizes: st.SearchStrategy[int]) -> st.SearchStrategy[Logits]:
-    """Rows of all kinds, any of which has a token that is possible."""
+    """Rows of all kinds, each with at least one token above -inf."""
     return st.builds(make_row, st.integers(0, 2**32 - 1), sizes, st.sampled_from(KINDS))
 
 
@@ -79,16 +79,16 @@ rows = st.one_of(
     row_strategy(st.integers(1, 3000)),
     row_strategy(st.sampled_from([8191, 16384, 17000, 40_000])),
 )
-"""Short and long ones, with ties, zeros of both signs and tokens that are ruled out."""
+"""Short and long rows, with ties, zeros of both signs and tokens at -inf."""
 
 
 def floats32(minimum: float, maximum: float) -> st.SearchStrategy[float]:
-    """Numbers that are the same in 32 bits, as samplers of llama.cpp take them."""
+    """Numbers that 32 bits represent exactly: llama.cpp's samplers take floats."""
     return st.floats(float(np.float32(minimum)), float(np.float32(maximum)), width=32)
 
 
 def tokens_by_logit(row: npt.NDArray[Any]) -> list[int]:
-    """The tokens, that with the largest logit first and the lower one first among equals."""
+    """The tokens by falling logit, the lower one first among equals."""
     order: list[int] = (-row).argsort(kind="stable").tolist()
     return order
 
@@ -100,7 +100,7 @@ def exact_softmax(row: Logits) -> Floats64:
 
 
 def get_tokens(candidates: Candidates) -> list[int]:
-    """The candidates in their order."""
+    """The candidates' tokens in their order."""
     return [candidates.token(place) for place in range(len(candidates))]
 
 
@@ -112,26 +112,26 @@ def make_logits(*probabilities: float) -> Logits:
 
 
 def make_context(n_vocab: int, **fields: Any) -> SamplerContext:
-    """Those of a model of which nothing else is known but what is given."""
+    """A context with these fields and defaults for the others."""
     return SamplerContext(**{"n_vocab": n_vocab, "n_ctx": 1000, **fields})
 
 
 def make_breakers(sequences: Mapping[int, Iterable[tuple[int, ...]]]) -> SequenceBreakers:
-    """Sequence breakers with these first tokens and what follows them."""
-    heads: dict[tuple[int, ...], list[int]] = {}
-    for head in sorted(sequences):
-        for tail in sequences[head]:
-            heads.setdefault(tail, []).append(head)
-    return SequenceBreakers([{tail: np.array(tokens, np.int32) for tail, tokens in heads.items()}])
+    """Sequence breakers from the suffixes of each first token."""
+    first_tokens: dict[tuple[int, ...], list[int]] = {}
+    for first in sorted(sequences):
+        for suffix in sequences[first]:
+            first_tokens.setdefault(suffix, []).append(first)
+    return SequenceBreakers([{suffix: np.array(tokens, np.int32) for suffix, tokens in first_tokens.items()}])
 
 
 def breaker_sequences(breakers: SequenceBreakers) -> dict[int, set[tuple[int, ...]]]:
-    """The other way round."""
+    """The inverse of `make_breakers`: the suffixes of each first token."""
     sequences: dict[int, set[tuple[int, ...]]] = {}
-    for part in breakers.by_string:
-        for tail, tokens in part.items():
+    for first_tokens in breakers.by_string:
+        for suffix, tokens in first_tokens.items():
             for token in tokens.tolist():
-                sequences.setdefault(token, set()).add(tail)
+                sequences.setdefault(token, set()).add(suffix)
     return sequences
 
 
@@ -144,27 +144,27 @@ def make_sampler(
 
 
 def sample(chain: Sampler, row: Logits | Sequence[float]) -> SampledToken:
-    """What a sampler chooses from a row, which stays as it is."""
+    """Sample from a copy of a row."""
     copy = np.array(row, np.float32)
     return chain.sample(copy, Workspace(copy.size))
 
 
 def sample_tokens(chain: Sampler, row: Logits | Sequence[float], n: int) -> list[int]:
-    """The tokens that a sampler chooses when it is given the same row n times."""
+    """Sample n times from the same row."""
     row = np.array(row, np.float32)
     workspace = Workspace(row.size)
     return [chain.sample(row.copy(), workspace).token for _ in range(n)]
 
 
 def chi_square(counts: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -> float:
-    """Pearson's statistic: how far counts are from what probabilities make expected."""
+    """Pearson's chi-square statistic of counts against expected probabilities."""
     expected = counts.sum() * probabilities
     return float(((counts - expected) ** 2 / expected).sum())
 
 
 def chi_square_bound(n_bins: int) -> float:
-    """What the statistic exceeds with a probability of 1 in 1000, by Wilson and Hilferty (1931): within 0.3 of the
-    tables (20.5 for 6 bins, 45.3 for 21)."""
+    """The 99.9th percentile of the statistic, by Wilson and Hilferty (1931): within 0.3 of the tables (20.5 for 6 bins,
+    45.3 for 21)."""
     degrees = n_bins - 1
     part = 2 / (9 * degrees)
     return degrees * (1 - part + 3.0902 * math.sqrt(part)) ** 3

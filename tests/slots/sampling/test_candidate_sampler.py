@@ -1,4 +1,4 @@
-"""Choosing among the largest logits of rows is choosing from the rows."""
+"""Choosing from_top the largest logits of rows is choosing from the rows."""
 
 import math
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ MakeOptions = Sequence[dict[str, Any]]
 
 def make_samplers(options: MakeOptions) -> list[Sampler]:
     context = {"find_sequence_breakers": lambda _strings: make_breakers({7: [()]})}
-    return [make_sampler(N_VOCAB, PROMPT, context, seed=number, **of) for number, of in enumerate(options)]
+    return [make_sampler(N_VOCAB, PROMPT, context, seed=number, **params) for number, params in enumerate(options)]
 
 
 def largest(rows: Logits, random: np.random.Generator) -> TopTokens:
@@ -71,10 +71,10 @@ def sample_full_rows(samplers: Sequence[Sampler], rows: Logits) -> list[SampledT
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_choices_are_those_from_whole_rows(options: MakeOptions, kind: str) -> None:
     random = np.random.default_rng(3)
-    among, whole, candidates = make_samplers(options), make_samplers(options), CandidateSampler(N_CANDIDATES)
+    from_top, whole, candidates = make_samplers(options), make_samplers(options), CandidateSampler(N_CANDIDATES)
     for step in range(20):
         rows = np.stack([make_row(100 * step + number, N_VOCAB, kind) for number in range(len(options))])
-        assert candidates.sample(among, largest(rows, random)) == sample_full_rows(whole, rows)
+        assert candidates.sample(from_top, largest(rows, random)) == sample_full_rows(whole, rows)
 
 
 FEW_RECENT = st.fixed_dictionaries(
@@ -100,11 +100,11 @@ def test_equal_logits_make_no_difference_as_long_as_all_of_them_are_there(
     level_of[231:] = random.integers(16, n_levels, N_VOCAB - 231)
     row = random.permuted(levels[level_of])[None]
     recent = tuple(random.integers(0, N_VOCAB, 19).tolist())
-    among, whole = (make_sampler(N_VOCAB, recent, **options) for _ in range(2))
-    assert among.traits.n_top_logits_needed is not None
-    assert among.traits.n_top_logits_needed <= 200
-    chosen = CandidateSampler(N_CANDIDATES).sample([among], largest(row, random))
-    assert chosen == sample_full_rows([whole], row)
+    from_top, whole = (make_sampler(N_VOCAB, recent, **options) for _ in range(2))
+    assert from_top.traits.n_top_logits_needed is not None
+    assert from_top.traits.n_top_logits_needed <= 200
+    sampled = CandidateSampler(N_CANDIDATES).sample([from_top], largest(row, random))
+    assert sampled == sample_full_rows([whole], row)
 
 
 @pytest.mark.parametrize("n_rows", [1, 3])
@@ -117,17 +117,17 @@ def test_of_equal_logits_that_are_not_all_there_none_is_chosen_so_that_the_choic
     rows[:, 1500] = 1.5
     for seed in range(5):
         top = largest(rows, np.random.default_rng(seed))
-        chosen = CandidateSampler(N_CANDIDATES).sample(make_samplers([options] * n_rows), top)
-        assert chosen == [SampledToken(1500, None)] * n_rows
+        sampled = CandidateSampler(N_CANDIDATES).sample(make_samplers([options] * n_rows), top)
+        assert sampled == [SampledToken(1500, None)] * n_rows
 
 
 @pytest.mark.parametrize("options", [{}, {"temperature": 0.0}, {"repeat_penalty": 1.1}])
 def test_where_all_are_equal_one_of_those_that_are_there_is_chosen(options: dict[str, Any]) -> None:
     row = np.full((1, N_VOCAB), 2.0, np.float32)
     top = largest(row, np.random.default_rng(0))
-    (chosen,) = CandidateSampler(N_CANDIDATES).sample([make_sampler(N_VOCAB, **options)], top)
-    assert isinstance(chosen, SampledToken)
-    assert chosen.token in top.tokens
+    (sampled,) = CandidateSampler(N_CANDIDATES).sample([make_sampler(N_VOCAB, **options)], top)
+    assert isinstance(sampled, SampledToken)
+    assert sampled.token in top.tokens
 
 
 @pytest.mark.parametrize("options", [{}, {"temperature": 0.0}, {"tfs_z": 0.5}])
@@ -135,8 +135,8 @@ def test_a_row_that_is_no_numbers_is_an_error_of_its_request_alone(options: dict
     rows = np.stack([make_row(number, N_VOCAB, "normal") for number in range(3)])
     top = largest(rows, np.random.default_rng(0))
     top.logits[1, 17] = np.nan
-    of = make_samplers([options] * 3)
-    first, second, third = CandidateSampler(N_CANDIDATES).sample(of, top)
+    three = make_samplers([options] * 3)
+    first, second, third = CandidateSampler(N_CANDIDATES).sample(three, top)
     assert isinstance(second, ArithmeticError)
     assert [first, third] == [sample_full_rows(make_samplers([options] * 3), rows)[n] for n in (0, 2)]
 
@@ -180,7 +180,7 @@ DECIDED: list[tuple[dict[str, Any], int]] = [
 
 @pytest.mark.parametrize(("options", "n"), DECIDED)
 def test_for_others_it_is_as_many_as_are_looked_for_or_penalized(options: dict[str, Any], n: int) -> None:
-    """And one more, which tells whether there are others like the last one."""
+    """And one more, which shows whether others tie with the last one."""
     assert make_sampler(N_VOCAB, PROMPT, **options).traits.n_top_logits_needed == n + 1
 
 
@@ -203,9 +203,9 @@ def test_whatever_lowers_logits_the_choice_is_that_from_the_whole_row(
     random = np.random.default_rng(seed)
     rows = make_row(seed, N_VOCAB, kind)[None]
     most_likely = tuple(np.argsort(-rows[0])[:140].tolist())  # which it hurts most to penalize
-    among, whole = (make_sampler(N_VOCAB, most_likely, **options) for _ in range(2))
-    assert among.traits.n_top_logits_needed is not None
-    assert among.traits.n_top_logits_needed <= N_CANDIDATES
+    from_top, whole = (make_sampler(N_VOCAB, most_likely, **options) for _ in range(2))
+    assert from_top.traits.n_top_logits_needed is not None
+    assert from_top.traits.n_top_logits_needed <= N_CANDIDATES
     for _ in range(3):
-        chosen = CandidateSampler(N_CANDIDATES).sample([among], largest(rows, random))
-        assert chosen == sample_full_rows([whole], rows)
+        sampled = CandidateSampler(N_CANDIDATES).sample([from_top], largest(rows, random))
+        assert sampled == sample_full_rows([whole], rows)

@@ -16,7 +16,7 @@ from tests.slots.sampling.factories import KINDS, examples, make_row, tokens_by_
     ks=st.lists(st.integers(1, 60), min_size=5, max_size=5),
 )
 def test_each_row_has_its_own_largest_candidates(seed: int, size: int, kinds: list[str], ks: list[int]) -> None:
-    """In whatever order they were found."""
+    """In any order of the entries."""
     logits = np.stack([make_row(seed + number, size, kind) for number, kind in enumerate(kinds)])
     ks = ks[: len(kinds)]
     numbers, tokens = np.divmod(np.random.default_rng(seed).permutation(logits.size), size)

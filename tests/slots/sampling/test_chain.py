@@ -1,4 +1,4 @@
-"""What is in the chain of a request, and in which order."""
+"""Which samplers the chain of a request has, and in which order."""
 
 from functools import partial
 from typing import Any
@@ -56,16 +56,16 @@ def make_chain(context: dict[str, Any] | None = None, **params: Any) -> Chain:
     return build_chain(SamplerInputs(SamplingParams(**params), (0,), model, np.random.default_rng(1)))
 
 
-def kind(step: LogitsProcessor) -> object:
-    """The function or the class that a step is of."""
-    return step.func if isinstance(step, partial) else type(step)
+def kind(processor: LogitsProcessor) -> object:
+    """The function or class of a processor."""
+    return processor.func if isinstance(processor, partial) else type(processor)
 
 
 def kinds(chain: Chain) -> list[object]:
-    return [kind(step) for step in chain.processors]
+    return [kind(processor) for processor in chain.processors]
 
 
-def test_every_sampler_has_a_maker() -> None:
+def test_every_sampler_has_a_factory() -> None:
     assert set(SAMPLER_FACTORIES) == set(SamplerName)
 
 
@@ -101,7 +101,7 @@ def test_a_value_that_turns_a_sampler_off_leaves_no_step(name: str, value: float
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "made"),
+    ("name", "value", "processor"),
     [
         ("repeat_penalty", 1.1, Penalties),
         ("frequency_penalty", -0.1, Penalties),
@@ -119,8 +119,8 @@ def test_a_value_that_turns_a_sampler_off_leaves_no_step(name: str, value: float
         ("ignore_eos", True, LogitBias),
     ],
 )
-def test_any_other_value_makes_one_step(name: str, value: Any, made: object) -> None:
-    assert kinds(make_chain(**{**NEUTRAL, name: value})) == [made]
+def test_any_other_value_makes_one_step(name: str, value: Any, processor: object) -> None:
+    assert kinds(make_chain(**{**NEUTRAL, name: value})) == [processor]
 
 
 def test_the_steps_have_the_order_that_was_asked_for() -> None:
@@ -154,15 +154,15 @@ def test_infill_is_used_where_it_is_named() -> None:
     assert kinds(make_chain(samplers=(SamplerName.INFILL,))) == [Infill]
 
 
-@pytest.mark.parametrize(("version", "made"), [(1, MirostatV1), (2, MirostatV2)])
-def test_mirostat_replaces_all_but_penalties_dry_and_temperature(version: int, made: type) -> None:
+@pytest.mark.parametrize(("version", "processor"), [(1, MirostatV1), (2, MirostatV2)])
+def test_mirostat_replaces_all_but_penalties_dry_and_temperature(version: int, processor: type) -> None:
     with_all = kinds(make_chain(**{**ACTIVE, "mirostat": version}))
     assert with_all == [
         *kinds(make_chain(**{**ACTIVE, "samplers": (SamplerName.PENALTIES, SamplerName.DRY)})),
         scale,
-        made,
+        processor,
     ]
-    assert kinds(make_chain(**{**ACTIVE, "mirostat": version, "samplers": ()})) == [scale, made]
+    assert kinds(make_chain(**{**ACTIVE, "mirostat": version, "samplers": ()})) == [scale, processor]
 
 
 def test_mirostat_takes_the_temperature_as_it_is() -> None:
@@ -172,7 +172,7 @@ def test_mirostat_takes_the_temperature_as_it_is() -> None:
 @pytest.mark.parametrize("mirostat", [0, 1, 2])
 @pytest.mark.parametrize("temperature", [0.0, -1.0])
 def test_at_temperature_zero_nothing_is_drawn(temperature: float, mirostat: int) -> None:
-    """And what takes away unlikely tokens only is left out, as it changes nothing."""
+    """Samplers that only remove unlikely tokens are left out: they have no effect."""
     greedy = make_chain(**{**NEUTRAL, "top_k": 5, "top_p": 0.5, "temperature": temperature, "mirostat": mirostat})
     assert greedy.processors == ()
     assert greedy.is_greedy
@@ -194,7 +194,7 @@ def test_a_temperature_that_moves_is_never_greedy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "weighs_all"),
+    ("options", "needs_softmax"),
     [
         ({"temperature": 0.0}, False),
         ({"temperature": 0.0, "samplers": (SamplerName.TYP_P, SamplerName.TEMPERATURE)}, True),
@@ -208,16 +208,16 @@ def test_a_temperature_that_moves_is_never_greedy() -> None:
     ],
     ids=str,
 )
-def test_what_does_not_begin_with_a_search_for_large_logits_weighs_all(
-    options: dict[str, Any], weighs_all: bool
+def test_what_does_not_begin_with_a_search_for_large_logits_needs_softmax(
+    options: dict[str, Any], needs_softmax: bool
 ) -> None:
-    """Where the options are active, that is."""
-    made = make_chain(**{**ACTIVE, "samplers": (SamplerName.TOP_K, SamplerName.TEMPERATURE), **options})
-    assert made.needs_softmax == weighs_all
+    """If their options are not neutral."""
+    chain = make_chain(**{**ACTIVE, "samplers": (SamplerName.TOP_K, SamplerName.TEMPERATURE), **options})
+    assert chain.needs_softmax == needs_softmax
 
 
 @pytest.mark.parametrize(
-    ("options", "usual"),
+    ("options", "fast_params"),
     [
         ({}, FastChainParams(top_k=40, top_p=0.95, min_p=0.05, min_keep=0, temperature=0.8)),
         (
@@ -242,16 +242,16 @@ def test_what_does_not_begin_with_a_search_for_large_logits_weighs_all(
     ids=str,
 )
 def test_a_top_k_with_nothing_after_it_but_what_is_usual_is_a_usual_chain(
-    options: dict[str, Any], usual: FastChainParams | None
+    options: dict[str, Any], fast_params: FastChainParams | None
 ) -> None:
-    assert make_chain(**options).fast_params == usual
+    assert make_chain(**options).fast_params == fast_params
 
 
 def test_what_only_changes_some_logits_is_apart_from_the_first_sampler_on_that_needs_all() -> None:
     order = (SamplerName.PENALTIES, SamplerName.TOP_K, SamplerName.DRY)
     parts = make_chain(**{**ACTIVE, "samplers": order, "ignore_eos": True})
-    assert [kind(step) for step in parts.edits] == [LogitBias, Penalties]
-    assert [kind(step) for step in parts.samplers] == [keep_top_k, Dry]
+    assert [kind(processor) for processor in parts.edits] == [LogitBias, Penalties]
+    assert [kind(processor) for processor in parts.samplers] == [keep_top_k, Dry]
     assert parts.processors == parts.edits + parts.samplers
 
 

@@ -17,10 +17,10 @@ from slots.sampling.logits.workspace import Workspace
 from tests.slots.sampling.factories import examples, make_breakers, make_context, row_strategy
 
 LARGEST = float(np.finfo(np.float32).max)
-LARGEST_INTEGER = 2**32 - 1
+MAX_INTEGER = 2**32 - 1
 """Numbers beyond these two are refused before they become options."""
 NUMBERS = (0.0, 5e-324, 1e-300, 1e-40, 1e-30, 1e-6, 0.1, 0.5, 0.99, 1.0, 1 + 1e-9, 2.0, 5.0, 1e6, 1e30, 3e38, LARGEST)
-INTEGERS = (0, 1, 2, 3, 40, 1000, 20_000, 10**9, LARGEST_INTEGER)
+INTEGERS = (0, 1, 2, 3, 40, 1000, 20_000, 10**9, MAX_INTEGER)
 TOGGLES = ("ignore_eos", "penalize_nl", "post_sampling_probs")
 END, NEWLINE, NEVER = 0, 1, 2
 BREAKERS = make_breakers({NEWLINE: {()}, 3: {(4,), (4, 5)}})
@@ -39,7 +39,7 @@ def option_values(name: str) -> st.SearchStrategy[float]:
 biases = st.lists(
     st.tuples(st.integers(0, 9), st.sampled_from([1.0, -1.0, 3e38, -3e38, LARGEST, -LARGEST, -math.inf])), max_size=4
 )
-top_ks = st.sampled_from([-1, 0, 1, 2, 40, 2999, LARGEST_INTEGER])
+top_ks = st.sampled_from([-1, 0, 1, 2, 40, 2999, MAX_INTEGER])
 options = st.fixed_dictionaries(
     {"samplers": st.lists(st.sampled_from(SamplerName), max_size=14).map(tuple)},
     optional={

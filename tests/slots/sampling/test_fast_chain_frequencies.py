@@ -1,4 +1,4 @@
-"""The usual chain draws each token as often as its definition says, for a row alone and for rows together."""
+"""The fast chain draws each token as often as its definition says, for a row alone and for rows together."""
 
 import math
 from typing import Any
@@ -25,7 +25,7 @@ CHAIN: dict[str, Any] = {"top_k": TOP_K, "top_p": TOP_P, "min_p": MIN_P, "temper
 
 @pytest.fixture(scope="module")
 def row() -> Logits:
-    """One in which each of the samplers takes some tokens away."""
+    """A row in which each of the samplers removes some tokens."""
     logits = np.random.default_rng(3).standard_normal(N_VOCAB)
     logits[::100] += 6.0
     return logits.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Rows with grammars, side by side, get what each of them gets alone, to the last bit."""
+"""Rows with grammars get the same result together and alone, to the last bit."""
 
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from tests.slots.sampling.test_fast_chain import as_comparable
 
 SIZE = 20_000
 SHARES = [None, 0.0, 0.001, 0.04, 0.06, 0.1, 0.5, 0.999, 1.0]
-"""Of the tokens that a grammar allows, or no grammar; at least one is allowed."""
+"""Shares of tokens that a grammar allows, at least one token; None for no grammar."""
 OPTIONS: list[dict[str, Any]] = [
     {},
     {"top_k": 3, "min_p": 0.3},
@@ -34,7 +34,7 @@ rows_with_grammars = st.tuples(
 
 
 class ExpensiveMask(SomeTokens):
-    """A grammar whose mask is dear."""
+    """A grammar whose mask is expensive."""
 
     is_mask_expensive = True
 
@@ -44,13 +44,13 @@ def make_sampler(options: dict[str, Any], matcher: SomeTokens | None) -> Sampler
     return Sampler(params, [1, 2, 3], make_context(SIZE), cast(Matcher, matcher))
 
 
-def make_matcher(share: float | None, *, are_together: bool, is_dear: bool, seed: int) -> SomeTokens | None:
-    """A grammar that allows a share of all tokens, anywhere or in one stretch."""
+def make_matcher(share: float | None, *, is_contiguous: bool, is_dear: bool, seed: int) -> SomeTokens | None:
+    """A grammar that allows a share of all tokens, scattered or contiguous."""
     if share is None:
         return None
     random = np.random.default_rng(seed)
     first = int(random.integers(SIZE))
-    is_allowed = np.arange(SIZE) < share * SIZE if are_together else random.random(SIZE) < share
+    is_allowed = np.arange(SIZE) < share * SIZE if is_contiguous else random.random(SIZE) < share
     is_allowed = np.roll(is_allowed, first)
     is_allowed[first] = True
     words = np.packbits(is_allowed, bitorder="little").view(np.uint32)
@@ -64,8 +64,8 @@ def test_choices_are_the_same_together_and_alone(
 ) -> None:
     def samplers() -> list[Sampler]:
         return [
-            make_sampler(options, make_matcher(share, are_together=are_together, is_dear=is_dear, seed=seed))
-            for share, options, _kind, are_together, seed in some
+            make_sampler(options, make_matcher(share, is_contiguous=is_contiguous, is_dear=is_dear, seed=seed))
+            for share, options, _kind, is_contiguous, seed in some
         ]
 
     together, alone = samplers(), samplers()
@@ -79,7 +79,7 @@ def test_choices_are_the_same_together_and_alone(
 
 
 def test_a_logit_that_is_no_number_is_an_error_where_it_could_be_drawn() -> None:
-    """Together as alone."""
+    """The same together and alone."""
     rows = np.stack([make_row(1, SIZE, "normal")] * 2)
     rows[0, 8] = np.nan
     for n in (1, 2):

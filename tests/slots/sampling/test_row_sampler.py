@@ -15,7 +15,7 @@ from tests.slots.sampling.factories import make_row, make_sampler, with_compiled
 
 N_VOCAB = 40_000
 N_LARGE = 150_000
-KINDS = ("normal", "tied", "barred", "peaked", "normal", "flat", "narrow", "zeros")
+KINDS = ("normal", "tied", "masked", "peaked", "normal", "flat", "narrow", "zeros")
 
 MIXED: list[dict[str, Any]] = [
     {},
@@ -27,7 +27,7 @@ MIXED: list[dict[str, Any]] = [
     {"repeat_penalty": 1.2, "tfs_z": 0.9, "top_n_sigma": 2.0, "n_probs": 5, "post_sampling_probs": True},
     {"samplers": DEFAULT_SAMPLERS[::-1], "xtc_probability": 0.5, "dry_multiplier": 0.8},
 ]
-USUAL: list[dict[str, Any]] = [
+FAST: list[dict[str, Any]] = [
     {},
     {"repeat_penalty": 1.1},
     {"top_k": 100, "top_p": 1.0, "frequency_penalty": 0.3, "presence_penalty": -0.2},
@@ -54,12 +54,12 @@ of_all_kinds = pytest.mark.parametrize(
         (MIXED, N_VOCAB),
         (MIXED, N_LARGE),
         (LIGHT, N_LARGE),
-        (USUAL, N_LARGE),
-        (USUAL, N_VOCAB),
-        (USUAL, 3_000),
-        (USUAL, 400),
+        (FAST, N_LARGE),
+        (FAST, N_VOCAB),
+        (FAST, 3_000),
+        (FAST, 400),
     ],
-    ids=["mixed", "mixed, large", "light", "usual, large", "usual, medium", "usual, small", "usual, too small"],
+    ids=["mixed", "mixed, large", "light", "fast, large", "fast, medium", "fast, small", "fast, too small"],
 )
 
 MakeRowSampler = Callable[[int, int], RowSampler]
@@ -67,16 +67,16 @@ MakeRowSampler = Callable[[int, int], RowSampler]
 
 @pytest.fixture
 def make() -> Iterator[MakeRowSampler]:
-    """Makes one for a size of the vocabulary and a number of threads."""
-    made: list[RowSampler] = []
+    """Makes row samplers from a vocabulary size and a number of threads, and closes them."""
+    created: list[RowSampler] = []
 
     def make(n_vocab: int, n_threads: int) -> RowSampler:
-        made.append(RowSampler(n_vocab, len(KINDS), n_threads))
-        return made[-1]
+        created.append(RowSampler(n_vocab, len(KINDS), n_threads))
+        return created[-1]
 
     yield make
-    for of in made:
-        of.close()
+    for row_sampler in created:
+        row_sampler.close()
 
 
 def make_rows(step: int, n_vocab: int) -> Logits:
@@ -84,13 +84,13 @@ def make_rows(step: int, n_vocab: int) -> Logits:
 
 
 def make_samplers(options: list[dict[str, Any]], n_vocab: int) -> list[Sampler]:
-    return [make_sampler(n_vocab, seed=number, **of) for number, of in enumerate(options)]
+    return [make_sampler(n_vocab, seed=number, **params) for number, params in enumerate(options)]
 
 
 def test_the_options_are_of_the_kinds_they_are_named_for() -> None:
-    assert all(of.traits.fast_params is not None for of in make_samplers(USUAL, N_LARGE))
-    assert not any(of.traits.needs_softmax for of in make_samplers(LIGHT, N_LARGE))
-    assert [of.traits.needs_softmax for of in make_samplers(MIXED, N_VOCAB)] == [
+    assert all(each.traits.fast_params is not None for each in make_samplers(FAST, N_LARGE))
+    assert not any(each.traits.needs_softmax for each in make_samplers(LIGHT, N_LARGE))
+    assert [each.traits.needs_softmax for each in make_samplers(MIXED, N_VOCAB)] == [
         False,
         True,
         True,

@@ -31,7 +31,7 @@ FLAT = [1.0] * 20
 ROW = make_logits(0.2, 0.7, 0.1)
 
 
-def probabilities(choice: SampledToken) -> PositionLogprobs:
+def get_logprobs(choice: SampledToken) -> PositionLogprobs:
     assert choice.logprobs is not None
     return choice.logprobs
 
@@ -135,7 +135,7 @@ def test_draws_at_a_temperature_follow_the_power_of_the_probabilities(temperatur
 
 
 def test_xtc_takes_the_top_away_as_often_as_its_probability_says() -> None:
-    """Token 0 comes with 0.7 times its probability, within 4 standard deviations of 4,000 draws."""
+    """Token 0 is drawn with 0.7 times its probability, within 4 standard deviations of 4,000 draws."""
     chain = make_sampler(3, samplers=(SamplerName.XTC,), xtc_probability=0.3, xtc_threshold=0.2, seed=14)
     n_first = sample_tokens(chain, make_logits(0.6, 0.3, 0.1), 4000).count(0)
     p = 0.7 * 0.6
@@ -146,7 +146,7 @@ def test_xtc_takes_the_top_away_as_often_as_its_probability_says() -> None:
 
 
 def drawn(row: Any, n: int = 300, **params: Any) -> set[int]:
-    """All tokens that come in n draws."""
+    """All tokens that n draws give."""
     return set(sample_tokens(make_sampler(len(row), **params), row, n))
 
 
@@ -179,7 +179,7 @@ def test_a_sampler_that_is_not_named_is_not_used() -> None:
 def test_a_sampler_named_twice_is_applied_twice() -> None:
     def gap(*samplers: SamplerName) -> float:
         chain = make_sampler(2, samplers=samplers, presence_penalty=0.5, n_probs=2, post_sampling_probs=True)
-        top = {of.token: of.logprob for of in probabilities(sample(chain, [2.0, 2.0])).top}
+        top = {entry.token: entry.logprob for entry in get_logprobs(sample(chain, [2.0, 2.0])).top}
         return top[1] - top[0]
 
     assert gap(SamplerName.PENALTIES) == pytest.approx(0.5, abs=1e-5)
@@ -253,7 +253,7 @@ def test_tokens_that_the_model_rules_out_never_come(temperature: float) -> None:
 
 @pytest.mark.parametrize("options", [{"ignore_eos": True}, {"logit_bias": ((1, -math.inf),)}])
 def test_an_end_that_is_ruled_out_does_not_come_by_infill_either(options: dict[str, Any]) -> None:
-    """No token of a flat distribution stands out, where infill ends the text otherwise."""
+    """In a flat distribution no token is likely enough to be kept, and infill would end the text."""
     context = {"end_token": 1, "end_of_generation": (1,), "output_bytes": lambda token: b"%d" % token}
     tokens = drawn(FLAT, n=50, context=context, samplers=(SamplerName.INFILL,), **options)
     assert 1 not in tokens
@@ -333,40 +333,40 @@ def test_before_the_chain_they_are_the_softmax_of_the_untouched_row(options: dic
     chain = make_sampler(size, prompt=(0, 1, 2), n_probs=3, **options)
     for _ in range(5):
         choice = sample(chain, row)
-        found = probabilities(choice)
-        assert [of.token for of in found.top] == [1, 0, 2]
-        assert [of.logprob for of in found.top] == pytest.approx(expected[[1, 0, 2]], abs=1e-5)
-        assert found.sampled.token == choice.token
-        assert found.sampled.logprob == pytest.approx(expected[choice.token], abs=1e-5)
+        logprobs = get_logprobs(choice)
+        assert [entry.token for entry in logprobs.top] == [1, 0, 2]
+        assert [entry.logprob for entry in logprobs.top] == pytest.approx(expected[[1, 0, 2]], abs=1e-5)
+        assert logprobs.sampled.token == choice.token
+        assert logprobs.sampled.logprob == pytest.approx(expected[choice.token], abs=1e-5)
 
 
-@pytest.mark.parametrize("options", [of for of in CHANGING if of.get("temperature") != 0.0], ids=str)
+@pytest.mark.parametrize("options", [options for options in CHANGING if options.get("temperature") != 0.0], ids=str)
 @pytest.mark.parametrize("size", [3, 100])
 def test_after_the_chain_they_add_up_to_one(options: dict[str, Any], size: int) -> None:
     row = np.append(ROW, np.linspace(-3, -2, size - 3)).astype(np.float32)
     chain = make_sampler(size, prompt=(0, 1), n_probs=128, post_sampling_probs=True, **options)
     for _ in range(5):
         choice = sample(chain, row)
-        found = probabilities(choice)
-        assert math.fsum(math.exp(of.logprob) for of in found.top) == pytest.approx(1.0, abs=1e-6)
-        assert all(one.logprob >= other.logprob for one, other in pairwise(found.top))
-        assert found.sampled in found.top
-        assert found.sampled.token == choice.token
+        logprobs = get_logprobs(choice)
+        assert math.fsum(math.exp(entry.logprob) for entry in logprobs.top) == pytest.approx(1.0, abs=1e-6)
+        assert all(one.logprob >= other.logprob for one, other in pairwise(logprobs.top))
+        assert logprobs.sampled in logprobs.top
+        assert logprobs.sampled.token == choice.token
 
 
 def test_after_the_chain_they_are_those_of_the_tokens_that_are_left() -> None:
     chain = make_sampler(3, top_k=2, min_p=0.0, temperature=0.5, top_p=1.0, n_probs=3, post_sampling_probs=True)
-    found = probabilities(sample(chain, ROW))
-    assert [of.token for of in found.top] == [1, 0]
-    assert [math.exp(of.logprob) for of in found.top] == pytest.approx([0.49 / 0.53, 0.04 / 0.53], rel=1e-5)
+    logprobs = get_logprobs(sample(chain, ROW))
+    assert [entry.token for entry in logprobs.top] == [1, 0]
+    assert [math.exp(entry.logprob) for entry in logprobs.top] == pytest.approx([0.49 / 0.53, 0.04 / 0.53], rel=1e-5)
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0])
 def test_after_temperature_zero_one_token_has_all_of_it(temperature: float) -> None:
     chain = make_sampler(3, temperature=temperature, n_probs=3, post_sampling_probs=True)
-    found = probabilities(sample(chain, ROW))
-    assert [(of.token, of.logprob) for of in found.top] == [(1, 0.0)]
-    assert found.sampled == found.top[0]
+    logprobs = get_logprobs(sample(chain, ROW))
+    assert [(entry.token, entry.logprob) for entry in logprobs.top] == [(1, 0.0)]
+    assert logprobs.sampled == logprobs.top[0]
 
 
 @pytest.mark.parametrize("post", [False, True])

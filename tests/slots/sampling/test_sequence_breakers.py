@@ -19,35 +19,35 @@ def pieces(bundled_model: Model) -> list[bytes]:
 
 
 def test_a_line_end_is_every_token_with_one_in_it(finder: SequenceBreakerFinder, pieces: list[bytes]) -> None:
-    found = finder.find(["\n"])
+    breakers = finder.find(["\n"])
     with_line_end = {token for token, piece in enumerate(pieces) if b"\n" in piece}
     assert len(with_line_end) > 10
-    assert breaker_sequences(found) == {token: {()} for token in with_line_end}
-    assert all(found.is_breaker(token) for token in with_line_end)
+    assert breaker_sequences(breakers) == {token: {()} for token in with_line_end}
+    assert all(breakers.is_breaker(token) for token in with_line_end)
 
 
 def test_a_string_is_also_found_across_two_tokens(
     finder: SequenceBreakerFinder, pieces: list[bytes], bundled_model: Model
 ) -> None:
-    found = finder.find([".\n"])
+    breakers = finder.find([".\n"])
     rest = tuple(bundled_model.vocab.tokenize_bytes(b"\n"))
     for token, piece in enumerate(pieces):
         expected = {()} if b".\n" in piece else {rest} if piece.endswith(b".") else None
-        assert breaker_sequences(found).get(token) == expected
-    assert {()} in breaker_sequences(found).values()
-    assert {rest} in breaker_sequences(found).values()
+        assert breaker_sequences(breakers).get(token) == expected
+    assert {()} in breaker_sequences(breakers).values()
+    assert {rest} in breaker_sequences(breakers).values()
 
 
 def test_all_beginnings_of_a_string_are_found_with_what_follows(
     finder: SequenceBreakerFinder, pieces: list[bytes], bundled_model: Model
 ) -> None:
-    found = finder.find(["the end"])
-    for token, tails in breaker_sequences(found).items():
-        assert tails
-        for tail in tails:
+    breakers = finder.find(["the end"])
+    for token, suffixes in breaker_sequences(breakers).items():
+        assert suffixes
+        for tail in suffixes:
             assert b"the end" in pieces[token] + b"".join(pieces[follower] for follower in tail)
     for beginning, rest in [(b"t", b"he end"), (b"th", b"e end"), (b" the", b" end")]:
-        assert breaker_sequences(found)[pieces.index(beginning)] == {tuple(bundled_model.vocab.tokenize_bytes(rest))}
+        assert breaker_sequences(breakers)[pieces.index(beginning)] == {tuple(bundled_model.vocab.tokenize_bytes(rest))}
 
 
 def test_several_strings_are_found_together(finder: SequenceBreakerFinder) -> None:
@@ -92,6 +92,6 @@ def test_threads_may_look_for_breakers_at_once(bundled_model: Model) -> None:
     fresh = SequenceBreakerFinder(bundled_model.vocab)
     strings = ["\n", ":", "ab", "the"] * 6
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda string: breaker_sequences(fresh.find([string])), strings))
-    assert found[:4] * 6 == found
-    assert all(found)
+        breakers = list(pool.map(lambda string: breaker_sequences(fresh.find([string])), strings))
+    assert breakers[:4] * 6 == breakers
+    assert all(breakers)

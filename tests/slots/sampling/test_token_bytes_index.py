@@ -11,17 +11,17 @@ needles = st.text("ab\n", min_size=1, max_size=5).map(str.encode)
 
 @examples(150)
 @given(pieces, needles)
-def test_tokens_with_a_string_in_them_are_found(of: list[bytes], string: bytes) -> None:
-    assert TokenBytesIndex(of).containing(string).tolist() == [
-        token for token, piece in enumerate(of) if string in piece
+def test_tokens_with_a_string_in_them_are_found(token_bytes: list[bytes], string: bytes) -> None:
+    assert TokenBytesIndex(token_bytes).containing(string).tolist() == [
+        token for token, piece in enumerate(token_bytes) if string in piece
     ]
 
 
 @examples(150)
 @given(pieces, needles)
-def test_tokens_that_end_with_a_string_are_found(of: list[bytes], string: bytes) -> None:
-    assert TokenBytesIndex(of).ending_with(string).tolist() == [
-        token for token, piece in enumerate(of) if piece.endswith(string)
+def test_tokens_that_end_with_a_string_are_found(token_bytes: list[bytes], string: bytes) -> None:
+    assert TokenBytesIndex(token_bytes).ending_with(string).tolist() == [
+        token for token, piece in enumerate(token_bytes) if piece.endswith(string)
     ]
 
 

@@ -1,4 +1,4 @@
-"""llama.cpp's own samplers, on the same candidates."""
+"""Oracle: llama.cpp's own samplers on the same candidates."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from slots.sampling.logits.workspace import Workspace
 
 SIZE = 500
 FLAT_SIZE = 512
-"""Of which each token's share is a number without rounding."""
+"""A uniform distribution over so many tokens is exact in binary."""
 SEED = 5
 
 Row = Logits
@@ -21,11 +21,11 @@ Row = Logits
 
 @dataclass(frozen=True)
 class Remaining:
-    """What a sampler leaves of a row: tokens that are still possible, and their probabilities."""
+    """The result of a sampler: the remaining tokens with their probabilities."""
 
     probabilities: Mapping[int, float]
     selected: int | None
-    """The token that it chose, if it chooses one."""
+    """The token that it selected, if it selects one."""
 
     @property
     def tokens(self) -> set[int]:
@@ -33,20 +33,20 @@ class Remaining:
 
 
 def apply_and_free(handle: Handle, row: Row) -> Remaining:
-    """What a sampler of llama.cpp's, which is used up, leaves of a row."""
+    """Apply a sampler of llama.cpp to a row and free it."""
     with LlamaSampler(handle) as sampler:
         return apply_llama_sampler(sampler, row)
 
 
 def apply_llama_sampler(sampler: LlamaSampler, row: Row) -> Remaining:
-    """What a sampler of llama.cpp's leaves of a row."""
+    """Apply a sampler of llama.cpp to a row."""
     candidates = LlamaCandidates(row.size).fill(row)
     sampler.apply(candidates)
     return make_remaining(candidates.tokens.tolist(), candidates.logits.astype(np.float64), candidates.selected)
 
 
 def get_remaining(candidates: Candidates) -> Remaining:
-    """What our samplers have left."""
+    """The remaining candidates after our samplers."""
     tokens = [candidates.token(place) for place in range(len(candidates))]
     return make_remaining(tokens, candidates.logits.astype(np.float64))
 
@@ -59,12 +59,12 @@ def make_remaining(tokens: Sequence[int], logits: npt.NDArray[np.float64], selec
 
 
 def full_row(row: Row) -> Candidates:
-    """All of a row, of which the caller keeps its own copy."""
+    """Candidates that are a copy of the full row."""
     return Candidates(row.copy(), Workspace(row.size))
 
 
 def listed_row(row: Row) -> Candidates:
-    """The same candidates after a sampler that has taken nothing away."""
+    """The same candidates in arrays, as after a sampler that removed none."""
     candidates = full_row(row)
     candidates.keep(np.arange(row.size))
     return candidates
@@ -102,8 +102,8 @@ def with_masked(random: np.random.Generator) -> Row:
 def assert_same(row: Row, ours: Remaining, theirs: Remaining) -> None:
     """The same tokens with the same probabilities, within 1e-5.
 
-    Which of several equal logits stay at a cut is left open by llama.cpp. It adds probabilities up in 32 bits, which
-    can move a cut in a long row by a token with less than that probability.
+    llama.cpp does not specify which of several equal logits are kept at a cutoff. It adds probabilities up in 32 bits,
+    which can move the cutoff in a long row by a token with less than that probability.
     """
     sizes = len(ours.probabilities), len(theirs.probabilities)
     if row.size <= FLAT_SIZE:

@@ -1,4 +1,4 @@
-"""Whole chains, as the options of a request build them, against llama.cpp's samplers in the same order."""
+"""Complete chains, built from the options of a request, against llama.cpp's samplers in the same order."""
 
 from collections.abc import Sequence
 
@@ -70,5 +70,5 @@ def test_a_chain_leaves_the_same(bundled_model: Model, params: SamplingParams) -
 
 
 def make_processors(params: SamplingParams, n_vocab: int) -> Sequence[LogitsProcessor]:
-    surroundings = SamplerContext(n_vocab=n_vocab, n_ctx=1000)
-    return build_chain(SamplerInputs(params, PROMPT, surroundings, np.random.default_rng(SEED))).processors
+    context = SamplerContext(n_vocab=n_vocab, n_ctx=1000)
+    return build_chain(SamplerInputs(params, PROMPT, context, np.random.default_rng(SEED))).processors

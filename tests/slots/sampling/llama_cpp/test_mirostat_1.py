@@ -23,10 +23,10 @@ from tests.slots.sampling.llama_cpp.test_stateful import Make
 
 SIZE = 256
 N_ESTIMATE = 100
-LARGEST_INT = 2**31 - 1
+MAX_INT = 2**31 - 1
 ROUNDING = 1e-6
 """Of an exponent that is computed in 32 bits; that of equal logits is exact."""
-KINDS = ("normal", "peaked", "tied", "flat", "zeros", "ascending", "barred")
+KINDS = ("normal", "peaked", "tied", "flat", "zeros", "ascending", "masked")
 
 rows = st.builds(make_row, st.integers(0, 2**32 - 1), st.just(SIZE), st.sampled_from(KINDS)).filter(
     lambda row: np.count_nonzero(row > -np.inf) >= N_ESTIMATE  # of fewer, llama.cpp's exponent is not a number
@@ -51,11 +51,11 @@ def assert_right(row: Row, bits: float, ours: Remaining, theirs: Remaining) -> N
     """k is the paper's, and llama.cpp's where it is an integer of 32 bits that rounding does not decide."""
     exponent = zipf_exponent(row)
     spread = ROUNDING if exponent > 0 else 0.0
-    least, most = sorted(expected_k(of, bits) for of in (exponent - spread, exponent + spread))
-    fewest, largest = (max(int(min(k, SIZE)), 1) for k in (least, most))
+    min_k, max_k = sorted(expected_k(slope, bits) for slope in (exponent - spread, exponent + spread))
+    fewest, largest = (max(int(min(k, SIZE)), 1) for k in (min_k, max_k))
     n_possible = int(np.count_nonzero(row > -np.inf))
     assert min(fewest, n_possible) <= len(ours.tokens) <= largest
-    if fewest == largest and most < LARGEST_INT:
+    if fewest == largest and max_k < MAX_INT:
         assert_same(row, ours, theirs)
 
 

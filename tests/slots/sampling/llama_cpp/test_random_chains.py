@@ -29,8 +29,8 @@ from tests.slots.sampling.llama_cpp.oracle import (
 SIZE = 300
 PROMPT = [1, 2, 3, 2, 7, 7, 7, 4, 5, 7, 7, 4, 5, 7, 7]
 NAMES = sorted(set(SamplerName) - {SamplerName.TFS_Z, SamplerName.ADAPTIVE_P, SamplerName.INFILL})
-KINDS = ("normal", "narrow", "peaked", "barred", "one possible", "ascending")
-"""Without ties: which of equal tokens stay is left open by llama.cpp, and the next sampler depends on it."""
+KINDS = ("normal", "narrow", "peaked", "masked", "one possible", "ascending")
+"""Without ties: llama.cpp does not specify which of equal tokens are kept, on which the next sampler depends."""
 UNDERFLOW = 80.0
 """Logits that are as far below the largest one have no probability in 32 bits."""
 NARROW = 0.1
@@ -69,8 +69,8 @@ rows = st.builds(make_row, st.integers(0, 2**32 - 1), st.just(SIZE), st.sampled_
 
 
 def make_chain(params: SamplingParams, finder: SequenceBreakerFinder) -> Chain:
-    surroundings = SamplerContext(n_vocab=SIZE, n_ctx=1000, find_sequence_breakers=finder.find)
-    return build_chain(SamplerInputs(params, PROMPT, surroundings, np.random.default_rng(SEED)))
+    context = SamplerContext(n_vocab=SIZE, n_ctx=1000, find_sequence_breakers=finder.find)
+    return build_chain(SamplerInputs(params, PROMPT, context, np.random.default_rng(SEED)))
 
 
 def is_comparable(candidates: Candidates) -> bool:
@@ -80,7 +80,7 @@ def is_comparable(candidates: Candidates) -> bool:
 
 
 def our_remaining(chain: Chain, params: SamplingParams, row: Row) -> Remaining:
-    """What our chain leaves, of a greedy one the token that it takes."""
+    """The remaining candidates of our chain; for a greedy chain the token that it takes."""
     candidates = full_row(row)
     is_typical = SamplerName.TYP_P in params.samplers and params.typical_p < 1
     with no_float_warnings():

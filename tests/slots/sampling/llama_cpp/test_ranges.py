@@ -34,7 +34,7 @@ from tests.slots.sampling.llama_cpp.test_stateful import Make, run_both
 
 WITH_EQUALS = ("tied", "flat", "zeros", "narrow")
 MIN_ENTROPY = 0.03
-"""Of a lower one, 32 bits hold too few digits; beside one token that is certain it is 0 in any case."""
+"""32 bits hold too few digits of a lower entropy; with one certain token it is exactly 0."""
 SIZES = st.sampled_from([1, 2, 16, 128, FLAT_SIZE])
 some_rows = row_strategy(SIZES)
 row_lists = SIZES.flatmap(lambda size: st.lists(row_strategy(st.just(size)), min_size=1, max_size=8))

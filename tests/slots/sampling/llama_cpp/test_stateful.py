@@ -33,7 +33,7 @@ from tests.slots.sampling.llama_cpp.oracle import (
 
 N_TOKENS = 40
 TIED = tied(np.random.default_rng(SEED))
-BARRED = with_masked(np.random.default_rng(SEED))
+MASKED = with_masked(np.random.default_rng(SEED))
 PEAKED = peaked(np.random.default_rng(SEED))
 FLAT = np.zeros(SIZE, np.float32)
 
@@ -62,7 +62,7 @@ def test_penalties(make: Make, last_n: int, repeat: float, frequency: float, pre
     with LlamaSampler(lib.llama_sampler_init_penalties(SIZE, last_n, repeat, frequency, presence)) as theirs:
         for token in seen:
             theirs.accept(token)
-        for row in [*random_rows(3.0), PEAKED, FLAT, TIED, BARRED]:
+        for row in [*random_rows(3.0), PEAKED, FLAT, TIED, MASKED]:
             candidates = make(row)
             ours(candidates)
             assert_same(row, get_remaining(candidates), apply_llama_sampler(theirs, row))
@@ -75,7 +75,7 @@ def test_penalties(make: Make, last_n: int, repeat: float, frequency: float, pre
 def test_logit_bias(make: Make) -> None:
     biases = [(0, 1.5), (3, -200.0), (499, -np.inf), (17, 30.0)]
     array = (lib.llama_logit_bias * len(biases))(*[lib.llama_logit_bias(token, bias) for token, bias in biases])
-    for row in [*random_rows(3.0), PEAKED, FLAT, TIED, BARRED]:
+    for row in [*random_rows(3.0), PEAKED, FLAT, TIED, MASKED]:
         candidates = make(row)
         LogitBias(biases, ())(candidates)
         theirs = apply_and_free(lib.llama_sampler_init_logit_bias(SIZE, len(biases), array), row)
@@ -83,7 +83,7 @@ def test_logit_bias(make: Make) -> None:
 
 
 def run_both(ours: Learner, theirs: LlamaSampler, make: Make, some_rows: Sequence[Row]) -> None:
-    """Both see the same rows, and ours is told of the tokens that llama.cpp draws."""
+    """Run both on the same rows; ours accepts the tokens that llama.cpp draws."""
     with theirs:
         for row in some_rows:
             candidates = make(row)
@@ -101,7 +101,7 @@ def run_both(ours: Learner, theirs: LlamaSampler, make: Make, some_rows: Sequenc
 @pytest.mark.parametrize(("tau", "eta"), [(5.0, 0.1), (2.0, 0.5), (8.0, 0.01), (0.5, 1.0)])
 def test_mirostat_2(make: Make, tau: float, eta: float, scale: float) -> None:
     theirs = LlamaSampler(lib.llama_sampler_init_mirostat_v2(SEED, tau, eta))
-    run_both(MirostatV2(tau, eta), theirs, make, [*random_rows(scale), TIED, BARRED, PEAKED])
+    run_both(MirostatV2(tau, eta), theirs, make, [*random_rows(scale), TIED, MASKED, PEAKED])
 
 
 @either_way
@@ -110,7 +110,7 @@ def test_mirostat_2(make: Make, tau: float, eta: float, scale: float) -> None:
 def test_mirostat_1(make: Make, tau: float, eta: float, scale: float) -> None:
     theirs = LlamaSampler(lib.llama_sampler_init_mirostat(SIZE, SEED, tau, eta, 100))
     # Of equal logits, llama.cpp keeps one where the paper's k is beyond all integers.
-    run_both(MirostatV1(tau, eta, SIZE), theirs, make, [*random_rows(scale), BARRED, PEAKED])
+    run_both(MirostatV1(tau, eta, SIZE), theirs, make, [*random_rows(scale), MASKED, PEAKED])
 
 
 @either_way
@@ -118,14 +118,14 @@ def test_mirostat_1(make: Make, tau: float, eta: float, scale: float) -> None:
 @pytest.mark.parametrize(("target", "decay"), [(0.0, 0.9), (0.2, 0.0), (0.5, 0.5), (0.7, 0.99), (1.0, 0.9)])
 def test_adaptive_p(make: Make, target: float, decay: float, scale: float) -> None:
     theirs = LlamaSampler(lib.llama_sampler_init_adaptive_p(target, decay, SEED))
-    run_both(AdaptiveP(target, decay), theirs, make, [*random_rows(scale), TIED, BARRED, PEAKED])
+    run_both(AdaptiveP(target, decay), theirs, make, [*random_rows(scale), TIED, MASKED, PEAKED])
 
 
 def test_infill(bundled_model: Model) -> None:
     vocab = bundled_model.vocab
-    surroundings = SamplerContext.for_model(vocab, n_ctx=100)
-    assert surroundings.end_token is not None
-    ours = Infill(surroundings.end_of_generation, surroundings.end_token, surroundings.output_bytes)
+    context = SamplerContext.for_model(vocab, n_ctx=100)
+    assert context.end_token is not None
+    ours = Infill(context.end_of_generation, context.end_token, context.output_bytes)
     handle = lib.llama_model_get_vocab(bundled_model.weights.handle)
     random = np.random.default_rng(SEED)
     for scale in (0.5, 1.0, 2.0, 4.0):

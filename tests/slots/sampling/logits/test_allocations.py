@@ -1,4 +1,4 @@
-"""What a token costs in memory: buffers of the vocabulary's size are kept from token to token."""
+"""Memory per token: buffers of the vocabulary's size are reused."""
 
 import tracemalloc
 from typing import Any

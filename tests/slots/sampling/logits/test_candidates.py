@@ -37,7 +37,7 @@ def test_the_best_is_the_lowest_token_with_the_largest_logit(row: Logits, seed: 
 @examples(40)
 @given(rows)
 def test_the_softmax_is_that_of_64_bits(row: Logits) -> None:
-    """To within the rounding of 32 bits: of the logits, too, where few are left."""
+    """Within the rounding of 32 bits, of the logits, too, if few candidates are left."""
     for candidates in (full_row(row), listed_row(row)):
         softmax = candidates.softmax()
         assert np.allclose(softmax.weights / softmax.total(), exact_softmax(row), rtol=2e-5, atol=1e-37)

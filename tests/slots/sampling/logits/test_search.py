@@ -9,13 +9,13 @@ from slots.sampling.logits.workspace import Workspace
 from tests.slots.sampling.factories import examples, rows, tokens_by_logit, with_compiled_part
 
 counts = st.one_of(st.integers(1, 60), st.sampled_from([128, 500, 600, 2500, 5000, 20_000, 39_999, 40_000, 50_000]))
-"""Around those at which another way to find the values is taken, and beyond the row."""
+"""Around the sizes at which the method changes, and beyond the row."""
 
 
 @examples(150)
 @given(rows, counts)
 def test_the_largest_values_are_the_first_ones_of_a_stable_sort(row: Logits, k: int) -> None:
-    """Also where nothing was compiled."""
+    """With and without the compiled part."""
     for is_there in (True, False):
         with with_compiled_part(enabled=is_there):
             assert top_k_indices(row, k, Workspace(row.size)).tolist() == tokens_by_logit(row)[:k]

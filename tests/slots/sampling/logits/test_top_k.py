@@ -35,9 +35,9 @@ def test_each_row_has_its_own_largest_logits(seed: int, size: int, kinds: list[s
     logits = np.stack([make_row(seed + number, size, kind) for number, kind in enumerate(kinds)])
     rows = list(range(0, len(kinds), step))
     ks = ks[: len(rows)]
-    found = top_k(logits, rows, ks)
-    assert found is not None
-    tokens, values = found
+    result = top_k(logits, rows, ks)
+    assert result is not None
+    tokens, values = result
     assert tokens.shape == values.shape == (len(rows), max(ks))
     for number, (row, k) in enumerate(zip(rows, ks, strict=True)):
         assert tokens[number, :k].tolist() == tokens_by_logit(logits[row])[:k]
@@ -49,13 +49,13 @@ def test_each_row_has_its_own_largest_logits(seed: int, size: int, kinds: list[s
 @pytest.mark.parametrize(("size", "k"), [(4_096, 128), (32_000, 1_000), (152_000, 1), (152_000, 512), (152_000, 4_750)])
 def test_k_may_be_as_large_as_a_32nd_of_a_row(size: int, k: int) -> None:
     logits = make_row(1, size, "normal")[None]
-    found = top_k(logits, [0], [k])
-    assert found is not None
-    assert found[0][0].tolist() == tokens_by_logit(logits[0])[:k]
+    result = top_k(logits, [0], [k])
+    assert result is not None
+    assert result[0][0].tolist() == tokens_by_logit(logits[0])[:k]
 
 
 def test_a_logit_that_is_not_a_number_leaves_rows_to_be_looked_at_alone() -> None:
-    """Wherever it is."""
+    """At any index."""
     logits = np.stack([make_row(seed, 1_300, "normal") for seed in range(2)])
     assert top_k(logits, [0, 1], [40, 40]) is not None
     for place in range(logits.shape[1]):
@@ -66,13 +66,13 @@ def test_a_logit_that_is_not_a_number_leaves_rows_to_be_looked_at_alone() -> Non
 
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_many_equal_logits_may_be_behind_others(k: int) -> None:
-    """As many as there is room for are found just before the end of the row."""
+    """As many as there is room for are result just before the end of the row."""
     row = np.ones(1_279, np.float32)
     row[783:1_024:16] = 0
     for _ in range(50):
-        found = top_k(row[None], [0], [k])
-        assert found is not None
-        assert found[0][0].tolist() == list(range(k))
+        result = top_k(row[None], [0], [k])
+        assert result is not None
+        assert result[0][0].tolist() == list(range(k))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems count memory in other units")
@@ -91,9 +91,9 @@ def test_memory_is_given_back(is_number: bool) -> None:
 def test_the_largest_logit_may_be_infinite() -> None:
     logits = make_row(1, 20_000, "normal")[None]
     logits[0, 77] = np.inf
-    found = top_k(logits, [0], [2])
-    assert found is not None
-    assert found[0][0].tolist() == tokens_by_logit(logits[0])[:2]
+    result = top_k(logits, [0], [2])
+    assert result is not None
+    assert result[0][0].tolist() == tokens_by_logit(logits[0])[:2]
 
 
 @pytest.mark.parametrize(("size", "k"), [(1, 1), (7, 1), (100, 60), (255, 1), (400, 60), (700, 33)])

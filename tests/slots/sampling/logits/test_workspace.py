@@ -41,7 +41,7 @@ def test_the_values_from_a_bound_on_are_found_or_the_row_is_to_be_looked_through
 
 
 def test_a_few_large_values_are_found_without_looking_through_the_row() -> None:
-    """Also where the row ends with less than a row of columns."""
+    """Also if the last row of the matrix is incomplete."""
     row = np.zeros(1000, np.float32)
     row[[3, 67, 400, 999]] = [5, 6, 7, 8]
     found = fold(row, 64).indices_at_least(5.0)

@@ -33,7 +33,7 @@ def params(allowed: int = 2, base: float = 1.75, multiplier: float = 0.8, window
 
 
 def n_since_breaker(text: list[int], breakers: SequenceBreakers) -> int:
-    """How many tokens there are after the last breaker: the one that begins last, the longest where several do."""
+    """How many tokens follow the last breaker: the one that starts last, of several the longest."""
     for start in reversed(range(len(text))):
         tails = breaker_sequences(breakers).get(text[start], set())
         ends = [start + 1 + len(tail) for tail in tails if tuple(text[start + 1 : start + 1 + len(tail)]) == tail]
@@ -51,7 +51,7 @@ def common_suffix(one: list[int], other: list[int]) -> int:
 
 
 def expected_penalties(options: SamplingParams, text: list[int], breakers: SequenceBreakers) -> dict[int, float]:
-    """What is subtracted from the logits of tokens, by the definition."""
+    """The penalties of tokens, by the definition."""
     window = options.dry_penalty_last_n if options.dry_penalty_last_n >= 0 else N_CTX
     text = text[max(len(text) - min(window, N_CTX), 0) :]
     limit = n_since_breaker(text, breakers)
@@ -68,7 +68,7 @@ def expected_penalties(options: SamplingParams, text: list[int], breakers: Seque
 
 
 def subtracted(dry: Dry) -> dict[int, float]:
-    """What a sampler subtracts from the logits of tokens."""
+    """The penalties that a sampler applies to tokens."""
     candidates = full_row(np.zeros(N_VOCAB, np.float32))
     dry(candidates)
     return {token: -float(logit) for token, logit in enumerate(candidates.logits) if logit != 0}
@@ -77,10 +77,12 @@ def subtracted(dry: Dry) -> dict[int, float]:
 @examples(200)
 @given(tokens, st.integers(0, 4), windows, breakers)
 def test_each_token_pays_for_the_longest_repetition_it_would_continue(
-    text: list[int], allowed: int, window: int, of: SequenceBreakers
+    text: list[int], allowed: int, window: int, sequence_breakers: SequenceBreakers
 ) -> None:
     options = params(allowed, window=window)
-    assert subtracted(Dry(options, text, N_CTX, of)) == pytest.approx(expected_penalties(options, text, of))
+    assert subtracted(Dry(options, text, N_CTX, sequence_breakers)) == pytest.approx(
+        expected_penalties(options, text, sequence_breakers)
+    )
 
 
 @examples(100)
@@ -88,13 +90,13 @@ def test_each_token_pays_for_the_longest_repetition_it_would_continue(
 @example([0, 1], [2, 0, 1, 2, 0, 1], 2, -1, make_breakers({2: {(0,)}}))
 @example([0] * 60, [0] * 3, 2, -1, NO_BREAKERS)
 def test_accepting_tokens_one_by_one_is_the_same_as_a_prompt_of_all(
-    prompt: list[int], later: list[int], allowed: int, window: int, of: SequenceBreakers
+    prompt: list[int], later: list[int], allowed: int, window: int, sequence_breakers: SequenceBreakers
 ) -> None:
     options = params(allowed, window=window)
-    step_by_step = Dry(options, prompt, N_CTX, of)
+    step_by_step = Dry(options, prompt, N_CTX, sequence_breakers)
     for n, token in enumerate(later, 1):
         step_by_step.accept(token)
-        at_once = Dry(options, prompt + later[:n], N_CTX, of)
+        at_once = Dry(options, prompt + later[:n], N_CTX, sequence_breakers)
         assert subtracted(step_by_step) == pytest.approx(subtracted(at_once))
 
 

@@ -132,5 +132,5 @@ def test_a_sampler_with_mirostat_learns_from_its_own_choices(version: int) -> No
     chain = make_sampler(1024, temperature=1.0, n_probs=1, post_sampling_probs=True, **options)
     row = -np.log(np.arange(1, 1025)).astype(np.float32)
     choices = [sample(chain, row).logprobs for _ in range(600)]
-    surprises = [-of.sampled.logprob / math.log(2) for of in choices if of is not None]
+    surprises = [-choice.sampled.logprob / math.log(2) for choice in choices if choice is not None]
     assert abs(np.mean(surprises) - 4) < 0.2

@@ -18,7 +18,7 @@ Make = Callable[[Logits], Candidates]
 def penalized(
     make: Make, seen: list[int], row: list[float], newline: int | None = None, n_ctx: int = 1000, **params: Any
 ) -> list[float]:
-    """What the penalties make of a row after some tokens were seen."""
+    """Apply the penalties to a row after some tokens."""
     candidates = make(np.array(row, np.float32))
     with np.errstate(all="ignore"):
         Penalties(SamplingParams(**{"repeat_penalty": 1.0, **params}), seen, n_ctx, newline)(candidates)

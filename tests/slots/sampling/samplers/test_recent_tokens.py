@@ -11,9 +11,9 @@ windows = st.integers(0, 12)
 
 
 def token_counts(recent: RecentTokens) -> dict[int, float]:
-    of, counts = recent.distinct(), recent.counts()
-    assert len(set(of.tolist())) == of.size
-    return dict(zip(of.tolist(), counts.tolist(), strict=True))
+    tokens, counts = recent.distinct(), recent.counts()
+    assert len(set(tokens.tolist())) == tokens.size
+    return dict(zip(tokens.tolist(), counts.tolist(), strict=True))
 
 
 def last_tokens(text: list[int], size: int) -> list[int]:

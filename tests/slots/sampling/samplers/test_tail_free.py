@@ -15,7 +15,7 @@ from tests.slots.sampling.factories import exact_softmax, examples, get_tokens, 
 from tests.slots.sampling.llama_cpp.oracle import full_row, listed_row
 
 ROUNDING = 1e-5
-"""Of shares of the curvature, where logits are subtracted in 32 bits."""
+"""Relative error of the curvature: logits are subtracted in 32 bits."""
 
 either_way = pytest.mark.parametrize("make", [full_row, listed_row])
 
@@ -75,7 +75,7 @@ def test_of_tokens_that_are_equally_likely_the_share_z_stays(make: Make) -> None
 
 @either_way
 def test_the_tail_begins_behind_the_share_z(make: Make) -> None:
-    """And not where it is just reached: the shares are quarters."""
+    """Not where it equals z: the shares are quarters."""
     candidates = make(np.zeros(6, np.float32))
     keep_tail_free(candidates, 0.5, 0)
     assert get_tokens(candidates) == [0, 1]

@@ -1,4 +1,4 @@
-"""Against the definitions, computed with a sort of the whole row in 64 bits."""
+"""Truncation samplers against their definitions, with the full row sorted in 64 bits."""
 
 import math
 from collections.abc import Callable
@@ -74,7 +74,7 @@ def test_top_n_sigma_keeps_what_is_at_most_n_standard_deviations_below_the_large
 
 
 def assert_keeps_from(bound: float, rounding: float, min_keep: int, row: Logits, candidates: Candidates) -> None:
-    """Those first tokens are kept whose logits reach a bound, and at least some number of them."""
+    """Exactly the first tokens with logits >= bound are kept, but at least `min_keep`."""
     order, n = tokens_by_logit(row), len(candidates)
     assert sorted(get_tokens(candidates)) == sorted(order[:n])
     assert n >= min(max(min_keep, 1), row.size)
@@ -102,7 +102,7 @@ def test_min_p_by_the_numbers(make: Make) -> None:
 
 @either_way
 def test_top_n_sigma_counts_no_token_that_is_ruled_out(make: Make) -> None:
-    """The possible ones have a standard deviation of 1."""
+    """Those above -inf have a standard deviation of 1."""
     candidates = make(np.array([3.0, -np.inf, 1.0, -np.inf], np.float32))
     keep_top_n_sigma(candidates, 1.9)
     assert get_tokens(candidates) == [0]

@@ -14,7 +14,7 @@ from tests.slots.sampling.factories import Floats64, exact_softmax, examples, ge
 from tests.slots.sampling.llama_cpp.oracle import full_row, listed_row
 
 ROUNDING = 1e-4
-"""Of the surprise, which is computed in 32 bits."""
+"""Error of the surprise, which is computed in 32 bits."""
 
 either_way = pytest.mark.parametrize("make", [full_row, listed_row])
 
@@ -60,7 +60,7 @@ def test_the_most_likely_token_goes_when_it_is_not_typical(make: Make) -> None:
 
 @either_way
 def test_of_equals_more_than_the_mass_stays(make: Make) -> None:
-    """As in llama.cpp, where two halves are not more than a half."""
+    """As in llama.cpp, one half is not more than a half."""
     candidates = make(np.zeros(4, np.float32))
     keep_typical(candidates, 0.5, 0)
     assert len(candidates) == 3
