@@ -1,4 +1,4 @@
-"""Candidate sampler: samples the tokens of a step from the largest logits of each row, where only these are at hand."""
+"""Candidate sampler: samples the tokens of a step from only the largest logits of each row."""
 
 from collections.abc import Sequence
 

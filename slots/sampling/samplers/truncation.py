@@ -1,8 +1,8 @@
 """Truncation samplers: top-k, top-p, min-p, top-n-sigma, typical and tail free.
 
-A default request does not come here. For top-k followed by top-p, min-p and temperature, the overhead of one call per
-sampler and row costs more than the computation, so `fast_chain.py` does the same arithmetic for all rows of a step at
-once. These functions are used for every other order or option, and tests hold the two to the same bits.
+Default requests do not pass through this module. For top-k followed by top-p, min-p and temperature, the overhead of
+one call per sampler and row exceeds the computation, so `fast_chain.py` (batched) does the same arithmetic for all rows
+of a step at once. Every other chain, and any with `n_probs`, uses these functions; tests hold both to the same bits.
 """
 
 import math
