@@ -29,7 +29,7 @@ from slots.llama import Context
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling.step_sampler import BackendSampling
+from slots.sampling.step_sampler import StepSampler
 
 N_PROMPT = 32
 SAMPLING = SamplingParams(repeat_penalty=1.0, ignore_eos=True)
@@ -143,7 +143,7 @@ def main() -> None:
     arguments = parser.parse_args()
     watch = Stopwatch()
     watch.time_method(Context, "decode", "decode")
-    watch.time_method(BackendSampling, "choose", "sampling")
+    watch.time_method(StepSampler, "sample", "sampling")
     watch.time_method(CompletionRunner, "step", "step")
     print(f"microseconds; {format_info(run_info(model=arguments.model.name, tokens=arguments.tokens))}\n")
     asyncio.run(run(arguments, watch))

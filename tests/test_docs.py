@@ -14,7 +14,7 @@ from server.generation.sampler_order import LETTERS, as_samplers
 from server.generation.sampling_options import read_sampling
 from slots.llama import Vocab
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, RANGES, SamplerName, SamplingParams
-from slots.sampling import Sampler, Surroundings
+from slots.sampling import Sampler, SamplerContext
 from slots.sampling.logits.workspace import Workspace
 
 FOLDER = Path(__file__).parents[1] / "docs"
@@ -89,7 +89,7 @@ def test_options_that_are_off_change_nothing() -> None:
     turned_off, none_used = SamplingParams(**off | told), SamplingParams(samplers=(), **told)  # type: ignore[arg-type]
     row = np.random.default_rng(0).normal(0, 5, 100).astype(np.float32)
     left = [
-        Sampler(params, [1, 2, 3, 1, 2, 3], Surroundings(100, 100)).choose(row.copy(), Workspace(100)).probabilities
+        Sampler(params, [1, 2, 3, 1, 2, 3], SamplerContext(100, 100)).sample(row.copy(), Workspace(100)).logprobs
         for params in (turned_off, none_used)
     ]
     assert left[0] is not None and left[1] is not None

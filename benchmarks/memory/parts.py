@@ -12,7 +12,7 @@ from slots.engine.grammars import Grammars
 from slots.llama import Batch, Context, Model
 from slots.options import ContextOptions, ModelOptions
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling import Surroundings
+from slots.sampling import SamplerContext
 
 
 def load_components(stages: StageRecorder, path: Path, n_slots: int, n_ctx: int) -> None:
@@ -27,7 +27,7 @@ def load_components(stages: StageRecorder, path: Path, n_slots: int, n_ctx: int)
     stages.record(f"texts of {len(texts):,} tokens in Python")
     Grammars(vocab).compile(GrammarSource("regex", "a"))
     stages.record("llguidance's tables")
-    Surroundings.of(vocab, n_ctx).find_breakers(SamplingParams().dry_sequence_breakers)
+    SamplerContext.for_model(vocab, n_ctx).find_sequence_breakers(SamplingParams().dry_sequence_breakers)
     stages.record("sequence breakers of DRY")
     _compute(context, vocab.tokenize(TEXT, add_special=False, parse_special=False), n_slots)
     stages.record("a full batch computed")

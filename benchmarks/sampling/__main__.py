@@ -27,7 +27,7 @@ from benchmarks.sampling.llama_samplers import Handle, LlamaCandidates, LlamaSam
 from slots.llama import Logits, Model
 from slots.options import ModelOptions
 from slots.requests.sampling_params import SamplerName, SamplingParams
-from slots.sampling import RowSampler, Sampler, Surroundings
+from slots.sampling import RowSampler, Sampler, SamplerContext
 
 VOCABULARIES = (4_096, 32_000, 151_936, 256_000)
 N_ROWS = 16
@@ -106,8 +106,8 @@ class OurSampler:
     def __init__(self, params: SamplingParams, rows: Logits) -> None:
         self._source = rows
         self._rows = rows.copy()
-        surroundings = Surroundings(n_vocab=rows.shape[1], n_ctx=4096)
-        self.samplers = [Sampler(params, PROMPT, surroundings) for _row in rows]
+        context = SamplerContext(n_vocab=rows.shape[1], n_ctx=4096)
+        self.samplers = [Sampler(params, PROMPT, context) for _row in rows]
         self._one_thread = RowSampler(rows.shape[1], len(rows), 1)
 
     def fresh_rows(self) -> Logits:
@@ -124,7 +124,7 @@ class OurSampler:
         """As `step`, on the threads of a row sampler."""
         rows = self.fresh_rows()
         start = time.perf_counter()
-        row_sampler.choose(self.samplers, rows, range(len(rows)))
+        row_sampler.sample(self.samplers, rows, range(len(rows)))
         return time.perf_counter() - start
 
 

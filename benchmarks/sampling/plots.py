@@ -23,7 +23,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
 
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplerName, SamplingParams
-from slots.sampling import Sampler, Surroundings
+from slots.sampling import Sampler, SamplerContext
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.logits.workspace import Workspace
 from slots.sampling.samplers.adaptive_p import AdaptiveP
@@ -70,12 +70,12 @@ OTHER_TOKENS = range(len(WORDS), len(WORDS) + 100)
 PEAK_LOGIT = 18.0
 """About that of the most likely token of a real model: the repetition penalty depends on it."""
 
-CONTEXT = Surroundings(
+CONTEXT = SamplerContext(
     n_vocab=len(WORDS),
     n_ctx=4096,
-    end=TOKENS[END],
+    end_token=TOKENS[END],
     end_of_generation=(TOKENS[END],),
-    text_of=lambda token: WORDS[token].encode(),
+    output_bytes=lambda token: WORDS[token].encode(),
 )
 
 GREY, BLUE, ORANGE, GREEN, RED = "#c9cdd3", "#2166ac", "#d9730d", "#1b8a5a", "#c0392b"
@@ -134,7 +134,7 @@ def make_sampler(params: SamplingParams, text: Sequence[int] = ()) -> Sampler:
 
 def choose(sampler: Sampler, logits: Logits) -> tuple[float, Floats]:
     """The probability of a chosen token, and those of all words, 0 for those that were taken away."""
-    probabilities = sampler.choose(logits.copy(), Workspace(logits.size)).probabilities
+    probabilities = sampler.sample(logits.copy(), Workspace(logits.size)).logprobs
     assert probabilities is not None
     remaining = np.zeros(len(WORDS))
     for top in probabilities.top:

@@ -6,7 +6,7 @@ from slots.completion.detokenizer import Detokenizer
 from slots.llama import Vocab
 from slots.requests.events import Event, Finished, StopReason, Timings, Token
 from slots.requests.request_state import RequestState
-from slots.sampling import Choice, Sampler
+from slots.sampling import SampledToken, Sampler
 
 _MAX_BYTES_MISSING = 3
 """Of a character in UTF-8 whose first byte is there."""
@@ -54,7 +54,7 @@ class Generation:
         self._draft = draft
         self._n_drafted += len(draft)
 
-    def advance(self, choice: Choice, now: float, n_more: int = 0) -> list[Event]:
+    def advance(self, choice: SampledToken, now: float, n_more: int = 0) -> list[Event]:
         """Take in the token that was chosen; `now` is the time of the choice. The sampler is already `n_more` tokens
         ahead, which a grammar leaves no choice about.
 
@@ -66,7 +66,7 @@ class Generation:
         self._state.tokens.append(choice.token)
         text = "" if ends else self._text.feed(self._token_bytes(choice.token))
         reason = StopReason.EOS if ends else self._reason_to_stop()
-        if reason is not StopReason.WORD and not ends and not n_more and self.sampler.is_over:
+        if reason is not StopReason.WORD and not ends and not n_more and self.sampler.is_grammar_over:
             reason = StopReason.EOS
         if reason is None and "\n" in text and self._is_out_of_time(now):
             reason = StopReason.LIMIT
@@ -76,7 +76,7 @@ class Generation:
             reason = StopReason.WORD
         self._update_state()
         timings = self._timings(now) if self._request.timings_per_token else None
-        events: list[Event] = [Token(choice.token, text, self.slot_id, choice.probabilities, timings)]
+        events: list[Event] = [Token(choice.token, text, self.slot_id, choice.logprobs, timings)]
         if reason is not None:
             events.append(self.finish(reason, now))
         return events

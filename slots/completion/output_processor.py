@@ -10,7 +10,7 @@ from slots.requests.events import Event, Failed, Finished
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 from slots.requests.stream import CompletionStream
-from slots.sampling import Choice
+from slots.sampling import SampledToken
 
 _log = logging.getLogger("slots")
 
@@ -128,7 +128,7 @@ class OutputProcessor:
             self.finish(slot.state.request_id, last_event)
             slot.release()
 
-    def process_token(self, slot: Slot, choice: Choice | Exception, now: float, min_forced_tokens: int) -> None:
+    def process_token(self, slot: Slot, choice: SampledToken | Exception, now: float, min_forced_tokens: int) -> None:
         """Tell what comes of a choice, and of the tokens that a grammar leaves no choice about after it, if those are
         at least `least_forced`. A choice that could not be made ends the request, as the end of its text does."""
         if isinstance(choice, EngineError):
@@ -143,15 +143,15 @@ class OutputProcessor:
         except EngineError as error:
             self.finish_slot(slot, Failed(error))
 
-    def _advance(self, slot: Slot, choice: Choice, now: float, min_forced_tokens: int) -> None:
+    def _advance(self, slot: Slot, choice: SampledToken, now: float, min_forced_tokens: int) -> None:
         generation = self.generation_of(slot)
         self._emit(slot, generation.advance(choice, now))
         is_bound = slot.state is not None and slot.state.request.grammar is not None
         # The token behind a full context is chosen alone: it ends the text, or is the reason for a shift.
-        forced = generation.sampler.take_forced(min_forced_tokens, slot.n_ctx_left) if is_bound else []
+        forced = generation.sampler.accept_forced(min_forced_tokens, slot.n_ctx_left) if is_bound else []
         for n_more, token in zip(reversed(range(len(forced))), forced, strict=True):
             if slot.state:
-                self._emit(slot, generation.advance(Choice(token, None), now, n_more))
+                self._emit(slot, generation.advance(SampledToken(token, None), now, n_more))
         if slot.state and (n_unread := self._buffer.n_unread(generation.request_id)) > self._max_unread:
             raise StepFailed(f"{n_unread} tokens wait for the client to read them")
 

@@ -15,8 +15,8 @@ from slots.options import EngineOptions
 from slots.requests.events import Failed, StopReason
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
-from slots.sampling import RowSampler, Sampler, Surroundings
-from slots.sampling.step_sampler import BackendSampling
+from slots.sampling import RowSampler, Sampler, SamplerContext
+from slots.sampling.step_sampler import StepSampler
 from slots.scheduling.kv_cache_manager import KvCacheManager
 from slots.scheduling.scheduler import ScheduledSlot, SchedulerConfig, assign_slots, filler_slots, schedule
 from slots.scheduling.slot_tasks import SlotTaskQueue
@@ -75,7 +75,7 @@ class CompletionRunner:
         self,
         context: Context,
         vocab: Vocab,
-        sampler_context: Surroundings,
+        sampler_context: SamplerContext,
         options: EngineOptions,
         drafter: Drafter | None = None,
     ) -> None:
@@ -106,7 +106,7 @@ class CompletionRunner:
         self._maintenance = SlotMaintenance(self.slots, self._cache, self._output, vocab.bos)
         self._batch = Batch(context.n_batch)
         rows = RowSampler(vocab.n_tokens, len(self.slots), context.n_threads_batch)
-        self._step_sampler = BackendSampling(context, rows)
+        self._step_sampler = StepSampler(context, rows)
 
     def warm_up(self) -> None:
         """Compute one token, so that the first request does not wait for what llama.cpp prepares at first use."""
@@ -208,7 +208,7 @@ class CompletionRunner:
         generation.slot_id = slot.slot_id
         has_one_output = not slot.speculates or state.request.n_draft == 0
         is_wanted = has_one_output and state.request.backend_sampling
-        self._step_sampler.begin(slot.slot_id, generation.sampler, is_wanted=is_wanted)
+        self._step_sampler.configure_slot(slot.slot_id, generation.sampler, allow_top_k=is_wanted)
 
     def _run_step(self) -> None:
         self._maintenance.shift_contexts()
@@ -302,7 +302,7 @@ class CompletionRunner:
         choosing = ahead
         while choosing:
             samplers = [self._output.generation_of(each.slot).sampler for each in choosing]
-            choices = self._step_sampler.choose(samplers, logits, [each.row for each in choosing])
+            choices = self._step_sampler.sample(samplers, logits, [each.row for each in choosing])
             now, least_forced = time.perf_counter(), self._min_forced_tokens()
             for each, choice in zip(choosing, choices, strict=True):
                 self._output.process_token(each.slot, choice, now, least_forced)

@@ -37,7 +37,7 @@ from slots.requests.request_state import RequestState
 from slots.requests.sampling_params import SamplingParams
 from slots.requests.slot import Slot
 from slots.requests.stream import CompletionStream
-from slots.sampling import IS_COMPILED, Surroundings
+from slots.sampling import IS_COMPILED, SamplerContext
 from slots.scheduling.kv_cache_manager import KvCacheManager
 
 _log = logging.getLogger("slots")
@@ -67,7 +67,7 @@ class Engine:
         self.context_shift = options.context_shift
         """Whether a text goes on beyond the end of the context."""
         self.grammars = Grammars(self.vocab)
-        self._sampler_context = Surroundings.of(self.vocab, self.n_ctx_slot)
+        self._sampler_context = SamplerContext.for_model(self.vocab, self.n_ctx_slot)
         self._commands: SimpleQueue[Command] = SimpleQueue()
         around, drafter = self._sampler_context, contexts.drafter
         self._completions = CompletionRunner(context, self.vocab, around, options, drafter) if context else None
@@ -125,14 +125,16 @@ class Engine:
         self._thread = threading.Thread(target=self._loop.run, args=(loop,), name="engine", daemon=True)
         self._thread.start()
         if self._completions:
-            threading.Thread(target=self._sampler_context.find_breakers, args=(_DEFAULT_BREAKERS,), daemon=True).start()
+            threading.Thread(
+                target=self._sampler_context.find_sequence_breakers, args=(_DEFAULT_BREAKERS,), daemon=True
+            ).start()
 
     def prepare_dry(self, sequence_breakers: Sequence[str]) -> None:
         """Find the tokens of sequence breakers for a request with DRY, so that the engine's thread does not have to.
 
         Belongs to a worker thread: with a large vocabulary and many new breakers it takes a second.
         """
-        self._sampler_context.find_breakers(sequence_breakers)
+        self._sampler_context.find_sequence_breakers(sequence_breakers)
 
     def submit(self, request: CompletionRequest) -> CompletionStream:
         """Queue a request, first come first served. A prompt that is too long is cut if contexts are shifted.

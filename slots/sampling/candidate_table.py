@@ -1,4 +1,4 @@
-"""The candidates of several rows side by side."""
+"""Candidate table: the largest logits of several rows in one sorted array, without the tokens that masks forbid."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,205 +9,202 @@ import numpy.typing as npt
 from slots.llama import Logits
 from slots.sampling.logits import bitmask
 from slots.sampling.logits.bitmask import Words
-from slots.sampling.logits.candidates import SOME_MORE
-from slots.sampling.logits.search import falling_order
-from slots.sampling.logits.top_k import find_largest
+from slots.sampling.logits.candidates import EXTRA_CANDIDATES
+from slots.sampling.logits.search import descending_key
+from slots.sampling.logits.top_k import top_k_rows
 from slots.sampling.logits.workspace import Floats32, Floats64, Indices
-from slots.sampling.samplers.grammar_mask import GrammarMask
+from slots.sampling.samplers.grammar_mask import AllowedTokens, GrammarMask
 
 _TOKEN_BITS = 20
 _ROW_BIT = _TOKEN_BITS + 33
-MOST_TOKENS = 1 << _TOKEN_BITS
-"""Of a vocabulary whose tokens fit into the keys that candidates are sorted by."""
+MAX_VOCAB = 1 << _TOKEN_BITS  # tokens of larger vocabularies do not fit into the sort keys
 
 
 @dataclass(slots=True)
-class Found:
-    """Some of the logits of several rows. All arrays have the shape (logits,)."""
+class LogitEntries:
+    """Some logits of several rows, in any order. All arrays have the shape (entries,)."""
 
-    numbers: Indices
-    """The places of their rows among the rows that are looked at."""
+    rows: Indices  # numbered from 0
     tokens: Indices
     logits: Floats32
 
-    def at(self, places: Indices) -> "Found":
-        """Those at some places."""
-        return Found(self.numbers[places], self.tokens[places], self.logits[places])
+    def select(self, indices: Indices) -> "LogitEntries":
+        return LogitEntries(self.rows[indices], self.tokens[indices], self.logits[indices])
 
 
-class Counts:
-    """How many candidates each row of a table has, and what follows from it."""
+class RowCounts:
+    """How many candidates each row of a table has, `ks` of shape (rows,), and arrays that follow from it."""
 
     def __init__(self, ks: Indices) -> None:
-        """`ks` has the shape (rows,)."""
         self.ks = ks
         self.columns: Indices = np.arange(ks.max(initial=0))
         self.rows: Indices = np.arange(ks.size)
-        self.between_rows: Indices = (2 * self.rows - 1) << (_ROW_BIT - 1)
-        """Keys that are less than all of a row, and larger than all of the rows before."""
+        # Sort keys below all of a row and above all of the rows before it.
+        self.row_bounds: Indices = (2 * self.rows - 1) << (_ROW_BIT - 1)
         self.is_candidate = self.columns < ks[:, None]
-        self.are_all_candidates = bool(self.is_candidate.all())
+        self.is_full = bool(self.is_candidate.all())
 
 
 @dataclass(slots=True)
-class Table:
-    """The candidates of several rows, in each the largest logit first and the lower token among equals.
+class CandidateTable:
+    """The candidates of several rows, each row by falling logit, with the lower token first among equals.
 
-    A row with fewer candidates than others is filled up. All arrays have the shape (rows, most candidates of a row).
+    Rows with fewer candidates are padded. All arrays have the shape (rows, maximum number of candidates).
     """
 
     tokens: Indices
     logits: Floats32
     is_candidate: npt.NDArray[np.bool_]
-    counts: Counts
+    counts: RowCounts
 
     def keep_first(self, n: Indices) -> None:
-        """Take away all but the first n candidates of each row; `n` has the shape (rows,)."""
+        """Remove all but the first n candidates of each row; `n` has the shape (rows,)."""
         self.is_candidate &= self.counts.columns < n[:, None]
 
-    def mass(self) -> Floats64:
-        """The weights of the candidates of each row, added up one after the other."""
+    def cumulative_weights(self) -> Floats64:
+        """Unnormalized probabilities, cumulative along each row."""
         weights = np.exp(self.logits - self.logits[:, :1], dtype=np.float64)
         weights *= self.is_candidate
         return np.add.accumulate(weights, axis=1, out=weights)
 
 
-def sorted_table(found: Found, counts: Counts) -> Table:
-    """A table of the largest of what was found for each row, which has to be as many as the counts say."""
-    # One integer that orders by row, by falling logit and by token: those of a row are around the row's own.
-    keys = found.numbers << _ROW_BIT
-    keys += np.left_shift(falling_order(found.logits), _TOKEN_BITS, dtype=np.int64)
-    keys += found.tokens
+def build_table(entries: LogitEntries, counts: RowCounts) -> CandidateTable:
+    """Sort the largest entries of each row into a table; a row has at least as many entries as `counts` says."""
+    # One integer that orders by row, by falling logit and by token: the keys of a row are around that of the row.
+    keys = entries.rows << _ROW_BIT
+    keys += np.left_shift(descending_key(entries.logits), _TOKEN_BITS, dtype=np.int64)
+    keys += entries.tokens
     order = keys.argsort()
-    of_rows = keys.searchsorted(counts.between_rows, sorter=order)[:, None] + counts.columns
-    largest = order.take(of_rows, mode="clip")
-    logits = found.logits[largest]
-    if not counts.are_all_candidates:
+    positions = keys.searchsorted(counts.row_bounds, sorter=order)[:, None] + counts.columns
+    largest = order.take(positions, mode="clip")
+    logits = entries.logits[largest]
+    if not counts.is_full:
         logits[~counts.is_candidate] = -np.inf
-    return Table(found.tokens[largest], logits, counts.is_candidate.copy(), counts)
+    return CandidateTable(entries.tokens[largest], logits, counts.is_candidate.copy(), counts)
+
+
+def masked_top_k(
+    logits: Logits, rows: Indices, ks: Indices, masks: Sequence[GrammarMask | None], n_threads: int
+) -> CandidateTable | None:
+    """Find the `ks` largest logits of some rows among the tokens that the masks of the rows allow.
+
+    `rows` are indices into `logits`; `rows` and `ks` have the shape (rows,). A row has fewer candidates if fewer tokens
+    are allowed. Returns None if each row has to be sampled alone. Logits of forbidden tokens may become -inf. Raises
+    InvalidRequest if a grammar hits its limits.
+
+    - An expensive mask is asked about the largest logits one after the other, until enough are allowed.
+    - If a mask allows few tokens, their logits are read.
+    - If it allows many, more than k of the largest logits are searched for, to be left with k that are allowed; if
+      these turn out to be too few, the mask is applied to the full row.
+    """
+    row_set = _RowSet(logits, rows, n_threads)
+    expensive = {row: mask for row, mask in enumerate(masks) if mask and mask.is_mask_expensive}
+    probed = _probe_masks(row_set, ks, expensive) if expensive else {}
+    if probed is None:
+        return None
+    allowed = {row: mask.allowed() for row, mask in enumerate(masks) if mask and row not in probed}
+    sparse = {row: tokens for row, tokens in allowed.items() if tokens.is_sparse}
+    dense = {row: tokens.words for row, tokens in allowed.items() if not tokens.is_sparse}
+    rest = np.array([row for row in range(len(masks)) if row not in sparse and row not in probed], np.intp)
+    parts: list[LogitEntries | None] = list(probed.values())
+    if sparse:
+        parts.append(row_set.entries_in_mask(sparse))
+    if rest.size:
+        parts.append(_search_rows(row_set, rest, ks, dense))
+    entries = _concatenate(parts)
+    if entries is None or np.isnan(entries.logits).any():
+        return None
+    n_candidates = ks.copy()
+    for row, tokens in sparse.items():
+        n_candidates[row] = min(ks[row], tokens.n_tokens)
+    return build_table(entries, RowCounts(n_candidates))
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """Some rows of logits, by numbers."""
+class _RowSet:
+    """The rows of a table while it is built, by their numbers in it."""
 
     logits: Logits
-    rows: Indices
+    indices: Indices  # of the rows in `logits`
     n_threads: int
 
-    def find(self, numbers: Indices, ks: Indices) -> Found | None:
-        """The `ks` largest logits of the rows with these numbers."""
-        of_each = ks[numbers]
-        largest = find_largest(self.logits, self.rows[numbers], of_each, self.n_threads)
+    def top_k(self, rows: Indices, ks: Indices) -> LogitEntries | None:
+        """Find the largest logits of some rows, `ks` of each, which has an element for every row of the table."""
+        row_ks = ks[rows]
+        largest = top_k_rows(self.logits, self.indices[rows], row_ks, self.n_threads)
         if largest is None:
             return None
         tokens, logits = largest
-        is_there = np.arange(tokens.shape[1]) < of_each[:, None]
-        return Found(numbers.repeat(of_each), tokens[is_there], logits[is_there])
+        is_entry = np.arange(tokens.shape[1]) < row_ks[:, None]
+        return LogitEntries(rows.repeat(row_ks), tokens[is_entry], logits[is_entry])
 
-    def find_more(self, numbers: Indices, ks: Indices, masked: Iterable[int]) -> Found | None:
-        """As `find`, and of masked rows some more, in the hope that enough of them are allowed."""
-        wanted = ks.copy()
-        for number in masked:
-            wanted[number] = 2 * ks[number] + SOME_MORE
-        return self.find(numbers, wanted)
+    def top_k_with_extra(self, rows: Indices, ks: Indices, masked: Iterable[int]) -> LogitEntries | None:
+        """As `top_k`, but more of the masked rows, because some of these are not allowed."""
+        extended = ks.copy()
+        for row in masked:
+            extended[row] = 2 * ks[row] + EXTRA_CANDIDATES
+        return self.top_k(rows, extended)
 
-    def members(self, masks: Mapping[int, Words]) -> Found:
-        """The logits of all tokens that masks allow."""
-        members = bitmask.members(np.concatenate(list(masks.values())))
-        n_bits = 32 * next(iter(masks.values())).size
-        which = members // n_bits
-        numbers = np.array(list(masks), np.intp)[which]
-        tokens = members - n_bits * which
-        return Found(numbers, tokens, self.logits[self.rows[numbers], tokens])
+    def entries_in_mask(self, masks: Mapping[int, AllowedTokens]) -> LogitEntries:
+        words = [allowed.words for allowed in masks.values()]
+        bits = bitmask.tokens_in(np.concatenate(words))
+        n_bits = 32 * words[0].size
+        which = bits // n_bits
+        rows = np.array(list(masks), np.intp)[which]
+        tokens = bits - n_bits * which
+        return LogitEntries(rows, tokens, self.logits[self.indices[rows], tokens])
 
-    def rule_out(self, number: int, allowed: Words) -> None:
-        """Make the logits of all tokens that are not allowed minus infinity."""
-        row = self.logits[self.rows[number]]
-        np.copyto(row, -np.inf, where=bitmask.missing(allowed, np.empty(row.size, np.bool_)))
+    def apply_mask(self, row: int, allowed: Words) -> None:
+        logits = self.logits[self.indices[row]]
+        np.copyto(logits, -np.inf, where=bitmask.complement(allowed, np.empty(logits.size, np.bool_)))
 
 
-def largest_allowed(
-    logits: Logits, rows: Indices, ks: Indices, masks: Sequence[GrammarMask | None], n_threads: int
-) -> Table | None:
-    """The `ks` largest logits of some rows, `rows` and `ks` of shape (rows,), of the tokens that the masks of the rows
-    allow, if they have one. A row has as many candidates as tokens, where those are fewer. None where it is better to
-    look at each row alone. Logits of other tokens may be changed to minus infinity.
-
-    Where few tokens are allowed, these are looked at. In other rows some more of the largest logits are looked for, in
-    the hope that enough of them are allowed; where they are not, the others are ruled out in all of the row. Raises
-    InvalidRequest where a grammar hits its limits.
-    """
-    of = _Rows(logits, rows, n_threads)
-    dear = {number: mask for number, mask in enumerate(masks) if mask and mask.is_dear}
-    asked = _largest_one_by_one(of, ks, dear) if dear else {}
-    if asked is None:
+def _probe_masks(row_set: _RowSet, ks: Indices, masks: Mapping[int, GrammarMask]) -> dict[int, LogitEntries] | None:
+    """The largest allowed logits of rows with expensive masks; only of rows in which enough of those that were searched
+    are allowed."""
+    entries = row_set.top_k_with_extra(np.array(list(masks)), ks, masks)
+    if entries is None:
         return None
-    known = {number: mask.allowed() for number, mask in enumerate(masks) if mask and number not in asked}
-    few = {number: allowed.words for number, allowed in known.items() if allowed.are_few}
-    many = {number: allowed.words for number, allowed in known.items() if not allowed.are_few}
-    rest = np.array([number for number in range(len(masks)) if number not in few and number not in asked], np.intp)
-    parts: list[Found | None] = list(asked.values())
-    if few:
-        parts.append(of.members(few))
-    if rest.size:
-        parts.append(_largest_of_many(of, rest, ks, many))
-    found = _joined(parts)
-    if found is None or np.isnan(found.logits).any():
+    probed: dict[int, LogitEntries] = {}
+    for row, mask in masks.items():
+        indices = (entries.rows == row).nonzero()[0]
+        indices = indices[np.lexsort((entries.tokens[indices], -entries.logits[indices]))]
+        first_k = mask.first_k_allowed(entries.tokens[indices].tolist(), int(ks[row]))
+        if first_k:
+            probed[row] = entries.select(indices[first_k])
+    return probed
+
+
+def _search_rows(row_set: _RowSet, rows: Indices, ks: Indices, masks: Mapping[int, Words]) -> LogitEntries | None:
+    """The largest allowed logits of rows whose masks allow many tokens, and of rows without a mask."""
+    entries = row_set.top_k_with_extra(rows, ks, masks)
+    if entries is None:
         return None
-    n_candidates = ks.copy()
-    for number in few:
-        n_candidates[number] = min(ks[number], known[number].n_tokens)
-    return sorted_table(found, Counts(n_candidates))
-
-
-def _largest_one_by_one(of: _Rows, ks: Indices, masks: Mapping[int, GrammarMask]) -> dict[int, Found] | None:
-    """The largest logits of rows with dear masks, which are asked for one token after the other; those of the rows in
-    which enough are found that way."""
-    found = of.find_more(np.array(list(masks)), ks, masks)
-    if found is None:
-        return None
-    enough: dict[int, Found] = {}
-    for number, mask in masks.items():
-        places = (found.numbers == number).nonzero()[0]
-        places = places[np.lexsort((found.tokens[places], -found.logits[places]))]
-        first = mask.first_allowed(found.tokens[places].tolist(), int(ks[number]))
-        if first:
-            enough[number] = found.at(places[first])
-    return enough
-
-
-def _largest_of_many(of: _Rows, numbers: Indices, ks: Indices, masks: Mapping[int, Words]) -> Found | None:
-    """The largest logits of rows in which many tokens are allowed, or all: those without a mask."""
-    found = of.find_more(numbers, ks, masks)
-    if found is None:
-        return None
-    is_kept = np.ones(found.numbers.size, np.bool_)
-    short = []
-    for number, words in masks.items():
-        places = (found.numbers == number).nonzero()[0]
-        is_allowed = bitmask.contains(words, found.tokens[places])
-        if np.count_nonzero(is_allowed) < ks[number]:
-            short.append(number)
+    is_kept = np.ones(entries.rows.size, np.bool_)
+    incomplete = []
+    for row, words in masks.items():
+        indices = (entries.rows == row).nonzero()[0]
+        is_allowed = bitmask.contains(words, entries.tokens[indices])
+        if np.count_nonzero(is_allowed) < ks[row]:
+            incomplete.append(row)
             is_allowed = np.zeros_like(is_allowed)
-        is_kept[places] = is_allowed
-    kept = found.at(is_kept.nonzero()[0])
-    if not short:
+        is_kept[indices] = is_allowed
+    kept = entries.select(is_kept.nonzero()[0])
+    if not incomplete:
         return kept
-    for number in short:
-        of.rule_out(number, masks[number])
-    return _joined([kept, of.find(np.array(short), ks)])
+    for row in incomplete:
+        row_set.apply_mask(row, masks[row])
+    return _concatenate([kept, row_set.top_k(np.array(incomplete), ks)])
 
 
-def _joined(parts: Sequence[Found | None]) -> Found | None:
-    """All of the parts, if all are there."""
-    there = [part for part in parts if part]
-    if len(there) < len(parts):
+def _concatenate(parts: Sequence[LogitEntries | None]) -> LogitEntries | None:
+    present = [part for part in parts if part]
+    if len(present) < len(parts):
         return None
-    if len(there) == 1:
-        return there[0]
-    return Found(
-        np.concatenate([part.numbers for part in there]),
-        np.concatenate([part.tokens for part in there]),
-        np.concatenate([part.logits for part in there]),
+    if len(present) == 1:
+        return present[0]
+    return LogitEntries(
+        np.concatenate([part.rows for part in present]),
+        np.concatenate([part.tokens for part in present]),
+        np.concatenate([part.logits for part in present]),
     )

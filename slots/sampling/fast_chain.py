@@ -1,9 +1,8 @@
-"""The usual chain, for many rows at once.
+"""Fast chain: top-k, then top-p, min-p and temperature, which is what nearly all requests use.
 
-Nearly all requests use a top-k, and after it nothing but top-p, min-p and the temperature. Each of these costs a few
-microseconds, most of which are not the computation but Python's and numpy's way to it. Here each is done once for all
-rows of a step. The result is the same, to the last bit, as that of the samplers in `truncation`, `temperature` and
-`draw` for each row alone.
+Each of these samplers costs a few microseconds, mostly overhead of Python and numpy calls. Here each is computed once
+for all rows of a step (`BatchedFastChain`), or without the calls for a single row (`sample_row`). The result is
+bit-identical to that of `samplers/truncation.py`, `samplers/temperature.py` and `logits/draw.py` for each row alone.
 """
 
 import math
@@ -15,17 +14,17 @@ from operator import neg
 
 import numpy as np
 
-from slots.sampling.candidate_table import Counts, Table
-from slots.sampling.logits.candidates import LARGEST_LOGIT, Candidates, check_possible
+from slots.sampling.candidate_table import CandidateTable, RowCounts
+from slots.sampling.logits.candidates import MAX_LOGIT, Candidates, check_max_logit
 from slots.sampling.logits.workspace import Floats64
 
-MOST_CANDIDATES = 512
-"""Of a row here; drawing from many more is done in another way."""
+MAX_TOP_K = 512
+"""`draw` adds the weights of more than 2048 candidates up in another order, which rounds differently."""
 
 
 @dataclass(frozen=True, slots=True)
-class UsualOptions:
-    """The options of such a chain, of a sampler that is not in it the neutral value."""
+class FastChainParams:
+    """Options of a fast chain; a sampler that is not in it has its neutral value."""
 
     top_k: int
     top_p: float
@@ -34,40 +33,39 @@ class UsualOptions:
     temperature: float
 
 
-class UsualChain:
-    """The chains of several rows, with their options side by side."""
+class BatchedFastChain:
+    """The fast chains of several rows, with their options as arrays."""
 
-    def __init__(self, options: Sequence[UsualOptions]) -> None:
-        self.counts = Counts(np.array([option.top_k for option in options], np.intp))
-        """Of the top-k of each row."""
-        self._top_p = np.array([option.top_p for option in options])
+    def __init__(self, params: Sequence[FastChainParams]) -> None:
+        self.counts = RowCounts(np.array([row.top_k for row in params], np.intp))
+        self._top_p = np.array([row.top_p for row in params])
         self._has_top_p = bool((self._top_p < 1).any())
-        min_keep = np.array([option.min_keep for option in options], np.intp)
-        self._least_of_top_p = np.where(self._top_p < 1, min_keep, self.counts.ks)
-        self._log_min_p = np.array([math.log(option.min_p) if option.min_p else -math.inf for option in options])
+        min_keep = np.array([row.min_keep for row in params], np.intp)
+        self._min_keep_of_top_p = np.where(self._top_p < 1, min_keep, self.counts.ks)
+        self._log_min_p = np.array([math.log(row.min_p) if row.min_p else -math.inf for row in params])
         self._has_min_p = bool((self._log_min_p > -math.inf).any())
         self._is_kept_by_min_p = self.counts.columns < min_keep[:, None]
-        self._temperatures = np.array([option.temperature for option in options], np.float32)[:, None]
-        self._most = LARGEST_LOGIT * min((1.0, *(option.temperature for option in options)))
-        """A peak below which the logits are numbers, before and after the temperature."""
+        self._temperatures = np.array([row.temperature for row in params], np.float32)[:, None]
+        # Below this, logits are finite before and after the temperature.
+        self._max_logit = MAX_LOGIT * min((1.0, *(row.temperature for row in params)))
 
-    def apply(self, table: Table) -> Table | None:
-        """What the chains leave of the largest logits of their rows, as many as `counts` says. The table is
-        changed and returned; None where it is better to look at each row alone."""
-        if not np.abs(table.logits[:, 0]).max() < self._most:
+    def apply(self, table: CandidateTable) -> CandidateTable | None:
+        """Apply top-p, min-p and temperature to the `counts` largest logits of the rows. Changes and returns the table;
+        None if logits are so large that each row has to be sampled alone."""
+        if not np.abs(table.logits[:, 0]).max() < self._max_logit:
             return None
         self._keep_top_p(table)
         self._keep_min_p(table)
         table.logits = table.logits / self._temperatures
         return table
 
-    def _keep_top_p(self, table: Table) -> None:
+    def _keep_top_p(self, table: CandidateTable) -> None:
         if self._has_top_p:
-            mass = table.mass()
-            n = (mass < self._top_p[:, None] * mass[:, -1:]).argmin(axis=1) + 1
-            table.keep_first(np.maximum(n, self._least_of_top_p))
+            cumulative = table.cumulative_weights()
+            n = (cumulative < self._top_p[:, None] * cumulative[:, -1:]).argmin(axis=1) + 1
+            table.keep_first(np.maximum(n, self._min_keep_of_top_p))
 
-    def _keep_min_p(self, table: Table) -> None:
+    def _keep_min_p(self, table: CandidateTable) -> None:
         if self._has_min_p:
             bounds = (table.logits[:, 0] + self._log_min_p).astype(np.float32)
             is_likely = table.logits >= bounds[:, None]
@@ -75,46 +73,38 @@ class UsualChain:
             table.is_candidate &= is_likely
 
 
-def draw_from_rows(table: Table, shares: Floats64) -> list[int]:
-    """Draw one of the candidates of each row by their probabilities; `shares` are random numbers, shape (rows,).
-
-    Returns the tokens.
-    """
-    mass = table.mass()
-    total = mass[:, -1]
-    columns = (mass > (shares * total)[:, None]).argmax(axis=1)
+def sample_rows(table: CandidateTable, uniforms: Floats64) -> list[int]:
+    """Draw a token of each row by its probability; `uniforms` are random numbers in [0, 1), shape (rows,)."""
+    cumulative = table.cumulative_weights()
+    total = cumulative[:, -1]
+    columns = (cumulative > (uniforms * total)[:, None]).argmax(axis=1)
     tokens: list[int] = table.tokens[table.counts.rows, columns].tolist()
     return tokens
 
 
-def draw_usual(candidates: Candidates, options: UsualOptions, random: np.random.Generator) -> int | None:
-    """Do what a usual chain does after its edits, and draw one of the candidates that it leaves by their probabilities.
-    The result is the same, to the last bit, as that of the samplers in `truncation`, `temperature` and `draw`.
-
-    Returns its place. None where logits are too large for the temperature; the candidates are the same as before then,
-    but for the top-k. Raises InvalidRequest when no candidate can be chosen.
-    """
-    candidates.keep_largest(options.top_k)
-    peak = candidates.peak()
-    check_possible(peak)
-    if abs(peak) / options.temperature >= LARGEST_LOGIT:
+def sample_row(candidates: Candidates, params: FastChainParams, rng: np.random.Generator) -> int | None:
+    """Apply a fast chain to one row, draw a candidate by its probability and return its index; None if logits are too
+    large for the temperature: then only the top-k was applied. Raises InvalidRequest if there is no candidate."""
+    candidates.keep_largest(params.top_k)
+    max_logit = candidates.max_logit()
+    check_max_logit(max_logit)
+    if abs(max_logit) / params.temperature >= MAX_LOGIT:
         return None
-    n = _n_kept(candidates, peak, options)
+    n = _n_kept(candidates, max_logit, params)
     logits = candidates.logits[:n]
-    if options.temperature != 1:
-        logits = logits / np.float32(options.temperature)
-    mass = list(accumulate(np.exp(logits - logits[0], dtype=np.float64).tolist()))
-    check_possible(mass[-1])
-    return bisect_right(mass, random.random() * mass[-1])
+    if params.temperature != 1:
+        logits = logits / np.float32(params.temperature)
+    cumulative = list(accumulate(np.exp(logits - logits[0], dtype=np.float64).tolist()))
+    check_max_logit(cumulative[-1])
+    return bisect_right(cumulative, rng.random() * cumulative[-1])
 
 
-def _n_kept(candidates: Candidates, peak: float, options: UsualOptions) -> int:
-    """How many of the first candidates top-p and min-p leave."""
+def _n_kept(candidates: Candidates, max_logit: float, params: FastChainParams) -> int:
     n = len(candidates)
-    if options.top_p < 1:
-        reached = list(accumulate(candidates.softmax().weights.tolist()))
-        n = max(bisect_left(reached, options.top_p * reached[-1]) + 1, options.min_keep)
-    if options.min_p > 0:
-        bound = float(np.float32(peak + math.log(options.min_p)))
-        n = max(bisect_right(candidates.logits[:n].tolist(), -bound, key=neg), options.min_keep)
+    if params.top_p < 1:
+        cumulative = list(accumulate(candidates.softmax().weights.tolist()))
+        n = max(bisect_left(cumulative, params.top_p * cumulative[-1]) + 1, params.min_keep)
+    if params.min_p > 0:
+        bound = float(np.float32(max_logit + math.log(params.min_p)))
+        n = max(bisect_right(candidates.logits[:n].tolist(), -bound, key=neg), params.min_keep)
     return n

@@ -1,4 +1,4 @@
-"""How likely tokens are, as the model gives it and as the samplers leave it."""
+"""Logprobs of tokens: as the model gives them, and as the samplers leave them."""
 
 import math
 
@@ -6,34 +6,32 @@ from slots.requests.events import PositionLogprobs, TokenLogprob
 from slots.sampling.logits.candidates import Candidates
 
 
-class ModelProbabilities:
-    """The probabilities of a whole row, softmax over the vocabulary, before any sampler."""
+class ModelLogprobs:
+    """Log-softmax of a full row over the vocabulary, before any sampler."""
 
     def __init__(self, candidates: Candidates, n: int) -> None:
-        """To be made before the first sampler; `n` is how many of the most likely tokens are of interest."""
         self._candidates = candidates
-        self._log_total = candidates.peak() + math.log(candidates.softmax().total())
+        self._log_total = candidates.max_logit() + math.log(candidates.softmax().total())
         logits = candidates.logits
-        self._top = tuple(self._of(int(token), float(logits[token])) for token in candidates.largest(n))
+        self._top = tuple(self._token_logprob(int(token), float(logits[token])) for token in candidates.top_k(n))
 
-    def with_chosen(self, token: int) -> PositionLogprobs:
-        """The most likely tokens, and the one that the samplers led to."""
-        return PositionLogprobs(self._of(token, self._candidates.original(token)), self._top)
+    def for_token(self, token: int) -> PositionLogprobs:
+        return PositionLogprobs(self._token_logprob(token, self._candidates.raw_logit(token)), self._top)
 
-    def _of(self, token: int, logit: float) -> TokenLogprob:
+    def _token_logprob(self, token: int, logit: float) -> TokenLogprob:
         return TokenLogprob(token, logit - self._log_total)
 
 
-def remaining_probabilities(candidates: Candidates, chosen: int, n: int) -> PositionLogprobs:
-    """The `n` most likely of the candidates that the samplers left, or as many as are possible at all.
-
-    `chosen` is the place of the chosen one.
-    """
+def sampled_logprobs(candidates: Candidates, sampled: int, n: int) -> PositionLogprobs:
+    """Logprobs of the sampled candidate, given by its index, and of the `n` most likely remaining candidates; fewer if
+    fewer have a probability above 0."""
     softmax = candidates.softmax()
     weights, total = softmax.weights, softmax.total()
 
-    def of(place: int) -> TokenLogprob:
-        return TokenLogprob(candidates.token(place), math.log(float(weights[place]) / total))
+    def token_logprob(index: int) -> TokenLogprob:
+        return TokenLogprob(candidates.token(index), math.log(float(weights[index]) / total))
 
-    places = candidates.largest(n)
-    return PositionLogprobs(of(chosen), tuple(of(int(place)) for place in places if weights[place] > 0))
+    top = candidates.top_k(n)
+    return PositionLogprobs(
+        token_logprob(sampled), tuple(token_logprob(int(index)) for index in top if weights[index] > 0)
+    )

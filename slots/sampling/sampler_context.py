@@ -1,4 +1,4 @@
-"""What samplers know of the model."""
+"""Sampler context and inputs: what the samplers of a request are built from."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -10,78 +10,65 @@ from grammar.matcher import Matcher
 from slots.llama import Vocab
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.sequence_breakers import BreakerFinder, Breakers
+from slots.sampling.sequence_breakers import SequenceBreakerFinder, SequenceBreakers
 
 
-def _no_text(_token: int) -> bytes:
+def _no_bytes(_token: int) -> bytes:
     return b""
 
 
-def _no_breakers(_strings: Sequence[str]) -> Breakers:
-    return Breakers(())
+def _no_breakers(_strings: Sequence[str]) -> SequenceBreakers:
+    return SequenceBreakers(())
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """The same for all requests; a sampler is given it with the options of its request."""
+class SamplerContext:
+    """Facts about the model that samplers need, the same for all requests."""
 
     n_vocab: int
-    n_ctx: int
-    """Most tokens of a text."""
+    n_ctx: int  # maximum length of a sequence, in tokens
     newline: int | None = None
-    """The token of a line end."""
-    end: int | None = None
-    """The token that ends a turn or, where a model has none, a text."""
+    end_token: int | None = None  # end of turn or, if the model has none, end of text
     end_of_generation: Collection[int] = ()
-    """All tokens that end a text."""
-    never: Collection[int] = ()
-    """Tokens that the model's header rules out."""
-    text_of: Callable[[int], bytes] = _no_text
-    """The text of a token; nothing for one that steers the model."""
-    find_breakers: Callable[[Sequence[str]], Breakers] = _no_breakers
-    """The tokens of sequence breakers."""
+    suppressed: Collection[int] = ()  # tokens that the model file forbids
+    output_bytes: Callable[[int], bytes] = _no_bytes  # empty for control tokens
+    find_sequence_breakers: Callable[[Sequence[str]], SequenceBreakers] = _no_breakers
 
     @classmethod
-    def of(cls, vocab: Vocab, n_ctx: int) -> Self:
-        """Those of a loaded model, with texts of at most `n_ctx` tokens."""
+    def for_model(cls, vocab: Vocab, n_ctx: int) -> Self:
         return cls(
             n_vocab=vocab.n_tokens,
             n_ctx=n_ctx,
             newline=vocab.newline,
-            end=vocab.eos if vocab.eot is None else vocab.eot,
+            end_token=vocab.eos if vocab.eot is None else vocab.eot,
             end_of_generation=vocab.end_of_generation,
-            never=vocab.suppressed,
-            text_of=vocab.output_bytes,
-            find_breakers=BreakerFinder(vocab).find,
+            suppressed=vocab.suppressed,
+            output_bytes=vocab.output_bytes,
+            find_sequence_breakers=SequenceBreakerFinder(vocab).find,
         )
 
 
-Step = Callable[[Candidates], None]
-"""A sampler with its options and, if it has one, its state: changes candidates or takes some away."""
+LogitsProcessor = Callable[[Candidates], None]
+"""A sampler with its options and state: changes the logits of candidates, or removes some candidates."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ingredients:
-    """A request's options and prompt, the model that it is for, and its own random generator.
-
-    Each sampler's file has a function that makes it of these, or returns None where the options ask for nothing of it,
-    so that it costs nothing either.
-    """
+class SamplerInputs:
+    """What a `make_...` function builds a request's sampler from. It returns None if the options leave the sampler
+    without effect, which then costs nothing."""
 
     params: SamplingParams
     prompt: Sequence[int]
-    surroundings: Surroundings
-    random: np.random.Generator
+    context: SamplerContext
+    rng: np.random.Generator
     matcher: Matcher | None = None
-    """Where the request is in its grammar, if it has one."""
 
     @property
     def has_fixed_temperature(self) -> bool:
-        """Whether the temperature does not follow the entropy, which it never does with Mirostat."""
+        """False for a temperature that follows the entropy, which it never does with Mirostat."""
         return self.params.dynatemp_range == 0 or self.params.mirostat > 0
 
-    def ruled_out(self) -> set[int]:
-        """The tokens that must not come."""
-        ends = self.surroundings.end_of_generation if self.params.ignore_eos else ()
+    def banned_tokens(self) -> set[int]:
+        ends = self.context.end_of_generation if self.params.ignore_eos else ()
         biased = (token for token, bias in self.params.logit_bias if bias == -np.inf)
-        return {*self.surroundings.never, *ends, *biased}
+        return {*self.context.suppressed, *ends, *biased}

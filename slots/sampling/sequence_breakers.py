@@ -1,9 +1,7 @@
-"""Strings at which a repetition is interrupted, as tokens."""
+"""Sequence breakers: strings at which DRY stops to see a repetition, as sequences of tokens."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -13,132 +11,111 @@ from slots.llama import Vocab
 Tokens = npt.NDArray[np.int32]
 
 
-class PieceIndex:
-    """The pieces of a vocabulary in one array, in which numpy finds a string faster than Python in one after the
+class TokenBytesIndex:
+    """The bytes of all tokens in one array, which numpy searches faster than Python searches one token after the
     other."""
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
-        """`pieces` are the bytes of the tokens, by token."""
         lengths = np.fromiter(map(len, pieces), np.intp, len(pieces))
         self._ends = lengths.cumsum()
         self._starts = self._ends - lengths
         self._bytes = np.frombuffer(b"".join(pieces), np.uint8)
 
     def containing(self, string: bytes) -> Tokens:
-        """The tokens with a string in them, ascending."""
-        at = self._matching((self._bytes == string[0]).nonzero()[0], string)
-        tokens = self._starts.searchsorted(at, side="right") - 1
-        return np.unique(tokens[at + len(string) <= self._ends[tokens]]).astype(np.int32)
+        """Return the tokens that contain a string, ascending."""
+        starts = self._matching((self._bytes == string[0]).nonzero()[0], string)
+        tokens = self._starts.searchsorted(starts, side="right") - 1
+        return np.unique(tokens[starts + len(string) <= self._ends[tokens]]).astype(np.int32)
 
     def ending_with(self, string: bytes) -> Tokens:
-        """The tokens that end with a string, ascending."""
+        """Return the tokens that end with a string, ascending."""
         tokens = (self._ends - self._starts >= len(string)).nonzero()[0]
-        at = self._matching(self._ends[tokens] - len(string), string)
-        return self._ends.searchsorted(at + len(string)).astype(np.int32)
+        starts = self._matching(self._ends[tokens] - len(string), string)
+        return self._ends.searchsorted(starts + len(string)).astype(np.int32)
 
-    def _matching(self, at: npt.NDArray[np.intp], string: bytes) -> npt.NDArray[np.intp]:
-        """Those of some places in the array at which a string begins."""
-        at = at[at + len(string) <= self._bytes.size]
+    def _matching(self, starts: npt.NDArray[np.intp], string: bytes) -> npt.NDArray[np.intp]:
+        """Those of some offsets into the array at which a string starts."""
+        starts = starts[starts + len(string) <= self._bytes.size]
         for offset in reversed(range(len(string))):
-            at = at[self._bytes[at + offset] == string[offset]]
-        return at
+            starts = starts[self._bytes[starts + offset] == string[offset]]
+        return starts
 
 
-_MOST_BYTES = 40
-_MOST_TAIL_TOKENS = 20
-_REMEMBERED = 64
-"""Strings; the tokens of one may take a megabyte."""
+_MAX_BYTES = 40
+_MAX_SUFFIX_TOKENS = 20
+_CACHE_SIZE = 64  # strings; the tokens of one may take a megabyte
 
-Tail = tuple[int, ...]
-Heads = Mapping[Tail, Tokens]
-"""The first tokens of sequences, ascending, by the tokens that follow; those that are sequences by themselves have no
-tail."""
+Suffix = tuple[int, ...]
+FirstTokens = Mapping[Suffix, Tokens]
+"""The sequences of a string: their first tokens, ascending, by the tokens that follow. The suffix of a token that is a
+sequence by itself is empty."""
 
 
-class Breakers:
-    """Sequences of tokens with a string in them that interrupts a repetition."""
+class SequenceBreakers:
+    """Token sequences that contain one of the strings that interrupt a repetition."""
 
-    def __init__(self, parts: Sequence[Heads]) -> None:
-        """`parts` are the sequences of each string."""
-        self.parts = tuple(parts)
-        self._tail_lengths = sorted({len(tail) for part in parts for tail in part}, reverse=True)
+    def __init__(self, by_string: Sequence[FirstTokens]) -> None:
+        self.by_string = tuple(by_string)
+        self._suffix_lengths = sorted({len(suffix) for first in by_string for suffix in first}, reverse=True)
 
     @property
-    def longest_tail(self) -> int:
-        """The most tokens after the first one of a sequence."""
-        return self._tail_lengths[0] if self._tail_lengths else 0
+    def max_suffix_length(self) -> int:
+        return self._suffix_lengths[0] if self._suffix_lengths else 0
 
-    def is_whole(self, token: int) -> bool:
-        """Whether a token is such a sequence by itself."""
-        return token < self._is_whole.size and bool(self._is_whole[token])
+    def is_breaker(self, token: int) -> bool:
+        return token < self._is_breaker.size and bool(self._is_breaker[token])
 
-    def begins(self, token: int, tail: Tail) -> bool:
-        """Whether a token and those that follow it are such a sequence."""
-        if not tail:
-            return self.is_whole(token)
-        return any(tail in part and _holds(part[tail], token) for part in self.parts)
+    def matches(self, token: int, suffix: Suffix) -> bool:
+        """Whether a token and those after it are a sequence."""
+        if not suffix:
+            return self.is_breaker(token)
+        return any(suffix in first and _contains(first[suffix], token) for first in self.by_string)
 
-    def tail_at(self, tokens: Sequence[int], start: int) -> int | None:
-        """How many tokens follow the first one in the longest sequence that begins at a place and is complete; None if
-        none does."""
-        for n in self._tail_lengths:
-            if start + n < len(tokens) and self.begins(tokens[start], tuple(tokens[start + 1 : start + 1 + n])):
+    def suffix_length_at(self, tokens: Sequence[int], start: int) -> int | None:
+        """Return how many tokens follow the first one in the longest complete sequence at `start`; None without one."""
+        for n in self._suffix_lengths:
+            if start + n < len(tokens) and self.matches(tokens[start], tuple(tokens[start + 1 : start + 1 + n])):
                 return n
         return None
 
     @cached_property
-    def _is_whole(self) -> npt.NDArray[np.bool_]:
-        whole = [part[()] for part in self.parts if () in part]
-        is_whole = np.zeros(max((int(tokens[-1]) + 1 for tokens in whole if tokens.size), default=0), np.bool_)
-        for tokens in whole:
-            is_whole[tokens] = True
-        return is_whole
+    def _is_breaker(self) -> npt.NDArray[np.bool_]:
+        breakers = [first[()] for first in self.by_string if () in first]
+        is_breaker = np.zeros(max((int(tokens[-1]) + 1 for tokens in breakers if tokens.size), default=0), np.bool_)
+        for tokens in breakers:
+            is_breaker[tokens] = True
+        return is_breaker
 
 
-def _holds(tokens: Tokens, token: int) -> bool:
-    place = int(tokens.searchsorted(token))
-    return place < tokens.size and int(tokens[place]) == token
+def _contains(tokens: Tokens, token: int) -> bool:
+    index = int(tokens.searchsorted(token))
+    return index < tokens.size and int(tokens[index]) == token
 
 
-class BreakerFinder:
-    """Finds the tokens of sequence breakers in a vocabulary, and remembers those of the last 64 strings.
-
-    Where the vocabulary is large, the first call takes about half a second and each new string up to 50 milliseconds.
-    May be called from any thread.
-    """
+class SequenceBreakerFinder:
+    """Finds the token sequences of sequence breakers in a vocabulary. Thread-safe. With a large vocabulary the first
+    call takes about half a second, and each new string up to 50 milliseconds; the last 64 strings are cached."""
 
     def __init__(self, vocab: Vocab) -> None:
         self._vocab = vocab
-        self._known: OrderedDict[str, Heads] = OrderedDict()
-        self._lock = threading.Lock()
+        self._find_string = lru_cache(_CACHE_SIZE)(self._search)
 
-    def find(self, strings: Sequence[str]) -> Breakers:
-        """All sequences with one of the strings in them. Of a string only the first 40 bytes are looked at, and of
-        what follows a first token only 20 tokens, as in llama.cpp."""
-        return Breakers([self._remembered(string) for string in strings])
-
-    def _remembered(self, string: str) -> Heads:
-        with self._lock:
-            known = self._known.get(string)
-        # Without the lock, so that nobody waits for another one's search.
-        found = self._search(string.encode()[:_MOST_BYTES]) if known is None else known
-        with self._lock:
-            self._known[string] = found
-            self._known.move_to_end(string)
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
-        return found
+    def find(self, strings: Sequence[str]) -> SequenceBreakers:
+        """Find all sequences that contain one of the strings. As in llama.cpp, the first 40 bytes of a string and at
+        most 20 tokens after a first one are used."""
+        return SequenceBreakers([self._find_string(string) for string in strings])
 
     @cached_property
-    def _pieces(self) -> PieceIndex:
-        return PieceIndex([self._vocab.piece(token) for token in range(self._vocab.n_tokens)])
+    def _index(self) -> TokenBytesIndex:
+        return TokenBytesIndex([self._vocab.piece(token) for token in range(self._vocab.n_tokens)])
 
-    def _search(self, string: bytes) -> Heads:
-        whole = self._pieces.containing(string)
-        heads: dict[Tail, Tokens] = {(): whole}
-        for n in range(1, len(string)):
-            begun = np.setdiff1d(self._pieces.ending_with(string[:n]), whole, assume_unique=True)
-            if begun.size:
-                tail = tuple(self._vocab.tokenize_bytes(string[n:])[:_MOST_TAIL_TOKENS])
-                heads[tail] = np.union1d(heads[tail], begun) if tail in heads else begun
-        return heads
+    def _search(self, string: str) -> FirstTokens:
+        text = string.encode()[:_MAX_BYTES]
+        containing = self._index.containing(text)
+        first_tokens: dict[Suffix, Tokens] = {(): containing}
+        for n in range(1, len(text)):
+            tokens = np.setdiff1d(self._index.ending_with(text[:n]), containing, assume_unique=True)
+            if tokens.size:
+                suffix = tuple(self._vocab.tokenize_bytes(text[n:])[:_MAX_SUFFIX_TOKENS])
+                first_tokens[suffix] = np.union1d(first_tokens[suffix], tokens) if suffix in first_tokens else tokens
+        return first_tokens

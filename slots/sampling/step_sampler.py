@@ -1,4 +1,4 @@
-"""Sampling in two parts: llama.cpp finds the largest logits where it computes them, and the tokens are chosen here."""
+"""Step sampler: samples the rows of a step, from the largest logits alone if llama.cpp's own top-k was used."""
 
 from collections.abc import Sequence
 
@@ -6,42 +6,42 @@ from slots.llama import Context, Logits
 from slots.sampling import CandidateSampler, Result, RowSampler, Sampler
 
 
-class BackendSampling:
-    """Chooses the tokens of a step: among the largest logits where these decide, in the whole row where they do not.
+class StepSampler:
+    """Samples each row of a step from its largest logits if these are enough for its sampler, else from the full row:
+    which of the two is decided when a request starts in a slot."""
 
-    What is handed out of a sequence is settled when a request begins in its slot, and stays so until the next one.
-    """
-
-    def __init__(self, context: Context, rows: RowSampler) -> None:
+    def __init__(self, context: Context, row_sampler: RowSampler) -> None:
         self._context = context
-        self._rows = rows
-        self._candidates = CandidateSampler(context.n_top_tokens) if context.n_top_tokens else None
+        self._row_sampler = row_sampler
+        self._candidate_sampler = CandidateSampler(context.n_top_tokens) if context.n_top_tokens else None
 
     def close(self) -> None:
-        """End the threads that look at rows."""
-        self._rows.close()
+        self._row_sampler.close()
 
-    def begin(self, slot_id: int, sampler: Sampler, *, is_wanted: bool) -> None:
-        """Settle what is handed out of a slot's sequence from now on. `is_wanted` is False where the whole row is
-        asked for, and has to be where a batch may have several outputs of the sequence."""
-        n_needed = sampler.n_decisive
+    def configure_slot(self, slot_id: int, sampler: Sampler, *, allow_top_k: bool) -> None:
+        """Decide whether llama.cpp returns only the largest logits of a slot's sequence, until the next call.
+        `allow_top_k` has to be False if a batch may have several outputs of the sequence."""
+        n_needed = sampler.traits.n_top_logits_needed
         is_enough = n_needed is not None and n_needed <= self._context.n_top_tokens
-        self._context.set_top_k(slot_id, wanted=is_wanted and is_enough)
+        self._context.set_top_k(slot_id, wanted=allow_top_k and is_enough)
 
-    def choose(self, samplers: Sequence[Sampler], logits: Logits, places: Sequence[int]) -> list[Result]:
-        """The choice of each sampler, or what it raised. `logits` is what the last decode returned, of which `places`
-        says which row is each sampler's, ascending; these are changed on the way."""
+    def sample(self, samplers: Sequence[Sampler], logits: Logits, rows: Sequence[int]) -> list[Result]:
+        """Return the token of each sampler, or the exception that it raised. `logits` is what the last decode returned,
+        and is changed; `rows` are the indices of the samplers' rows in it, ascending."""
         top = self._context.top_tokens
-        if self._candidates is None or top is None:
-            return self._rows.choose(samplers, logits, places)
-        has_candidates = set(top.outputs.tolist())
-        among = [number for number, place in enumerate(places) if place in has_candidates]
-        whole = [number for number, place in enumerate(places) if place not in has_candidates]
+        if self._candidate_sampler is None or top is None:
+            return self._row_sampler.sample(samplers, logits, rows)
+        has_top_k = set(top.outputs.tolist())
+        by_top_k = [index for index, row in enumerate(rows) if row in has_top_k]
+        by_row = [index for index, row in enumerate(rows) if row not in has_top_k]
         results: dict[int, Result] = {}
-        if among:
-            chosen = self._candidates.choose([samplers[n] for n in among], top.select([places[n] for n in among]))
-            results.update(zip(among, chosen, strict=True))
-        if whole:
-            chosen = self._rows.choose([samplers[n] for n in whole], logits, [places[n] for n in whole])
-            results.update(zip(whole, chosen, strict=True))
-        return [results[number] for number in range(len(samplers))]
+        if by_top_k:
+            selected = top.select([rows[index] for index in by_top_k])
+            sampled = self._candidate_sampler.sample([samplers[index] for index in by_top_k], selected)
+            results.update(zip(by_top_k, sampled, strict=True))
+        if by_row:
+            sampled = self._row_sampler.sample(
+                [samplers[index] for index in by_row], logits, [rows[index] for index in by_row]
+            )
+            results.update(zip(by_row, sampled, strict=True))
+        return [results[index] for index in range(len(samplers))]

@@ -1,4 +1,4 @@
-"""Sets of tokens as bits: the first token is the lowest bit of the first 32-bit word."""
+"""Bitmask: a set of tokens as 32-bit words, the first token in the lowest bit of the first word."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +9,7 @@ Words = npt.NDArray[np.uint32]
 """Shape (ceil(tokens / 32),)."""
 
 
-def members(words: Words) -> Indices:
-    """The tokens of a small set, ascending."""
+def tokens_in(words: Words) -> Indices:
     used = words.nonzero()[0]
     bits = np.unpackbits(words[used].view(np.uint8), bitorder="little").reshape(-1, 32)
     rows, columns = bits.nonzero()
@@ -18,12 +17,12 @@ def members(words: Words) -> Indices:
 
 
 def contains(words: Words, tokens: Indices) -> npt.NDArray[np.bool_]:
-    """Which of some tokens are in a set; of the shape of `tokens`."""
+    """Test which of some tokens are in a set; the result has the shape of `tokens`."""
     shifted: Words = words[tokens >> 5] >> (tokens & 31).astype(np.uint32)
     return (shifted & np.uint32(1)).astype(np.bool_)
 
 
-def missing(words: Words, out: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Which of all tokens are not in a set, shape (tokens,), in `out`."""
+def complement(words: Words, out: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Mark in `out`, shape (vocabulary,), the tokens that are not in a set, and return it."""
     bits = np.unpackbits(words.view(np.uint8), bitorder="little", count=out.size)
     return np.equal(bits, 0, out=out)

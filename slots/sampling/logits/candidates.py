@@ -1,4 +1,4 @@
-"""The tokens that may still be chosen."""
+"""Candidates: the tokens that may still be sampled, with their logits."""
 
 import math
 from collections.abc import Sequence
@@ -11,287 +11,261 @@ from slots.errors import InvalidRequest
 from slots.llama import Logits
 from slots.sampling.logits import bitmask
 from slots.sampling.logits.bitmask import Words
-from slots.sampling.logits.search import LEAST_FOLDED, Floats, at_least, descending, largest
-from slots.sampling.logits.workspace import Columns, Floats32, Indices, Workspace
+from slots.sampling.logits.search import MIN_FOLDED_SIZE, Floats, argsort_descending, indices_at_least, top_k_indices
+from slots.sampling.logits.workspace import Floats32, FoldedRow, Indices, Workspace
 
-LARGEST_LOGIT = 1e30
-"""Keeps extreme penalties and biases from turning into infinities, on which a softmax is undefined."""
-_NEGLIGIBLE = np.float32(-200.0)
-"""The exponential of which is 0 in 32 bits, unlike that of minus infinity a number that can be multiplied with 0."""
-SOME_MORE = 32
-"""Logits to look at, beyond twice as many as are asked for, before all of the row is gone through."""
+MAX_LOGIT = 1e30  # keeps extreme penalties and biases finite: a softmax of infinities is undefined
+_NEGLIGIBLE = np.float32(-200.0)  # its exponential is 0 in 32 bits and, unlike -inf, it can be multiplied by 0
+EXTRA_CANDIDATES = 32
+"""Of a masked row, 2 n + this many logits are looked at for the n largest, before the mask is applied to all of it."""
 
 
 def no_token_left() -> InvalidRequest:
-    """The error for a request whose options rule every token out."""
     return InvalidRequest("logit_bias", "expected a token that is not ruled out, got none")
 
 
-def not_numbers() -> ArithmeticError:
-    """The error for a row that no token can be chosen from, whatever the options are."""
+def nan_logits() -> ArithmeticError:
     return ArithmeticError("the model computed logits that are not numbers")
 
 
-def check_possible(peak: float) -> None:
-    """Raises an error if the largest logit is one of a token that cannot be chosen."""
-    if not peak > -np.inf:
-        raise no_token_left() if peak == -np.inf else not_numbers()
+def check_max_logit(logit: float) -> None:
+    if not logit > -np.inf:
+        raise no_token_left() if logit == -np.inf else nan_logits()
 
 
 class Softmax:
-    """The probabilities of candidates, which are their weights' shares of the total."""
+    """Probabilities of candidates: `weights` divided by `total()`."""
 
     __slots__ = ("_shifted", "weights")
 
     def __init__(self, shifted: Floats32, weights: Floats) -> None:
-        """`shifted` are the logits less the largest one, `weights` their exponentials; both of shape (candidates,)."""
-        self._shifted = shifted
-        self.weights = weights
+        self._shifted = shifted  # logits less the largest one, shape (candidates,)
+        self.weights = weights  # their exponentials
 
     def total(self) -> float:
-        """The sum of the weights."""
         return float(np.add.reduce(self.weights))
 
     def mean_shifted(self) -> float:
-        """How far below the largest logit a drawn one is on average: the log of the total less the entropy, in nats."""
+        """The expected shifted logit: the log of the total less the entropy, in nats."""
         np.maximum(self._shifted, _NEGLIGIBLE, out=self._shifted)
         return float(self.weights.dot(self._shifted)) / self.total()
 
     def entropy(self) -> float:
-        """In nats."""
         return math.log(self.total()) - self.mean_shifted()
 
     def distances(self, shifted: float) -> Floats32:
-        """How far each logit is from one that is so much below the largest. To be called last: it is computed in place
-        of what the mean and the entropy are computed from."""
+        """Absolute differences of the shifted logits, which are overwritten, to one value."""
         np.subtract(self._shifted, np.float32(shifted), out=self._shifted)
         return np.abs(self._shifted, out=self._shifted)
 
 
 class Candidates:
-    """Tokens with their logits, which the samplers change and take away one after the other.
+    """Tokens with their logits, which samplers change and remove one after the other.
 
-    At first they are the whole row that the model computed, where the place of a logit is its token; the first
-    sampler that takes tokens away leaves arrays of the others. The row is read, and changed at single places only.
+    At first they are the full row, float32 of shape (vocabulary,), in which the index of a logit is its token. The
+    first sampler that removes tokens replaces it by arrays of the others; until then it is changed in place.
     """
 
-    __slots__ = ("_allowed", "_columns", "_edits", "_row", "ids", "is_sorted", "logits", "n_ruled_out", "workspace")
+    __slots__ = ("_edits", "_folded", "_mask", "_row", "ids", "is_sorted", "logits", "n_masked", "workspace")
 
     def __init__(self, row: Logits, workspace: Workspace) -> None:
-        """`row` is float32 of shape (vocabulary,)."""
-        self.logits = row
-        """Shape (candidates,)."""
+        self.logits = row  # shape (candidates,)
         self.workspace = workspace
-        self.ids: Indices | None = None
-        """The tokens, shape (candidates,); None while these are the whole row."""
-        self.is_sorted = False
-        """Whether the largest logit comes first, and the lower token among equals."""
-        self.n_ruled_out = 0
-        """Candidates beside those in the arrays, with a logit of minus infinity: samplers that go by the number of
-        candidates count them."""
+        self.ids: Indices | None = None  # the tokens, shape (candidates,); None for a full row
+        self.is_sorted = False  # by falling logit, with the lower token first among equals
+        self.n_masked = 0  # candidates with a logit of -inf, not in the arrays, that some samplers have to count
         self._row = row
         self._edits: list[tuple[Indices | Sequence[int], Logits | Sequence[float]]] = []
-        self._columns: Columns | None = None
-        self._allowed: Words | None = None
+        self._folded: FoldedRow | None = None
+        self._mask: Words | None = None
 
     def __len__(self) -> int:
         return self.logits.size
 
     @property
-    def n_counted(self) -> int:
-        """The number of candidates, with those that are ruled out."""
-        return len(self) + self.n_ruled_out
+    def n_total(self) -> int:
+        return len(self) + self.n_masked
 
-    def token(self, place: int) -> int:
-        """The token at a place."""
-        return place if self.ids is None else int(self.ids[place])
+    def token(self, index: int) -> int:
+        return index if self.ids is None else int(self.ids[index])
 
-    def peak(self) -> float:
-        """The largest logit."""
+    def max_logit(self) -> float:
         if self.is_sorted:
             return float(self.logits[0])
-        columns = self._whole_columns()
-        return columns.peak() if columns else float(np.maximum.reduce(self.logits))
+        folded = self._folded_row()
+        return folded.max() if folded else float(np.maximum.reduce(self.logits))
 
-    def best(self) -> int:
-        """The place of the largest logit, of the lowest token among equals."""
+    def argmax(self) -> int:
+        """The index of the largest logit, of the lowest token among equals."""
         if self.ids is not None:
             self.sort()
             return 0
-        place = int(self.logits.argmax())
-        if self._allowed is None or bitmask.contains(self._allowed, np.array([place]))[0]:
-            return place
-        self.settle()
+        index = int(self.logits.argmax())
+        if self._mask is None or bitmask.contains(self._mask, np.array([index]))[0]:
+            return index
+        self.apply_mask()
         return int(self.logits.argmax())
 
-    def restrict(self, allowed: Words) -> None:
-        """Take all tokens of a whole row away but those of a set, by and by: what looks for the largest logits skips
-        the others. `settle` is to be called before anything else."""
-        self._allowed = allowed
+    def set_mask(self, allowed: Words) -> None:
+        """Keep only the tokens of a set, lazily: `top_k`, `argmax` and `keep_largest` skip the others. Before anything
+        else is called, `apply_mask` has to be."""
+        self._mask = allowed
 
-    def settle(self) -> None:
-        """Rule out all tokens at once that a set, given to `restrict`, does not have."""
-        if self._allowed is not None:
-            is_missing = bitmask.missing(self._allowed, self.workspace.mask[: len(self)])
-            np.copyto(self.logits, -np.inf, where=is_missing)
-            self._allowed = self._columns = None
+    def apply_mask(self) -> None:
+        """Set the logits of all tokens outside the mask to -inf."""
+        if self._mask is not None:
+            is_forbidden = bitmask.complement(self._mask, self.workspace.mask[: len(self)])
+            np.copyto(self.logits, -np.inf, where=is_forbidden)
+            self._mask = self._folded = None
 
-    def largest(self, n: int) -> Indices:
-        """The places of the n largest logits, largest first, the lower place first among equals."""
-        if self._allowed is not None:
-            places = largest(self.logits, 2 * n + SOME_MORE, self.workspace, self._columns)
-            places = places[bitmask.contains(self._allowed, places)]
-            if places.size >= n:
-                return places[:n]
-            self.settle()
-        places = largest(self.logits, n, self.workspace, self._columns)
-        if places.size < min(n, len(self)):
-            raise not_numbers()
-        return places
+    def top_k(self, n: int) -> Indices:
+        """Return the indices of the n largest logits, largest first, the lower index first among equals."""
+        if self._mask is not None:
+            indices = top_k_indices(self.logits, 2 * n + EXTRA_CANDIDATES, self.workspace, self._folded)
+            indices = indices[bitmask.contains(self._mask, indices)]
+            if indices.size >= n:
+                return indices[:n]
+            self.apply_mask()
+        indices = top_k_indices(self.logits, n, self.workspace, self._folded)
+        if indices.size < min(n, len(self)):
+            raise nan_logits()
+        return indices
 
     def sort(self) -> Self:
-        """Put the largest logit first, and the lower token among equals."""
+        """Sort by falling logit, with the lower token first among equals."""
         if self.is_sorted:
             return self
         if self.ids is not None:  # in any order
             self._take(self.ids.argsort(kind="stable"))
-        self._take(descending(self.logits))
+        self._take(argsort_descending(self.logits))
         self.is_sorted = True
         return self
 
-    def keep(self, places: Indices) -> None:
-        """Take away all but the candidates at these places, which become the new order."""
-        self._take(places)
-        self.n_ruled_out = 0
+    def keep(self, indices: Indices) -> None:
+        """Remove all but the candidates at these indices, in this order."""
+        self._take(indices)
+        self.n_masked = 0
 
-    def rule_out_others(self, places: Indices) -> None:
-        """As `keep`, but the others still count."""
-        n_before = self.n_counted
-        self._take(places)
-        self.n_ruled_out = n_before - len(self)
+    def keep_but_count(self, indices: Indices) -> None:
+        n_before = self.n_total
+        self._take(indices)
+        self.n_masked = n_before - len(self)
 
     def keep_first(self, n: int) -> None:
-        """Take away all but the n candidates with the largest logits."""
-        if self.ids is None or not self.is_sorted:  # a whole row never is
+        if self.ids is None or not self.is_sorted:  # a full row never is
             self.keep_largest(n)
         else:
-            n_left = min(n, self.n_counted)
+            n_left = min(n, self.n_total)
             self.ids, self.logits = self.ids[:n], self.logits[:n]
-            self.n_ruled_out = n_left - len(self)
+            self.n_masked = n_left - len(self)
 
     def keep_largest(self, n: int) -> None:
-        """Take away all but the n candidates with the largest logits, and sort those."""
         if self.ids is None:
-            self.keep(self.largest(n))
+            self.keep(self.top_k(n))
             self.is_sorted = True
         else:
             self.sort()
             self.keep_first(n)
 
     def keep_from(self, bound: float, min_keep: int = 1) -> None:
-        """Take away the candidates with a logit below `bound`, but leave `min_keep` of them, or all there are."""
+        """Remove the candidates with a logit below `bound`, but keep at least `min_keep`, or all if there are fewer."""
         if self.is_sorted:
             n = int((-self.logits).searchsorted(np.float32(-bound), side="right"))
             self.keep_first(max(n, min_keep))
             return
-        places = at_least(self.logits, bound, self.workspace, self._whole_columns())
-        if places.size < min_keep:
+        indices = indices_at_least(self.logits, bound, self.workspace, self._folded_row())
+        if indices.size < min_keep:
             self.keep_largest(min_keep)
-        elif places.size < self.n_counted:
-            self.keep(places)
+        elif indices.size < self.n_total:
+            self.keep(indices)
 
-    def rule_out_below(self, bound: float) -> None:
-        """As `keep_from`, but the others still count."""
-        n_before = self.n_counted
+    def keep_from_but_count(self, bound: float) -> None:
+        n_before = self.n_total
         self.keep_from(bound)
-        self.n_ruled_out = n_before - len(self)
+        self.n_masked = n_before - len(self)
 
     def find(self, tokens: Indices) -> tuple[Indices, Indices | slice]:
-        """Where tokens are. Returns the places of those that are candidates, and which of `tokens` these are."""
+        """Find tokens. Returns the indices of those that are candidates, and which of `tokens` these are."""
         if self.ids is None:
             return tokens, slice(None)
         order = self.ids.argsort()
-        at = self.ids.searchsorted(tokens, sorter=order)
-        places = order[np.minimum(at, self.ids.size - 1)]
-        which = (self.ids[places] == tokens).nonzero()[0]
-        return places[which], which
+        positions = self.ids.searchsorted(tokens, sorter=order)
+        indices = order[np.minimum(positions, self.ids.size - 1)]
+        which = (self.ids[indices] == tokens).nonzero()[0]
+        return indices[which], which
 
-    def change(self, places: Indices, logits: npt.NDArray[np.float64]) -> None:
-        """Give the candidates at some places other logits; -inf rules one out."""
+    def set_logits_at(self, indices: Indices, logits: npt.NDArray[np.float64]) -> None:
+        """Replace the logits at some indices; -inf rules a candidate out."""
         if self.logits is self._row:
-            self._edits.append((places, self.logits[places]))
-        self.logits[places] = np.minimum(logits, LARGEST_LOGIT)
+            self._edits.append((indices, self.logits[indices]))
+        self.logits[indices] = np.minimum(logits, MAX_LOGIT)
         self.is_sorted = False
-        self._columns = None
+        self._folded = None
 
-    def add_to_each(self, by: Sequence[tuple[int, float]]) -> None:
-        """As `change`, of a whole row: add to the logits of some tokens, number by number, which is quicker for few."""
+    def add_to_logits(self, biases: Sequence[tuple[int, float]]) -> None:
+        """Add biases to the logits of some tokens of a full row, without numpy: faster for a few."""
         logits = self.logits
-        before = [logits.item(token) for token, _ in by]
+        before = [logits.item(token) for token, _ in biases]
         if logits is self._row:
-            self._edits.append(([token for token, _ in by], before))
-        for logit, (token, more) in zip(before, by, strict=True):
-            logits[token] = min(logit + more, LARGEST_LOGIT)
+            self._edits.append(([token for token, _ in biases], before))
+        for logit, (token, bias) in zip(before, biases, strict=True):
+            logits[token] = min(logit + bias, MAX_LOGIT)
         self.is_sorted = False
-        self._columns = None
+        self._folded = None
 
-    def replace(self, logits: Logits) -> None:
-        """Give all candidates other logits, which are the candidates' from now on."""
+    def set_logits(self, logits: Logits) -> None:
+        """Replace all logits by an array, which the candidates own from now on."""
         self.logits = logits
         self.is_sorted = False
-        self._columns = None
+        self._folded = None
 
-    def become(self, token: int) -> None:
-        """Take all candidates away but for one token, which need not have been one."""
+    def keep_only(self, token: int) -> None:
+        """Replace all candidates by one token, which need not have been one."""
         self.ids = np.array([token])
         self.logits = np.ones(1, np.float32)
-        self.n_ruled_out = 0
+        self.n_masked = 0
 
-    def divide(self, by: float) -> None:
-        """Divide all logits by a positive number."""
-        peak = self.peak()
-        self._columns = None
-        if peak == -math.inf:
+    def divide(self, divisor: float) -> None:
+        max_logit = self.max_logit()
+        self._folded = None
+        if max_logit == -math.inf:
             return
-        if 1 / LARGEST_LOGIT < by < LARGEST_LOGIT and abs(peak) / by < LARGEST_LOGIT:
+        if 1 / MAX_LOGIT < divisor < MAX_LOGIT and abs(max_logit) / divisor < MAX_LOGIT:
             out = self.workspace.scaled[: len(self)] if self.ids is None else None
-            self.logits = np.divide(self.logits, np.float32(by), out=out)
-        else:  # too large to be told apart: what matters is how far they are below the largest
-            self.logits = ((self.logits - np.float64(peak)) / by).astype(np.float32)
+            self.logits = np.divide(self.logits, np.float32(divisor), out=out)
+        else:  # would overflow: only the distances to the largest logit matter
+            self.logits = ((self.logits - np.float64(max_logit)) / divisor).astype(np.float32)
 
     def softmax(self) -> Softmax:
-        """The probabilities of the candidates; those of a whole row live in the workspace until the next call.
-
-        Raises InvalidRequest when none of them can be chosen.
-        """
+        """Compute the probabilities; the next call overwrites those of a full row. Raises InvalidRequest if all
+        candidates are ruled out."""
         logits = self.logits
-        peak = np.float32(self.peak())
-        check_possible(float(peak))
+        max_logit = np.float32(self.max_logit())
+        check_max_logit(float(max_logit))
         if self.ids is None:
             n = logits.size
-            shifted = np.subtract(logits, peak, out=self.workspace.shifted[:n])
+            shifted = np.subtract(logits, max_logit, out=self.workspace.shifted[:n])
             return Softmax(shifted, np.exp(shifted, out=self.workspace.weights[:n]))
-        shifted = logits - peak
+        shifted = logits - max_logit
         return Softmax(shifted, np.exp(shifted, dtype=np.float64))
 
-    def _take(self, places: Indices) -> None:
-        self.ids = places if self.ids is None else self.ids[places]
-        self.logits = self.logits[places]
-        self._allowed = None
+    def raw_logit(self, token: int) -> float:
+        """The logit that the model gave a token, before any change."""
+        for tokens, logits in self._edits:
+            indices = np.equal(tokens, token).nonzero()[0]
+            if indices.size:
+                return float(logits[indices[0]])
+        return float(self._row[token])
+
+    def _take(self, indices: Indices) -> None:
+        self.ids = indices if self.ids is None else self.ids[indices]
+        self.logits = self.logits[indices]
+        self._mask = None
         self.is_sorted = False
 
-    def _whole_columns(self) -> Columns | None:
-        """The columns of a row that is still whole, and long enough."""
+    def _folded_row(self) -> FoldedRow | None:
         if self.ids is not None:
             return None
-        if self._columns is None and self.logits.size >= LEAST_FOLDED:
-            self._columns = Columns(self.logits, self.workspace.maxima)
-        return self._columns
-
-    def original(self, token: int) -> float:
-        """The logit that the model gave a token, before any change."""
-        for places, logits in self._edits:
-            at = np.equal(places, token).nonzero()[0]
-            if at.size:
-                return float(logits[at[0]])
-        return float(self._row[token])
+        if self._folded is None and self.logits.size >= MIN_FOLDED_SIZE:
+            self._folded = FoldedRow(self.logits, self.workspace.maxima)
+        return self._folded

@@ -1,4 +1,4 @@
-"""Drawing a token."""
+"""Draw one of the candidates by its probability."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,34 +9,30 @@ from slots.sampling.logits.search import Floats
 _BLOCK = 1024
 
 
-def draw(candidates: Candidates, random: np.random.Generator) -> tuple[int, float]:
-    """Draw one of the candidates by their probabilities. Returns its place and its probability.
-
-    Raises InvalidRequest when none of them can be chosen.
-    """
+def draw(candidates: Candidates, rng: np.random.Generator) -> tuple[int, float]:
+    """Draw a candidate; returns its index and its probability. Raises InvalidRequest if there is none."""
     weights = candidates.softmax().weights
-    share = random.random()
+    uniform = rng.random()
     if weights.size > 2 * _BLOCK:
-        return _draw_from_many(weights, share)
-    mass = weights.cumsum()
-    place = _find(mass, share * mass[-1])
-    return place, float(weights[place] / mass[-1])
+        return _draw_blockwise(weights, uniform)
+    cumulative = weights.cumsum()
+    index = _search(cumulative, uniform * cumulative[-1])
+    return index, float(weights[index] / cumulative[-1])
 
 
-def _draw_from_many(weights: Floats, share: float) -> tuple[int, float]:
-    """First the block of places is found, then the place in the block: to add all up one by one would be slow."""
+def _draw_blockwise(weights: Floats, uniform: float) -> tuple[int, float]:
+    """Find the block first, then the index within it: a cumulative sum over all weights would be slow."""
     blocks = np.add.reduceat(weights, np.arange(0, weights.size, _BLOCK)).cumsum(dtype=np.float64)
-    block = _find(blocks, share * blocks[-1])
+    block = _search(blocks, uniform * blocks[-1])
     before = blocks[block - 1] if block else 0.0
     start = block * _BLOCK
-    within = weights[start : start + _BLOCK].cumsum(dtype=np.float64)
-    # Which is not to the last bit what the block has, as it is added up in another order.
-    share_of_block = (share * blocks[-1] - before) / (blocks[block] - before)
-    place = start + _find(within, share_of_block * within[-1])
-    return place, float(weights[place] / blocks[-1])
+    cumulative = weights[start : start + _BLOCK].cumsum(dtype=np.float64)
+    # Its total is not bit-identical to that of the block, which was added up in another order.
+    uniform_in_block = (uniform * blocks[-1] - before) / (blocks[block] - before)
+    index = start + _search(cumulative, uniform_in_block * cumulative[-1])
+    return index, float(weights[index] / blocks[-1])
 
 
-def _find(mass: npt.NDArray[np.float64], below: float) -> int:
-    """The first place up to which there is more mass than `below`, or the last one that has any."""
-    place = int(mass.searchsorted(below, side="right"))
-    return place if place < mass.size else int(mass.searchsorted(mass[-1]))
+def _search(cumulative: npt.NDArray[np.float64], bound: float) -> int:
+    index = int(cumulative.searchsorted(bound, side="right"))
+    return index if index < cumulative.size else int(cumulative.searchsorted(cumulative[-1]))

@@ -1,10 +1,10 @@
-"""Threads of the compiled part of the samplers: see the .pyx file of this name."""
+"""Types of openmp.pyx."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
-Part = TypeVar("Part")
+T = TypeVar("T")
 
 HAS_OPENMP: bool
 
-def side_by_side(work: Callable[[int], Part], n_parts: int, n_threads: int) -> list[Part]: ...
+def parallel_map(function: Callable[[int], T], n_parts: int, n_threads: int) -> list[T]: ...

@@ -1,8 +1,8 @@
 # cython: language_level=3
-"""Calls of a function on several threads: those that llama.cpp computes with, where both use OpenMP.
+"""Calls a function on several threads: those that llama.cpp computes with, if both use OpenMP.
 
-These still wait for work, in a loop, just after a step was computed. Other threads would have to be woken first, and
-then to share the cores with those.
+Just after a step these still spin, waiting for work. Other threads would have to be woken first, and would then share
+the cores with them.
 """
 
 from cython.parallel cimport prange
@@ -20,15 +20,14 @@ cdef extern from *:
 HAS_OPENMP = bool(WITH_OPENMP)
 
 
-def side_by_side(work, int n_parts, int n_threads):
-    """Returns what `work` returns for each of the numbers below `n_parts`; raises what one of the calls raised.
+def parallel_map(function, int n_parts, int n_threads):
+    """Return the results of `function` for 0 to `n_parts` - 1; raises what one of the calls raises.
 
-    As many threads are used as there are, of which some may have nothing to do: to ask for fewer than llama.cpp does
-    would end the others.
+    `n_threads` has to be that of llama.cpp, even if some have nothing to do: asking for fewer would end the others.
     """
     cdef int part
     results = [None] * n_parts
     for part in prange(n_parts, nogil=True, num_threads=n_threads, use_threads_if=n_parts > 1, schedule="static"):
         with gil:
-            results[part] = work(part)
+            results[part] = function(part)
     return results

@@ -1,59 +1,54 @@
-"""Finding the few large values of a long row without sorting the row. All of it is exact, for any row."""
+"""Search for the largest values of a long row without sorting the row. Exact for any row."""
 
 import numpy as np
 import numpy.typing as npt
 
-from slots.sampling.logits.top_k import find_largest
-from slots.sampling.logits.workspace import Columns, Floats32, Indices, Workspace
+from slots.sampling.logits.top_k import top_k_rows
+from slots.sampling.logits.workspace import Floats32, FoldedRow, Indices, Workspace
 
 Floats = Floats32 | npt.NDArray[np.float64]
 
-LEAST_FOLDED = 16_384
-"""Values of a row that is worth folding."""
-_FIRST = np.zeros(1, np.intp)
-_WORTH_PACKING = 400
-"""Values above which sorting packed keys is faster than sorting indices."""
+MIN_FOLDED_SIZE = 16_384  # folding a shorter row is not worth it
+_FIRST_ROW = np.zeros(1, np.intp)
+_MIN_PACKED_SIZE = 400  # from here on, sorting packed keys is faster than sorting indices
 
 
-def largest(row: Floats32, k: int, workspace: Workspace, columns: Columns | None = None) -> Indices:
-    """The indices of the k largest values, largest first, the lower index first among equals.
-
-    `columns` are those of the row where they are there already.
-    """
+def top_k_indices(row: Floats32, k: int, workspace: Workspace, folded: FoldedRow | None = None) -> Indices:
+    """Return the indices of the k largest values, largest first, the lower index first among equals. `folded` is the
+    folded row, if the caller has it."""
     if k >= row.size:
-        return descending(row)
-    at_once = find_largest(row[np.newaxis], _FIRST, np.array([k]), 1)
-    if at_once:
-        places: Indices = at_once[0][0]
-        return places
-    found = _some_with_the_largest(row, k, workspace, columns)
-    return found[descending(row[found])[:k]]
+        return argsort_descending(row)
+    compiled = top_k_rows(row[np.newaxis], _FIRST_ROW, np.array([k]), 1)
+    if compiled:
+        indices: Indices = compiled[0][0]
+        return indices
+    superset = _top_k_superset(row, k, workspace, folded)
+    return superset[argsort_descending(row[superset])[:k]]
 
 
-def _some_with_the_largest(row: Floats32, k: int, workspace: Workspace, columns: Columns | None) -> Indices:
-    """Few indices among which are those of the k largest values, ascending."""
-    if row.size < LEAST_FOLDED or 4 * k > workspace.maxima.size:
-        return _above_partition(row, k, workspace)
-    folded = columns or Columns(row, workspace.maxima)
-    return at_least(row, folded.bound(k), workspace, folded)
+def _top_k_superset(row: Floats32, k: int, workspace: Workspace, folded: FoldedRow | None) -> Indices:
+    """A few indices, ascending, that include those of the k largest values."""
+    if row.size < MIN_FOLDED_SIZE or 4 * k > workspace.maxima.size:
+        return _partition(row, k, workspace)
+    folded = folded or FoldedRow(row, workspace.maxima)
+    return indices_at_least(row, folded.kth_largest_bound(k), workspace, folded)
 
 
-def at_least(row: Floats, bound: float, workspace: Workspace, columns: Columns | None = None) -> Indices:
-    """The indices of the values from `bound` on, ascending; `columns` are those of the row where they are there."""
-    found = columns.at_least(bound) if columns else None
-    if found is not None:
-        return found
+def indices_at_least(row: Floats, bound: float, workspace: Workspace, folded: FoldedRow | None = None) -> Indices:
+    """Return the indices of the values >= `bound`, ascending; `folded` is the folded row, if the caller has it."""
+    indices = folded.indices_at_least(bound) if folded else None
+    if indices is not None:
+        return indices
     mask = workspace.mask[: row.size]
     return np.greater_equal(row, bound, out=mask).nonzero()[0]
 
 
-def descending(values: Floats32) -> Indices:
-    """The indices that sort values from the largest, the lower index first among equals."""
-    if values.size <= _WORTH_PACKING:
+def argsort_descending(values: Floats32) -> Indices:
+    """Return the indices that sort values from the largest, the lower index first among equals."""
+    if values.size <= _MIN_PACKED_SIZE:
         return (-values).argsort(kind="stable")
-    # One integer that orders by falling value, and then by index: sorting those is several times faster than a stable
-    # sort of indices.
-    keys = falling_order(values).astype(np.int64)
+    # One integer that orders by falling value, and then by index: several times faster than a stable argsort.
+    keys = descending_key(values).astype(np.int64)
     keys <<= 32
     keys |= np.arange(values.size)
     keys.sort()
@@ -61,15 +56,15 @@ def descending(values: Floats32) -> Indices:
     return keys
 
 
-def falling_order(values: Floats32) -> npt.NDArray[np.int32]:
-    """Integers, the smaller the larger a value is, and the same for the same values."""
-    bits = np.subtract(np.float32(0.0), values).view(np.int32)  # which makes one of the two zeros
+def descending_key(values: Floats32) -> npt.NDArray[np.int32]:
+    """Map values to integers in reverse order; equal values get equal integers."""
+    bits = np.subtract(np.float32(0.0), values).view(np.int32)  # the subtraction makes the two zeros equal
     return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
-def _above_partition(row: Floats32, k: int, workspace: Workspace) -> Indices:
-    scratch = workspace.partitioned[: row.size]
+def _partition(row: Floats32, k: int, workspace: Workspace) -> Indices:
+    scratch = workspace.scratch[: row.size]
     np.copyto(scratch, row)
-    place = row.size - k
-    scratch.partition(place)
-    return at_least(row, scratch[place], workspace)
+    kth = row.size - k
+    scratch.partition(kth)
+    return indices_at_least(row, scratch[kth], workspace)

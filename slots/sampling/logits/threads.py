@@ -1,36 +1,32 @@
-"""Work on the rows of a step, on several cores."""
+"""Thread team: calls a function for several parts of a step in parallel."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 try:
-    from slots.sampling.logits.openmp import HAS_OPENMP, side_by_side
-except ImportError:  # there was no compiler where the server was installed
+    from slots.sampling.logits.openmp import HAS_OPENMP, parallel_map
+except ImportError:  # there was no compiler at installation
     HAS_OPENMP = False
 
-Part = TypeVar("Part")
+T = TypeVar("T")
 
 
-class Cores:
-    """Threads that do parts of a step side by side: llama.cpp's where they can be had, else some more; with one core
-    none but the caller's."""
+class ThreadTeam:
+    """The caller's thread and others: llama.cpp's own if they can be shared through OpenMP, else a pool."""
 
-    def __init__(self, n: int, n_threads: int) -> None:
-        """`n` is how many parts there are at most, `n_threads` how many threads llama.cpp computes with."""
-        self.n = min(n, n_threads)
+    def __init__(self, max_parts: int, n_threads: int) -> None:
+        self.n = min(max_parts, n_threads)  # used at most
         self._n_threads = n_threads
-        self._others = None if HAS_OPENMP or self.n == 1 else ThreadPoolExecutor(self.n - 1, "sampling")
+        self._pool = None if HAS_OPENMP or self.n == 1 else ThreadPoolExecutor(self.n - 1, "sampling")
 
-    def do(self, work: Callable[[int], Part], n_parts: int) -> list[Part]:
-        """What `work` returns for each of the numbers below `n_parts`, at most as many as cores. Raises what one of the
-        calls raises."""
+    def map(self, function: Callable[[int], T], n_parts: int) -> list[T]:
+        """Return the results for 0 to `n_parts` - 1, which is at most `n`. Raises what one of the calls raises."""
         if HAS_OPENMP:
-            return side_by_side(work, n_parts, self._n_threads)
-        others = [self._others.submit(work, part) for part in range(1, n_parts)] if self._others else []
-        return [work(0), *(other.result() for other in others)]
+            return parallel_map(function, n_parts, self._n_threads)
+        futures = [self._pool.submit(function, part) for part in range(1, n_parts)] if self._pool else []
+        return [function(0), *(future.result() for future in futures)]
 
     def close(self) -> None:
-        """End the threads, but for llama.cpp's."""
-        if self._others is not None:
-            self._others.shutdown()
+        if self._pool is not None:
+            self._pool.shutdown()

@@ -1,4 +1,4 @@
-"""A row of logits folded into columns."""
+"""Workspace: reused buffers for one row of logits, and the folded row, which speeds up searches in it."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,83 +7,76 @@ Floats32 = npt.NDArray[np.float32]
 Floats64 = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
-_DEPTH = 32
-"""Values in a column: about as many as make it cheap both to fold a row and to look into a few columns."""
-_LEAST_COLUMNS = 64
-_FOLD_AGAIN = 16
-"""Maxima that are folded into one where few of them are looked for."""
+_DEPTH = 32  # values per column: both folding a row and looking into a few columns are cheap then
+_MIN_COLUMNS = 64
+_REFOLD = 16  # maxima that are folded into one again for a small k
 
 
 def n_columns(n_values: int) -> int:
-    """How many columns a row of some size is folded into: a power of 2."""
-    return max(1 << (n_values // _DEPTH).bit_length() - 1, _LEAST_COLUMNS) if n_values >= _DEPTH else _LEAST_COLUMNS
+    """Return how many columns a row of some size is folded into: a power of 2."""
+    return max(1 << (n_values // _DEPTH).bit_length() - 1, _MIN_COLUMNS) if n_values >= _DEPTH else _MIN_COLUMNS
 
 
-class Columns:
-    """The largest value of each column of a folded row. Few columns have the large values of a row, so that the others
-    need not be looked into to find those."""
+class FoldedRow:
+    """A row as a matrix, with the maximum of each column. The large values are in few columns, so that a search can
+    skip the others."""
 
-    __slots__ = ("_folded", "_rest", "maxima")
+    __slots__ = ("_matrix", "_rest", "maxima")
 
     def __init__(self, row: Floats32, maxima: Floats32) -> None:
-        """`maxima` is a buffer, float32 of shape (columns,); a row that is shorter than that has no columns."""
         n = row.size - row.size % maxima.size
-        self._folded = row[:n].reshape(-1, maxima.size)
+        self._matrix = row[:n].reshape(-1, maxima.size)
         self._rest = row[n:]
-        self.maxima = np.maximum.reduce(self._folded, axis=0, out=maxima)
+        self.maxima = np.maximum.reduce(self._matrix, axis=0, out=maxima)
         if self._rest.size:
             folded_rest = maxima[: self._rest.size]
             np.maximum(folded_rest, self._rest, out=folded_rest)
 
-    def peak(self) -> float:
-        """The largest value of the row."""
+    def max(self) -> float:
         return float(np.maximum.reduce(self.maxima))
 
-    def bound(self, k: int) -> float:
-        """A lower bound for the k-th largest value of the row, k up to the number of columns.
+    def kth_largest_bound(self, k: int) -> float:
+        """A lower bound of the k-th largest value of the row, for k up to the number of columns.
 
-        Each of k columns has a value that is as large as the k-th largest maximum. For a small k this holds for the
-        maxima folded again, too.
+        k columns have a value as large as the k-th largest maximum. The same is true of maxima that are folded again,
+        which is done for a small k.
         """
         maxima = self.maxima
-        while maxima.size > _FOLD_AGAIN * 4 * k:
-            maxima = np.maximum.reduce(maxima.reshape(_FOLD_AGAIN, -1), axis=0)
-        place = maxima.size - k
-        return float(np.partition(maxima, place)[place])
+        while maxima.size > _REFOLD * 4 * k:
+            maxima = np.maximum.reduce(maxima.reshape(_REFOLD, -1), axis=0)
+        kth = maxima.size - k
+        return float(np.partition(maxima, kth)[kth])
 
-    def at_least(self, bound: float) -> Indices | None:
-        """The indices of the values from `bound` on, ascending; None where so many columns have one that it is
-        better to look at the whole row."""
+    def indices_at_least(self, bound: float) -> Indices | None:
+        """Return the indices of the values >= `bound`, ascending; None if they are in so many columns that searching
+        the full row is faster."""
         columns = (self.maxima >= bound).nonzero()[0]
         if 8 * columns.size > self.maxima.size:
             return None
-        hits = (self._folded.take(columns, axis=1) >= bound).ravel().nonzero()[0]
+        hits = (self._matrix.take(columns, axis=1) >= bound).ravel().nonzero()[0]
         depths = hits // max(columns.size, 1)
-        found: Indices = depths * self.maxima.size + columns[hits - depths * columns.size]
+        indices: Indices = depths * self.maxima.size + columns[hits - depths * columns.size]
         if self._rest.size:
             rest = (self._rest >= bound).nonzero()[0]
             if rest.size:
-                return np.concatenate((found, rest + self._folded.size))
-        return found
+                return np.concatenate((indices, rest + self._matrix.size))
+        return indices
 
 
 class Workspace:
-    """Buffers that are kept from token to token, so that none is allocated for each. They belong to a part of the rows,
-    which one thread works on."""
+    """Buffers that are reused for each token. A workspace belongs to one thread."""
 
     def __init__(self, n_vocab: int) -> None:
-        self._doubles: Floats64 | None = None
-        self.scaled = np.empty(n_vocab, np.float32)
-        """Logits at another temperature."""
-        self.shifted = np.empty(n_vocab, np.float32)
-        self.weights = np.empty(n_vocab, np.float32)
-        """With the one above, what a softmax consists of."""
-        self.partitioned = np.empty(n_vocab, np.float32)
+        self._float64_buffers: Floats64 | None = None
+        self.scaled = np.empty(n_vocab, np.float32)  # logits divided by the temperature
+        self.shifted = np.empty(n_vocab, np.float32)  # logits less their maximum, in a softmax
+        self.weights = np.empty(n_vocab, np.float32)  # their exponentials
+        self.scratch = np.empty(n_vocab, np.float32)
         self.mask = np.empty(n_vocab, np.bool_)
         self.maxima = np.empty(n_columns(n_vocab), np.float32)
 
-    def doubles(self) -> Floats64:
-        """Two buffers of 64-bit numbers, shape (2, vocabulary), which few samplers need."""
-        if self._doubles is None:
-            self._doubles = np.empty((2, self.scaled.size))
-        return self._doubles
+    def float64_buffers(self) -> Floats64:
+        """Two buffers, shape (2, vocabulary), allocated on first use because few samplers need them."""
+        if self._float64_buffers is None:
+            self._float64_buffers = np.empty((2, self.scaled.size))
+        return self._float64_buffers

@@ -1,9 +1,9 @@
-"""Adaptive-p: chosen tokens stay near a target probability."""
+"""Adaptive-p sampler: keeps the probabilities of sampled tokens near a target."""
 
 import numpy as np
 
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.sampler_context import Ingredients, Step
+from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 
 _WIDTH = 0.3
 _PEAK_LOGIT = 5.0
@@ -11,11 +11,11 @@ _SHARPNESS = 10.0
 
 
 class AdaptiveP:
-    """Adaptive-p (MrJackSpade and ddh0, llama.cpp, 2025): tokens near a target probability become the likely ones, and
-    the target moves so that the chosen tokens' own probabilities have it as their decaying average."""
+    """Adaptive-p (MrJackSpade and ddh0, llama.cpp, 2025): makes tokens near a target probability the likely ones, and
+    moves the target so that the probabilities of the sampled tokens have it as their decaying average."""
 
     def __init__(self, target: float, decay: float) -> None:
-        """`target` is from 0 to 1; the average looks back on about 1 / (1 - decay) tokens."""
+        """`target` is a probability; the average covers about 1 / (1 - decay) tokens."""
         self._target = target
         self._decay = decay
         self._sum = target / (1.0 - decay)
@@ -36,17 +36,15 @@ class AdaptiveP:
         transformed /= np.add(distance, 1.0, out=distance)
         transformed *= -_SHARPNESS
         transformed += _PEAK_LOGIT
-        is_ruled_out = np.equal(candidates.logits, -np.inf, out=candidates.workspace.mask[:n])
-        np.copyto(transformed, -np.inf, where=is_ruled_out)
-        candidates.replace(transformed)
+        is_masked = np.equal(candidates.logits, -np.inf, out=candidates.workspace.mask[:n])
+        np.copyto(transformed, -np.inf, where=is_masked)
+        candidates.set_logits(transformed)
 
-    def observe(self, place: int, probability: float) -> None:
-        """Take in which of the candidates was chosen."""
-        self._sum = float(self._probabilities[place]) + self._decay * self._sum
+    def observe(self, index: int, probability: float) -> None:
+        self._sum = float(self._probabilities[index]) + self._decay * self._sum
         self._n = 1.0 + self._decay * self._n
 
 
-def make_adaptive_p(of: Ingredients) -> Step | None:
-    """Returns the sampler of a request; None where it has no target."""
-    params = of.params
+def make_adaptive_p(inputs: SamplerInputs) -> LogitsProcessor | None:
+    params = inputs.params
     return AdaptiveP(params.adaptive_target, params.adaptive_decay) if params.adaptive_target >= 0 else None

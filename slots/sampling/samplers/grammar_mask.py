@@ -1,4 +1,4 @@
-"""What a grammar leaves of the tokens."""
+"""Grammar mask: removes the tokens that the request's grammar does not allow next."""
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,77 +11,70 @@ from slots.sampling.logits import bitmask
 from slots.sampling.logits.bitmask import Words
 from slots.sampling.logits.candidates import Candidates
 
-FEW = 1024
-"""Tokens that are looked at one by one, instead of at the whole row."""
-_ENOUGH_TO_TELL = 16
-"""Tokens of which enough have to be allowed for more to be asked for."""
+MAX_SPARSE_TOKENS = 1024  # up to here, reading the allowed logits is faster than searching the full row
+_MIN_PROBED_TOKENS = 16  # tested before the share of allowed ones decides whether to continue
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
-    """The tokens that may come next."""
-
+class AllowedTokens:
     words: Words
     n_tokens: int
 
     @property
-    def are_few(self) -> bool:
-        """Whether it is better to look at these than at the row."""
-        return self.n_tokens <= FEW
+    def is_sparse(self) -> bool:
+        return self.n_tokens <= MAX_SPARSE_TOKENS
 
 
 class GrammarMask:
-    """Takes away the tokens that a grammar does not allow next. The first sampler of a chain."""
+    """Removes the tokens that a grammar does not allow. The first sampler of a chain."""
 
     def __init__(self, matcher: Matcher, end_of_generation: Collection[int], *, is_lazy: bool) -> None:
-        """`is_lazy` where nothing but the largest logits of the row will be looked at."""
+        """`is_lazy` if the chain uses nothing but the largest logits, so that the others need not be masked."""
         self._matcher = matcher
         self._end_of_generation = end_of_generation
         self._is_lazy = is_lazy
 
     def __call__(self, candidates: Candidates) -> None:
         allowed = self.allowed()
-        if allowed.are_few:
-            candidates.rule_out_others(bitmask.members(allowed.words))
+        if allowed.is_sparse:
+            candidates.keep_but_count(bitmask.tokens_in(allowed.words))
         else:
-            candidates.restrict(allowed.words)
+            candidates.set_mask(allowed.words)
             if not self._is_lazy:
-                candidates.settle()
+                candidates.apply_mask()
 
-    def allowed(self) -> Allowed:
-        """What the grammar allows next, valid until a token is taken in. Raises InvalidRequest where a grammar hits its
+    def allowed(self) -> AllowedTokens:
+        """Return the allowed tokens, valid until the next `accept`. Raises InvalidRequest if a grammar hits its
         limits."""
-        with limits_named():
-            return Allowed(self._matcher.mask(), self._matcher.n_allowed())
+        with as_invalid_request():
+            return AllowedTokens(self._matcher.mask(), self._matcher.n_allowed())
 
     @property
-    def is_dear(self) -> bool:
-        """Whether it is better to ask for some tokens than for all that are allowed."""
+    def is_mask_expensive(self) -> bool:
+        """Whether testing some tokens is cheaper than computing the mask."""
         return self._matcher.is_mask_expensive
 
-    def first_allowed(self, tokens: Sequence[int], n: int) -> list[int] | None:
-        """The places of the first n of some tokens that are allowed. None if there are fewer, or if so few of the first
-        tokens are allowed that there will be."""
-        places: list[int] = []
-        for place, token in enumerate(tokens):
+    def first_k_allowed(self, tokens: Sequence[int], k: int) -> list[int] | None:
+        """Return the indices of the first k allowed ones of some tokens. None if there are fewer, or if the share of
+        allowed ones among the first tokens suggests so."""
+        indices: list[int] = []
+        for index, token in enumerate(tokens):
             if self._matcher.allows(token):
-                places.append(place)
-                if len(places) == n:
-                    return places
-            elif place > _ENOUGH_TO_TELL and n * place > len(places) * len(tokens):
+                indices.append(index)
+                if len(indices) == k:
+                    return indices
+            elif index > _MIN_PROBED_TOKENS and k * index > len(indices) * len(tokens):
                 return None
         return None
 
     def accept(self, token: int) -> None:
-        """Take in a token that was chosen."""
         if token not in self._end_of_generation:
-            with limits_named():
+            with as_invalid_request():
                 self._matcher.accept(token)
 
 
 @contextmanager
-def limits_named() -> Iterator[None]:
-    """What stops a grammar half way becomes an InvalidRequest."""
+def as_invalid_request() -> Iterator[None]:
     try:
         yield
     except GrammarError as error:

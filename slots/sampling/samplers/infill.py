@@ -1,4 +1,4 @@
-"""Infill: for completions in the middle of a text, which should end early rather than late."""
+"""Infill sampler: for completions in the middle of a text, which should end early rather than late."""
 
 from collections.abc import Callable, Collection
 
@@ -6,76 +6,76 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.sampler_context import Ingredients, Step
+from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 
-_MOST = 512
-"""Candidates are compared with each other, which takes a while for many; less likely ones are taken away first."""
-_LEAST_PROBABILITY = 0.2
+_MAX_CANDIDATES = 512  # all pairs of candidates are compared; less likely ones are removed first
+_MIN_PROBABILITY = 0.2
 
 
 class Infill:
-    """Infill sampling (llama.cpp, 2024), meant to come after a top-k and a top-p.
+    """Infill sampling (llama.cpp, 2024), meant to follow a top-k and a top-p.
 
-    Where the end of the text is likely enough, nothing else stays. Otherwise tokens that begin the same are counted
-    together, for the likeliest of them, and only tokens that stand out stay, with the ends of the text. Unlike
-    llama.cpp's, it looks at no more than the 512 likeliest tokens.
+    If the end of the text is likely enough, only the end tokens are kept. Otherwise a token that is a prefix of another
+    gives its probability to the likelier of the two, or takes the other's, and only the tokens that are then likely are
+    kept, with the end tokens. Unlike llama.cpp's, it considers only the 512 likeliest tokens.
     """
 
-    def __init__(self, end_of_generation: Collection[int], end: int | None, text_of: Callable[[int], bytes]) -> None:
-        """`end` is the token to take where none stands out; without it that is the likeliest one."""
+    def __init__(
+        self, end_of_generation: Collection[int], end_token: int | None, output_bytes: Callable[[int], bytes]
+    ) -> None:
+        """`end_token` is the token to keep if none is likely; without it the likeliest one is kept."""
         self._end_of_generation = end_of_generation
-        self._end = end
-        self._text_of = text_of
+        self._end_token = end_token
+        self._output_bytes = output_bytes
 
     def __call__(self, candidates: Candidates) -> None:
-        n_counted = candidates.n_counted
-        candidates.keep_largest(_MOST)
+        n_total = candidates.n_total
+        candidates.keep_largest(_MAX_CANDIDATES)
         softmax = candidates.softmax()
-        tokens = [candidates.token(place) for place in range(len(candidates))]
+        tokens = [candidates.token(index) for index in range(len(candidates))]
         is_end = np.array([token in self._end_of_generation for token in tokens])
         probabilities = np.asarray(softmax.weights / softmax.total(), np.float64)
         p_end = float(probabilities[is_end].sum())
-        if 3 * p_end * n_counted > 1.0 - p_end:
+        if 3 * p_end * n_total > 1.0 - p_end:
             candidates.keep(is_end.nonzero()[0])
             return
-        self._merge(tokens, probabilities)
-        stays = is_end | (probabilities >= _LEAST_PROBABILITY)
-        n_text = int((stays & ~is_end).sum())
+        self._merge_prefixes(tokens, probabilities)
+        is_kept = is_end | (probabilities >= _MIN_PROBABILITY)
+        n_text = int((is_kept & ~is_end).sum())
         if n_text == 0:
-            candidates.become(tokens[0] if self._end is None else self._end)
+            candidates.keep_only(tokens[0] if self._end_token is None else self._end_token)
             return
-        probabilities /= probabilities[stays].sum()
-        candidates.keep((stays & (is_end | (probabilities >= 1.0 / (n_text + 1)))).nonzero()[0])
+        probabilities /= probabilities[is_kept].sum()
+        candidates.keep((is_kept & (is_end | (probabilities >= 1.0 / (n_text + 1)))).nonzero()[0])
 
-    def _merge(self, tokens: list[int], probabilities: npt.NDArray[np.float64]) -> None:
-        """Give the probability of a token that is the beginning of another one to the likelier of the two, in the
-        order of llama.cpp: by the shorter token, then by the longer one."""
+    def _merge_prefixes(self, tokens: list[int], probabilities: npt.NDArray[np.float64]) -> None:
+        """Merge tokens with those that they are a prefix of, in llama.cpp's order: by the shorter token, then by the
+        longer one."""
         is_merged = [False] * len(tokens)
-        for shorter, longer in self._beginnings(tokens):
+        for shorter, longer in self._prefix_pairs(tokens):
             if not is_merged[shorter] and not is_merged[longer]:
                 is_longer_likelier = probabilities[longer] > probabilities[shorter]
-                into, merged = (longer, shorter) if is_longer_likelier else (shorter, longer)
-                probabilities[into] += probabilities[merged]
-                probabilities[merged] = 0.0
-                is_merged[merged] = True
+                target, source = (longer, shorter) if is_longer_likelier else (shorter, longer)
+                probabilities[target] += probabilities[source]
+                probabilities[source] = 0.0
+                is_merged[source] = True
 
-    def _beginnings(self, tokens: list[int]) -> list[tuple[int, int]]:
-        """The places of all two tokens of which the first one's text is the beginning of the other's, in order."""
-        texts = [self._text_of(token) for token in tokens]
-        places: dict[bytes, list[int]] = {}
-        for place, text in enumerate(texts):
-            places.setdefault(text, []).append(place)
+    def _prefix_pairs(self, tokens: list[int]) -> list[tuple[int, int]]:
+        """The indices of all pairs in which the first token's text is a prefix of the second's, sorted."""
+        texts = [self._output_bytes(token) for token in tokens]
+        indices: dict[bytes, list[int]] = {}
+        for index, text in enumerate(texts):
+            indices.setdefault(text, []).append(index)
         return sorted(
             (shorter, longer)
             for longer, text in enumerate(texts)
             for n in range(1, len(text) + 1)
-            for shorter in places.get(text[:n], ())
+            for shorter in indices.get(text[:n], ())
             if shorter != longer
         )
 
 
-def make_infill(of: Ingredients) -> Step | None:
-    """Returns the sampler of a request, which nothing turns off but the order."""
-    surroundings = of.surroundings
-    end = None if surroundings.end in of.ruled_out() else surroundings.end
-    return Infill(surroundings.end_of_generation, end, surroundings.text_of)
+def make_infill(inputs: SamplerInputs) -> LogitsProcessor | None:
+    context = inputs.context
+    end_token = None if context.end_token in inputs.banned_tokens() else context.end_token
+    return Infill(context.end_of_generation, end_token, context.output_bytes)

@@ -1,39 +1,36 @@
-"""What is added to the logits of chosen tokens."""
+"""Logit bias: adds to the logits of certain tokens."""
 
 from collections.abc import Iterable
 
 import numpy as np
 
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.sampler_context import Ingredients, Step
+from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 
-_FEW = 16
-"""Tokens up to which numbers one by one are faster than arrays of them."""
+_MAX_SCALAR_BIASES = 16  # up to here, single numbers are faster than arrays
 
 
 class LogitBias:
-    """Adds to the logits of some tokens; -inf rules a token out, whatever else is added to it."""
+    """Adds biases to logits; -inf bans a token, whatever else is added to its logit."""
 
-    def __init__(self, biases: Iterable[tuple[int, float]], ruled_out: Iterable[int]) -> None:
+    def __init__(self, biases: Iterable[tuple[int, float]], banned: Iterable[int]) -> None:
         total: dict[int, float] = {}
         for token, bias in biases:
             total[token] = total.get(token, 0.0) + bias
-        total.update((token, -np.inf) for token in ruled_out)
-        self._few = tuple(total.items()) if len(total) <= _FEW else ()
+        total.update((token, -np.inf) for token in banned)
+        self._scalars = tuple(total.items()) if len(total) <= _MAX_SCALAR_BIASES else ()
         self._tokens = np.fromiter(total.keys(), np.intp, len(total))
         self._biases = np.fromiter(total.values(), np.float64, len(total))
-        self.most_lowered = len(total) if all(bias <= 0 for bias in total.values()) else None
-        """Tokens whose logits it lowers, at most; None if it raises one."""
+        self.max_lowered = len(total) if all(bias <= 0 for bias in total.values()) else None
 
     def __call__(self, candidates: Candidates) -> None:
-        if self._few and candidates.ids is None:
-            candidates.add_to_each(self._few)
+        if self._scalars and candidates.ids is None:
+            candidates.add_to_logits(self._scalars)
             return
-        places, which = candidates.find(self._tokens)
-        candidates.change(places, candidates.logits[places] + self._biases[which])
+        indices, which = candidates.find(self._tokens)
+        candidates.set_logits_at(indices, candidates.logits[indices] + self._biases[which])
 
 
-def make_logit_bias(of: Ingredients) -> Step | None:
-    """Returns what adds the biases of a request and rules tokens out; None where there is nothing to do."""
-    ruled_out = of.ruled_out()
-    return LogitBias(of.params.logit_bias, ruled_out) if of.params.logit_bias or ruled_out else None
+def make_logit_bias(inputs: SamplerInputs) -> LogitsProcessor | None:
+    banned = inputs.banned_tokens()
+    return LogitBias(inputs.params.logit_bias, banned) if inputs.params.logit_bias or banned else None

@@ -1,4 +1,4 @@
-"""Temperature, fixed or following the entropy."""
+"""Temperature, fixed or dynamic."""
 
 import math
 from functools import partial
@@ -6,34 +6,37 @@ from functools import partial
 import numpy as np
 
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.sampler_context import Ingredients, Step
+from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 
 
 def scale(candidates: Candidates, temperature: float) -> None:
-    """Temperature (Ackley et al., 1985): logits divided by it; at 0 and below only the most likely token stays."""
+    """Temperature (Ackley et al., 1985): divides logits by it; at 0 and below only the most likely token is kept."""
     if temperature > 0:
         candidates.divide(temperature)
     else:
-        candidates.keep(np.array([candidates.best()]))
+        candidates.keep(np.array([candidates.argmax()]))
 
 
-def scale_by_entropy(candidates: Candidates, temperature: float, reach: float, exponent: float) -> None:
-    """Dynamic temperature (kalomaze, 2023): from `temperature - reach` where one token is certain up to `temperature +
-    reach` where all are equally likely, in between by the entropy's share of its maximum to the power of `exponent`.
+def scale_by_entropy(candidates: Candidates, temperature: float, dynatemp_range: float, exponent: float) -> None:
+    """Dynamic temperature (kalomaze, 2023): from `temperature - dynatemp_range` if one token is certain to `temperature
+    + dynatemp_range` if all are equally likely, in between by (entropy / maximum entropy) ** exponent.
 
-    As in llama.cpp, the maximum is that of all candidates, also of those that are ruled out.
+    As in llama.cpp, the maximum is that of all candidates including masked ones.
     """
-    if candidates.n_counted < 2:
+    if candidates.n_total < 2:
         return
-    share = min(max(candidates.softmax().entropy() / math.log(candidates.n_counted), 0.0), 1.0)
-    least, most = max(temperature - reach, 0.0), temperature + reach
-    scale(candidates, least + (most - least) * share**exponent)
+    share = min(max(candidates.softmax().entropy() / math.log(candidates.n_total), 0.0), 1.0)
+    minimum, maximum = max(temperature - dynatemp_range, 0.0), temperature + dynatemp_range
+    scale(candidates, minimum + (maximum - minimum) * share**exponent)
 
 
-def make_temperature(of: Ingredients) -> Step | None:
-    """Returns what scales the logits of a request; None at a fixed temperature of 1."""
-    params = of.params
-    if not of.has_fixed_temperature:
-        reach, exponent = params.dynatemp_range, params.dynatemp_exponent
-        return partial(scale_by_entropy, temperature=params.temperature, reach=reach, exponent=exponent)
+def make_temperature(inputs: SamplerInputs) -> LogitsProcessor | None:
+    params = inputs.params
+    if not inputs.has_fixed_temperature:
+        return partial(
+            scale_by_entropy,
+            temperature=params.temperature,
+            dynatemp_range=params.dynatemp_range,
+            exponent=params.dynatemp_exponent,
+        )
     return partial(scale, temperature=params.temperature) if params.temperature != 1 else None

@@ -1,64 +1,68 @@
-"""Samplers that take the unlikely tokens away: top-k, top-p, min-p and top-n-sigma."""
+"""Truncation samplers: top-k, top-p, min-p, top-n-sigma, typical and tail free.
+
+Default requests do not pass through this module. For top-k followed by top-p, min-p and temperature, the overhead of
+one call per sampler and row exceeds the computation, so `fast_chain.py` (batched) does the same arithmetic for all rows
+of a step at once. Every other chain, and any with `n_probs`, uses these functions; tests hold both to the same bits.
+"""
 
 import math
 from functools import partial
 
 import numpy as np
 
-from slots.sampling.logits.candidates import Candidates, check_possible
-from slots.sampling.logits.search import Floats, at_least, descending, largest
+from slots.sampling.logits.candidates import Candidates, check_max_logit
+from slots.sampling.logits.search import Floats, argsort_descending, indices_at_least, top_k_indices
 from slots.sampling.logits.workspace import Floats64
-from slots.sampling.sampler_context import Ingredients, Step
+from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 
-_FIRST_TRY = 128
-"""Tokens that usually have the mass that top-p asks for."""
-_SLACK = 0.999
-"""For the rounding of sums in 32 bits."""
+_NUCLEUS_GUESS = 128  # tokens that usually include the nucleus of top-p
+_SLACK = 0.999  # for the rounding of sums in 32 bits
 
 
 def keep_top_k(candidates: Candidates, k: int) -> None:
-    """Top-k sampling (Fan et al., 2018): the k most likely tokens, k from 1 on."""
+    """Top-k sampling (Fan et al., 2018): keeps the k >= 1 most likely tokens."""
     candidates.keep_largest(k)
 
 
 def keep_top_p(candidates: Candidates, p: float, min_keep: int) -> None:
-    """Nucleus sampling (Holtzman et al., 2019): the fewest tokens whose probabilities add up to at least p."""
+    """Nucleus sampling (Holtzman et al., 2019): keeps the fewest tokens whose probabilities add up to at least p."""
     if candidates.ids is None:
-        reached, total = _keep_likely(candidates, p, min_keep)
+        cumulative, total = _keep_nucleus_superset(candidates, p, min_keep)
     else:
-        reached = candidates.sort().softmax().weights.cumsum()
-        total = reached[-1]
-    candidates.keep_first(max(int(reached.searchsorted(p * total)) + 1, min_keep))
+        cumulative = candidates.sort().softmax().weights.cumsum()
+        total = cumulative[-1]
+    candidates.keep_first(max(int(cumulative.searchsorted(p * total)) + 1, min_keep))
 
 
-def _keep_likely(candidates: Candidates, p: float, min_keep: int) -> tuple[Floats, float]:
-    """Take tokens of a whole row away that cannot belong to the nucleus, but leave `min_keep` of them, and sort the
-    others. Returns the weights of those, added up one after the other, and the total of the row.
+def _keep_nucleus_superset(candidates: Candidates, p: float, min_keep: int) -> tuple[Floats, float]:
+    """Remove tokens of a full row that cannot be in the nucleus, but keep `min_keep`, and sort the others. Returns the
+    cumulative weights of those and the total weight of the row.
 
-    Tokens less likely than (1 - p) / n, of which there are at most n, have less than 1 - p together.
+    Tokens less likely than (1 - p) / n, of which there are at most n, have a probability below 1 - p together.
     """
     softmax = candidates.softmax()
     total = softmax.total()
-    places = candidates.largest(max(_FIRST_TRY, min_keep))
-    reached = softmax.weights[places].cumsum(dtype=np.float64)
-    if reached[-1] < p * total:
-        places = at_least(softmax.weights, _SLACK * (1 - p) * total / len(candidates), candidates.workspace)
-        places = places[descending(candidates.logits[places])]
-        reached = softmax.weights[places].cumsum(dtype=np.float64)
-    candidates.keep(places)
+    indices = candidates.top_k(max(_NUCLEUS_GUESS, min_keep))
+    cumulative = softmax.weights[indices].cumsum(dtype=np.float64)
+    if cumulative[-1] < p * total:
+        bound = _SLACK * (1 - p) * total / len(candidates)
+        indices = indices_at_least(softmax.weights, bound, candidates.workspace)
+        indices = indices[argsort_descending(candidates.logits[indices])]
+        cumulative = softmax.weights[indices].cumsum(dtype=np.float64)
+    candidates.keep(indices)
     candidates.is_sorted = True
-    return reached, total
+    return cumulative, total
 
 
 def keep_min_p(candidates: Candidates, p: float, min_keep: int) -> None:
-    """Min-p sampling (Nguyen et al., 2024): the tokens at least p times as likely as the most likely one, p above 0."""
-    candidates.keep_from(candidates.peak() + math.log(p), min_keep)
+    """Min-p sampling (Nguyen et al., 2024): keeps the tokens at least p > 0 times as likely as the most likely one."""
+    candidates.keep_from(candidates.max_logit() + math.log(p), min_keep)
 
 
 def keep_top_n_sigma(candidates: Candidates, n: float) -> None:
-    """Top-n-sigma sampling (Tang et al., 2024): the tokens whose logits are at most n standard deviations below the
-    largest one. As in llama.cpp, tokens that were ruled out do not count; those that it rules out itself still count
-    as candidates for the samplers behind it."""
+    """Top-n-sigma sampling (Tang et al., 2024): keeps the tokens whose logits are at most n standard deviations below
+    the largest one. As in llama.cpp, masked tokens do not count; those removed here still count as candidates for later
+    samplers."""
     logits, workspace = candidates.logits, candidates.workspace
     mean = logits.mean()
     if mean == -np.inf:
@@ -70,86 +74,50 @@ def keep_top_n_sigma(candidates: Candidates, n: float) -> None:
         mean = logits.mean()
     deviations = np.subtract(logits, mean, out=workspace.shifted[: logits.size])
     sigma = math.sqrt(deviations.dot(deviations) / deviations.size)
-    candidates.rule_out_below(candidates.peak() - n * sigma)
+    candidates.keep_from_but_count(candidates.max_logit() - n * sigma)
 
 
-def make_top_n_sigma(of: Ingredients) -> Step | None:
-    """Returns the sampler of a request; None where all tokens stay."""
-    n = of.params.top_n_sigma
-    return partial(keep_top_n_sigma, n=n) if n > 0 else None
-
-
-def make_top_k(of: Ingredients) -> Step | None:
-    """Returns the sampler of a request; None where all tokens stay."""
-    k = of.params.top_k
-    return partial(keep_top_k, k=k) if 0 < k < of.surroundings.n_vocab else None
-
-
-def make_top_p(of: Ingredients) -> Step | None:
-    """Returns the sampler of a request; None where all tokens stay."""
-    params = of.params
-    return partial(keep_top_p, p=params.top_p, min_keep=params.min_keep) if params.top_p < 1 else None
-
-
-def k_of(step: Step) -> int | None:
-    """The k of a step that is a top-k; None for any other."""
-    return int(step.keywords["k"]) if isinstance(step, partial) and step.func is keep_top_k else None
-
-
-def make_min_p(of: Ingredients) -> Step | None:
-    """Returns the sampler of a request; None where all tokens stay."""
-    params = of.params
-    return partial(keep_min_p, p=params.min_p, min_keep=params.min_keep) if params.min_p > 0 else None
-
-
-_TRIES = (256, 4096)
-"""Of a whole row, as many of the most typical tokens are looked at before all of them are sorted."""
+_TYPICAL_GUESSES = (256, 4096)  # numbers of most typical tokens that are tried before a full row is sorted
 
 
 def keep_typical(candidates: Candidates, p: float, min_keep: int) -> None:
-    """Locally typical sampling (Meister et al., 2022): the tokens whose surprise is nearest to the entropy, as many as
-    it takes for their probabilities to add up to more than p.
+    """Locally typical sampling (Meister et al., 2022): keeps the tokens whose surprise is nearest to the entropy, the
+    fewest whose probabilities add up to more than p.
 
-    Tokens that are ruled out add nothing to the entropy; llama.cpp's is not a number with one of them.
+    Masked tokens add nothing to the entropy; llama.cpp's is NaN with one of them.
     """
     softmax = candidates.softmax()
     total = softmax.total()
     # Surprise and entropy differ by as much as a logit and the mean of the logits do.
     distances = softmax.distances(softmax.mean_shifted())
     nearness = np.negative(distances, out=distances)
-    for n_looked_at in (*(n for n in _TRIES if n >= min_keep), nearness.size):
-        places = largest(nearness, n_looked_at, candidates.workspace)
-        reached = softmax.weights[places].cumsum(dtype=np.float64)
-        if reached[-1] > p * total:
+    for guess in (*(n for n in _TYPICAL_GUESSES if n >= min_keep), nearness.size):
+        indices = top_k_indices(nearness, guess, candidates.workspace)
+        cumulative = softmax.weights[indices].cumsum(dtype=np.float64)
+        if cumulative[-1] > p * total:
             break
-    n = int(reached.searchsorted(p * total, side="right")) + 1
-    candidates.keep(places[: max(n, min_keep)])
+    n_kept = int(cumulative.searchsorted(p * total, side="right")) + 1
+    candidates.keep(indices[: max(n_kept, min_keep)])
 
 
-def make_typical(of: Ingredients) -> Step | None:
-    """Returns the sampler of a request; None where all tokens stay."""
-    params = of.params
-    return partial(keep_typical, p=params.typical_p, min_keep=params.min_keep) if params.typical_p < 1 else None
+_MIN_CURVATURE = 1e-6
 
 
-_NO_CURVATURE = 1e-6
+def keep_tail_free(candidates: Candidates, z: float, min_keep: int) -> None:
+    """Tail free sampling (Bricken, 2019): keeps the tokens before the tail of the sorted probabilities, which starts
+    where the normalized curvature (absolute second differences) adds up to more than z.
 
-
-def keep_before_tail(candidates: Candidates, z: float, min_keep: int) -> None:
-    """Tail free sampling (Bricken, 2019): the tokens before the tail of the sorted probabilities, which begins where
-    the share of their curvature, the absolute second differences, adds up to more than z.
-
-    Bricken's own code and others' keep one or two tokens more. This one begins the tail where llama.cpp did while it
-    had this sampler, at the first token whose curvature is beyond z, and like it takes a sum of curvatures below 1e-6
-    as a straight line. Unlike it, at least one token stays.
+    Bricken's own code and others' keep one or two tokens more. As in llama.cpp while it had this sampler, the tail
+    starts at the first token whose curvature exceeds z, and a total curvature below 1e-6 counts as a straight line.
+    Unlike there, at least one token is kept.
     """
-    if candidates.n_counted <= 2:
+    if candidates.n_total <= 2:
         return
     if candidates.ids is None:
-        weights, curvature = _of_whole_row(candidates)
+        weights, curvature = _sorted_weights(candidates)
     else:
-        # Behind two tokens without any probability there is no curvature.
-        zeros = np.zeros(min(candidates.n_ruled_out, 2))
+        # After two tokens without any probability there is no curvature.
+        zeros = np.zeros(min(candidates.n_masked, 2))
         weights = np.append(candidates.sort().softmax().weights, zeros)
         curvature = np.empty_like(weights)
     weights /= weights.sum()
@@ -157,29 +125,62 @@ def keep_before_tail(candidates: Candidates, z: float, min_keep: int) -> None:
     curvature = np.subtract(slopes[1:], slopes[:-1], out=weights[2:])
     np.abs(curvature, out=curvature)
     total = float(curvature.sum())
-    if total > _NO_CURVATURE:
+    if total > _MIN_CURVATURE:
         curvature /= total
     else:
         curvature.fill(1 / curvature.size)
-    beyond = int(curvature.cumsum(out=curvature).searchsorted(z, side="right"))
-    place = max(beyond, min_keep)
-    if beyond < curvature.size and place < candidates.n_counted - 2:
-        candidates.keep_first(max(place, 1))
+    tail_start = int(curvature.cumsum(out=curvature).searchsorted(z, side="right"))
+    n_kept = max(tail_start, min_keep)
+    if tail_start < curvature.size and n_kept < candidates.n_total - 2:
+        candidates.keep_first(max(n_kept, 1))
 
 
-def _of_whole_row(candidates: Candidates) -> tuple[Floats64, Floats64]:
-    """The weights of all tokens of a row, the largest one first, and a buffer of their size."""
-    peak = np.float32(candidates.peak())
-    check_possible(float(peak))
+def _sorted_weights(candidates: Candidates) -> tuple[Floats64, Floats64]:
+    """The weights of all tokens of a full row, largest first, and a buffer of their size."""
+    max_logit = np.float32(candidates.max_logit())
+    check_max_logit(float(max_logit))
     n, workspace = len(candidates), candidates.workspace
-    falling = np.negative(candidates.logits, out=workspace.partitioned[:n])
-    falling.sort()
-    shifted = np.subtract(-peak, falling, out=falling)
-    weights, curvature = workspace.doubles()
+    descending = np.negative(candidates.logits, out=workspace.scratch[:n])
+    descending.sort()
+    shifted = np.subtract(-max_logit, descending, out=descending)
+    weights, curvature = workspace.float64_buffers()
     return np.exp(shifted, dtype=np.float64, out=weights[:n]), curvature[:n]
 
 
-def make_tail_free(of: Ingredients) -> Step | None:
-    """Returns the sampler of a request; None where all tokens stay."""
-    params = of.params
-    return partial(keep_before_tail, z=params.tfs_z, min_keep=params.min_keep) if params.tfs_z < 1 else None
+# Each of these returns None if the options keep all tokens.
+
+
+def make_top_k(inputs: SamplerInputs) -> LogitsProcessor | None:
+    k = inputs.params.top_k
+    return partial(keep_top_k, k=k) if 0 < k < inputs.context.n_vocab else None
+
+
+def get_top_k(processor: LogitsProcessor) -> int | None:
+    if isinstance(processor, partial) and processor.func is keep_top_k:
+        return int(processor.keywords["k"])
+    return None
+
+
+def make_top_p(inputs: SamplerInputs) -> LogitsProcessor | None:
+    params = inputs.params
+    return partial(keep_top_p, p=params.top_p, min_keep=params.min_keep) if params.top_p < 1 else None
+
+
+def make_min_p(inputs: SamplerInputs) -> LogitsProcessor | None:
+    params = inputs.params
+    return partial(keep_min_p, p=params.min_p, min_keep=params.min_keep) if params.min_p > 0 else None
+
+
+def make_top_n_sigma(inputs: SamplerInputs) -> LogitsProcessor | None:
+    n = inputs.params.top_n_sigma
+    return partial(keep_top_n_sigma, n=n) if n > 0 else None
+
+
+def make_typical(inputs: SamplerInputs) -> LogitsProcessor | None:
+    params = inputs.params
+    return partial(keep_typical, p=params.typical_p, min_keep=params.min_keep) if params.typical_p < 1 else None
+
+
+def make_tail_free(inputs: SamplerInputs) -> LogitsProcessor | None:
+    params = inputs.params
+    return partial(keep_tail_free, z=params.tfs_z, min_keep=params.min_keep) if params.tfs_z < 1 else None

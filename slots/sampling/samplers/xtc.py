@@ -1,50 +1,48 @@
-"""Exclude top choices."""
+"""XTC sampler: excludes top choices."""
 
 import numpy as np
 
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.logits.search import at_least
-from slots.sampling.sampler_context import Ingredients, Step
+from slots.sampling.logits.search import indices_at_least
+from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 
-_LEAST_WEIGHT = 1e-45
-"""Of a token that is possible at all."""
+_MIN_WEIGHT = 1e-45  # the smallest positive float32: a threshold of 0 must not include masked tokens
 
 
 class Xtc:
-    """XTC, exclude top choices (p-e-w, text-generation-webui, 2024): now and then, all tokens with at least a threshold
-    of probability are taken away but for the least likely one of them.
+    """XTC, exclude top choices (p-e-w, text-generation-webui, 2024): with some probability, removes all tokens whose
+    probability is at least a threshold, except the least likely of them.
 
-    As in llama.cpp, tokens that are ruled out count for `min_keep`. Unlike there, a threshold of 0 makes none of them
-    the least likely one.
+    As in llama.cpp, masked tokens count for `min_keep`. Unlike there, a threshold of 0 does not make a masked token the
+    least likely one.
     """
 
-    def __init__(self, probability: float, threshold: float, min_keep: int, random: np.random.Generator) -> None:
-        """`probability` is that of it happening at a token."""
+    def __init__(self, probability: float, threshold: float, min_keep: int, rng: np.random.Generator) -> None:
+        """`probability` is that of removing tokens at all, drawn for each token."""
         self._probability = probability
         self._threshold = threshold
         self._min_keep = min_keep
-        self._random = random
+        self._rng = rng
 
     def __call__(self, candidates: Candidates) -> None:
-        if len(candidates) < 2 or self._random.random() > self._probability:
+        if len(candidates) < 2 or self._rng.random() > self._probability:
             return
         softmax = candidates.softmax()
-        least = max(self._threshold * softmax.total(), _LEAST_WEIGHT)
-        top = at_least(softmax.weights, least, candidates.workspace)
-        if top.size < 2 or candidates.n_counted - (top.size - 1) < self._min_keep:
+        min_weight = max(self._threshold * softmax.total(), _MIN_WEIGHT)
+        top = indices_at_least(softmax.weights, min_weight, candidates.workspace)
+        if top.size < 2 or candidates.n_total - (top.size - 1) < self._min_keep:
             return
-        stays = candidates.workspace.mask[: len(candidates)]
-        stays[:] = True
-        stays[top] = False
-        stays[top[softmax.weights[top].argmin()]] = True
-        was_sorted, n_ruled_out = candidates.is_sorted, candidates.n_ruled_out
-        candidates.keep(stays.nonzero()[0])
-        candidates.is_sorted, candidates.n_ruled_out = was_sorted, n_ruled_out
+        is_kept = candidates.workspace.mask[: len(candidates)]
+        is_kept[:] = True
+        is_kept[top] = False
+        is_kept[top[softmax.weights[top].argmin()]] = True
+        was_sorted, n_masked = candidates.is_sorted, candidates.n_masked
+        candidates.keep(is_kept.nonzero()[0])
+        candidates.is_sorted, candidates.n_masked = was_sorted, n_masked
 
 
-def make_xtc(of: Ingredients) -> Step | None:
-    """Returns the sampler of a request; None where it never takes a token away."""
-    params = of.params
+def make_xtc(inputs: SamplerInputs) -> LogitsProcessor | None:
+    params = inputs.params
     if params.xtc_probability == 0 or params.xtc_threshold > 0.5:
         return None
-    return Xtc(params.xtc_probability, params.xtc_threshold, params.min_keep, of.random)
+    return Xtc(params.xtc_probability, params.xtc_threshold, params.min_keep, inputs.rng)

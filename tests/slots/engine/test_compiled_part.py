@@ -7,7 +7,7 @@ import pytest
 
 from slots.requests.sampling_params import SamplingParams
 from tests.slots.engine_runner import MakeRunner
-from tests.slots.sampling.made_up import compiled
+from tests.slots.sampling.factories import with_compiled_part
 
 
 def test_the_texts_are_the_same_without_it_and_a_warning_says_that_it_is_missing(
@@ -29,6 +29,6 @@ def test_the_texts_are_the_same_without_it_and_a_warning_says_that_it_is_missing
     assert len(set(expected)) == 2
     assert caplog.records == []
     monkeypatch.setattr("slots.engine.engine.IS_COMPILED", False)
-    with compiled(is_there=False):
+    with with_compiled_part(enabled=False):
         assert texts() == expected
     assert "the compiled part of the samplers is missing" in caplog.text

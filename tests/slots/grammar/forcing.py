@@ -21,5 +21,5 @@ def compiled(runner: EngineRunner, text: str, kind: Kind = "gbnf") -> CompiledGr
 @contextmanager
 def forcing_nothing() -> Iterator[None]:
     """Every token is chosen, also where there is no choice."""
-    with patch.object(Sampler, "take_forced", lambda _self, _least, _most: []):
+    with patch.object(Sampler, "accept_forced", lambda _self, _min_tokens, _max_tokens: []):
         yield

@@ -123,7 +123,7 @@ def test_texts_are_the_same_whether_masks_are_dear_or_not(
     schema = {"type": "array", "minItems": 20, "items": {"type": "string", "maxLength": 12}}
     grammar = compiled(runner, json.dumps(schema), "json_schema")
     asked = 0
-    first_allowed = GrammarMask.first_allowed
+    first_allowed = GrammarMask.first_k_allowed
 
     def count(self: GrammarMask, tokens: Sequence[int], n: int) -> list[int] | None:
         nonlocal asked
@@ -143,7 +143,7 @@ def test_texts_are_the_same_whether_masks_are_dear_or_not(
         assert await texts() == expected
         assert asked > 20
 
-    with patch.object(GrammarMask, "first_allowed", count):
+    with patch.object(GrammarMask, "first_k_allowed", count):
         runner.run(test)
 
 
@@ -292,14 +292,14 @@ def test_the_greedy_token_is_the_most_likely_one_that_is_allowed(runner: EngineR
     n_vocab = runner.engine.vocab.n_tokens
     greedy = replace(GREEDY, repeat_penalty=1.0)
     rows: list[Logits] = []
-    choose = Sampler.choose
+    choose = Sampler.sample
 
     def note(self: Sampler, row: Logits, *rest: Any, **options: Any) -> Any:
         rows.append(row.copy())
         return choose(self, row, *rest, **options)
 
     async def test() -> None:
-        with patch.object(Sampler, "choose", note), forcing_nothing():
+        with patch.object(Sampler, "sample", note), forcing_nothing():
             answer = await runner.complete(PROMPT, greedy, n_predict=20, grammar=compiled(runner, text))
         matcher = compiled(runner, text).matcher()
         assert len(rows) == len(answer.tokens) > 1

@@ -1,4 +1,4 @@
-"""Choosing among the largest logits of rows is choosing from the rows."""
+"""Choosing from_top the largest logits of rows is choosing from the rows."""
 
 import math
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from slots.llama import Logits, TopTokens
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplerName
-from slots.sampling import CandidateSampler, Choice, Sampler
+from slots.sampling import CandidateSampler, SampledToken, Sampler
 from slots.sampling.logits.workspace import Workspace
-from tests.slots.sampling.made_up import breakers_of, examples, make_row, sampler
+from tests.slots.sampling.factories import examples, make_breakers, make_row, make_sampler
 
 N_VOCAB = 2000
 N_CANDIDATES = 256
@@ -48,9 +48,9 @@ KINDS = ("normal", "narrow", "peaked", "ascending")
 MakeOptions = Sequence[dict[str, Any]]
 
 
-def samplers(options: MakeOptions) -> list[Sampler]:
-    known = {"find_breakers": lambda _strings: breakers_of({7: [()]})}
-    return [sampler(N_VOCAB, PROMPT, known, seed=number, **of) for number, of in enumerate(options)]
+def make_samplers(options: MakeOptions) -> list[Sampler]:
+    context = {"find_sequence_breakers": lambda _strings: make_breakers({7: [()]})}
+    return [make_sampler(N_VOCAB, PROMPT, context, seed=number, **params) for number, params in enumerate(options)]
 
 
 def largest(rows: Logits, random: np.random.Generator) -> TopTokens:
@@ -62,19 +62,19 @@ def largest(rows: Logits, random: np.random.Generator) -> TopTokens:
     return TopTokens(np.arange(len(rows)), tokens.astype(np.int32), np.take_along_axis(rows, tokens, axis=1))
 
 
-def from_whole_rows(of: Sequence[Sampler], rows: Logits) -> list[Choice]:
+def sample_full_rows(samplers: Sequence[Sampler], rows: Logits) -> list[SampledToken]:
     workspace = Workspace(N_VOCAB)
-    return [one.choose(row.copy(), workspace) for one, row in zip(of, rows, strict=True)]
+    return [one.sample(row.copy(), workspace) for one, row in zip(samplers, rows, strict=True)]
 
 
 @pytest.mark.parametrize("options", [USUAL, GREEDY, ALONE, USUAL[1:2], USUAL + GREEDY + ALONE])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_choices_are_those_from_whole_rows(options: MakeOptions, kind: str) -> None:
     random = np.random.default_rng(3)
-    among, whole, candidates = samplers(options), samplers(options), CandidateSampler(N_CANDIDATES)
+    from_top, whole, candidates = make_samplers(options), make_samplers(options), CandidateSampler(N_CANDIDATES)
     for step in range(20):
         rows = np.stack([make_row(100 * step + number, N_VOCAB, kind) for number in range(len(options))])
-        assert candidates.choose(among, largest(rows, random)) == from_whole_rows(whole, rows)
+        assert candidates.sample(from_top, largest(rows, random)) == sample_full_rows(whole, rows)
 
 
 FEW_RECENT = st.fixed_dictionaries(
@@ -100,11 +100,11 @@ def test_equal_logits_make_no_difference_as_long_as_all_of_them_are_there(
     level_of[231:] = random.integers(16, n_levels, N_VOCAB - 231)
     row = random.permuted(levels[level_of])[None]
     recent = tuple(random.integers(0, N_VOCAB, 19).tolist())
-    among, whole = (sampler(N_VOCAB, recent, **options) for _ in range(2))
-    assert among.n_decisive is not None
-    assert among.n_decisive <= 200
-    chosen = CandidateSampler(N_CANDIDATES).choose([among], largest(row, random))
-    assert chosen == from_whole_rows([whole], row)
+    from_top, whole = (make_sampler(N_VOCAB, recent, **options) for _ in range(2))
+    assert from_top.traits.n_top_logits_needed is not None
+    assert from_top.traits.n_top_logits_needed <= 200
+    sampled = CandidateSampler(N_CANDIDATES).sample([from_top], largest(row, random))
+    assert sampled == sample_full_rows([whole], row)
 
 
 @pytest.mark.parametrize("n_rows", [1, 3])
@@ -117,17 +117,17 @@ def test_of_equal_logits_that_are_not_all_there_none_is_chosen_so_that_the_choic
     rows[:, 1500] = 1.5
     for seed in range(5):
         top = largest(rows, np.random.default_rng(seed))
-        chosen = CandidateSampler(N_CANDIDATES).choose(samplers([options] * n_rows), top)
-        assert chosen == [Choice(1500, None)] * n_rows
+        sampled = CandidateSampler(N_CANDIDATES).sample(make_samplers([options] * n_rows), top)
+        assert sampled == [SampledToken(1500, None)] * n_rows
 
 
 @pytest.mark.parametrize("options", [{}, {"temperature": 0.0}, {"repeat_penalty": 1.1}])
 def test_where_all_are_equal_one_of_those_that_are_there_is_chosen(options: dict[str, Any]) -> None:
     row = np.full((1, N_VOCAB), 2.0, np.float32)
     top = largest(row, np.random.default_rng(0))
-    (chosen,) = CandidateSampler(N_CANDIDATES).choose([sampler(N_VOCAB, **options)], top)
-    assert isinstance(chosen, Choice)
-    assert chosen.token in top.tokens
+    (sampled,) = CandidateSampler(N_CANDIDATES).sample([make_sampler(N_VOCAB, **options)], top)
+    assert isinstance(sampled, SampledToken)
+    assert sampled.token in top.tokens
 
 
 @pytest.mark.parametrize("options", [{}, {"temperature": 0.0}, {"tfs_z": 0.5}])
@@ -135,10 +135,10 @@ def test_a_row_that_is_no_numbers_is_an_error_of_its_request_alone(options: dict
     rows = np.stack([make_row(number, N_VOCAB, "normal") for number in range(3)])
     top = largest(rows, np.random.default_rng(0))
     top.logits[1, 17] = np.nan
-    of = samplers([options] * 3)
-    first, second, third = CandidateSampler(N_CANDIDATES).choose(of, top)
+    three = make_samplers([options] * 3)
+    first, second, third = CandidateSampler(N_CANDIDATES).sample(three, top)
     assert isinstance(second, ArithmeticError)
-    assert [first, third] == [from_whole_rows(samplers([options] * 3), rows)[n] for n in (0, 2)]
+    assert [first, third] == [sample_full_rows(make_samplers([options] * 3), rows)[n] for n in (0, 2)]
 
 
 NOT_DECIDED: list[dict[str, Any]] = [
@@ -162,7 +162,7 @@ NOT_DECIDED: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("options", NOT_DECIDED)
 def test_for_some_options_no_number_of_largest_logits_is_enough(options: dict[str, Any]) -> None:
-    assert sampler(N_VOCAB, PROMPT, **options).n_decisive is None
+    assert make_sampler(N_VOCAB, PROMPT, **options).traits.n_top_logits_needed is None
 
 
 DECIDED: list[tuple[dict[str, Any], int]] = [
@@ -180,8 +180,8 @@ DECIDED: list[tuple[dict[str, Any], int]] = [
 
 @pytest.mark.parametrize(("options", "n"), DECIDED)
 def test_for_others_it_is_as_many_as_are_looked_for_or_penalized(options: dict[str, Any], n: int) -> None:
-    """And one more, which tells whether there are others like the last one."""
-    assert sampler(N_VOCAB, PROMPT, **options).n_decisive == n + 1
+    """And one more, which shows whether others tie with the last one."""
+    assert make_sampler(N_VOCAB, PROMPT, **options).traits.n_top_logits_needed == n + 1
 
 
 LOWERING = st.fixed_dictionaries(
@@ -203,9 +203,9 @@ def test_whatever_lowers_logits_the_choice_is_that_from_the_whole_row(
     random = np.random.default_rng(seed)
     rows = make_row(seed, N_VOCAB, kind)[None]
     most_likely = tuple(np.argsort(-rows[0])[:140].tolist())  # which it hurts most to penalize
-    among, whole = (sampler(N_VOCAB, most_likely, **options) for _ in range(2))
-    assert among.n_decisive is not None
-    assert among.n_decisive <= N_CANDIDATES
+    from_top, whole = (make_sampler(N_VOCAB, most_likely, **options) for _ in range(2))
+    assert from_top.traits.n_top_logits_needed is not None
+    assert from_top.traits.n_top_logits_needed <= N_CANDIDATES
     for _ in range(3):
-        chosen = CandidateSampler(N_CANDIDATES).choose([among], largest(rows, random))
-        assert chosen == from_whole_rows([whole], rows)
+        sampled = CandidateSampler(N_CANDIDATES).sample([from_top], largest(rows, random))
+        assert sampled == sample_full_rows([whole], rows)

@@ -1,4 +1,4 @@
-"""What is in the chain of a request, and in which order."""
+"""Which samplers the chain of a request has, and in which order."""
 
 from functools import partial
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from slots.requests.sampling_params import SamplerName, SamplingParams
-from slots.sampling.chain import MAKERS, Chain, build_chain
-from slots.sampling.fast_chain import UsualOptions
-from slots.sampling.sampler_context import Ingredients, Step
+from slots.sampling.chain import SAMPLER_FACTORIES, Chain, build_chain
+from slots.sampling.fast_chain import FastChainParams
+from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 from slots.sampling.samplers.adaptive_p import AdaptiveP
 from slots.sampling.samplers.dry import Dry
 from slots.sampling.samplers.infill import Infill
@@ -18,14 +18,14 @@ from slots.sampling.samplers.mirostat import MirostatV1, MirostatV2
 from slots.sampling.samplers.penalties import Penalties
 from slots.sampling.samplers.temperature import scale, scale_by_entropy
 from slots.sampling.samplers.truncation import (
-    keep_before_tail,
     keep_min_p,
+    keep_tail_free,
     keep_top_k,
     keep_top_n_sigma,
     keep_top_p,
     keep_typical,
 )
-from tests.slots.sampling.made_up import surroundings
+from tests.slots.sampling.factories import make_context
 
 NEUTRAL: dict[str, Any] = {
     "repeat_penalty": 1.0,
@@ -51,27 +51,27 @@ ACTIVE: dict[str, Any] = {
 }
 
 
-def chain(known: dict[str, Any] | None = None, **params: Any) -> Chain:
-    model = surroundings(1000, **(known or {"end": 1, "end_of_generation": (1,)}))
-    return build_chain(Ingredients(SamplingParams(**params), (0,), model, np.random.default_rng(1)))
+def make_chain(context: dict[str, Any] | None = None, **params: Any) -> Chain:
+    model = make_context(1000, **(context or {"end_token": 1, "end_of_generation": (1,)}))
+    return build_chain(SamplerInputs(SamplingParams(**params), (0,), model, np.random.default_rng(1)))
 
 
-def kind(step: Step) -> object:
-    """The function or the class that a step is of."""
-    return step.func if isinstance(step, partial) else type(step)
+def kind(processor: LogitsProcessor) -> object:
+    """The function or class of a processor."""
+    return processor.func if isinstance(processor, partial) else type(processor)
 
 
-def kinds(of: Chain) -> list[object]:
-    return [kind(step) for step in of.steps]
+def kinds(chain: Chain) -> list[object]:
+    return [kind(processor) for processor in chain.processors]
 
 
-def test_every_sampler_has_a_maker() -> None:
-    assert set(MAKERS) == set(SamplerName)
+def test_every_sampler_has_a_factory() -> None:
+    assert set(SAMPLER_FACTORIES) == set(SamplerName)
 
 
 def test_neutral_values_leave_no_step() -> None:
-    assert chain(**NEUTRAL).steps == ()
-    assert not chain(**NEUTRAL).is_greedy
+    assert make_chain(**NEUTRAL).processors == ()
+    assert not make_chain(**NEUTRAL).is_greedy
 
 
 @pytest.mark.parametrize(
@@ -97,11 +97,11 @@ def test_a_value_that_turns_a_sampler_off_leaves_no_step(name: str, value: float
         "dry_penalty_last_n": {"dry_multiplier": 0.8},
     }
     needed["xtc_threshold"] = {"xtc_probability": 1.0}
-    assert chain(**{**NEUTRAL, **needed.get(name, {}), name: value}).steps == ()
+    assert make_chain(**{**NEUTRAL, **needed.get(name, {}), name: value}).processors == ()
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "made"),
+    ("name", "value", "processor"),
     [
         ("repeat_penalty", 1.1, Penalties),
         ("frequency_penalty", -0.1, Penalties),
@@ -109,7 +109,7 @@ def test_a_value_that_turns_a_sampler_off_leaves_no_step(name: str, value: float
         ("top_k", 999, keep_top_k),
         ("top_p", 0.99, keep_top_p),
         ("min_p", 0.01, keep_min_p),
-        ("tfs_z", 0.99, keep_before_tail),
+        ("tfs_z", 0.99, keep_tail_free),
         ("typical_p", 0.99, keep_typical),
         ("top_n_sigma", 0.1, keep_top_n_sigma),
         ("temperature", 1.1, scale),
@@ -119,78 +119,82 @@ def test_a_value_that_turns_a_sampler_off_leaves_no_step(name: str, value: float
         ("ignore_eos", True, LogitBias),
     ],
 )
-def test_any_other_value_makes_one_step(name: str, value: Any, made: object) -> None:
-    assert kinds(chain(**{**NEUTRAL, name: value})) == [made]
+def test_any_other_value_makes_one_step(name: str, value: Any, processor: object) -> None:
+    assert kinds(make_chain(**{**NEUTRAL, name: value})) == [processor]
 
 
 def test_the_steps_have_the_order_that_was_asked_for() -> None:
     order = (SamplerName.TEMPERATURE, SamplerName.MIN_P, SamplerName.TOP_K, SamplerName.PENALTIES, SamplerName.TYP_P)
-    steps = kinds(chain(**{**ACTIVE, "samplers": order}))
+    steps = kinds(make_chain(**{**ACTIVE, "samplers": order}))
     assert steps == [scale, keep_min_p, keep_top_k, Penalties, keep_typical]
 
 
 def test_a_sampler_that_is_not_named_is_not_used() -> None:
-    assert kinds(chain(**{**ACTIVE, "samplers": (SamplerName.TOP_K,)})) == [keep_top_k]
-    assert chain(**{**ACTIVE, "samplers": ()}).steps == ()
+    assert kinds(make_chain(**{**ACTIVE, "samplers": (SamplerName.TOP_K,)})) == [keep_top_k]
+    assert make_chain(**{**ACTIVE, "samplers": ()}).processors == ()
 
 
 def test_a_sampler_named_twice_is_there_twice() -> None:
     order = (SamplerName.TOP_K, SamplerName.TEMPERATURE, SamplerName.TOP_K)
-    assert kinds(chain(**{**ACTIVE, "samplers": order})) == [keep_top_k, scale, keep_top_k]
+    assert kinds(make_chain(**{**ACTIVE, "samplers": order})) == [keep_top_k, scale, keep_top_k]
 
 
 def test_logit_biases_come_first() -> None:
-    steps = kinds(chain(**{**ACTIVE, "logit_bias": ((1, 1.0),)}))
+    steps = kinds(make_chain(**{**ACTIVE, "logit_bias": ((1, 1.0),)}))
     assert steps[0] is LogitBias
     assert LogitBias not in steps[1:]
 
 
 def test_adaptive_p_comes_last_wherever_and_however_often_it_was_named() -> None:
     order = (SamplerName.ADAPTIVE_P, SamplerName.TOP_K, SamplerName.ADAPTIVE_P, SamplerName.TEMPERATURE)
-    assert kinds(chain(**{**ACTIVE, "samplers": order})) == [keep_top_k, scale, AdaptiveP]
+    assert kinds(make_chain(**{**ACTIVE, "samplers": order})) == [keep_top_k, scale, AdaptiveP]
 
 
 def test_infill_is_used_where_it_is_named() -> None:
-    assert kinds(chain(samplers=(SamplerName.INFILL,))) == [Infill]
+    assert kinds(make_chain(samplers=(SamplerName.INFILL,))) == [Infill]
 
 
-@pytest.mark.parametrize(("version", "made"), [(1, MirostatV1), (2, MirostatV2)])
-def test_mirostat_replaces_all_but_penalties_dry_and_temperature(version: int, made: type) -> None:
-    with_all = kinds(chain(**{**ACTIVE, "mirostat": version}))
-    assert with_all == [*kinds(chain(**{**ACTIVE, "samplers": (SamplerName.PENALTIES, SamplerName.DRY)})), scale, made]
-    assert kinds(chain(**{**ACTIVE, "mirostat": version, "samplers": ()})) == [scale, made]
+@pytest.mark.parametrize(("version", "processor"), [(1, MirostatV1), (2, MirostatV2)])
+def test_mirostat_replaces_all_but_penalties_dry_and_temperature(version: int, processor: type) -> None:
+    with_all = kinds(make_chain(**{**ACTIVE, "mirostat": version}))
+    assert with_all == [
+        *kinds(make_chain(**{**ACTIVE, "samplers": (SamplerName.PENALTIES, SamplerName.DRY)})),
+        scale,
+        processor,
+    ]
+    assert kinds(make_chain(**{**ACTIVE, "mirostat": version, "samplers": ()})) == [scale, processor]
 
 
 def test_mirostat_takes_the_temperature_as_it_is() -> None:
-    assert kinds(chain(**{**NEUTRAL, "mirostat": 2, "dynatemp_range": 0.5})) == [MirostatV2]
+    assert kinds(make_chain(**{**NEUTRAL, "mirostat": 2, "dynatemp_range": 0.5})) == [MirostatV2]
 
 
 @pytest.mark.parametrize("mirostat", [0, 1, 2])
 @pytest.mark.parametrize("temperature", [0.0, -1.0])
 def test_at_temperature_zero_nothing_is_drawn(temperature: float, mirostat: int) -> None:
-    """And what takes away unlikely tokens only is left out, as it changes nothing."""
-    greedy = chain(**{**NEUTRAL, "top_k": 5, "top_p": 0.5, "temperature": temperature, "mirostat": mirostat})
-    assert greedy.steps == ()
+    """Samplers that only remove unlikely tokens are left out: they have no effect."""
+    greedy = make_chain(**{**NEUTRAL, "top_k": 5, "top_p": 0.5, "temperature": temperature, "mirostat": mirostat})
+    assert greedy.processors == ()
     assert greedy.is_greedy
 
 
 def test_what_may_take_the_most_likely_token_away_stays_at_temperature_zero_with_all_before_it() -> None:
-    greedy = chain(**{**ACTIVE, "temperature": 0.0, "samplers": (SamplerName.TOP_K, SamplerName.TYP_P)})
+    greedy = make_chain(**{**ACTIVE, "temperature": 0.0, "samplers": (SamplerName.TOP_K, SamplerName.TYP_P)})
     assert not greedy.is_greedy  # as the temperature is not used
     order = (SamplerName.TOP_K, SamplerName.TYP_P, SamplerName.TOP_P, SamplerName.TEMPERATURE, SamplerName.XTC)
-    greedy = chain(**{**ACTIVE, "temperature": 0.0, "samplers": order})
+    greedy = make_chain(**{**ACTIVE, "temperature": 0.0, "samplers": order})
     assert greedy.is_greedy
     assert kinds(greedy) == [keep_top_k, keep_typical]
 
 
 def test_a_temperature_that_moves_is_never_greedy() -> None:
-    moving = chain(**{**NEUTRAL, "temperature": 0.0, "dynatemp_range": 0.5})
+    moving = make_chain(**{**NEUTRAL, "temperature": 0.0, "dynatemp_range": 0.5})
     assert not moving.is_greedy
     assert kinds(moving) == [scale_by_entropy]
 
 
 @pytest.mark.parametrize(
-    ("options", "weighs_all"),
+    ("options", "needs_softmax"),
     [
         ({"temperature": 0.0}, False),
         ({"temperature": 0.0, "samplers": (SamplerName.TYP_P, SamplerName.TEMPERATURE)}, True),
@@ -204,25 +208,25 @@ def test_a_temperature_that_moves_is_never_greedy() -> None:
     ],
     ids=str,
 )
-def test_what_does_not_begin_with_a_search_for_large_logits_weighs_all(
-    options: dict[str, Any], weighs_all: bool
+def test_what_does_not_begin_with_a_search_for_large_logits_needs_softmax(
+    options: dict[str, Any], needs_softmax: bool
 ) -> None:
-    """Where the options are active, that is."""
-    made = chain(**{**ACTIVE, "samplers": (SamplerName.TOP_K, SamplerName.TEMPERATURE), **options})
-    assert made.weighs_all == weighs_all
+    """If their options are not neutral."""
+    chain = make_chain(**{**ACTIVE, "samplers": (SamplerName.TOP_K, SamplerName.TEMPERATURE), **options})
+    assert chain.needs_softmax == needs_softmax
 
 
 @pytest.mark.parametrize(
-    ("options", "usual"),
+    ("options", "fast_params"),
     [
-        ({}, UsualOptions(top_k=40, top_p=0.95, min_p=0.05, min_keep=0, temperature=0.8)),
+        ({}, FastChainParams(top_k=40, top_p=0.95, min_p=0.05, min_keep=0, temperature=0.8)),
         (
             {"samplers": (SamplerName.TOP_K, SamplerName.TEMPERATURE)},
-            UsualOptions(40, top_p=1.0, min_p=0.0, min_keep=0, temperature=0.8),
+            FastChainParams(40, top_p=1.0, min_p=0.0, min_keep=0, temperature=0.8),
         ),
         (
             {"samplers": (SamplerName.TOP_K,), "min_keep": 3},
-            UsualOptions(40, top_p=1.0, min_p=0.0, min_keep=3, temperature=1.0),
+            FastChainParams(40, top_p=1.0, min_p=0.0, min_keep=3, temperature=1.0),
         ),
         ({"top_k": 0}, None),
         ({"top_k": 600}, None),
@@ -238,21 +242,21 @@ def test_what_does_not_begin_with_a_search_for_large_logits_weighs_all(
     ids=str,
 )
 def test_a_top_k_with_nothing_after_it_but_what_is_usual_is_a_usual_chain(
-    options: dict[str, Any], usual: UsualOptions | None
+    options: dict[str, Any], fast_params: FastChainParams | None
 ) -> None:
-    assert chain(**options).usual == usual
+    assert make_chain(**options).fast_params == fast_params
 
 
 def test_what_only_changes_some_logits_is_apart_from_the_first_sampler_on_that_needs_all() -> None:
     order = (SamplerName.PENALTIES, SamplerName.TOP_K, SamplerName.DRY)
-    parts = chain(**{**ACTIVE, "samplers": order, "ignore_eos": True})
-    assert [kind(step) for step in parts.edits] == [LogitBias, Penalties]
-    assert [kind(step) for step in parts.others] == [keep_top_k, Dry]
-    assert parts.steps == parts.edits + parts.others
+    parts = make_chain(**{**ACTIVE, "samplers": order, "ignore_eos": True})
+    assert [kind(processor) for processor in parts.edits] == [LogitBias, Penalties]
+    assert [kind(processor) for processor in parts.samplers] == [keep_top_k, Dry]
+    assert parts.processors == parts.edits + parts.samplers
 
 
 def test_a_sampler_that_is_named_twice_is_the_same_twice() -> None:
-    penalized, _top_k, again = chain(
+    penalized, _top_k, again = make_chain(
         samplers=(SamplerName.PENALTIES, SamplerName.TOP_K, SamplerName.PENALTIES), repeat_penalty=1.1
-    ).steps
+    ).processors
     assert penalized is again

@@ -12,23 +12,23 @@ from hypothesis import strategies as st
 from slots.errors import InvalidRequest
 from slots.llama import Logits
 from slots.requests.sampling_params import MAX_N_PROBS, RANGES, SamplerName, SamplingParams
-from slots.sampling import Choice, Sampler
+from slots.sampling import SampledToken, Sampler
 from slots.sampling.logits.workspace import Workspace
-from tests.slots.sampling.made_up import breakers_of, examples, rows_of, surroundings
+from tests.slots.sampling.factories import examples, make_breakers, make_context, row_strategy
 
 LARGEST = float(np.finfo(np.float32).max)
-LARGEST_INTEGER = 2**32 - 1
+MAX_INTEGER = 2**32 - 1
 """Numbers beyond these two are refused before they become options."""
 NUMBERS = (0.0, 5e-324, 1e-300, 1e-40, 1e-30, 1e-6, 0.1, 0.5, 0.99, 1.0, 1 + 1e-9, 2.0, 5.0, 1e6, 1e30, 3e38, LARGEST)
-INTEGERS = (0, 1, 2, 3, 40, 1000, 20_000, 10**9, LARGEST_INTEGER)
+INTEGERS = (0, 1, 2, 3, 40, 1000, 20_000, 10**9, MAX_INTEGER)
 TOGGLES = ("ignore_eos", "penalize_nl", "post_sampling_probs")
 END, NEWLINE, NEVER = 0, 1, 2
-BREAKERS = breakers_of({NEWLINE: {()}, 3: {(4,), (4, 5)}})
+BREAKERS = make_breakers({NEWLINE: {()}, 3: {(4,), (4, 5)}})
 
 Options = dict[str, Any]
 
 
-def values_of(name: str) -> st.SearchStrategy[float]:
+def option_values(name: str) -> st.SearchStrategy[float]:
     """The usual value of a numeric option and extreme ones."""
     allowed, usual = RANGES[name], getattr(SamplingParams(), name)
     every = INTEGERS if isinstance(usual, int) else NUMBERS
@@ -39,11 +39,11 @@ def values_of(name: str) -> st.SearchStrategy[float]:
 biases = st.lists(
     st.tuples(st.integers(0, 9), st.sampled_from([1.0, -1.0, 3e38, -3e38, LARGEST, -LARGEST, -math.inf])), max_size=4
 )
-top_ks = st.sampled_from([-1, 0, 1, 2, 40, 2999, LARGEST_INTEGER])
+top_ks = st.sampled_from([-1, 0, 1, 2, 40, 2999, MAX_INTEGER])
 options = st.fixed_dictionaries(
     {"samplers": st.lists(st.sampled_from(SamplerName), max_size=14).map(tuple)},
     optional={
-        **{name: values_of(name) for name in RANGES if name not in ("seed", "n_probs")},
+        **{name: option_values(name) for name in RANGES if name not in ("seed", "n_probs")},
         **{name: st.booleans() for name in TOGGLES},
         "n_probs": st.sampled_from([0, 1, 3, MAX_N_PROBS]),
         "top_k": top_ks,
@@ -53,22 +53,22 @@ options = st.fixed_dictionaries(
 """Each option is left out, as it usually is, or extreme."""
 
 
-def sampler_of(options: Options, size: int) -> Sampler:
-    known: dict[str, Any] = {
+def make_sampler(options: Options, size: int) -> Sampler:
+    context: dict[str, Any] = {
         "newline": NEWLINE if size > NEWLINE else None,
-        "end": END,
+        "end_token": END,
         "end_of_generation": (END,),
-        "never": (NEVER,) if size > NEVER else (),
-        "text_of": lambda token: b"%d" % token,
-        "find_breakers": lambda _strings: BREAKERS,
+        "suppressed": (NEVER,) if size > NEVER else (),
+        "output_bytes": lambda token: b"%d" % token,
+        "find_sequence_breakers": lambda _strings: BREAKERS,
     }
     inside = tuple((token, bias) for token, bias in options.get("logit_bias", ()) if token < size)
     prompt = [number % min(size, 7) for number in range(30)]
     params = SamplingParams(**{**options, "logit_bias": inside, "seed": 3})
-    return Sampler(params, prompt, surroundings(size, **known))
+    return Sampler(params, prompt, make_context(size, **context))
 
 
-def ruled_out(options: Options, row: Logits) -> set[int]:
+def banned_tokens(options: Options, row: Logits) -> set[int]:
     """The tokens that must never come."""
     barred = {int(token) for token in (row == -np.inf).nonzero()[0]}
     if SamplerName.INFILL in options["samplers"]:
@@ -77,32 +77,32 @@ def ruled_out(options: Options, row: Logits) -> set[int]:
     return barred | {NEVER} | ({END} if options.get("ignore_eos") else set())
 
 
-def assert_sane(choice: Choice) -> None:
+def assert_sane(choice: SampledToken) -> None:
     """Probabilities are at most 1, and no chosen token is impossible."""
-    if choice.probabilities is not None:
-        assert -math.inf < choice.probabilities.sampled.logprob < 1e-3
-        assert all(of.logprob < 1e-3 for of in choice.probabilities.top)  # which no NaN is
+    if choice.logprobs is not None:
+        assert -math.inf < choice.logprobs.sampled.logprob < 1e-3
+        assert all(of.logprob < 1e-3 for of in choice.logprobs.top)  # which no NaN is
 
 
-def run(options: Options, row: Logits, n_tokens: int = 4) -> list[Choice]:
+def run(options: Options, row: Logits, n_tokens: int = 4) -> list[SampledToken]:
     """Chooses some tokens from the same row. All warnings are errors."""
     workspace = Workspace(row.size)
     if SamplerName.INFILL in options["samplers"]:  # ends texts as llama.cpp's does, which does not look at the logit
         row = np.append(max(row[END], np.float32(-40)), row[END + 1 :])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        chain = sampler_of(options, row.size)
+        chain = make_sampler(options, row.size)
         try:
-            return [chain.choose(row.copy(), workspace) for _ in range(n_tokens)]
+            return [chain.sample(row.copy(), workspace) for _ in range(n_tokens)]
         except InvalidRequest as refusal:
             assert refusal.field == "logit_bias"
             return []
 
 
 @examples(300)
-@given(options, rows_of(st.integers(1, 60)))
+@given(options, row_strategy(st.integers(1, 60)))
 def test_extreme_options_give_possible_tokens_or_a_refusal(options: Options, row: Logits) -> None:
-    barred = ruled_out(options, row)
+    barred = banned_tokens(options, row)
     for choice in run(options, row):
         assert 0 <= choice.token < row.size
         assert choice.token not in barred
@@ -110,9 +110,9 @@ def test_extreme_options_give_possible_tokens_or_a_refusal(options: Options, row
 
 
 @examples(30)
-@given(options, rows_of(st.sampled_from([600, 3000, 20_000])))
+@given(options, row_strategy(st.sampled_from([600, 3000, 20_000])))
 def test_so_they_do_with_a_large_vocabulary(options: Options, row: Logits) -> None:
-    barred = ruled_out(options, row)
+    barred = banned_tokens(options, row)
     for choice in run(options, row):
         assert choice.token not in barred
         assert_sane(choice)

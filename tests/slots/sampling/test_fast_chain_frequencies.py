@@ -1,4 +1,4 @@
-"""The usual chain draws each token as often as its definition says, for a row alone and for rows together."""
+"""The fast chain draws each token as often as its definition says, for a row alone and for rows together."""
 
 import math
 from typing import Any
@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from slots.llama import Logits
-from slots.sampling import Choice, RowSampler
-from tests.slots.sampling.made_up import Doubles, chi_square, chi_square_bound, choose_tokens, in_order, sampler
+from slots.sampling import RowSampler, SampledToken
+from tests.slots.sampling.factories import (
+    Floats64,
+    chi_square,
+    chi_square_bound,
+    make_sampler,
+    sample_tokens,
+    tokens_by_logit,
+)
 
 N_DRAWS = 20_000
 N_VOCAB = 4000
@@ -18,15 +25,15 @@ CHAIN: dict[str, Any] = {"top_k": TOP_K, "top_p": TOP_P, "min_p": MIN_P, "temper
 
 @pytest.fixture(scope="module")
 def row() -> Logits:
-    """One in which each of the samplers takes some tokens away."""
+    """A row in which each of the samplers removes some tokens."""
     logits = np.random.default_rng(3).standard_normal(N_VOCAB)
     logits[::100] += 6.0
     return logits.astype(np.float32)
 
 
-def left_of(row: Logits) -> tuple[list[int], Doubles]:
+def filtered_distribution(row: Logits) -> tuple[list[int], Floats64]:
     """The tokens that the chain's definition leaves, and their probabilities, in 64 bits."""
-    tokens = in_order(row)[:TOP_K]
+    tokens = tokens_by_logit(row)[:TOP_K]
     logits = row[tokens].astype(np.float64)
     weights = np.exp(logits - logits[0])
     n_top_p = int((weights.cumsum() < TOP_P * weights.sum()).sum()) + 1
@@ -37,7 +44,7 @@ def left_of(row: Logits) -> tuple[list[int], Doubles]:
 
 
 def assert_follow(drawn: list[int], row: Logits) -> None:
-    tokens, probabilities = left_of(row)
+    tokens, probabilities = filtered_distribution(row)
     counts = np.bincount(drawn, minlength=N_VOCAB)
     assert counts.sum() == counts[tokens].sum() == N_DRAWS
     assert probabilities.min() * N_DRAWS > 5
@@ -45,18 +52,18 @@ def assert_follow(drawn: list[int], row: Logits) -> None:
 
 
 def test_of_a_row_alone(row: Logits) -> None:
-    chain = sampler(N_VOCAB, seed=21, **CHAIN)
-    assert chain.usual is not None
-    assert_follow(choose_tokens(chain, row, N_DRAWS), row)
+    chain = make_sampler(N_VOCAB, seed=21, **CHAIN)
+    assert chain.traits.fast_params is not None
+    assert_follow(sample_tokens(chain, row, N_DRAWS), row)
 
 
 def test_of_rows_together(row: Logits) -> None:
     """Four requests, each with a seed of its own."""
-    chains = [sampler(N_VOCAB, seed=seed, **CHAIN) for seed in range(4)]
+    chains = [make_sampler(N_VOCAB, seed=seed, **CHAIN) for seed in range(4)]
     together = RowSampler(N_VOCAB, len(chains), 1)
     rows, places = np.stack([row] * len(chains)), range(len(chains))
     drawn: list[int] = []
     for _ in range(N_DRAWS // len(chains)):
-        choices = together.choose(chains, rows, places)
-        drawn += [choice.token for choice in choices if isinstance(choice, Choice)]
+        choices = together.sample(chains, rows, places)
+        drawn += [choice.token for choice in choices if isinstance(choice, SampledToken)]
     assert_follow(drawn, row)

@@ -1,4 +1,4 @@
-"""Rows with grammars, side by side, get what each of them gets alone, to the last bit."""
+"""Rows with grammars get the same result together and alone, to the last bit."""
 
 from typing import Any, cast
 
@@ -10,16 +10,16 @@ from grammar.errors import GrammarError
 from grammar.matcher import Matcher
 from slots.errors import InvalidRequest
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling import Choice, RowSampler, Sampler
+from slots.sampling import RowSampler, SampledToken, Sampler
 from slots.sampling.logits.bitmask import Words
-from tests.slots.sampling.logits.test_bitmask import words_of
-from tests.slots.sampling.made_up import KINDS, examples, make_row, surroundings
+from tests.slots.sampling.factories import KINDS, examples, make_context, make_row
+from tests.slots.sampling.logits.test_bitmask import make_words
 from tests.slots.sampling.samplers.test_grammar_mask import SomeTokens
-from tests.slots.sampling.test_fast_chain import spelled
+from tests.slots.sampling.test_fast_chain import as_comparable
 
 SIZE = 20_000
 SHARES = [None, 0.0, 0.001, 0.04, 0.06, 0.1, 0.5, 0.999, 1.0]
-"""Of the tokens that a grammar allows, or no grammar; at least one is allowed."""
+"""Shares of tokens that a grammar allows, at least one token; None for no grammar."""
 OPTIONS: list[dict[str, Any]] = [
     {},
     {"top_k": 3, "min_p": 0.3},
@@ -33,28 +33,28 @@ rows_with_grammars = st.tuples(
 )
 
 
-class Dear(SomeTokens):
-    """A grammar whose mask is dear."""
+class ExpensiveMask(SomeTokens):
+    """A grammar whose mask is expensive."""
 
     is_mask_expensive = True
 
 
-def sampler_of(options: dict[str, Any], matcher: SomeTokens | None) -> Sampler:
+def make_sampler(options: dict[str, Any], matcher: SomeTokens | None) -> Sampler:
     params = SamplingParams(**{"seed": 5, **options})
-    return Sampler(params, [1, 2, 3], surroundings(SIZE), cast(Matcher, matcher))
+    return Sampler(params, [1, 2, 3], make_context(SIZE), cast(Matcher, matcher))
 
 
-def matcher_of(share: float | None, *, are_together: bool, is_dear: bool, seed: int) -> SomeTokens | None:
-    """A grammar that allows a share of all tokens, anywhere or in one stretch."""
+def make_matcher(share: float | None, *, is_contiguous: bool, is_dear: bool, seed: int) -> SomeTokens | None:
+    """A grammar that allows a share of all tokens, scattered or contiguous."""
     if share is None:
         return None
     random = np.random.default_rng(seed)
     first = int(random.integers(SIZE))
-    is_allowed = np.arange(SIZE) < share * SIZE if are_together else random.random(SIZE) < share
+    is_allowed = np.arange(SIZE) < share * SIZE if is_contiguous else random.random(SIZE) < share
     is_allowed = np.roll(is_allowed, first)
     is_allowed[first] = True
     words = np.packbits(is_allowed, bitorder="little").view(np.uint32)
-    return Dear(words) if is_dear else SomeTokens(words)
+    return ExpensiveMask(words) if is_dear else SomeTokens(words)
 
 
 @examples(120)
@@ -64,8 +64,8 @@ def test_choices_are_the_same_together_and_alone(
 ) -> None:
     def samplers() -> list[Sampler]:
         return [
-            sampler_of(options, matcher_of(share, are_together=are_together, is_dear=is_dear, seed=seed))
-            for share, options, _kind, are_together, seed in some
+            make_sampler(options, make_matcher(share, is_contiguous=is_contiguous, is_dear=is_dear, seed=seed))
+            for share, options, _kind, is_contiguous, seed in some
         ]
 
     together, alone = samplers(), samplers()
@@ -73,20 +73,20 @@ def test_choices_are_the_same_together_and_alone(
     for token in range(2):
         rows = np.stack([make_row(seed + token, SIZE, kind) for _share, _options, kind, _, seed in some])
         expected = [
-            row_sampler.choose([sampler], row[None].copy(), [0])[0] for sampler, row in zip(alone, rows, strict=True)
+            row_sampler.sample([sampler], row[None].copy(), [0])[0] for sampler, row in zip(alone, rows, strict=True)
         ]
-        assert spelled(row_sampler.choose(together, rows.copy(), range(len(rows)))) == spelled(expected)
+        assert as_comparable(row_sampler.sample(together, rows.copy(), range(len(rows)))) == as_comparable(expected)
 
 
 def test_a_logit_that_is_no_number_is_an_error_where_it_could_be_drawn() -> None:
-    """Together as alone."""
+    """The same together and alone."""
     rows = np.stack([make_row(1, SIZE, "normal")] * 2)
     rows[0, 8] = np.nan
     for n in (1, 2):
-        matchers = [SomeTokens(words_of(SIZE, {7, 8, 9})) for _ in range(n)]
-        samplers = [sampler_of({"top_p": 1.0, "min_p": 0.0}, matcher) for matcher in matchers]
-        results = RowSampler(SIZE, 9, 1).choose(samplers, rows[:n].copy(), range(n))
-        assert [type(result) for result in results] == [ArithmeticError, Choice][:n]
+        matchers = [SomeTokens(make_words(SIZE, {7, 8, 9})) for _ in range(n)]
+        samplers = [make_sampler({"top_p": 1.0, "min_p": 0.0}, matcher) for matcher in matchers]
+        results = RowSampler(SIZE, 9, 1).sample(samplers, rows[:n].copy(), range(n))
+        assert [type(result) for result in results] == [ArithmeticError, SampledToken][:n]
 
 
 def test_a_grammar_that_hits_its_limits_does_not_disturb_the_others() -> None:
@@ -98,10 +98,10 @@ def test_a_grammar_that_hits_its_limits_does_not_disturb_the_others() -> None:
         def accept(self, token: int) -> None:
             raise GrammarError(f"not {token}")
 
-    few = words_of(SIZE, {7})
+    few = make_words(SIZE, {7})
     matchers = [SomeTokens(few), Exhausted(few), Refusing(few), None]
     rows = np.stack([make_row(1, SIZE, "normal")] * 4)
-    results = RowSampler(SIZE, 9, 1).choose([sampler_of({}, matcher) for matcher in matchers], rows, range(4))
-    assert [type(result) for result in results] == [Choice, InvalidRequest, InvalidRequest, Choice]
-    results = RowSampler(SIZE, 9, 1).choose([sampler_of({}, matcher) for matcher in matchers[::2]], rows, range(2))
-    assert [type(result) for result in results] == [Choice, InvalidRequest]
+    results = RowSampler(SIZE, 9, 1).sample([make_sampler({}, matcher) for matcher in matchers], rows, range(4))
+    assert [type(result) for result in results] == [SampledToken, InvalidRequest, InvalidRequest, SampledToken]
+    results = RowSampler(SIZE, 9, 1).sample([make_sampler({}, matcher) for matcher in matchers[::2]], rows, range(2))
+    assert [type(result) for result in results] == [SampledToken, InvalidRequest]

@@ -66,14 +66,14 @@ Gather = Callable[[int], None]
 
 
 def start(options: EngineOptions | None = None, **context: Any) -> EngineRunner:
-    """An engine whose answers depend on nothing but what it is asked."""
+    """Start an engine whose output depends on the request alone."""
     sizes = {"n_parallel": N_SLOTS, "n_ctx": N_SLOTS * 512, "n_threads": 1, "flash_attention": "off"}
     return EngineRunner(load_engine(ContextOptions(**{**sizes, **context}), options))
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["streams", "pool"])
 def runners(request: pytest.FixtureRequest) -> Iterator[list[EngineRunner]]:
-    """One that looks at whole rows, and one that lets llama.cpp find the largest logits."""
+    """One engine that samples full rows, and one that lets llama.cpp find the largest logits."""
     runners = [start(kv_unified=request.param, backend_sampling=backend) for backend in (False, True)]
     yield runners
     for runner in runners:
@@ -82,48 +82,50 @@ def runners(request: pytest.FixtureRequest) -> Iterator[list[EngineRunner]]:
 
 @pytest.fixture
 def counts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many tokens are chosen among the largest logits, in each step in which any are."""
+    """Counts the tokens sampled from the largest logits, for each step with any."""
     counts: list[int] = []
-    choose = CandidateSampler.choose
+    sample = CandidateSampler.sample
 
-    def count(of: CandidateSampler, samplers: Sequence[Sampler], top: TopTokens) -> list[Result]:
+    def count(sampler: CandidateSampler, samplers: Sequence[Sampler], top: TopTokens) -> list[Result]:
         counts.append(len(samplers))
-        return choose(of, samplers, top)
+        return sample(sampler, samplers, top)
 
-    monkeypatch.setattr(CandidateSampler, "choose", count)
+    monkeypatch.setattr(CandidateSampler, "sample", count)
     return counts
 
 
 @pytest.fixture
 def gather(monkeypatch: pytest.MonkeyPatch) -> Gather:
-    """Lets each engine wait until so many requests are there, so that they are computed in the same batches."""
+    """Lets each engine wait for n requests, so that they are computed in the same batches."""
     step = CompletionRunner.step
 
-    def of(n: int) -> None:
-        begun: set[CompletionRunner] = set()
+    def wait_for(n: int) -> None:
+        started: set[CompletionRunner] = set()
 
-        def patient(steps: CompletionRunner) -> None:
-            if steps in begun or len(steps.waiting) == n:
-                begun.add(steps)
-                step(steps)
+        def step_if_complete(runner: CompletionRunner) -> None:
+            if runner in started or len(runner.waiting) == n:
+                started.add(runner)
+                step(runner)
 
-        monkeypatch.setattr(CompletionRunner, "step", patient)
+        monkeypatch.setattr(CompletionRunner, "step", step_if_complete)
 
-    return of
+    return wait_for
 
 
-async def tokens_of(runner: EngineRunner, prompt: str, options: dict[str, Any], **more: Any) -> list[int]:
+async def generate(runner: EngineRunner, prompt: str, options: dict[str, Any], **more: Any) -> list[int]:
     sampling = SamplingParams(**{"seed": 7, **options})
     request = CompletionRequest(runner.prompt(prompt), sampling, n_predict=24, **more)
     return [token.token for token in (await read(runner.engine.submit(request))).tokens]
 
 
 def assert_same(runners: Sequence[EngineRunner], *requests: tuple[str, dict[str, Any], dict[str, Any]]) -> None:
-    """Both engines answer the same to requests, all of them at once."""
+    """Both engines generate the same tokens for concurrent requests."""
     answers: list[list[list[int]]] = []
 
     async def ask(runner: EngineRunner) -> None:
-        answers.append(await asyncio.gather(*(tokens_of(runner, prompt, of, **more) for prompt, of, more in requests)))
+        answers.append(
+            await asyncio.gather(*(generate(runner, prompt, options, **more) for prompt, options, more in requests))
+        )
 
     for runner in runners:
         runner.run(partial(ask, runner))
@@ -166,7 +168,7 @@ def test_many_requests_at_once_among_the_largest_logits(
 ) -> None:
     gather(16)
     options = [{**AMONG_LARGEST[number % len(AMONG_LARGEST)], "seed": number} for number in range(16)]
-    assert_same(runners, *((f"{STORY} {name}", of, {}) for name, of in zip(NAMES, options, strict=True)))
+    assert_same(runners, *((f"{STORY} {name}", params, {}) for name, params in zip(NAMES, options, strict=True)))
     assert max(counts) == N_SLOTS
 
 
@@ -194,9 +196,9 @@ def test_a_request_of_which_tokens_are_guessed_ahead_gets_whole_rows(counts: lis
     speculation = SpeculationOptions(spec_types=("ngram",))
     runner = start(EngineOptions(speculation=speculation), backend_sampling=True)
     try:
-        runner.run(lambda: tokens_of(runner, STORY, {}))
+        runner.run(lambda: generate(runner, STORY, {}))
         assert counts == []
-        runner.run(lambda: tokens_of(runner, STORY, {}, n_draft=0))
+        runner.run(lambda: generate(runner, STORY, {}, n_draft=0))
         assert counts
     finally:
         runner.close()

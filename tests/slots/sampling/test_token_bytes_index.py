@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slots.sampling.sequence_breakers import PieceIndex
-from tests.slots.sampling.made_up import examples
+from slots.sampling.sequence_breakers import TokenBytesIndex
+from tests.slots.sampling.factories import examples
 
 strings = st.text("ab\n", max_size=4).map(str.encode)
 pieces = st.lists(strings, min_size=1, max_size=12)
@@ -11,29 +11,31 @@ needles = st.text("ab\n", min_size=1, max_size=5).map(str.encode)
 
 @examples(150)
 @given(pieces, needles)
-def test_tokens_with_a_string_in_them_are_found(of: list[bytes], string: bytes) -> None:
-    assert PieceIndex(of).containing(string).tolist() == [token for token, piece in enumerate(of) if string in piece]
+def test_tokens_with_a_string_in_them_are_found(token_bytes: list[bytes], string: bytes) -> None:
+    assert TokenBytesIndex(token_bytes).containing(string).tolist() == [
+        token for token, piece in enumerate(token_bytes) if string in piece
+    ]
 
 
 @examples(150)
 @given(pieces, needles)
-def test_tokens_that_end_with_a_string_are_found(of: list[bytes], string: bytes) -> None:
-    assert PieceIndex(of).ending_with(string).tolist() == [
-        token for token, piece in enumerate(of) if piece.endswith(string)
+def test_tokens_that_end_with_a_string_are_found(token_bytes: list[bytes], string: bytes) -> None:
+    assert TokenBytesIndex(token_bytes).ending_with(string).tolist() == [
+        token for token, piece in enumerate(token_bytes) if piece.endswith(string)
     ]
 
 
 def test_a_string_across_two_pieces_is_in_neither() -> None:
-    assert PieceIndex([b"xa", b"by", b""]).containing(b"ab").tolist() == []
+    assert TokenBytesIndex([b"xa", b"by", b""]).containing(b"ab").tolist() == []
 
 
 def test_tokens_without_text_come_in_anywhere() -> None:
-    index = PieceIndex([b"", b"ab", b"", b"", b"b", b""])
+    index = TokenBytesIndex([b"", b"ab", b"", b"", b"b", b""])
     assert index.containing(b"b").tolist() == [1, 4]
     assert index.ending_with(b"b").tolist() == [1, 4]
 
 
 def test_a_vocabulary_without_text_has_nothing_to_find() -> None:
-    index = PieceIndex([b"", b""])
+    index = TokenBytesIndex([b"", b""])
     assert index.containing(b"a").tolist() == []
     assert index.ending_with(b"a").tolist() == []

@@ -11,7 +11,7 @@ from grammar.source import GrammarSource
 from slots.errors import StepFailed
 from slots.requests.events import StopReason
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling import Choice, Sampler
+from slots.sampling import SampledToken, Sampler
 from tests.slots.engine_runner import Completion, EngineRunner
 from tests.slots.speculation.conftest import DRAFTING, MakeDraftingEngine
 from tests.slots.speculation.foretelling import ScriptedDrafter
@@ -224,14 +224,14 @@ def test_a_row_that_fails_within_a_draft_fails_its_request_only(
     async def test() -> None:
         plain, drafted = await with_and_without(shared_drafting, foreteller)
         assert_same(plain, drafted)
-        choose, choices = Sampler.choose, iter(range(100))
+        choose, choices = Sampler.sample, iter(range(100))
 
-        def choose_or_fail(*arguments: Any, **options: Any) -> Choice:
+        def choose_or_fail(*arguments: Any, **options: Any) -> SampledToken:
             if next(choices) == 5:
                 raise StepFailed("a row failed")
             return choose(*arguments, **options)
 
-        with patch.object(Sampler, "choose", choose_or_fail), pytest.raises(StepFailed, match="a row failed"):
+        with patch.object(Sampler, "sample", choose_or_fail), pytest.raises(StepFailed, match="a row failed"):
             await shared_drafting.complete(STORY, ENDLESS, n_predict=40, cache_prompt=False)
         again = await shared_drafting.complete(STORY, ENDLESS, n_predict=40)
         assert [token.token for token in again.tokens] == [token.token for token in plain.tokens]

@@ -1,4 +1,4 @@
-"""llama.cpp's own samplers, on the same candidates."""
+"""Oracle: llama.cpp's own samplers on the same candidates."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,59 +13,59 @@ from slots.sampling.logits.workspace import Workspace
 
 SIZE = 500
 FLAT_SIZE = 512
-"""Of which each token's share is a number without rounding."""
+"""A uniform distribution over so many tokens is exact in binary."""
 SEED = 5
 
 Row = Logits
 
 
 @dataclass(frozen=True)
-class Left:
-    """What a sampler leaves of a row: tokens that are still possible, and their probabilities."""
+class Remaining:
+    """The result of a sampler: the remaining tokens with their probabilities."""
 
     probabilities: Mapping[int, float]
-    chosen: int | None
-    """The token that it chose, if it chooses one."""
+    selected: int | None
+    """The token that it selected, if it selects one."""
 
     @property
     def tokens(self) -> set[int]:
         return set(self.probabilities)
 
 
-def of_llama_cpp(handle: Handle, row: Row) -> Left:
-    """What a sampler of llama.cpp's, which is used up, leaves of a row."""
+def apply_and_free(handle: Handle, row: Row) -> Remaining:
+    """Apply a sampler of llama.cpp to a row and free it."""
     with LlamaSampler(handle) as sampler:
-        return of_sampler(sampler, row)
+        return apply_llama_sampler(sampler, row)
 
 
-def of_sampler(sampler: LlamaSampler, row: Row) -> Left:
-    """What a sampler of llama.cpp's leaves of a row."""
+def apply_llama_sampler(sampler: LlamaSampler, row: Row) -> Remaining:
+    """Apply a sampler of llama.cpp to a row."""
     candidates = LlamaCandidates(row.size).fill(row)
     sampler.apply(candidates)
-    return left(candidates.tokens.tolist(), candidates.logits.astype(np.float64), candidates.selected)
+    return make_remaining(candidates.tokens.tolist(), candidates.logits.astype(np.float64), candidates.selected)
 
 
-def of_candidates(candidates: Candidates) -> Left:
-    """What our samplers have left."""
+def get_remaining(candidates: Candidates) -> Remaining:
+    """The remaining candidates after our samplers."""
     tokens = [candidates.token(place) for place in range(len(candidates))]
-    return left(tokens, candidates.logits.astype(np.float64))
+    return make_remaining(tokens, candidates.logits.astype(np.float64))
 
 
-def left(tokens: Sequence[int], logits: npt.NDArray[np.float64], chosen: int | None = None) -> Left:
+def make_remaining(tokens: Sequence[int], logits: npt.NDArray[np.float64], selected: int | None = None) -> Remaining:
     weights = np.exp(logits - logits.max())
     probabilities = weights / weights.sum()
     possible = {t: float(p) for t, p, x in zip(tokens, probabilities, logits, strict=True) if x > -np.inf}
-    return Left(possible, chosen)
+    return Remaining(possible, selected)
 
 
-def whole(row: Row) -> Candidates:
-    """All of a row, of which the caller keeps its own copy."""
+def full_row(row: Row) -> Candidates:
+    """Candidates that are a copy of the full row."""
     return Candidates(row.copy(), Workspace(row.size))
 
 
-def few(row: Row) -> Candidates:
-    """The same candidates after a sampler that has taken nothing away."""
-    candidates = whole(row)
+def listed_row(row: Row) -> Candidates:
+    """The same candidates in arrays, as after a sampler that removed none."""
+    candidates = full_row(row)
     candidates.keep(np.arange(row.size))
     return candidates
 
@@ -79,7 +79,7 @@ def rows() -> Iterator[Row]:
     yield peaked(random)
     yield tied(random)
     yield np.zeros(FLAT_SIZE, np.float32)
-    yield barred(random)
+    yield with_masked(random)
     yield random.standard_normal(20_000).astype(np.float32)
 
 
@@ -93,17 +93,17 @@ def tied(random: np.random.Generator) -> Row:
     return random.integers(-3, 4, SIZE).astype(np.float32)
 
 
-def barred(random: np.random.Generator) -> Row:
+def with_masked(random: np.random.Generator) -> Row:
     row = (2 * random.standard_normal(SIZE)).astype(np.float32)
     row[random.permutation(SIZE)[: SIZE // 2]] = -np.inf
     return row
 
 
-def assert_same(row: Row, ours: Left, theirs: Left) -> None:
+def assert_same(row: Row, ours: Remaining, theirs: Remaining) -> None:
     """The same tokens with the same probabilities, within 1e-5.
 
-    Which of several equal logits stay at a cut is left open by llama.cpp. It adds probabilities up in 32 bits, which
-    can move a cut in a long row by a token with less than that probability.
+    llama.cpp does not specify which of several equal logits are kept at a cutoff. It adds probabilities up in 32 bits,
+    which can move the cutoff in a long row by a token with less than that probability.
     """
     sizes = len(ours.probabilities), len(theirs.probabilities)
     if row.size <= FLAT_SIZE:

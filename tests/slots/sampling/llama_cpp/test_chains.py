@@ -1,4 +1,4 @@
-"""Whole chains, as the options of a request build them, against llama.cpp's samplers in the same order."""
+"""Complete chains, built from the options of a request, against llama.cpp's samplers in the same order."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,16 @@ from benchmarks.sampling.llama_samplers import LlamaSampler, llama_handles
 from slots.llama import Model
 from slots.requests.sampling_params import SamplerName, SamplingParams
 from slots.sampling.chain import build_chain
-from slots.sampling.sampler_context import Ingredients, Step, Surroundings
-from tests.slots.sampling.llama_cpp.oracle import SEED, assert_same, has_ties, of_candidates, of_sampler, rows, whole
+from slots.sampling.sampler_context import LogitsProcessor, SamplerContext, SamplerInputs
+from tests.slots.sampling.llama_cpp.oracle import (
+    SEED,
+    apply_llama_sampler,
+    assert_same,
+    full_row,
+    get_remaining,
+    has_ties,
+    rows,
+)
 
 PROMPT = [1, 2, 3, 2, 7, 7, 7, 400, 123]
 
@@ -52,15 +60,15 @@ def test_a_chain_leaves_the_same(bundled_model: Model, params: SamplingParams) -
             continue  # llama.cpp's entropy is not a number where a probability is 0
         if has_ties(row):
             continue  # which of equal tokens stay is left open by llama.cpp, and the next sampler depends on it
-        candidates = whole(row)
-        for step in steps(params, row.size):
+        candidates = full_row(row)
+        for step in make_processors(params, row.size):
             step(candidates)
         with LlamaSampler.chain(llama_handles(params, row.size, SEED, bundled_model)) as theirs:
             for token in PROMPT:
                 theirs.accept(token)
-            assert_same(row, of_candidates(candidates), of_sampler(theirs, row))
+            assert_same(row, get_remaining(candidates), apply_llama_sampler(theirs, row))
 
 
-def steps(params: SamplingParams, n_vocab: int) -> Sequence[Step]:
-    surroundings = Surroundings(n_vocab=n_vocab, n_ctx=1000)
-    return build_chain(Ingredients(params, PROMPT, surroundings, np.random.default_rng(SEED))).steps
+def make_processors(params: SamplingParams, n_vocab: int) -> Sequence[LogitsProcessor]:
+    context = SamplerContext(n_vocab=n_vocab, n_ctx=1000)
+    return build_chain(SamplerInputs(params, PROMPT, context, np.random.default_rng(SEED))).processors

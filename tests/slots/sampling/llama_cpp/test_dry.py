@@ -12,9 +12,9 @@ from benchmarks.sampling.llama_samplers import LlamaSampler, llama_dry
 from slots.llama import Model
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling.samplers.dry import Dry
-from slots.sampling.sequence_breakers import BreakerFinder
-from tests.slots.sampling.llama_cpp.oracle import assert_same, of_candidates, of_sampler, whole
-from tests.slots.sampling.made_up import KINDS, examples, floats32, make_row
+from slots.sampling.sequence_breakers import SequenceBreakerFinder
+from tests.slots.sampling.factories import KINDS, examples, floats32, make_row
+from tests.slots.sampling.llama_cpp.oracle import apply_llama_sampler, assert_same, full_row, get_remaining
 
 TEXTS = (
     "The cat sat on the mat. The cat sat on the mat. The cat sat on the",
@@ -40,7 +40,7 @@ BREAKERS = (("\n", ":", '"', "*"), (), ("the", " and T"), ("on the mat", "o:"), 
 def test_dry(bundled_model: Model, breakers: tuple[str, ...], options: SamplingParams) -> None:
     params = replace(options, dry_sequence_breakers=breakers)
     vocab = bundled_model.vocab
-    found = BreakerFinder(vocab).find(breakers)
+    found = SequenceBreakerFinder(vocab).find(breakers)
     row = np.random.default_rng(1).standard_normal(vocab.n_tokens).astype(np.float32)
     for text in TEXTS:
         tokens = vocab.tokenize(text, add_special=False, parse_special=False)
@@ -50,9 +50,9 @@ def test_dry(bundled_model: Model, breakers: tuple[str, ...], options: SamplingP
             for token in tokens[:10]:
                 theirs.accept(token)
             for token in tokens[10:]:
-                candidates = whole(row)
+                candidates = full_row(row)
                 ours(candidates)
-                assert_same(row, of_candidates(candidates), of_sampler(theirs, row))
+                assert_same(row, get_remaining(candidates), apply_llama_sampler(theirs, row))
                 ours.accept(token)
                 theirs.accept(token)
 
@@ -97,15 +97,15 @@ def test_dry_with_any_options(
     row = make_row(seed, vocab.n_tokens, kind)
     row[some] = make_row(seed + 1, some.size, kind) + (row.max() if seed % 4 else 0)
     n_prompt = int(prompt * len(tokens))
-    ours = Dry(params, tokens[:n_prompt], 2000, BreakerFinder(vocab).find(params.dry_sequence_breakers))
+    ours = Dry(params, tokens[:n_prompt], 2000, SequenceBreakerFinder(vocab).find(params.dry_sequence_breakers))
     for token in tokens[n_prompt:]:
         ours.accept(token)
-    candidates = whole(row)
+    candidates = full_row(row)
     ours(candidates)
     with LlamaSampler(llama_dry(params, bundled_model)) as theirs:
         for token in tokens:
             theirs.accept(token)
-        assert_same(row, of_candidates(candidates), of_sampler(theirs, row))
+        assert_same(row, get_remaining(candidates), apply_llama_sampler(theirs, row))
 
 
 @pytest.mark.parametrize("breaker", ["\n", " the", "and", ", and", "ing the", "é", "x" * 60])
@@ -113,7 +113,7 @@ def test_the_sequences_of_a_breaker(bundled_model: Model, breaker: str) -> None:
     """A text of any two tokens is interrupted where llama.cpp thinks so."""
     vocab = bundled_model.vocab
     params = SamplingParams(dry_multiplier=1.0, dry_allowed_length=1, dry_sequence_breakers=(breaker,))
-    found = BreakerFinder(vocab).find((breaker,))
+    found = SequenceBreakerFinder(vocab).find((breaker,))
     row = np.zeros(vocab.n_tokens, np.float32)
     tokens = vocab.tokenize(f"ran and, and the king{breaker}the ring, and", add_special=False, parse_special=False)
     for first, second in itertools.product(dict.fromkeys(tokens), repeat=2):
@@ -122,6 +122,6 @@ def test_the_sequences_of_a_breaker(bundled_model: Model, breaker: str) -> None:
         with LlamaSampler(llama_dry(params, bundled_model)) as theirs:
             for token in text:
                 theirs.accept(token)
-            candidates = whole(row)
+            candidates = full_row(row)
             ours(candidates)
-            assert_same(row, of_candidates(candidates), of_sampler(theirs, row))
+            assert_same(row, get_remaining(candidates), apply_llama_sampler(theirs, row))

@@ -12,17 +12,25 @@ from slots.llama import Model
 from slots.requests.sampling_params import SamplerName, SamplingParams
 from slots.sampling.chain import Chain, build_chain
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.sampler import quiet
-from slots.sampling.sampler_context import Ingredients, Surroundings
-from slots.sampling.sequence_breakers import BreakerFinder
-from tests.slots.sampling.llama_cpp.oracle import SEED, Left, Row, has_ties, of_candidates, of_sampler, whole
-from tests.slots.sampling.made_up import examples, floats32, make_row
+from slots.sampling.sampler import no_float_warnings
+from slots.sampling.sampler_context import SamplerContext, SamplerInputs
+from slots.sampling.sequence_breakers import SequenceBreakerFinder
+from tests.slots.sampling.factories import examples, floats32, make_row
+from tests.slots.sampling.llama_cpp.oracle import (
+    SEED,
+    Remaining,
+    Row,
+    apply_llama_sampler,
+    full_row,
+    get_remaining,
+    has_ties,
+)
 
 SIZE = 300
 PROMPT = [1, 2, 3, 2, 7, 7, 7, 4, 5, 7, 7, 4, 5, 7, 7]
 NAMES = sorted(set(SamplerName) - {SamplerName.TFS_Z, SamplerName.ADAPTIVE_P, SamplerName.INFILL})
-KINDS = ("normal", "narrow", "peaked", "barred", "one possible", "ascending")
-"""Without ties: which of equal tokens stay is left open by llama.cpp, and the next sampler depends on it."""
+KINDS = ("normal", "narrow", "peaked", "masked", "one possible", "ascending")
+"""Without ties: llama.cpp does not specify which of equal tokens are kept, on which the next sampler depends."""
 UNDERFLOW = 80.0
 """Logits that are as far below the largest one have no probability in 32 bits."""
 NARROW = 0.1
@@ -60,28 +68,28 @@ rows = st.builds(make_row, st.integers(0, 2**32 - 1), st.just(SIZE), st.sampled_
 )
 
 
-def chain_of(params: SamplingParams, finder: BreakerFinder) -> Chain:
-    surroundings = Surroundings(n_vocab=SIZE, n_ctx=1000, find_breakers=finder.find)
-    return build_chain(Ingredients(params, PROMPT, surroundings, np.random.default_rng(SEED)))
+def make_chain(params: SamplingParams, finder: SequenceBreakerFinder) -> Chain:
+    context = SamplerContext(n_vocab=SIZE, n_ctx=1000, find_sequence_breakers=finder.find)
+    return build_chain(SamplerInputs(params, PROMPT, context, np.random.default_rng(SEED)))
 
 
 def is_comparable(candidates: Candidates) -> bool:
     """Whether llama.cpp's typical sampling has an entropy that is a number and an order that rounding leaves alone."""
     n = len(candidates)
-    return n == candidates.n_counted and (n == 1 or NARROW < float(np.ptp(candidates.logits)) < UNDERFLOW)
+    return n == candidates.n_total and (n == 1 or NARROW < float(np.ptp(candidates.logits)) < UNDERFLOW)
 
 
-def our_left(chain: Chain, params: SamplingParams, row: Row) -> Left:
-    """What our chain leaves, of a greedy one the token that it takes."""
-    candidates = whole(row)
+def our_remaining(chain: Chain, params: SamplingParams, row: Row) -> Remaining:
+    """The remaining candidates of our chain; for a greedy chain the token that it takes."""
+    candidates = full_row(row)
     is_typical = SamplerName.TYP_P in params.samplers and params.typical_p < 1
-    with quiet():
-        for step in chain.steps:
+    with no_float_warnings():
+        for step in chain.processors:
             assume(not is_typical or is_comparable(candidates))
             step(candidates)
     if chain.is_greedy:
-        candidates.keep(np.array([candidates.best()]))
-    return of_candidates(candidates)
+        candidates.keep(np.array([candidates.argmax()]))
+    return get_remaining(candidates)
 
 
 def with_cuts_around(params: SamplingParams) -> Iterator[SamplingParams]:
@@ -91,7 +99,7 @@ def with_cuts_around(params: SamplingParams) -> Iterator[SamplingParams]:
         yield replace(params, **{name: min(getattr(params, name) * factor, most) for name, most in CUTS.items()})
 
 
-def agree(ours: Left, theirs: Left) -> bool:
+def agree(ours: Remaining, theirs: Remaining) -> bool:
     return ours.tokens == theirs.tokens and all(
         abs(p - theirs.probabilities[token]) < 1e-5 for token, p in ours.probabilities.items()
     )
@@ -103,10 +111,12 @@ def test_any_chain_leaves_the_same(bundled_model: Model, params: SamplingParams,
     with LlamaSampler.chain(llama_handles(params, SIZE, SEED, bundled_model)) as sampler:
         for token in PROMPT:
             sampler.accept(token)
-        theirs = of_sampler(sampler, row)
-    finder = BreakerFinder(bundled_model.vocab)
-    chain = chain_of(params, finder)
+        theirs = apply_llama_sampler(sampler, row)
+    finder = SequenceBreakerFinder(bundled_model.vocab)
+    chain = make_chain(params, finder)
     if chain.is_greedy:
         best = max(theirs.probabilities, key=theirs.probabilities.__getitem__)
-        theirs = Left({best: 1.0}, None)
-    assert any(agree(our_left(chain_of(around, finder), around, row), theirs) for around in with_cuts_around(params))
+        theirs = Remaining({best: 1.0}, None)
+    assert any(
+        agree(our_remaining(make_chain(around, finder), around, row), theirs) for around in with_cuts_around(params)
+    )

@@ -10,13 +10,22 @@ from slots.sampling.logits.candidates import Candidates
 from slots.sampling.samplers.temperature import scale, scale_by_entropy
 from slots.sampling.samplers.truncation import keep_min_p, keep_top_k, keep_top_n_sigma, keep_top_p, keep_typical
 from slots.sampling.samplers.xtc import Xtc
-from tests.slots.sampling.llama_cpp.oracle import SEED, Row, assert_same, few, of_candidates, of_llama_cpp, rows, whole
+from tests.slots.sampling.llama_cpp.oracle import (
+    SEED,
+    Row,
+    apply_and_free,
+    assert_same,
+    full_row,
+    get_remaining,
+    listed_row,
+    rows,
+)
 
 Make = Callable[[Row], Candidates]
 UNDERFLOW = 80.0
 """Logits that are as far below the largest one have no probability in 32 bits."""
 
-either_way = pytest.mark.parametrize("make", [whole, few])
+either_way = pytest.mark.parametrize("make", [full_row, listed_row])
 
 
 @either_way
@@ -25,7 +34,7 @@ def test_top_k(make: Make, k: int) -> None:
     for row in rows():
         candidates = make(row)
         keep_top_k(candidates, k)
-        assert_same(row, of_candidates(candidates), of_llama_cpp(lib.llama_sampler_init_top_k(k), row))
+        assert_same(row, get_remaining(candidates), apply_and_free(lib.llama_sampler_init_top_k(k), row))
 
 
 @either_way
@@ -35,7 +44,7 @@ def test_top_p(make: Make, p: float, min_keep: int) -> None:
     for row in rows():
         candidates = make(row)
         keep_top_p(candidates, p, min_keep)
-        assert_same(row, of_candidates(candidates), of_llama_cpp(lib.llama_sampler_init_top_p(p, min_keep), row))
+        assert_same(row, get_remaining(candidates), apply_and_free(lib.llama_sampler_init_top_p(p, min_keep), row))
 
 
 @either_way
@@ -45,7 +54,7 @@ def test_min_p(make: Make, p: float, min_keep: int) -> None:
     for row in rows():
         candidates = make(row)
         keep_min_p(candidates, p, min_keep)
-        assert_same(row, of_candidates(candidates), of_llama_cpp(lib.llama_sampler_init_min_p(p, min_keep), row))
+        assert_same(row, get_remaining(candidates), apply_and_free(lib.llama_sampler_init_min_p(p, min_keep), row))
 
 
 @either_way
@@ -54,7 +63,7 @@ def test_top_n_sigma(make: Make, n: float) -> None:
     for row in rows():
         candidates = make(row)
         keep_top_n_sigma(candidates, n)
-        assert_same(row, of_candidates(candidates), of_llama_cpp(lib.llama_sampler_init_top_n_sigma(n), row))
+        assert_same(row, get_remaining(candidates), apply_and_free(lib.llama_sampler_init_top_n_sigma(n), row))
 
 
 @either_way
@@ -66,7 +75,7 @@ def test_typical(make: Make, p: float, min_keep: int) -> None:
             continue  # llama.cpp's entropy is not a number then
         candidates = make(row)
         keep_typical(candidates, p, min_keep)
-        assert_same(row, of_candidates(candidates), of_llama_cpp(lib.llama_sampler_init_typical(p, min_keep), row))
+        assert_same(row, get_remaining(candidates), apply_and_free(lib.llama_sampler_init_typical(p, min_keep), row))
 
 
 @either_way
@@ -76,8 +85,8 @@ def test_xtc_that_is_certain(make: Make, threshold: float, min_keep: int) -> Non
     for row in rows():
         candidates = make(row)
         Xtc(1.0, threshold, min_keep, np.random.default_rng())(candidates)
-        theirs = of_llama_cpp(lib.llama_sampler_init_xtc(1.0, threshold, min_keep, SEED), row)
-        assert_same(row, of_candidates(candidates), theirs)
+        theirs = apply_and_free(lib.llama_sampler_init_xtc(1.0, threshold, min_keep, SEED), row)
+        assert_same(row, get_remaining(candidates), theirs)
 
 
 @either_way
@@ -86,7 +95,7 @@ def test_temperature(make: Make, temperature: float) -> None:
     for row in rows():
         candidates = make(row)
         scale(candidates, temperature)
-        assert_same(row, of_candidates(candidates), of_llama_cpp(lib.llama_sampler_init_temp(temperature), row))
+        assert_same(row, get_remaining(candidates), apply_and_free(lib.llama_sampler_init_temp(temperature), row))
 
 
 @either_way
@@ -96,5 +105,5 @@ def test_dynamic_temperature(make: Make, temperature: float, reach: float, expon
     for row in rows():
         candidates = make(row)
         scale_by_entropy(candidates, temperature, reach, exponent)
-        theirs = of_llama_cpp(lib.llama_sampler_init_temp_ext(temperature, reach, exponent), row)
-        assert_same(row, of_candidates(candidates), theirs)
+        theirs = apply_and_free(lib.llama_sampler_init_temp_ext(temperature, reach, exponent), row)
+        assert_same(row, get_remaining(candidates), theirs)

@@ -10,7 +10,7 @@ from benchmarks.sampling.llama_samplers import LlamaSampler
 from slots.llama import Model
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.sampler_context import Surroundings
+from slots.sampling.sampler_context import SamplerContext
 from slots.sampling.samplers.adaptive_p import AdaptiveP
 from slots.sampling.samplers.infill import Infill
 from slots.sampling.samplers.logit_bias import LogitBias
@@ -20,27 +20,27 @@ from tests.slots.sampling.llama_cpp.oracle import (
     SEED,
     SIZE,
     Row,
+    apply_and_free,
+    apply_llama_sampler,
     assert_same,
-    barred,
-    few,
-    of_candidates,
-    of_llama_cpp,
-    of_sampler,
+    full_row,
+    get_remaining,
+    listed_row,
     peaked,
     tied,
-    whole,
+    with_masked,
 )
 
 N_TOKENS = 40
 TIED = tied(np.random.default_rng(SEED))
-BARRED = barred(np.random.default_rng(SEED))
+MASKED = with_masked(np.random.default_rng(SEED))
 PEAKED = peaked(np.random.default_rng(SEED))
 FLAT = np.zeros(SIZE, np.float32)
 
 Make = Callable[[Row], Candidates]
 Learner = MirostatV1 | MirostatV2 | AdaptiveP
 
-either_way = pytest.mark.parametrize("make", [whole, few])
+either_way = pytest.mark.parametrize("make", [full_row, listed_row])
 
 
 def random_rows(scale: float) -> list[Row]:
@@ -62,10 +62,10 @@ def test_penalties(make: Make, last_n: int, repeat: float, frequency: float, pre
     with LlamaSampler(lib.llama_sampler_init_penalties(SIZE, last_n, repeat, frequency, presence)) as theirs:
         for token in seen:
             theirs.accept(token)
-        for row in [*random_rows(3.0), PEAKED, FLAT, TIED, BARRED]:
+        for row in [*random_rows(3.0), PEAKED, FLAT, TIED, MASKED]:
             candidates = make(row)
             ours(candidates)
-            assert_same(row, of_candidates(candidates), of_sampler(theirs, row))
+            assert_same(row, get_remaining(candidates), apply_llama_sampler(theirs, row))
             token = int(row.argmax()) % 7
             ours.accept(token)
             theirs.accept(token)
@@ -75,25 +75,25 @@ def test_penalties(make: Make, last_n: int, repeat: float, frequency: float, pre
 def test_logit_bias(make: Make) -> None:
     biases = [(0, 1.5), (3, -200.0), (499, -np.inf), (17, 30.0)]
     array = (lib.llama_logit_bias * len(biases))(*[lib.llama_logit_bias(token, bias) for token, bias in biases])
-    for row in [*random_rows(3.0), PEAKED, FLAT, TIED, BARRED]:
+    for row in [*random_rows(3.0), PEAKED, FLAT, TIED, MASKED]:
         candidates = make(row)
         LogitBias(biases, ())(candidates)
-        theirs = of_llama_cpp(lib.llama_sampler_init_logit_bias(SIZE, len(biases), array), row)
-        assert_same(row, of_candidates(candidates), theirs)
+        theirs = apply_and_free(lib.llama_sampler_init_logit_bias(SIZE, len(biases), array), row)
+        assert_same(row, get_remaining(candidates), theirs)
 
 
-def follow(ours: Learner, theirs: LlamaSampler, make: Make, some_rows: Sequence[Row]) -> None:
-    """Both see the same rows, and ours is told of the tokens that llama.cpp draws."""
+def run_both(ours: Learner, theirs: LlamaSampler, make: Make, some_rows: Sequence[Row]) -> None:
+    """Run both on the same rows; ours accepts the tokens that llama.cpp draws."""
     with theirs:
         for row in some_rows:
             candidates = make(row)
             ours(candidates)
-            left = of_sampler(theirs, row)
-            assert_same(row, of_candidates(candidates), left)
-            assert left.chosen is not None
-            like_theirs = (row[candidates.token(place)] == row[left.chosen] for place in range(len(candidates)))
-            ours.observe(list(like_theirs).index(True), left.probabilities[left.chosen])
-            theirs.accept(left.chosen)
+            left = apply_llama_sampler(theirs, row)
+            assert_same(row, get_remaining(candidates), left)
+            assert left.selected is not None
+            like_theirs = (row[candidates.token(place)] == row[left.selected] for place in range(len(candidates)))
+            ours.observe(list(like_theirs).index(True), left.probabilities[left.selected])
+            theirs.accept(left.selected)
 
 
 @either_way
@@ -101,7 +101,7 @@ def follow(ours: Learner, theirs: LlamaSampler, make: Make, some_rows: Sequence[
 @pytest.mark.parametrize(("tau", "eta"), [(5.0, 0.1), (2.0, 0.5), (8.0, 0.01), (0.5, 1.0)])
 def test_mirostat_2(make: Make, tau: float, eta: float, scale: float) -> None:
     theirs = LlamaSampler(lib.llama_sampler_init_mirostat_v2(SEED, tau, eta))
-    follow(MirostatV2(tau, eta), theirs, make, [*random_rows(scale), TIED, BARRED, PEAKED])
+    run_both(MirostatV2(tau, eta), theirs, make, [*random_rows(scale), TIED, MASKED, PEAKED])
 
 
 @either_way
@@ -110,7 +110,7 @@ def test_mirostat_2(make: Make, tau: float, eta: float, scale: float) -> None:
 def test_mirostat_1(make: Make, tau: float, eta: float, scale: float) -> None:
     theirs = LlamaSampler(lib.llama_sampler_init_mirostat(SIZE, SEED, tau, eta, 100))
     # Of equal logits, llama.cpp keeps one where the paper's k is beyond all integers.
-    follow(MirostatV1(tau, eta, SIZE), theirs, make, [*random_rows(scale), BARRED, PEAKED])
+    run_both(MirostatV1(tau, eta, SIZE), theirs, make, [*random_rows(scale), MASKED, PEAKED])
 
 
 @either_way
@@ -118,14 +118,14 @@ def test_mirostat_1(make: Make, tau: float, eta: float, scale: float) -> None:
 @pytest.mark.parametrize(("target", "decay"), [(0.0, 0.9), (0.2, 0.0), (0.5, 0.5), (0.7, 0.99), (1.0, 0.9)])
 def test_adaptive_p(make: Make, target: float, decay: float, scale: float) -> None:
     theirs = LlamaSampler(lib.llama_sampler_init_adaptive_p(target, decay, SEED))
-    follow(AdaptiveP(target, decay), theirs, make, [*random_rows(scale), TIED, BARRED, PEAKED])
+    run_both(AdaptiveP(target, decay), theirs, make, [*random_rows(scale), TIED, MASKED, PEAKED])
 
 
 def test_infill(bundled_model: Model) -> None:
     vocab = bundled_model.vocab
-    surroundings = Surroundings.of(vocab, n_ctx=100)
-    assert surroundings.end is not None
-    ours = Infill(surroundings.end_of_generation, surroundings.end, surroundings.text_of)
+    context = SamplerContext.for_model(vocab, n_ctx=100)
+    assert context.end_token is not None
+    ours = Infill(context.end_of_generation, context.end_token, context.output_bytes)
     handle = lib.llama_model_get_vocab(bundled_model.weights.handle)
     random = np.random.default_rng(SEED)
     for scale in (0.5, 1.0, 2.0, 4.0):
@@ -134,7 +134,7 @@ def test_infill(bundled_model: Model) -> None:
             row[sorted(vocab.end_of_generation)] += bias
             # llama.cpp compares all candidates with each other: only a few of them, and many that share beginnings.
             row[random.permutation(vocab.n_tokens)[40:]] = -np.inf
-            candidates = whole(row)
+            candidates = full_row(row)
             ours(candidates)
-            kept = of_llama_cpp(lib.llama_sampler_init_infill(handle), row)
-            assert_same(row, of_candidates(candidates), kept)
+            kept = apply_and_free(lib.llama_sampler_init_infill(handle), row)
+            assert_same(row, get_remaining(candidates), kept)

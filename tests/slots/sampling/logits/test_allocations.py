@@ -1,4 +1,4 @@
-"""What a token costs in memory: buffers of the vocabulary's size are kept from token to token."""
+"""Memory per token: buffers of the vocabulary's size are reused."""
 
 import tracemalloc
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 
 from slots.requests.sampling_params import SamplerName
 from slots.sampling import RowSampler
-from tests.slots.sampling.made_up import compiled, make_row, sampler
+from tests.slots.sampling.factories import make_row, make_sampler, with_compiled_part
 
 N_VOCAB = 152_000
 NOT_EVEN_A_MASK = N_VOCAB
@@ -43,13 +43,13 @@ CHAINS: dict[str, dict[str, Any]] = {
 def test_a_step_allocates_nothing_of_the_size_of_a_row(options: dict[str, Any], is_compiled: bool) -> None:
     row = make_row(3, N_VOCAB, "normal")
     row[:200] += 12  # what a model is sure of, as it usually is
-    step, chains = np.stack([row, row]), [sampler(N_VOCAB, **options) for _ in range(2)]
+    step, chains = np.stack([row, row]), [make_sampler(N_VOCAB, **options) for _ in range(2)]
     row_sampler = RowSampler(N_VOCAB, 2, 1)
-    with compiled(is_there=is_compiled):
-        row_sampler.choose(chains, step.copy(), range(2))
+    with with_compiled_part(enabled=is_compiled):
+        row_sampler.sample(chains, step.copy(), range(2))
         step_again = step.copy()
         tracemalloc.start()
-        row_sampler.choose(chains, step_again, range(2))
+        row_sampler.sample(chains, step_again, range(2))
         _now, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     row_sampler.close()

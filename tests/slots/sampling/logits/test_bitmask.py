@@ -3,12 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.sampling.logits import bitmask
-from tests.slots.sampling.made_up import examples
+from tests.slots.sampling.factories import examples
 
 sets = st.integers(1, 300).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1))))
 
 
-def words_of(n: int, tokens: set[int]) -> bitmask.Words:
+def make_words(n: int, tokens: set[int]) -> bitmask.Words:
     """The bits of a set among n tokens."""
     words = np.zeros((n + 31) // 32, np.uint32)
     for token in tokens:
@@ -20,8 +20,8 @@ def words_of(n: int, tokens: set[int]) -> bitmask.Words:
 @given(sets)
 def test_bits_say_which_tokens_a_set_has(made: tuple[int, set[int]]) -> None:
     n, tokens = made
-    words = words_of(n, tokens)
-    assert bitmask.members(words).tolist() == sorted(tokens)
+    words = make_words(n, tokens)
+    assert bitmask.tokens_in(words).tolist() == sorted(tokens)
     everyone = np.arange(n)
     assert bitmask.contains(words, everyone).tolist() == [token in tokens for token in range(n)]
-    assert bitmask.missing(words, np.empty(n, np.bool_)).tolist() == [token not in tokens for token in range(n)]
+    assert bitmask.complement(words, np.empty(n, np.bool_)).tolist() == [token not in tokens for token in range(n)]

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling.samplers.dry import Dry
-from slots.sampling.sequence_breakers import Breakers
-from tests.slots.sampling.llama_cpp.oracle import few, whole
-from tests.slots.sampling.made_up import breakers_of, examples, spelled
+from slots.sampling.sequence_breakers import SequenceBreakers
+from tests.slots.sampling.factories import breaker_sequences, examples, make_breakers
+from tests.slots.sampling.llama_cpp.oracle import full_row, listed_row
 
 N_VOCAB = 5
 N_CTX = 40
-NO_BREAKERS = breakers_of({})
+NO_BREAKERS = make_breakers({})
 
 tokens = st.one_of(
     st.lists(st.integers(0, 1), max_size=24),
@@ -22,7 +22,7 @@ tokens = st.one_of(
 )
 breakers = st.dictionaries(
     st.integers(0, 3), st.sets(st.lists(st.integers(0, 3), max_size=3).map(tuple), min_size=1, max_size=3), max_size=2
-).map(breakers_of)
+).map(make_breakers)
 windows = st.one_of(st.integers(1, 12), st.sampled_from([-1, 1000]))
 
 
@@ -32,10 +32,10 @@ def params(allowed: int = 2, base: float = 1.75, multiplier: float = 0.8, window
     )
 
 
-def n_since_breaker(text: list[int], of: Breakers) -> int:
-    """How many tokens there are after the last breaker: the one that begins last, the longest where several do."""
+def n_since_breaker(text: list[int], breakers: SequenceBreakers) -> int:
+    """How many tokens follow the last breaker: the one that starts last, of several the longest."""
     for start in reversed(range(len(text))):
-        tails = spelled(of).get(text[start], set())
+        tails = breaker_sequences(breakers).get(text[start], set())
         ends = [start + 1 + len(tail) for tail in tails if tuple(text[start + 1 : start + 1 + len(tail)]) == tail]
         if ends:
             return len(text) - max(ends)
@@ -50,26 +50,26 @@ def common_suffix(one: list[int], other: list[int]) -> int:
     return n
 
 
-def defined(of: SamplingParams, text: list[int], breakers: Breakers) -> dict[int, float]:
-    """What is subtracted from the logits of tokens, by the definition."""
-    window = of.dry_penalty_last_n if of.dry_penalty_last_n >= 0 else N_CTX
+def expected_penalties(options: SamplingParams, text: list[int], breakers: SequenceBreakers) -> dict[int, float]:
+    """The penalties of tokens, by the definition."""
+    window = options.dry_penalty_last_n if options.dry_penalty_last_n >= 0 else N_CTX
     text = text[max(len(text) - min(window, N_CTX), 0) :]
     limit = n_since_breaker(text, breakers)
     longest: dict[int, int] = {}
     for end in range(1, len(text)):
         length = min(common_suffix(text[:end], text), limit)
-        if length >= of.dry_allowed_length:
+        if length >= options.dry_allowed_length:
             longest[text[end]] = max(longest.get(text[end], 0), length)
     return {
-        token: of.dry_multiplier * of.dry_base ** (length - of.dry_allowed_length)
+        token: options.dry_multiplier * options.dry_base ** (length - options.dry_allowed_length)
         for token, length in longest.items()
-        if not breakers.is_whole(token)
+        if not breakers.is_breaker(token)
     }
 
 
 def subtracted(dry: Dry) -> dict[int, float]:
-    """What a sampler subtracts from the logits of tokens."""
-    candidates = whole(np.zeros(N_VOCAB, np.float32))
+    """The penalties that a sampler applies to tokens."""
+    candidates = full_row(np.zeros(N_VOCAB, np.float32))
     dry(candidates)
     return {token: -float(logit) for token, logit in enumerate(candidates.logits) if logit != 0}
 
@@ -77,24 +77,26 @@ def subtracted(dry: Dry) -> dict[int, float]:
 @examples(200)
 @given(tokens, st.integers(0, 4), windows, breakers)
 def test_each_token_pays_for_the_longest_repetition_it_would_continue(
-    text: list[int], allowed: int, window: int, of: Breakers
+    text: list[int], allowed: int, window: int, sequence_breakers: SequenceBreakers
 ) -> None:
     options = params(allowed, window=window)
-    assert subtracted(Dry(options, text, N_CTX, of)) == pytest.approx(defined(options, text, of))
+    assert subtracted(Dry(options, text, N_CTX, sequence_breakers)) == pytest.approx(
+        expected_penalties(options, text, sequence_breakers)
+    )
 
 
 @examples(100)
 @given(tokens, tokens, st.integers(0, 4), windows, breakers)
-@example([0, 1], [2, 0, 1, 2, 0, 1], 2, -1, breakers_of({2: {(0,)}}))
+@example([0, 1], [2, 0, 1, 2, 0, 1], 2, -1, make_breakers({2: {(0,)}}))
 @example([0] * 60, [0] * 3, 2, -1, NO_BREAKERS)
 def test_accepting_tokens_one_by_one_is_the_same_as_a_prompt_of_all(
-    prompt: list[int], later: list[int], allowed: int, window: int, of: Breakers
+    prompt: list[int], later: list[int], allowed: int, window: int, sequence_breakers: SequenceBreakers
 ) -> None:
     options = params(allowed, window=window)
-    step_by_step = Dry(options, prompt, N_CTX, of)
+    step_by_step = Dry(options, prompt, N_CTX, sequence_breakers)
     for n, token in enumerate(later, 1):
         step_by_step.accept(token)
-        at_once = Dry(options, prompt + later[:n], N_CTX, of)
+        at_once = Dry(options, prompt + later[:n], N_CTX, sequence_breakers)
         assert subtracted(step_by_step) == pytest.approx(subtracted(at_once))
 
 
@@ -112,20 +114,20 @@ def test_a_repetition_shorter_than_allowed_is_free() -> None:
 def test_what_is_before_a_breaker_is_not_repeated() -> None:
     text = [1, 2, 0, 3, 4, 1, 2, 0, 3]
     assert set(subtracted(Dry(params(allowed=2), text, N_CTX, NO_BREAKERS))) == {4}
-    assert subtracted(Dry(params(allowed=2), text, N_CTX, breakers_of({0: {()}}))) == {}
-    assert set(subtracted(Dry(params(allowed=1), text, N_CTX, breakers_of({0: {()}})))) == {4}
+    assert subtracted(Dry(params(allowed=2), text, N_CTX, make_breakers({0: {()}}))) == {}
+    assert set(subtracted(Dry(params(allowed=1), text, N_CTX, make_breakers({0: {()}})))) == {4}
 
 
 def test_a_breaker_of_several_tokens_counts_when_all_of_it_is_there() -> None:
     text = [1, 2, 0, 3, 4, 1, 2, 0, 3]
-    assert subtracted(Dry(params(allowed=2), text, N_CTX, breakers_of({2: {(0,)}}))) == {}
-    assert set(subtracted(Dry(params(allowed=2), text, N_CTX, breakers_of({2: {(3,)}})))) == {4}
+    assert subtracted(Dry(params(allowed=2), text, N_CTX, make_breakers({2: {(0,)}}))) == {}
+    assert set(subtracted(Dry(params(allowed=2), text, N_CTX, make_breakers({2: {(3,)}})))) == {4}
 
 
 def test_a_token_that_is_a_breaker_by_itself_is_never_penalized() -> None:
     text = [1, 2, 3, 1, 2]
-    assert subtracted(Dry(params(), text, N_CTX, breakers_of({3: {()}}))) == {}
-    assert set(subtracted(Dry(params(), text, N_CTX, breakers_of({3: {(4,)}})))) == {3}
+    assert subtracted(Dry(params(), text, N_CTX, make_breakers({3: {()}}))) == {}
+    assert set(subtracted(Dry(params(), text, N_CTX, make_breakers({3: {(4,)}})))) == {3}
 
 
 def test_the_exponent_is_limited_to_what_a_float_of_32_bits_holds() -> None:
@@ -139,13 +141,13 @@ def test_a_base_of_one_makes_all_repetitions_cost_the_same() -> None:
 
 
 def test_candidates_that_were_taken_away_are_passed_over() -> None:
-    candidates = few(np.zeros(N_VOCAB, np.float32))
+    candidates = listed_row(np.zeros(N_VOCAB, np.float32))
     candidates.keep(np.array([4, 2]))
     Dry(params(allowed=1), [1, 2, 3, 1, 4, 1], N_CTX, NO_BREAKERS)(candidates)
     assert candidates.logits.tolist() == pytest.approx([-0.8, -0.8])
 
 
 def test_a_token_that_is_ruled_out_stays_so() -> None:
-    candidates = whole(np.array([0, 0, 0, -np.inf], np.float32))
+    candidates = full_row(np.array([0, 0, 0, -np.inf], np.float32))
     Dry(params(), [1, 2, 3, 1, 2], N_CTX, NO_BREAKERS)(candidates)
     assert candidates.logits.tolist() == [0, 0, 0, -np.inf]

@@ -13,8 +13,8 @@ from slots.requests.sampling_params import SamplingParams
 from slots.sampling import Sampler
 from slots.sampling.logits.bitmask import Words
 from slots.sampling.logits.workspace import Workspace
-from tests.slots.sampling.logits.test_bitmask import words_of
-from tests.slots.sampling.made_up import examples, make_row, rows_of, surroundings
+from tests.slots.sampling.factories import examples, make_context, make_row, row_strategy
+from tests.slots.sampling.logits.test_bitmask import make_words
 
 OPTIONS: list[dict[str, Any]] = [
     {},
@@ -66,21 +66,23 @@ class SomeTokens:
         return self._forced[:max_tokens]
 
 
-def sampler_of(options: dict[str, Any], matcher: SomeTokens | None) -> Sampler:
+def make_sampler(options: dict[str, Any], matcher: SomeTokens | None) -> Sampler:
     params = SamplingParams(**{"seed": 5, **options})
-    return Sampler(params, [1, 2, 3], surroundings(100_000), cast(Matcher, matcher))
+    return Sampler(params, [1, 2, 3], make_context(100_000), cast(Matcher, matcher))
 
 
-def choose(sampler: Sampler, row: Logits) -> int | str:
+def sample(sampler: Sampler, row: Logits) -> int | str:
     """The token, or that there is none."""
     try:
-        return sampler.choose(row.copy(), Workspace(row.size)).token
+        return sampler.sample(row.copy(), Workspace(row.size)).token
     except InvalidRequest:
         return "none"
 
 
 @examples(400)
-@given(rows_of(st.sampled_from([40, 3000, 20_000])), st.integers(0, 2**32), st.floats(0, 1), st.sampled_from(OPTIONS))
+@given(
+    row_strategy(st.sampled_from([40, 3000, 20_000])), st.integers(0, 2**32), st.floats(0, 1), st.sampled_from(OPTIONS)
+)
 def test_a_grammar_is_as_if_the_model_ruled_the_other_tokens_out(
     row: Logits, seed: int, share: float, options: dict[str, Any]
 ) -> None:
@@ -90,45 +92,45 @@ def test_a_grammar_is_as_if_the_model_ruled_the_other_tokens_out(
     }
     ruled_out = row.copy()
     ruled_out[[token for token in range(row.size) if token not in allowed]] = -np.inf
-    expected = choose(sampler_of(options, None), ruled_out)
-    assert choose(sampler_of(options, SomeTokens(words_of(row.size, allowed))), row) == expected
+    expected = sample(make_sampler(options, None), ruled_out)
+    assert sample(make_sampler(options, SomeTokens(make_words(row.size, allowed))), row) == expected
     assert expected == "none" or expected in allowed
 
 
 def test_the_grammar_is_told_what_was_chosen() -> None:
-    matcher = SomeTokens(words_of(50, {7}))
-    choose(sampler_of({}, matcher), make_row(1, 50, "normal"))
+    matcher = SomeTokens(make_words(50, {7}))
+    sample(make_sampler({}, matcher), make_row(1, 50, "normal"))
     assert matcher.accepted == [7]
 
 
 def test_probabilities_of_the_model_are_those_before_the_grammar() -> None:
     row = make_row(1, 50, "normal")
     best = int(row.argmax())
-    sampler = sampler_of({"n_probs": 3}, SomeTokens(words_of(50, set(range(50)) - {best})))
-    choice = sampler.choose(row, Workspace(50))
-    assert choice.probabilities is not None
-    assert choice.probabilities.top[0].token == best
+    sampler = make_sampler({"n_probs": 3}, SomeTokens(make_words(50, set(range(50)) - {best})))
+    choice = sampler.sample(row, Workspace(50))
+    assert choice.logprobs is not None
+    assert choice.logprobs.top[0].token == best
     assert choice.token != best
 
 
 def test_probabilities_after_sampling_are_those_of_what_the_grammar_leaves() -> None:
     row = make_row(1, 50, "normal")
-    sampler = sampler_of({"n_probs": 9, "post_sampling_probs": True}, SomeTokens(words_of(50, {3, 4})))
-    choice = sampler.choose(row, Workspace(50))
-    assert choice.probabilities is not None
-    assert {candidate.token for candidate in choice.probabilities.top} <= {3, 4}
+    sampler = make_sampler({"n_probs": 9, "post_sampling_probs": True}, SomeTokens(make_words(50, {3, 4})))
+    choice = sampler.sample(row, Workspace(50))
+    assert choice.logprobs is not None
+    assert {candidate.token for candidate in choice.logprobs.top} <= {3, 4}
 
 
 def test_forced_tokens_are_taken_as_if_they_had_been_drawn() -> None:
     row = make_row(2, 50, "normal")
-    everything = words_of(50, set(range(50)))
+    everything = make_words(50, set(range(50)))
     forcing = SomeTokens(everything, forced=(7, 8))
-    skipping = sampler_of({"repeat_penalty": 1.5}, forcing)
-    drawing = sampler_of({"repeat_penalty": 1.5}, None)
-    assert skipping.take_forced() == [7, 8]
+    skipping = make_sampler({"repeat_penalty": 1.5}, forcing)
+    drawing = make_sampler({"repeat_penalty": 1.5}, None)
+    assert skipping.accept_forced() == [7, 8]
     for token in (7, 8):
-        choose(drawing, np.where(np.arange(50) == token, 0, -np.inf).astype(np.float32))
-    assert [choose(skipping, row) for _ in range(9)] == [choose(drawing, row) for _ in range(9)]
+        sample(drawing, np.where(np.arange(50) == token, 0, -np.inf).astype(np.float32))
+    assert [sample(skipping, row) for _ in range(9)] == [sample(drawing, row) for _ in range(9)]
     assert forcing.accepted[:2] == [7, 8]
 
 
@@ -136,20 +138,20 @@ def test_forced_tokens_are_taken_as_if_they_had_been_drawn() -> None:
     "options", [{"n_probs": 1}, {"mirostat": 2}, {"adaptive_target": 0.5, "samplers": ("adaptive_p",)}]
 )
 def test_nothing_is_skipped_where_choosing_has_other_effects(options: dict[str, Any]) -> None:
-    assert sampler_of(options, SomeTokens(words_of(50, {7}), forced=(7,))).take_forced() == []
+    assert make_sampler(options, SomeTokens(make_words(50, {7}), forced=(7,))).accept_forced() == []
 
 
 def test_a_forced_token_that_is_ruled_out_is_not_taken() -> None:
     biased = {"logit_bias": ((8, -np.inf),)}
-    assert sampler_of(biased, SomeTokens(words_of(50, {7}), forced=(7, 8, 9))).take_forced() == [7]
+    assert make_sampler(biased, SomeTokens(make_words(50, {7}), forced=(7, 8, 9))).accept_forced() == [7]
 
 
 def test_no_more_forced_tokens_are_taken_than_there_is_room_for() -> None:
-    forcing = SomeTokens(words_of(50, {7}), forced=(7, 8, 9))
-    assert sampler_of({}, forcing).take_forced(1, 2) == [7, 8]
-    assert sampler_of({}, forcing).take_forced(1, 0) == []
-    assert sampler_of({}, forcing).take_forced(1, -1) == []
-    assert sampler_of({}, forcing).take_forced(3, 2) == []
+    forcing = SomeTokens(make_words(50, {7}), forced=(7, 8, 9))
+    assert make_sampler({}, forcing).accept_forced(1, 2) == [7, 8]
+    assert make_sampler({}, forcing).accept_forced(1, 0) == []
+    assert make_sampler({}, forcing).accept_forced(1, -1) == []
+    assert make_sampler({}, forcing).accept_forced(3, 2) == []
     assert forcing.accepted == [7, 8]
 
 
@@ -158,6 +160,6 @@ def test_a_grammar_that_hits_its_limits_is_named() -> None:
         def mask(self) -> Words:
             raise GrammarError("the grammar cannot go on: too complex")
 
-    sampler = sampler_of({}, Exhausted(words_of(50, {7})))
+    sampler = make_sampler({}, Exhausted(make_words(50, {7})))
     with pytest.raises(InvalidRequest, match="grammar: the grammar cannot go on"):
-        sampler.choose(make_row(1, 50, "normal"), Workspace(50))
+        sampler.sample(make_row(1, 50, "normal"), Workspace(50))

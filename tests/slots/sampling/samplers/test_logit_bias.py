@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 from slots.llama import Logits
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.samplers.logit_bias import LogitBias
-from tests.slots.sampling.llama_cpp.oracle import few, whole
+from tests.slots.sampling.llama_cpp.oracle import full_row, listed_row
 
-either_way = pytest.mark.parametrize("make", [whole, few])
+either_way = pytest.mark.parametrize("make", [full_row, listed_row])
 
 Make = Callable[[Logits], Candidates]
 BARRED = -np.inf
 
 
-def biased(make: Make, row: list[float], *biases: tuple[int, float], ruled_out: tuple[int, ...] = ()) -> list[float]:
+def biased(make: Make, row: list[float], *biases: tuple[int, float], banned: tuple[int, ...] = ()) -> list[float]:
     candidates = make(np.array(row, np.float32))
     with np.errstate(all="ignore"):
-        LogitBias(biases, ruled_out)(candidates)
+        LogitBias(biases, banned)(candidates)
     result: list[float] = candidates.logits.tolist()
     return result
 
@@ -36,7 +36,7 @@ def test_minus_infinity_rules_a_token_out_whatever_else_is_added(make: Make) -> 
 
 @either_way
 def test_a_token_that_may_never_come_is_ruled_out_whatever_its_bias(make: Make) -> None:
-    assert biased(make, [1, 1], (0, 100.0), ruled_out=(0,)) == [BARRED, 1.0]
+    assert biased(make, [1, 1], (0, 100.0), banned=(0,)) == [BARRED, 1.0]
 
 
 @either_way
@@ -51,7 +51,7 @@ def test_huge_biases_add_up_to_a_huge_number(make: Make) -> None:
 
 
 def test_a_token_that_is_no_candidate_is_passed_over() -> None:
-    candidates = whole(np.array([1, 2, 3], np.float32))
+    candidates = full_row(np.array([1, 2, 3], np.float32))
     candidates.keep(np.array([2, 0]))
     LogitBias([(1, 5.0), (2, 1.0)], [])(candidates)
     assert candidates.logits.tolist() == [4.0, 1.0]
@@ -63,14 +63,16 @@ def test_a_token_that_is_no_candidate_is_passed_over() -> None:
 )
 def test_few_biases_and_many_do_the_same(row: list[float], biases: list[tuple[int, float]]) -> None:
     unchanged = [(token, 0.0) for token in range(40)]  # with which they are many
-    assert biased(whole, row, *biases) == biased(whole, row, *biases, *unchanged) == biased(few, row, *biases)
+    assert (
+        biased(full_row, row, *biases) == biased(full_row, row, *biases, *unchanged) == biased(listed_row, row, *biases)
+    )
 
 
 def test_the_original_logit_is_known_behind_few_biases_and_many() -> None:
     for n_biases in (1, 40):
-        candidates = whole(np.arange(40, dtype=np.float32))
+        candidates = full_row(np.arange(40, dtype=np.float32))
         LogitBias([(token, 5.0) for token in range(n_biases)], [])(candidates)
         LogitBias([(0, 7.0)], [])(candidates)
-        assert candidates.original(0) == 0.0
+        assert candidates.raw_logit(0) == 0.0
         assert candidates.token(int(candidates.logits.argmax())) == 39
         assert candidates.logits[0] == 12.0

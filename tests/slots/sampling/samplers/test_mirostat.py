@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from slots.llama import Logits
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.samplers.mirostat import MirostatV1, MirostatV2
-from tests.slots.sampling.llama_cpp.oracle import few, whole
-from tests.slots.sampling.made_up import (
-    choose,
+from tests.slots.sampling.factories import (
+    exact_softmax,
     examples,
-    in_order,
-    logits_of,
-    probabilities_of,
+    get_tokens,
+    make_logits,
+    make_sampler,
     rows,
-    sampler,
-    tokens_of,
+    sample,
+    tokens_by_logit,
 )
+from tests.slots.sampling.llama_cpp.oracle import full_row, listed_row
 
-either_way = pytest.mark.parametrize("make", [whole, few])
+either_way = pytest.mark.parametrize("make", [full_row, listed_row])
 versions = pytest.mark.parametrize("mirostat", [MirostatV2(2.0, 0.1), MirostatV1(2.0, 0.1, 100)], ids=["2", "1"])
 
 Make = Callable[[Logits], Candidates]
@@ -36,9 +36,9 @@ def test_version_2_takes_tokens_away_that_are_more_surprising_than_twice_tau(
 ) -> None:
     candidates = make(row)
     MirostatV2(tau, 0.1)(candidates)
-    kept = set(tokens_of(candidates))
+    kept = set(get_tokens(candidates))
     bound = 2.0 ** (-2 * tau)
-    order, p = in_order(row), probabilities_of(row)
+    order, p = tokens_by_logit(row), exact_softmax(row)
     assert {token for token in order if p[token] >= bound * 1.00001} <= kept
     assert kept <= {token for token in order if p[token] >= bound * 0.99999} | {order[0]}
     assert order[0] in kept
@@ -46,14 +46,14 @@ def test_version_2_takes_tokens_away_that_are_more_surprising_than_twice_tau(
 
 @either_way
 def test_version_2_leaves_the_most_likely_token_where_all_are_too_surprising(make: Make) -> None:
-    candidates = make(logits_of(0.3, 0.4, 0.3))
+    candidates = make(make_logits(0.3, 0.4, 0.3))
     MirostatV2(0.1, 0.1)(candidates)
-    assert tokens_of(candidates) == [1]
+    assert get_tokens(candidates) == [1]
 
 
-def k_of_the_paper(row: Logits, bits: float, n_vocab: int) -> float:
+def expected_k(row: Logits, bits: float, n_vocab: int) -> float:
     """Equation 30 of the paper, with the exponent estimated from the 100 most likely tokens (equation 28)."""
-    p = sorted(probabilities_of(row).tolist(), reverse=True)[:100]
+    p = sorted(exact_softmax(row).tolist(), reverse=True)[:100]
     t = [math.log((i + 2) / (i + 1)) for i in range(len(p) - 1)]
     b = [math.log(p[i] / p[i + 1]) for i in range(len(p) - 1)]
     exponent = sum(x * y for x, y in zip(t, b, strict=True)) / sum(x * x for x in t)
@@ -72,8 +72,8 @@ def test_version_1_keeps_as_many_tokens_as_the_paper_says(
     row = (spread * np.random.default_rng(seed).standard_normal(size)).astype(np.float32)
     candidates = make(row)
     MirostatV1(tau, 0.1, size)(candidates)
-    k = k_of_the_paper(row, 2 * tau, size)
-    assert tokens_of(candidates) == in_order(row)[: len(candidates)]
+    k = expected_k(row, 2 * tau, size)
+    assert get_tokens(candidates) == tokens_by_logit(row)[: len(candidates)]
     allowed = {min(max(int(x), 1), size) for x in (k * (1 - 1e-4), k, k * (1 + 1e-4))}
     assert len(candidates) in allowed
 
@@ -103,7 +103,7 @@ def test_at_the_ends_of_the_bound_one_token_or_all_that_are_possible_stay(make: 
         candidates = make(row)
         with np.errstate(all="ignore"):
             mirostat(candidates)
-        kept = set(tokens_of(candidates))
+        kept = set(get_tokens(candidates))
         assert kept == {1} if bits < 0 else kept >= {0, 1, 3}
 
 
@@ -111,14 +111,14 @@ def test_at_the_ends_of_the_bound_one_token_or_all_that_are_possible_stay(make: 
 def test_version_2_keeps_the_mean_surprise_near_tau(tau: float) -> None:
     """Of 2,000 tokens drawn with a fixed seed, the surprise being that among the candidates that were left."""
     row = (2.5 * np.random.default_rng(1).standard_normal(2000)).astype(np.float32)
-    p = np.sort(probabilities_of(row))[::-1]
+    p = np.sort(exact_softmax(row))[::-1]
     assert -float((p * np.log2(p)).sum()) > tau + 1  # without Mirostat it would be more
     mirostat, random = MirostatV2(tau, 0.1), np.random.default_rng(2)
     surprises = []
     for _ in range(2000):
-        candidates = whole(row)
+        candidates = full_row(row)
         mirostat(candidates)
-        left = probabilities_of(candidates.logits)
+        left = exact_softmax(candidates.logits)
         place = int(random.choice(left.size, p=left))
         surprises.append(-math.log2(left[place]))
         mirostat.observe(place, float(left[place]))
@@ -129,8 +129,8 @@ def test_version_2_keeps_the_mean_surprise_near_tau(tau: float) -> None:
 def test_a_sampler_with_mirostat_learns_from_its_own_choices(version: int) -> None:
     """Of 600 tokens drawn with a fixed seed from the distribution of Zipf's law, which has 7.3 bits."""
     options: dict[str, Any] = {"mirostat": version, "mirostat_tau": 4.0, "mirostat_eta": 0.1}
-    chain = sampler(1024, temperature=1.0, n_probs=1, post_sampling_probs=True, **options)
+    chain = make_sampler(1024, temperature=1.0, n_probs=1, post_sampling_probs=True, **options)
     row = -np.log(np.arange(1, 1025)).astype(np.float32)
-    choices = [choose(chain, row).probabilities for _ in range(600)]
-    surprises = [-of.sampled.logprob / math.log(2) for of in choices if of is not None]
+    choices = [sample(chain, row).logprobs for _ in range(600)]
+    surprises = [-choice.sampled.logprob / math.log(2) for choice in choices if choice is not None]
     assert abs(np.mean(surprises) - 4) < 0.2

@@ -8,9 +8,9 @@ from slots.llama import Logits
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.samplers.penalties import Penalties
-from tests.slots.sampling.llama_cpp.oracle import few, whole
+from tests.slots.sampling.llama_cpp.oracle import full_row, listed_row
 
-either_way = pytest.mark.parametrize("make", [whole, few])
+either_way = pytest.mark.parametrize("make", [full_row, listed_row])
 
 Make = Callable[[Logits], Candidates]
 
@@ -18,7 +18,7 @@ Make = Callable[[Logits], Candidates]
 def penalized(
     make: Make, seen: list[int], row: list[float], newline: int | None = None, n_ctx: int = 1000, **params: Any
 ) -> list[float]:
-    """What the penalties make of a row after some tokens were seen."""
+    """Apply the penalties to a row after some tokens."""
     candidates = make(np.array(row, np.float32))
     with np.errstate(all="ignore"):
         Penalties(SamplingParams(**{"repeat_penalty": 1.0, **params}), seen, n_ctx, newline)(candidates)
@@ -90,19 +90,19 @@ def test_accepted_tokens_are_penalized_and_the_oldest_are_not_any_more() -> None
     penalties = Penalties(SamplingParams(repeat_penalty=2.0, repeat_last_n=2), [0], 1000, None)
     for accepted, expected in [(1, [2, 2, 4]), (2, [4, 2, 2]), (2, [4, 4, 2])]:
         penalties.accept(accepted)
-        candidates = whole(np.full(3, 4.0, np.float32))
+        candidates = full_row(np.full(3, 4.0, np.float32))
         penalties(candidates)
         assert candidates.logits.tolist() == expected
 
 
 def test_tokens_that_are_no_candidates_any_more_are_passed_over() -> None:
-    candidates = whole(np.array([4, 5, 6, 7], np.float32))
+    candidates = full_row(np.array([4, 5, 6, 7], np.float32))
     candidates.keep(np.array([3, 1]))
     Penalties(SamplingParams(repeat_penalty=2.0), [0, 1, 2], 1000, None)(candidates)
     assert candidates.logits.tolist() == [7.0, 2.5]
 
 
 def test_penalized_candidates_do_not_count_as_sorted() -> None:
-    candidates = whole(np.array([4, 5], np.float32)).sort()
+    candidates = full_row(np.array([4, 5], np.float32)).sort()
     Penalties(SamplingParams(repeat_penalty=2.0), [1], 1000, None)(candidates)
-    assert candidates.token(candidates.best()) == 0
+    assert candidates.token(candidates.argmax()) == 0

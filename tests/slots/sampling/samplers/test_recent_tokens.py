@@ -4,19 +4,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slots.sampling.samplers.penalties import RecentTokens
-from tests.slots.sampling.made_up import examples
+from tests.slots.sampling.factories import examples
 
 tokens = st.lists(st.integers(0, 4), max_size=30)
 windows = st.integers(0, 12)
 
 
-def counted(recent: RecentTokens) -> dict[int, float]:
-    of, counts = recent.different(), recent.counts()
-    assert len(set(of.tolist())) == of.size
-    return dict(zip(of.tolist(), counts.tolist(), strict=True))
+def token_counts(recent: RecentTokens) -> dict[int, float]:
+    tokens, counts = recent.distinct(), recent.counts()
+    assert len(set(tokens.tolist())) == tokens.size
+    return dict(zip(tokens.tolist(), counts.tolist(), strict=True))
 
 
-def window_of(text: list[int], size: int) -> list[int]:
+def last_tokens(text: list[int], size: int) -> list[int]:
     return text[len(text) - size :] if size < len(text) else text
 
 
@@ -24,10 +24,10 @@ def window_of(text: list[int], size: int) -> list[int]:
 @given(windows, tokens, tokens)
 def test_the_tokens_in_the_window_are_counted(size: int, prompt: list[int], later: list[int]) -> None:
     recent = RecentTokens(size, prompt)
-    assert counted(recent) == Counter(window_of(prompt, size))
+    assert token_counts(recent) == Counter(last_tokens(prompt, size))
     for n, token in enumerate(later, 1):
         recent.append(token)
-        assert counted(recent) == Counter(window_of(prompt + later[:n], size))
+        assert token_counts(recent) == Counter(last_tokens(prompt + later[:n], size))
 
 
 @examples(60)
@@ -36,9 +36,9 @@ def test_an_ignored_token_takes_its_place_and_is_not_counted(size: int, prompt: 
     recent = RecentTokens(size, prompt, ignored=2)
     for token in later:
         recent.append(token)
-    expected = Counter(window_of(prompt + later, size))
+    expected = Counter(last_tokens(prompt + later, size))
     del expected[2]
-    assert counted(recent) == expected
+    assert token_counts(recent) == expected
 
 
 def test_hundreds_of_different_tokens_are_counted() -> None:
@@ -46,10 +46,10 @@ def test_hundreds_of_different_tokens_are_counted() -> None:
     recent = RecentTokens(700, text[:100])
     for token in text[100:]:
         recent.append(token)
-    assert counted(recent) == Counter(text[-700:])
+    assert token_counts(recent) == Counter(text[-700:])
 
 
 def test_a_window_larger_than_any_text_takes_no_room() -> None:
     recent = RecentTokens(2**32 - 1, [3, 3])
     recent.append(1)
-    assert counted(recent) == {3: 2, 1: 1}
+    assert token_counts(recent) == {3: 2, 1: 1}

@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 from slots.llama import Logits
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.samplers.temperature import scale, scale_by_entropy
-from tests.slots.sampling.llama_cpp.oracle import few, whole
-from tests.slots.sampling.made_up import examples, logits_of, probabilities_of, rows, tokens_of
+from tests.slots.sampling.factories import exact_softmax, examples, get_tokens, make_logits, rows
+from tests.slots.sampling.llama_cpp.oracle import full_row, listed_row
 
-either_way = pytest.mark.parametrize("make", [whole, few])
+either_way = pytest.mark.parametrize("make", [full_row, listed_row])
 
 Make = Callable[[Logits], Candidates]
-ROW = logits_of(0.1, 0.6, 0.3)
+ROW = make_logits(0.1, 0.6, 0.3)
 
 
-def left(candidates: Candidates) -> list[float]:
+def remaining_logits(candidates: Candidates) -> list[float]:
     """The probabilities that candidates are left with, by token."""
-    p = probabilities_of(candidates.logits)
-    return [float(p[tokens_of(candidates).index(token)]) for token in sorted(tokens_of(candidates))]
+    p = exact_softmax(candidates.logits)
+    return [float(p[get_tokens(candidates).index(token)]) for token in sorted(get_tokens(candidates))]
 
 
 @either_way
@@ -38,7 +38,7 @@ def test_logits_are_divided_by_the_temperature(make: Make, row: Logits, temperat
 def test_at_zero_and_below_the_lowest_of_the_most_likely_tokens_stays(make: Make, temperature: float) -> None:
     candidates = make(np.array([1, 3, 3, 2], np.float32))
     scale(candidates, temperature)
-    assert tokens_of(candidates) == [1]
+    assert get_tokens(candidates) == [1]
 
 
 @either_way
@@ -48,7 +48,7 @@ def test_next_to_zero_only_the_most_likely_tokens_are_possible(make: Make, tempe
     candidates = make(np.array([peak - 1, peak, peak - 2, -np.inf, peak], np.float32))
     with np.errstate(all="ignore"):
         scale(candidates, temperature)
-    assert left(candidates) == [0, 0.5, 0, 0, 0.5]
+    assert remaining_logits(candidates) == [0, 0.5, 0, 0, 0.5]
 
 
 @either_way
@@ -57,7 +57,7 @@ def test_a_huge_temperature_makes_all_tokens_equally_likely_that_are_possible(ma
     candidates = make(np.array([1, 3, -np.inf, 2], np.float32))
     with np.errstate(all="ignore"):
         scale(candidates, temperature)
-    assert left(candidates) == pytest.approx([1 / 3, 1 / 3, 0, 1 / 3])
+    assert remaining_logits(candidates) == pytest.approx([1 / 3, 1 / 3, 0, 1 / 3])
 
 
 @either_way
@@ -89,7 +89,7 @@ def test_dynamic_temperature_beyond_what_32_bits_hold_keeps_ruled_out_tokens_rul
     candidates = make(np.array([-np.inf, 0, 0, 0], np.float32))
     with np.errstate(all="ignore"):
         scale_by_entropy(candidates, most, most, 0.0)
-    assert left(candidates) == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3])
+    assert remaining_logits(candidates) == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3])
 
 
 @either_way
@@ -97,8 +97,8 @@ def test_dynamic_temperature_goes_down_to_zero_at_most(make: Make) -> None:
     candidates = make(np.array([100, 0, -100], np.float32))
     with np.errstate(all="ignore"):
         scale_by_entropy(candidates, 0.5, 2.0, 1.0)
-    assert tokens_of(candidates)[0] == 0
-    assert left(candidates)[0] == 1
+    assert get_tokens(candidates)[0] == 0
+    assert remaining_logits(candidates)[0] == 1
 
 
 @either_way

@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 from slots.llama import Logits
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.samplers.xtc import Xtc
-from tests.slots.sampling.llama_cpp.oracle import few, whole
-from tests.slots.sampling.made_up import examples, logits_of, probabilities_of, rows, tokens_of
+from tests.slots.sampling.factories import exact_softmax, examples, get_tokens, make_logits, rows
+from tests.slots.sampling.llama_cpp.oracle import full_row, listed_row
 
-either_way = pytest.mark.parametrize("make", [whole, few])
+either_way = pytest.mark.parametrize("make", [full_row, listed_row])
 
 Make = Callable[[Logits], Candidates]
-ROW = logits_of(0.1, 0.4, 0.2, 0.28, 0.02)
+ROW = make_logits(0.1, 0.4, 0.2, 0.28, 0.02)
 
 
 def exclude(candidates: Candidates, threshold: float, min_keep: int = 0, probability: float = 1.0) -> list[int]:
     Xtc(probability, threshold, min_keep, np.random.default_rng(1))(candidates)
-    return tokens_of(candidates)
+    return get_tokens(candidates)
 
 
 @either_way
@@ -42,14 +42,14 @@ def test_nothing_is_taken_away_where_fewer_than_min_keep_would_stay(make: Make) 
 
 @either_way
 def test_of_equally_likely_top_tokens_the_lowest_stays(make: Make) -> None:
-    assert exclude(make(logits_of(0.1, 0.3, 0.3, 0.3)), 0.2) == [0, 1]
+    assert exclude(make(make_logits(0.1, 0.3, 0.3, 0.3)), 0.2) == [0, 1]
 
 
 @either_way
 def test_a_threshold_of_zero_leaves_a_token_that_is_possible(make: Make) -> None:
     candidates = make(np.array([-np.inf, 2.0, 1.0, -np.inf], np.float32))
     assert 2 in exclude(candidates, 0.0)
-    assert 1 not in tokens_of(candidates)
+    assert 1 not in get_tokens(candidates)
 
 
 @either_way
@@ -63,7 +63,7 @@ def test_candidates_that_are_sorted_stay_sorted(make: Make) -> None:
 @examples(40)
 @given(row=rows, threshold=st.floats(0.001, 0.5))
 def test_tokens_below_the_threshold_stay_and_one_above_it(make: Make, row: Logits, threshold: float) -> None:
-    p = probabilities_of(row)
+    p = exact_softmax(row)
     if np.abs(p / threshold - 1).min() < 1e-5:
         return  # which side of the threshold it is on is a matter of rounding
     kept = exclude(make(row), threshold)
@@ -81,7 +81,7 @@ def test_it_happens_as_often_as_its_probability_says(probability: float) -> None
     xtc = Xtc(probability, 0.15, 0, np.random.default_rng(3))
     happened = 0
     for _ in range(n):
-        candidates = few(ROW)
+        candidates = listed_row(ROW)
         xtc(candidates)
         happened += len(candidates) < ROW.size
     assert abs(happened - n * probability) < 4 * math.sqrt(n * probability * (1 - probability))
