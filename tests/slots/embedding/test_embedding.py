@@ -30,7 +30,7 @@ from slots.requests.request import CompletionRequest
 from tests.slots.embedding.embedding_models import N_CTX_TRAIN, N_EMBD, write_encoder
 from tests.slots.embedding.llama_pooling import llama_embedding
 from tests.slots.engine_runner import GREEDY, EngineRunner, load_engine, read
-from tests.slots.llama.odd_models import (
+from tests.slots.llama.tiny_models import (
     write_hybrid,
     write_learned_positions,
     write_mamba,

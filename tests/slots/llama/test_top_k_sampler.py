@@ -13,7 +13,7 @@ from slots.errors import ModelLoadError
 from slots.llama import Batch, Context, Model, TopTokens
 from slots.llama.top_k_sampler import TOP_K
 from slots.options import ContextOptions, ModelOptions
-from tests.slots.llama.odd_models import write_hybrid
+from tests.slots.llama.tiny_models import write_hybrid
 
 N_SLOTS = 4
 MakeContext = Callable[..., Context]

@@ -10,7 +10,7 @@ from slots.engine import Engine
 from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
 from slots.speculation import Drafter
 from tests.slots.engine_runner import EngineRunner
-from tests.slots.speculation.foretelling import ScriptedDrafter, UnlimitedDraftScheduler
+from tests.slots.speculation.scripted_drafter import ScriptedDrafter, UnlimitedDraftScheduler
 
 MakeDraftingEngine = Callable[..., EngineRunner]
 DRAFTING = EngineOptions(speculation=SpeculationOptions(("ngram",)))

@@ -14,7 +14,7 @@ from slots.requests.sampling_params import SamplingParams
 from slots.sampling import Choice, Sampler
 from tests.slots.engine_runner import Completion, EngineRunner
 from tests.slots.speculation.conftest import DRAFTING, MakeDraftingEngine
-from tests.slots.speculation.foretelling import ScriptedDrafter
+from tests.slots.speculation.scripted_drafter import ScriptedDrafter
 
 STORY = "Once upon a time, there was a little girl"
 LIST = 'root ::= "[" item ("," item){3,9} "]"\nitem ::= [a-z]{2,5} " = " [0-9]{1,3}'

@@ -11,7 +11,7 @@ from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.requests.request import CompletionRequest
 from slots.requests.scope import CacheScope
 from tests.slots.engine_runner import Completion, EngineRunner, read
-from tests.slots.llama.odd_models import write_hybrid, write_mamba, write_sliding_window
+from tests.slots.llama.tiny_models import write_hybrid, write_mamba, write_sliding_window
 from tests.slots.same_text import WITH_RUNNER_UP, assert_same_text
 
 PREFIX = tuple((17 * n) % 900 + 50 for n in range(100))
