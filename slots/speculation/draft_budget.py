@@ -46,7 +46,6 @@ class DraftBudget:
         self.seconds_left = min(self.seconds_left + BUDGET_SHARE * seconds_per_token, limit)
 
     def spend(self, seconds: float) -> None:
-        """Subtract the cost of a draft."""
         self.seconds_left -= seconds
 
     def record(self, n_drafted: int, n_accepted: int, seconds_per_token: float) -> None:

@@ -83,7 +83,6 @@ class DraftScheduler:
             self._budgets[slot.slot_id].accrue(self._token_seconds)
 
     def close(self) -> None:
-        """Free the drafter."""
         self._drafter.close()
 
     @property

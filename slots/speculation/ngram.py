@@ -102,7 +102,7 @@ class _TokenBytes:
         self._version = (-1, 0)
 
     def updated(self, state: RequestState) -> bytearray:
-        """The work's tokens; those that came since the last call are copied."""
+        """Returns all tokens of the text, after appending those that are new since the last call."""
         version = (state.request_id, state.n_removed)
         if version != self._version:
             self._tokens.clear()
