@@ -2,8 +2,8 @@
 
 Runs the same server without speculative decoding, with n-gram drafts, with n-gram drafts after a match of a single
 token, and with a draft model if one is given. Each generates the same texts in turn; the order changes from round to
-round, and the first round does not count. Prints medians of tokens/s, medians over the rounds of the ratio to the server
-without drafts, and the numbers of drafted and accepted tokens.
+round, and the first round does not count. Prints medians of tokens/s, medians over the rounds of the ratio to the
+server without drafts, and the numbers of drafted and accepted tokens.
 
 - one token: a bias makes the model repeat one token: the maximum gain.
 - repeats: the prompt has a story three times and begins it again, at temperature 0. Small models, and those with random

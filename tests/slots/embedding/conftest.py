@@ -6,11 +6,10 @@ import pytest
 from gguf import PoolingType
 
 from models.source import BUNDLED_MODEL
-from slots.engine import Engine
-from slots.options import ContextOptions, EngineOptions, ModelOptions
+from slots.options import ContextOptions, EngineOptions
 from tests.slots.embedding.embedding_models import write_encoder
 from tests.slots.embedding.texts import MakeEngine
-from tests.slots.engine_runner import EngineRunner
+from tests.slots.engine_runner import EngineRunner, load_engine
 from tests.slots.llama.tiny_models import write_one_layer
 
 
@@ -21,8 +20,7 @@ def make() -> Iterator[MakeEngine]:
 
     def make(path: Path = BUNDLED_MODEL, options: EngineOptions | None = None, **context: Any) -> EngineRunner:
         chosen = ContextOptions(**{"n_threads": 1, "flash_attention": "off", **context})
-        engine = Engine.load(ModelOptions(path), chosen, options or EngineOptions(), lambda _share: None)
-        runners.append(EngineRunner(engine))
+        runners.append(EngineRunner(load_engine(chosen, options, path)))
         return runners[-1]
 
     yield make

@@ -43,11 +43,11 @@ def test_a_completion_gets_tokens_while_many_texts_are_embedded(make: MakeEngine
 
 def test_a_token_is_told_before_the_texts_of_the_same_turn_are_embedded() -> None:
     engine = load_engine(ContextOptions(n_threads=1))
-    was_told = threading.Event()
+    token_arrived = threading.Event()
     compute = EmbeddingContext.compute
 
     def wait(context: EmbeddingContext) -> Embedding:
-        assert was_told.wait(timeout=30)
+        assert token_arrived.wait(timeout=30)
         return compute(context)
 
     async def test() -> None:
@@ -57,7 +57,7 @@ def test_a_token_is_told_before_the_texts_of_the_same_turn_are_embedded() -> Non
         with patch.object(EmbeddingContext, "compute", wait):
             engine.start(asyncio.get_running_loop())
             await read(stream)
-            was_told.set()
+            token_arrived.set()
             assert len(await embedding) == len(TEXTS)
 
     asyncio.run(test())

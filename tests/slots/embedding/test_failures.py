@@ -17,11 +17,11 @@ from tests.slots.engine_runner import GREEDY, EngineRunner, read
 
 
 def test_the_context_for_embeddings_is_made_for_the_first_text(make: MakeEngine) -> None:
-    made: list[EmbeddingContext] = []
+    contexts: list[EmbeddingContext] = []
     original = EmbeddingContext.__init__
 
     def count(self: EmbeddingContext, *arguments: Any, **options: Any) -> None:
-        made.append(self)
+        contexts.append(self)
         original(self, *arguments, **options)
 
     with patch.object(EmbeddingContext, "__init__", count):
@@ -29,10 +29,10 @@ def test_the_context_for_embeddings_is_made_for_the_first_text(make: MakeEngine)
 
         async def test() -> None:
             await runner.complete("Once", n_predict=2)
-            assert made == []
+            assert contexts == []
             await embed(runner, *TEXTS)
             await embed(runner, *TEXTS)
-            assert len(made) == 1
+            assert len(contexts) == 1
 
         runner.run(test)
 

@@ -6,10 +6,9 @@ from unittest.mock import patch
 
 import pytest
 
-from slots.engine import Engine
-from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
+from slots.options import ContextOptions, EngineOptions, SpeculationOptions
 from slots.speculation import Drafter
-from tests.slots.engine_runner import EngineRunner
+from tests.slots.engine_runner import EngineRunner, load_engine
 from tests.slots.speculation.scripted_drafter import ScriptedDrafter, UnlimitedDraftScheduler
 
 MakeDraftingRunner = Callable[..., EngineRunner]
@@ -28,7 +27,7 @@ def make_drafting_runner(float_model: Path) -> Iterator[MakeDraftingRunner]:
             if drafter is not None:
                 patches.enter_context(patch("slots.engine.contexts.make_drafter", return_value=drafter))
             chosen = ContextOptions(**{**exact, **context})
-            engine = Engine.load(ModelOptions(float_model), chosen, options or DRAFTING, lambda _share: None)
+            engine = load_engine(chosen, options or DRAFTING, float_model)
         runners.append(EngineRunner(engine))
         return runners[-1]
 

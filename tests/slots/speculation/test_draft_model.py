@@ -11,10 +11,9 @@ import pytest
 
 from benchmarks.sampling.synthetic_model import write_model
 from models.source import BUNDLED_MODEL
-from slots.engine import Engine
 from slots.errors import ModelLoadError
 from slots.llama import Batch, Context, DecodeError, Logits
-from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
+from slots.options import ContextOptions, EngineOptions, SpeculationOptions
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
 from slots.requests.sampling_params import SamplingParams
@@ -191,7 +190,7 @@ def test_another_vocabulary_is_refused(tmp_path: Path) -> None:
 def test_the_engine_works_with_the_options_that_the_server_gives(float_model: Path) -> None:
     options = draft_options(BUNDLED_MODEL, spec_types=("ngram", "draft-simple"))
     context = ContextOptions(n_ctx=512, n_parallel=2, n_threads=1)
-    runner = EngineRunner(Engine.load(ModelOptions(float_model), context, options, lambda _share: None))
+    runner = EngineRunner(load_engine(context, options, float_model))
 
     async def test() -> None:
         answers = await asyncio.gather(*(runner.complete(PROMPTS[n], ENDLESS, n_predict=100) for n in range(2)))

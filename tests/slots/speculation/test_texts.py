@@ -40,8 +40,8 @@ async def with_and_without(
 
 def assert_same(one: Completion, other: Completion) -> None:
     assert [(token.token, token.text) for token in one.tokens] == [(token.token, token.text) for token in other.tokens]
-    told = [replace(each.finished, timings=one.finished.timings, slot_id=0) for each in (one, other)]
-    assert told[0] == told[1]
+    finished = [replace(each.finished, timings=one.finished.timings, slot_id=0) for each in (one, other)]
+    assert finished[0] == finished[1]
     assert one.finished.timings.predicted_n == other.finished.timings.predicted_n
     assert one.finished.timings.draft_n == 0
 
