@@ -20,7 +20,7 @@ _KINDS = {0: "none", 1: "spm", 2: "bpe", 3: "wpm", 4: "ugm", 5: "rwkv", 6: "plam
 
 
 class UnbrokenTextError(ValueError):
-    """A text with a stretch that would overflow the stack in llama.cpp's tokenizers."""
+    """A text with a stretch too long for llama.cpp's tokenizers to survive."""
 
 
 def _token_or_none(token: int) -> int | None:
