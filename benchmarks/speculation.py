@@ -1,19 +1,17 @@
-"""What guessing tokens ahead wins and costs: python -m benchmarks.speculation [--draft FILE] [--peer URL]
+"""Speculative decoding, its gains and costs: python -m benchmarks.speculation [--draft FILE] [--peer URL]
 
-The same server runs without speculative decoding, with prompt lookup, with prompt lookup that takes every single token
-for a match, and with a draft model if one is given. Each is asked for the same texts, in turns; the order changes from
-round to round. The first round does not count. Shown are medians of tokens/s, medians over the rounds of the ratio to
-the server without, and how many tokens were drafted and how many of those were right.
+Runs the same server without speculative decoding, with n-gram drafts, with n-gram drafts after a match of a single
+token, and with a draft model if one is given. Each generates the same texts in turn; the order changes from round to
+round, and the first round does not count. Prints medians of tokens/s, medians over the rounds of the ratio to the
+server without drafts, and the numbers of drafted and accepted tokens.
 
-- one token: a bias makes the model say the same token over and over. No text repeats itself more; this is the most that
-  there is to win.
-- repeats: a story stands in the prompt three times and begins once more, and the most likely token is taken each time.
-  Small models, and those with random weights, soon go round in circles then, as the accepted tokens show. It stands for
-  summaries that quote and edits that copy, and is as far from them as the model is from a good one.
-- noise: the same prompt at temperature 1, which repeats itself by chance only. Here nothing is to be won, and at most
-  3 % to be lost.
-- dice: a bias and a high temperature leave the model some tokens to choose from at random. The lookup of single tokens
-  always finds something then, and nearly always the wrong thing. No text is worse.
+- one token: a bias makes the model repeat one token: the maximum gain.
+- repeats: the prompt has a story three times and begins it again, at temperature 0. Small models, and those with random
+  weights, soon repeat themselves, as the accepted tokens show. A stand-in for summaries that quote and edits that copy,
+  as good as the model is.
+- noise: the same prompt at temperature 1, which repeats itself only by chance: no gain, and a loss of at most 3 %.
+- dice: a bias and a high temperature make the model choose among a few tokens at random. The match of a single token
+  always finds a draft, which is nearly always wrong: the worst case.
 
 A peer is a running server of llama.cpp with the same model and a slot for each client, such as
 `llama-server --spec-type ngram-simple --spec-ngram-simple-size-n 3`.
@@ -46,7 +44,7 @@ PLAIN = "off"
 
 @dataclass(frozen=True)
 class Speed:
-    """Of one server in one round."""
+    """One server in one round."""
 
     tokens_per_second: float
     n_drafted: int
@@ -55,21 +53,21 @@ class Speed:
 
 @dataclass(frozen=True)
 class Row:
-    """One server's medians."""
+    """Medians of one server."""
 
     workload: str
     n_clients: int
     server: str
     tokens_per_second: float
     to_plain: float
-    """The speed to that without drafts."""
+    """Ratio of the speed to that without drafts."""
     drafted: float
-    """Tokens in a round."""
+    """Tokens per round."""
     accepted: float
 
 
 def workload_options(endpoint: Endpoint) -> dict[str, dict[str, object]]:
-    """Returns how each workload samples, by its name."""
+    """Returns the sampling options of each workload, by name."""
     tokens = sorted(set(endpoint.tokenize(STORY)))
     return {
         "one token": {"temperature": 0, "logit_bias": [[tokens[0], 1000]]},
@@ -82,7 +80,7 @@ def workload_options(endpoint: Endpoint) -> dict[str, dict[str, object]]:
 def measure_speed(
     endpoint: Endpoint, n_clients: int, n_predict: int, seed: int, options: Mapping[str, object]
 ) -> Speed:
-    """Returns the tokens of all clients by the seconds until the last of them has its own."""
+    """Returns the tokens of all clients divided by the seconds until the last one has finished."""
     prompt = endpoint.tokenize(STORY * 3 + BEGINNING)
     clients = enumerate(endpoint.clients(n_clients))
     calls = [
@@ -96,7 +94,7 @@ def measure_speed(
 
 
 def measure(endpoints: Sequence[Endpoint], n_clients: int, n_predict: int, n_rounds: int) -> list[Row]:
-    """Returns the medians for one number of clients; the first of the servers drafts nothing."""
+    """Returns the medians for one number of clients; the first server has no drafts."""
     rows = []
     for workload, options in workload_options(endpoints[0]).items():
         rounds = []
@@ -123,7 +121,7 @@ def _row(workload: str, n_clients: int, name: str, rounds: Sequence[Mapping[str,
 def table(rows: Sequence[Row]) -> str:
     """Returns the rows as a table in Markdown."""
     lines = [
-        "| text | clients | guesses | tokens/s | to without | drafted | accepted |",
+        "| text | clients | drafts | tokens/s | ratio to off | drafted | accepted |",
         "| --- | ---: | --- | ---: | ---: | ---: | ---: |",
     ]
     lines += [
@@ -160,7 +158,7 @@ def main() -> None:
 
 
 def _servers(draft: Path | None) -> dict[str, list[str]]:
-    """The flags of each of our servers, by its name in the table."""
+    """Returns the flags of each of our servers, by its name in the table."""
     lookup = ["--spec-type", "ngram"]
     servers = {PLAIN: [], "ngram": lookup, "ngram of 1": [*lookup, "--spec-ngram-simple-size-n", "1"]}
     return servers | ({"draft model": ["--model-draft", str(draft)]} if draft else {})
@@ -182,7 +180,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--n-predict", type=int, default=256, help="tokens for each client and round")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=0, help="of llama.cpp (default: all cores)")
-    parser.add_argument("--json", type=Path, default=RESULTS, help="where the results go")
+    parser.add_argument("--json", type=Path, default=RESULTS, help="file for the results")
     return parser.parse_args()
 
 

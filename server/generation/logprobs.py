@@ -41,7 +41,7 @@ def logprob_json(probability: TokenLogprob) -> float:
 
 def token_text(token: int, vocab: Vocab) -> str:
     """Returns the text of a token, with U+FFFD for what is not a whole character."""
-    return vocab.piece(token).decode(errors="replace")
+    return vocab.display(token)
 
 
 def _token_json(token: int, vocab: Vocab) -> dict[str, object]:

@@ -1,1 +1,1 @@
-"""Texts to vectors."""
+"""Embeddings and scores of texts."""

@@ -1,4 +1,4 @@
-"""From the embeddings of a text's tokens to its own."""
+"""Pooling: the embedding of a text from those of its tokens."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,21 +6,21 @@ import numpy.typing as npt
 from slots.options import Pooling
 
 Embedding = npt.NDArray[np.float32]
-"""Of shape (n_embd,); without pooling (tokens, n_embd), and (1,) for a score."""
+"""Of shape (n_embd,); (tokens, n_embd) without pooling; (1,) for a score."""
 
 
 class Pooler:
-    """Takes the embeddings of one text's tokens in order, as they are computed."""
+    """Accumulates the embeddings of one text's tokens."""
 
     def __init__(self, pooling: Pooling) -> None:
-        """To rank, it takes a row with a score instead: llama.cpp does the rest itself."""
+        """For rank pooling, which llama.cpp does itself, the only row is the score."""
         self._pooling = pooling
         self._n_tokens = 0
         self._rows: list[Embedding] = []
         self._sum: npt.NDArray[np.float64] | None = None
 
     def add(self, rows: Embedding) -> None:
-        """Take the embeddings, of shape (tokens, n_embd), of the next tokens; nothing refers to them afterwards."""
+        """Add the rows of the next tokens, of shape (tokens, n_embd), which are copied."""
         is_first = self._n_tokens == 0
         self._n_tokens += len(rows)
         if self._pooling == "mean":
@@ -34,7 +34,6 @@ class Pooler:
             self._rows = [rows[0].copy()]
 
     def result(self) -> Embedding:
-        """The embedding of the whole text."""
         if self._sum is not None:
             return (self._sum / self._n_tokens).astype(np.float32)
         return np.concatenate(self._rows)

@@ -1,4 +1,4 @@
-"""Texts to be embedded, on their way through the engine."""
+"""Embedding requests, and the state of their texts."""
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -8,29 +8,29 @@ from slots.errors import EngineError, InvalidRequest, PromptTooLong
 from slots.options import Pooling
 
 MAX_OUTPUT_FLOATS = 16_777_216
-"""In one answer, where each token has an embedding of its own."""
+"""Of one request without pooling."""
 MAX_QUEUED_TOKENS = 16_777_216
-"""Of several requests together; each token takes 36 bytes until it is computed."""
+"""Of all requests together; each token takes 36 bytes until it is computed."""
 
 
 def text_too_long(n_tokens: int, max_tokens: int, name: str) -> PromptTooLong:
-    """Returns the error for a text of more tokens than may be embedded at once."""
+    """Returns the error for a text of more than `max_tokens` tokens; `name` is its field."""
     return PromptTooLong(n_tokens, max_tokens, name, "a text to embed may have")
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingRequest:
-    """Texts to embed together. Raises InvalidRequest, which names the text, for one of no tokens, or for no texts."""
+    """Texts to embed. Raises InvalidRequest for no texts, and for a text without tokens."""
 
     texts: tuple[tuple[int, ...], ...]
     """Token ids."""
     name: str = "input"
-    """What the dialect calls the texts."""
+    """The field of the dialect."""
     n_tokens: int = field(init=False)
     """Of all texts together."""
     _min_token: int = field(init=False)
     _max_token: int = field(init=False)
-    """Found where the request is made, since that may be a worker thread: there can be millions of tokens."""
+    """Computed here, which may be in a worker thread, since there can be millions of tokens."""
 
     def __post_init__(self) -> None:
         if not self.texts:
@@ -43,11 +43,12 @@ class EmbeddingRequest:
         object.__setattr__(self, "_max_token", max(map(max, self.texts)))
 
     def field_name(self, index: int) -> str:
-        """What the dialect calls one of the texts."""
+        """Returns the dialect's field of one text."""
         return self.name if len(self.texts) == 1 else f"{self.name}[{index}]"
 
     def check(self, n_vocab: int, max_tokens: int) -> None:
-        """Raises InvalidRequest for token ids that there are not, and PromptTooLong for a text that is."""
+        """Raises InvalidRequest for token ids outside the vocabulary and PromptTooLong for a text that exceeds
+        `max_tokens`."""
         for index, text in enumerate(self.texts):
             if len(text) > max_tokens:
                 raise text_too_long(len(text), max_tokens, self.field_name(index))
@@ -55,7 +56,7 @@ class EmbeddingRequest:
             raise InvalidRequest(self.name, f"expected token ids from 0 to {n_vocab - 1}")
 
     def check_output_size(self, n_embd: int) -> None:
-        """Raises InvalidRequest for more tokens than can be answered with an embedding for each."""
+        """Raises InvalidRequest if an embedding for each token exceeds `MAX_OUTPUT_FLOATS`."""
         limit = MAX_OUTPUT_FLOATS // n_embd
         if self.n_tokens > limit:
             expected = f"expected at most {limit} tokens in all, since each has an embedding of its own"
@@ -64,50 +65,49 @@ class EmbeddingRequest:
 
 @dataclass(slots=True, eq=False)
 class EmbeddingJob:
-    """A request that is being worked on, or waits for it."""
+    """A request that is running or waiting."""
 
     request: EmbeddingRequest
     future: "Future[list[Embedding]]" = field(default_factory=Future)
-    """Gets an embedding for each text, in order; cancelled when nobody waits for it any more."""
+    """Gets an embedding for each text, in order; cancelled when the caller goes away."""
     n_started: int = 0
-    """Texts, from the first, that were begun."""
+    """Number of texts that were started, from the first."""
     _embeddings: dict[int, Embedding] = field(default_factory=dict)
 
     @property
     def is_active(self) -> bool:
-        """Whether anybody still waits for it, and it has not failed."""
+        """Whether it was neither cancelled, nor finished or failed."""
         return not self.future.done()
 
     @property
     def has_more(self) -> bool:
-        """Whether there are texts that were not begun."""
+        """Whether there are texts that were not started."""
         return self.n_started < len(self.request.texts)
 
     def start_input(self, sequence: int, pooling: Pooling) -> "EmbeddingInput":
-        """Take the next text, to be computed as a sequence."""
+        """Start the next text in a sequence of the KV cache."""
         index = self.n_started
         self.n_started += 1
         return EmbeddingInput(self, index, self.request.texts[index], sequence, Pooler(pooling))
 
     def finish_input(self, index: int, embedding: Embedding) -> None:
-        """Keep the embedding of a text; the last one makes the outcome."""
+        """Keep the embedding of a text; the last one completes the future."""
         self._embeddings[index] = embedding
         if len(self._embeddings) == len(self.request.texts) and self.future.set_running_or_notify_cancel():
             self.future.set_result([self._embeddings[index] for index in range(len(self._embeddings))])
 
     def fail(self, error: EngineError) -> None:
-        """It will not be done."""
         if self.is_active and self.future.set_running_or_notify_cancel():
             self.future.set_exception(error)
 
 
 @dataclass(slots=True, eq=False)
 class EmbeddingInput:
-    """One text, as far as it was computed."""
+    """One text, and how much of it is computed."""
 
     job: EmbeddingJob
     index: int
-    """Among the texts of its request."""
+    """In the texts of its request."""
     tokens: tuple[int, ...]
     sequence: int
     """In the KV cache."""
@@ -116,5 +116,4 @@ class EmbeddingInput:
 
     @property
     def n_uncomputed(self) -> int:
-        """Tokens that are still to be computed."""
         return len(self.tokens) - self.n_computed

@@ -1,4 +1,4 @@
-"""Embeddings, as the engine's thread computes them."""
+"""Embedding runner: computes the embeddings of waiting requests, a batch per step."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -16,10 +16,10 @@ _log = logging.getLogger("slots")
 
 
 class EmbeddingRunner:
-    """Computes texts to embed, a batch at a time. Belongs to the engine's thread."""
+    """Belongs to the engine's thread."""
 
     def __init__(self, make_context: Callable[[], EmbeddingContext], pooling: Pooling) -> None:
-        """The context is made for the first text: who never embeds does without its memory."""
+        """The context, and its memory, is only made for the first text."""
         self._make_context = make_context
         self._pooling = pooling
         self._context: EmbeddingContext | None = None
@@ -28,22 +28,20 @@ class EmbeddingRunner:
 
     @property
     def has_work(self) -> bool:
-        """Whether a step would do something."""
         return bool(self._queue) or self._unfinished is not None
 
     def get_context(self) -> EmbeddingContext:
-        """Returns the context, which is made if it is not there. Raises ModelLoadError."""
+        """Returns the context, and makes it first if necessary. Raises ModelLoadError."""
         if self._context is None:
             self._context = self._make_context()
         return self._context
 
     def add(self, job: EmbeddingJob) -> None:
-        """Let a request wait for its turn."""
         self._queue.add(job)
 
     def step(self, *, completions_idle: bool) -> None:
-        """Compute a batch, if there is anything to compute; what fails fails those in it. It is a small one where
-        completions run as well."""
+        """Compute a batch if there are texts, a smaller one unless `completions_idle`. An error fails the requests in
+        the batch."""
         self._drop_inactive()
         if not self.has_work:
             return
@@ -53,7 +51,7 @@ class EmbeddingRunner:
             self.fail_all(StepFailed(str(error)))
             return
         chunks = schedule_batch(self._unfinished, self._queue, context.limits, completions_idle=completions_idle)
-        _log.debug("embeddings of %d tokens of %d texts", sum(piece.n_tokens for piece in chunks), len(chunks))
+        _log.debug("embeddings of %d tokens of %d texts", sum(chunk.n_tokens for chunk in chunks), len(chunks))
         try:
             self._compute(context, chunks)
         except EngineError as error:
@@ -64,19 +62,17 @@ class EmbeddingRunner:
             self._fail_batch(chunks, internal_error())
 
     def fail_waiting(self, error: EngineError) -> None:
-        """Fail the requests of which nothing was begun; the others were promised to be finished."""
+        """Fail the requests that were not started; started ones are to be finished."""
         for job in list(self._queue):
             if job.n_started == 0:
                 job.fail(error)
         self._queue.drop_inactive()
 
     def fail_all(self, error: EngineError) -> None:
-        """Fail what is worked on, and what waits."""
         _fail({*self._queue, *([self._unfinished.job] if self._unfinished else [])}, error)
         self._drop_inactive()
 
     def close(self) -> None:
-        """Free the context."""
         if self._context:
             self._context.close()
             self._context = None
@@ -89,14 +85,14 @@ class EmbeddingRunner:
 
     def _compute(self, context: EmbeddingContext, chunks: list[InputChunk]) -> None:
         context.batch.clear()
-        for piece in chunks:
-            context.batch.add_all_outputs(piece.input.sequence, piece.input.n_computed, piece.tokens)
+        for chunk in chunks:
+            context.batch.add_all_outputs(chunk.input.sequence, chunk.input.n_computed, chunk.tokens)
         rows = context.compute()
         start = 0
         self._unfinished = None
-        for piece in chunks:
-            end = start + piece.n_tokens
-            self._process_chunk(context, piece, rows[start:end])
+        for chunk in chunks:
+            end = start + chunk.n_tokens
+            self._process_chunk(context, chunk, rows[start:end])
             start = end
 
     def _process_chunk(self, context: EmbeddingContext, chunk: InputChunk, rows: Embedding) -> None:
@@ -117,11 +113,11 @@ class EmbeddingRunner:
             self._context.clear_sequence(text.sequence)
 
     def _fail_batch(self, chunks: list[InputChunk], error: EngineError) -> None:
-        """Fail the requests of a batch; nothing is taken for granted of what it left in the KV cache."""
-        for piece in chunks:
-            self._clear(piece.input)
+        """Fail the requests of a batch, and clear its sequences, whose state is unknown."""
+        for chunk in chunks:
+            self._clear(chunk.input)
         self._unfinished = None
-        _fail({piece.input.job for piece in chunks}, error)
+        _fail({chunk.input.job for chunk in chunks}, error)
         self._queue.drop_inactive()
 
 

@@ -1,4 +1,4 @@
-"""Which texts go into the next batch. Pure policy: no ctypes, no threads, no clock."""
+"""Embedding scheduler: decides which texts go into the next batch. Pure: no ctypes, no threads, no clock."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from slots.options import Pooling
 
 @dataclass(frozen=True, slots=True)
 class InputChunk:
-    """Tokens of a text to be computed."""
+    """The next tokens of a text, which a batch computes."""
 
     input: EmbeddingInput
     n_tokens: int
@@ -23,12 +23,13 @@ class InputChunk:
 
     @property
     def is_last(self) -> bool:
-        """Whether the text is computed with it."""
+        """Whether the text ends with it."""
         return self.n_tokens == self.input.n_uncomputed
 
 
 class EmbeddingQueue:
-    """The requests with texts that were not begun. Each gets its turn with one text: many do not hold up a few."""
+    """Requests with texts that were not started, served round-robin by text, so that a large request does not delay a
+    small one."""
 
     def __init__(self, pooling: Pooling) -> None:
         self._pooling = pooling
@@ -41,20 +42,19 @@ class EmbeddingQueue:
         return iter(self._jobs)
 
     def add(self, job: EmbeddingJob) -> None:
-        """Let a request wait for its turn."""
         self._jobs.append(job)
 
     def drop_inactive(self) -> None:
-        """Leave out what nobody waits for any more, and what failed."""
+        """Remove requests that were cancelled or have failed."""
         self._jobs = deque(job for job in self._jobs if job.is_active)
 
     def next_length(self) -> int:
-        """How many tokens the next text has."""
+        """Returns the number of tokens of the next text."""
         job = self._jobs[0]
         return len(job.request.texts[job.n_started])
 
     def pop(self, sequence: int) -> EmbeddingInput:
-        """Begin the next text, as a sequence."""
+        """Start the next text in a sequence of the KV cache."""
         job = self._jobs.popleft()
         text = job.start_input(sequence, self._pooling)
         if job.has_more:
@@ -65,11 +65,8 @@ class EmbeddingQueue:
 def schedule_batch(
     unfinished: EmbeddingInput | None, queue: EmbeddingQueue, limits: EmbeddingLimits, *, completions_idle: bool = True
 ) -> list[InputChunk]:
-    """What the next batch computes: the rest of the text that was begun, then others as they come.
-
-    At most one text is left half computed, which is the last. A batch that is not alone, but beside completions, is
-    a smaller one.
-    """
+    """Returns the chunks of the next batch: the rest of the unfinished text, then the next ones of the queue. Only the
+    last of them may be left unfinished. The batch is smaller unless `completions_idle`."""
     chunks: list[InputChunk] = []
     room = limits.n_batch if completions_idle else limits.n_batch_shared
     free = iter(range(limits.n_sequences))

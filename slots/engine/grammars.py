@@ -38,5 +38,5 @@ def _grammar_vocabulary(vocab: Vocab) -> GrammarVocabulary:
         pieces=[vocab.output_bytes(token) for token in tokens],
         special=special,
         end_of_generation=vocab.end_of_generation,
-        special_texts={vocab.piece(token).decode(errors="replace"): token for token in special},
+        special_texts={vocab.display(token): token for token in special},
     )

@@ -1,13 +1,13 @@
-"""llama.cpp behind typed methods: the only package that touches ctypes.
+"""llama.cpp with typed methods: the only package that uses ctypes.
 
-llama.cpp answers many a wrong argument with an assertion that ends the process, so every argument is checked here
-before it crosses; what fails is raised as an exception.
+llama.cpp answers many wrong arguments with an assertion that ends the process, so every argument is checked before the
+call, and failures are raised as exceptions.
 """
 
 import llama_cpp.llama_cpp as lib
 
-from slots.llama.batch import Batch
-from slots.llama.context import Context, DecodeError, Logits, Snapshot
+from slots.llama.batch import Batch, DecodeError
+from slots.llama.context import Context, Logits, Snapshot
 from slots.llama.embedding_context import EmbeddingContext
 from slots.llama.model import Model, ModelInfo
 from slots.llama.top_k_sampler import TopTokens

@@ -1,4 +1,4 @@
-"""The tokens of one decode."""
+"""Batch: the tokens of one decode."""
 
 import ctypes
 from collections.abc import Sequence
@@ -6,6 +6,21 @@ from collections.abc import Sequence
 import llama_cpp.llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
+
+from slots.errors import EngineError
+from slots.llama.log import last_error
+
+
+class DecodeError(EngineError):
+    """A decode failed; clearing the sequences of the batch undoes what it did."""
+
+
+def check_decoded(code: int) -> None:
+    """Raises DecodeError if llama.cpp returned an error code for a batch."""
+    if code == 1:
+        raise DecodeError("the KV cache has no room for the batch")
+    if code != 0:
+        raise DecodeError(f"llama.cpp returned {code}: {last_error()}")
 
 
 class Batch:
@@ -32,18 +47,15 @@ class Batch:
         )
 
     def clear(self) -> None:
-        """Make it empty again."""
         self.n_tokens = self.n_outputs = 0
 
     def add(self, sequence: int, position: int, tokens: Sequence[int], *, last_logits: bool) -> None:
-        """Append tokens of one sequence at the positions from `position` on.
-
-        With `last_logits` the last of them gets a row of logits. Raises ValueError when the batch is full.
-        """
+        """Append tokens of one sequence from `position` on; with `last_logits` the last one gets a row of logits.
+        Raises ValueError if the batch is full."""
         start, end = self.n_tokens, self.n_tokens + len(tokens)
         if end > self.capacity:
             raise ValueError(f"a batch holds {self.capacity} tokens, {end} are too many")
-        if len(tokens) == 1:  # as most are; one number is set several times faster than a slice
+        if len(tokens) == 1:  # the usual case: setting one number is several times faster
             self._fill(start, tokens[0], position, sequence)
         else:
             self._fill(slice(start, end), tokens, np.arange(position, position + len(tokens)), sequence)
@@ -61,19 +73,19 @@ class Batch:
         self._output[index] = 0
 
     def add_all_outputs(self, sequence: int, position: int, tokens: Sequence[int]) -> None:
-        """As `add`, and each of the tokens gets a row of output. Raises ValueError when the batch is full."""
+        """Append tokens as `add` does; each gets a row of output. Raises ValueError if the batch is full."""
         self.add(sequence, position, tokens, last_logits=False)
         self._output[self.n_tokens - len(tokens) : self.n_tokens] = 1
         self.n_outputs += len(tokens)
 
     def output_sequences(self) -> npt.NDArray[np.int32]:
-        """The sequence of each output, in order; shape (outputs,)."""
+        """Returns the sequence of each output, of shape (outputs,)."""
         is_output = self._output[: self.n_tokens] != 0
         sequences: npt.NDArray[np.int32] = self._seq[: self.n_tokens][is_output]
         return sequences
 
     def check(self, n_vocab: int, n_sequences: int) -> None:
-        """Raises ValueError for what llama.cpp would not survive."""
+        """Raises ValueError for what would end the process in llama.cpp."""
         if self.n_tokens == 0:
             raise ValueError("an empty batch cannot be decoded")
         tokens, sequences = self._token[: self.n_tokens].tolist(), self._seq[: self.n_tokens].tolist()

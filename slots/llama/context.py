@@ -1,4 +1,4 @@
-"""A KV cache and the computation on it."""
+"""Context: a KV cache and the computation on it."""
 
 import ctypes
 
@@ -6,8 +6,8 @@ import llama_cpp.llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
 
-from slots.errors import CannotGenerate, EngineError, ModelLoadError, SnapshotError
-from slots.llama.batch import Batch
+from slots.errors import CannotGenerate, ModelLoadError, SnapshotError
+from slots.llama.batch import Batch, check_decoded
 from slots.llama.context_params import context_params, one_ubatch_at_a_time
 from slots.llama.log import forget_errors, last_error
 from slots.llama.memory_capabilities import can_shift_keys, can_truncate, has_window
@@ -17,19 +17,14 @@ from slots.options import ContextOptions
 
 Logits = npt.NDArray[np.float32]
 Snapshot = npt.NDArray[np.uint8]
-"""What the KV cache holds of a sequence, in llama.cpp's own format."""
-
-
-class DecodeError(EngineError):
-    """llama_decode failed; what it did is undone by clearing the sequences of the batch."""
+"""The KV cache of a sequence in llama.cpp's own format; bytes of shape (n,)."""
 
 
 class Context:
     """A KV cache and the computation on it. Belongs to one thread: the engine's."""
 
     def __init__(self, model: Model, options: ContextOptions) -> None:
-        """Raises ModelLoadError when llama.cpp refuses the options or memory is short, CannotGenerate for a model that
-        reads texts as a whole."""
+        """Raises ModelLoadError if llama.cpp refuses the options or memory is short, CannotGenerate for an encoder."""
         if not model.has_decoder:
             raise CannotGenerate("the model is an encoder, which generates no text")
         shares_window = options.kv_unified and has_window(model) and not options.swa_full
@@ -41,7 +36,7 @@ class Context:
             handle, self._top_k = lib.llama_init_from_model(model.weights.handle, params), None
         if not handle:
             raise ModelLoadError(f"llama.cpp cannot make a context: {last_error()}")
-        self._weights = model.weights  # which have to stay as long as this does
+        self._weights = model.weights  # kept alive as long as this is
         self.handle = handle
         self._memory = lib.llama_get_memory(handle)
         if not self._memory or not lib.llama_get_causal_attn(handle):
@@ -58,28 +53,26 @@ class Context:
         self._max_outputs = params.n_outputs_max or self.n_batch
         self.n_ubatch: int = lib.llama_n_ubatch(handle)
         self.n_threads_batch: int = params.n_threads_batch
-        """Threads that compute batches of several tokens, of one sequence or of several."""
+        """For batches of more than one token."""
         self.n_sequences: int = lib.llama_n_seq_max(handle)
         self.is_unified = options.kv_unified
-        """All sequences share one pool of cells; otherwise each has a stream of its own."""
+        """Whether all sequences share one pool of cells; otherwise each has its own stream."""
         self.can_truncate = can_truncate(model)
-        """A sequence can be cut back to any position, also after it was shared or restored."""
+        """Whether a sequence can be truncated to any position, also after it was shared or restored."""
         self.can_share = self.is_unified and not shares_window
-        """Sequences can hold the same cells. A window's cells, of which there are few, are reused only while they
-        belong to one sequence, so that sharing them would soon leave no room for anybody."""
+        """Whether sequences can hold the same cells. llama.cpp reuses the few cells of a sliding window only while they
+        belong to one sequence, so that shared ones would soon fill it."""
         self.can_shift: bool = (
             self.can_truncate and lib.llama_memory_can_shift(self._memory) and can_shift_keys(model, options)
         )
-        """Tokens can be removed from the middle of a sequence."""
+        """Whether tokens can be removed from the middle of a sequence."""
         self._pending_shift: set[int] = set()
         self._rows: Logits = np.empty((0, self._n_vocab), np.float32)
         self._rows_address = 0
         self.top_tokens: TopTokens | None = None
-        """The tokens with the largest logits of the last decode's outputs, of sequences that have a top-k; None if
-        there are none."""
+        """The largest logits of the last decode's outputs of sequences with a top-k; None if there are no such."""
 
     def close(self) -> None:
-        """Free the KV cache; the context may not be used afterwards."""
         lib.llama_free(self.handle)
         if self._top_k:
             self._top_k.free()
@@ -87,10 +80,10 @@ class Context:
     def decode(self, batch: Batch) -> Logits:
         """Compute a batch, without the GIL.
 
-        Returns float32 logits of shape (outputs, vocabulary), in the order in which the outputs were added. They
-        live in llama.cpp's memory until the next decode and may be written to. The rows of sequences that have a top-k
-        are of no use: `top_tokens` has what there is of them. Raises ValueError for a malformed batch, DecodeError
-        when llama.cpp fails, for want of KV cells for example.
+        Returns float32 logits of shape (outputs, vocabulary) in the order of the batch, in llama.cpp's memory; they may
+        be modified, and are valid until the next decode. The rows of sequences with a top-k are undefined: see
+        `top_tokens`. Raises ValueError for a malformed batch, DecodeError if llama.cpp fails, for example for lack of
+        KV cells.
         """
         if batch.n_tokens > self.n_batch:
             raise ValueError(f"a batch of {batch.n_tokens} tokens is larger than the context's, {self.n_batch}")
@@ -101,11 +94,7 @@ class Context:
         self.top_tokens = None
         batch.struct.n_tokens = batch.n_tokens
         forget_errors()
-        code = lib.llama_decode(self.handle, batch.struct)
-        if code == 1:
-            raise DecodeError("the KV cache has no room for the batch")
-        if code != 0:
-            raise DecodeError(f"llama_decode returned {code}: {last_error()}")
+        check_decoded(lib.llama_decode(self.handle, batch.struct))
         self._pending_shift.clear()
         if batch.n_outputs == 0:
             return self._rows[:0]
@@ -115,22 +104,22 @@ class Context:
         return rows
 
     def _output_rows(self) -> Logits:
-        """All rows that there can be in llama.cpp's memory, of which the last decode filled the first ones."""
+        """Returns all rows in llama.cpp's memory, of which the last decode filled the first ones."""
         pointer = lib.llama_get_logits(self.handle)
         address = ctypes.addressof(pointer.contents)
-        if address != self._rows_address:  # which seldom changes, and an array takes as long as ten of these lines
+        if address != self._rows_address:  # it seldom changes, and making an array is slow
             self._rows = np.ctypeslib.as_array(pointer, shape=(self._max_outputs, self._n_vocab))
             self._rows_address = address
         return self._rows
 
     @property
     def n_top_tokens(self) -> int:
-        """How many of the largest logits an output of a sequence with a top-k has; 0 where none can have one."""
+        """Number of logits of an output of a sequence with a top-k; 0 if none can have one."""
         return TOP_K if self._top_k else 0
 
     def set_top_k(self, sequence: int, *, wanted: bool) -> None:
-        """Let a sequence have a top-k, or none; at first all have one, where any can. A change takes some milliseconds
-        of the next decode."""
+        """Attach a top-k to a sequence, or detach it; initially all have one, if any can. A change makes the next
+        decode some milliseconds slower."""
         self._check_sequence(sequence)
         if self._top_k is None or self._top_k.is_attached(sequence) == wanted:
             return
@@ -140,11 +129,8 @@ class Context:
             self._top_k.detach(self.handle, sequence)
 
     def keep_prefix(self, sequence: int, n_tokens: int) -> bool:
-        """Cut a sequence down to its first `n_tokens` tokens.
-
-        Returns False when the model's memory cannot go back to that point (recurrent, hybrid, sliding window);
-        the sequence is then empty.
-        """
+        """Truncate a sequence to its first `n_tokens` tokens. Returns False if the model's memory cannot go back to
+        that position (recurrent, hybrid, sliding window), and clears the sequence."""
         self._check_sequence(sequence)
         if lib.llama_memory_seq_pos_max(self._memory, sequence) < n_tokens:
             return True
@@ -155,16 +141,15 @@ class Context:
         return False
 
     def clear_sequence(self, sequence: int) -> None:
-        """Free all cells of a sequence."""
         self._check_sequence(sequence)
         lib.llama_memory_seq_rm(self._memory, sequence, -1, -1)
         self._pending_shift.discard(sequence)
 
     def share_prefix(self, source: int, target: int, n_tokens: int) -> None:
-        """Let `target` hold the cells of the first `n_tokens` tokens of `source` instead of what it holds.
+        """Let `target` hold the cells of the first `n_tokens` tokens of `source` in place of its own, without a copy.
 
-        Costs next to nothing. Raises ValueError if sequences cannot be shared, or `source` has not that many tokens,
-        or has more and the memory cannot be cut.
+        Raises ValueError if sequences cannot be shared, or `source` does not have that many tokens, or has more and the
+        memory cannot be truncated.
         """
         length = self._length(source)
         self._check_sequence(target)
@@ -182,11 +167,11 @@ class Context:
             self._pending_shift.add(target)
 
     def remove_range(self, sequence: int, start: int, end: int) -> None:
-        """Remove the tokens [start, end) of a sequence; those behind move to the places from `start` on.
+        """Remove the tokens [start, end) of a sequence; later ones move to the positions from `start` on.
 
-        The keys are rotated to their new positions by the next `decode`, which takes the longer the more cells the
-        context has in all. A cell that moves does so for all sequences that share it, so nothing from `start` on
-        may be shared. Raises ValueError if there is no such range, or tokens cannot be moved.
+        The next `decode` rotates the keys to their new positions, in time proportional to the cells of the context. A
+        cell moves for all sequences that share it, so nothing from `start` on may be shared. Raises ValueError if there
+        is no such range, or tokens cannot be moved.
         """
         length = self._length(sequence)
         if not self.can_shift:
@@ -199,16 +184,12 @@ class Context:
             self._pending_shift.add(sequence)
 
     def snapshot_bytes(self, sequence: int) -> int:
-        """The size of a snapshot of a sequence."""
         self._check_sequence(sequence)
         return int(lib.llama_state_seq_get_size(self.handle, sequence))
 
     def snapshot(self, sequence: int) -> Snapshot:
-        """A copy of what the KV cache holds of a sequence.
-
-        Raises SnapshotError when that is not there yet, between `remove_range` and the next `decode`, or llama.cpp or
-        the memory fails.
-        """
+        """Returns a copy of the KV cache of a sequence. Raises SnapshotError between `remove_range` and the next
+        `decode`, as its keys are not rotated yet, and if llama.cpp or an allocation fails."""
         n_bytes = self.snapshot_bytes(sequence)
         if sequence in self._pending_shift:
             raise SnapshotError(f"the keys of sequence {sequence} are not where they belong before the next step")
@@ -223,17 +204,17 @@ class Context:
         return snapshot
 
     def restore(self, sequence: int, snapshot: Snapshot) -> None:
-        """Let a sequence hold what a snapshot does instead of what it holds.
+        """Replace the KV cache of a sequence with that of a snapshot.
 
-        Raises SnapshotError, and leaves the sequence empty, when the KV cache has no room or llama.cpp does not
-        understand the snapshot: it is cut short, or its layers, types of keys and values, flash attention or (unless
-        the context is a pool) number of sequences are not this context's. llama.cpp trusts what it understands, and
-        foreign or changed counts and positions can abort the process: the caller must guarantee that the bytes are as
-        `snapshot` gave them, in a context of the same model and options.
+        Raises SnapshotError, and clears the sequence, if the KV cache has no room or llama.cpp rejects the snapshot: it
+        is truncated, or its layers, types of keys and values, flash attention or (unless the cache is unified) number
+        of sequences differ. What llama.cpp does not reject it trusts, and wrong counts and positions can abort the
+        process: the caller must guarantee that the bytes are those that `snapshot` returned, in a context of the same
+        model and options.
         """
         if snapshot.dtype != np.uint8 or not snapshot.flags.c_contiguous:
             raise ValueError("a snapshot is a contiguous array of bytes")
-        self.clear_sequence(sequence)  # llama.cpp leaves it as it is where the snapshot is of an empty one
+        self.clear_sequence(sequence)  # a snapshot of an empty sequence would leave it as it is
         n_bytes = snapshot.nbytes
         forget_errors()
         n_read = lib.llama_state_seq_set_data(self.handle, _pointer(snapshot), n_bytes, sequence)

@@ -1,4 +1,4 @@
-"""A context's options in llama.cpp's terms."""
+"""Context parameters: a context's options in llama.cpp's struct."""
 
 import os
 from dataclasses import replace
@@ -12,7 +12,7 @@ MAX_SLOTS = 256
 """LLAMA_MAX_SEQ of llama.cpp: it refuses a context with more sequences."""
 
 _MIN_CONTEXT = 256
-"""llama.cpp rounds up to it, but only after it has cut the batch down to fewer tokens than there may be slots."""
+"""llama.cpp rounds up to it, but only after it has limited the batch to possibly fewer tokens than slots."""
 
 _CACHE_TYPES = {
     "f32": lib.GGML_TYPE_F32,
@@ -30,7 +30,7 @@ _ROPE_SCALING = {"none": 0, "linear": 1, "yarn": 2}
 
 
 def context_params(options: ContextOptions) -> lib.llama_context_params:
-    """What llama.cpp is to make a context from. Raises ModelLoadError for a number of slots that it does not know."""
+    """Returns llama.cpp's parameters. Raises ModelLoadError for a number of slots outside 1 to `MAX_SLOTS`."""
     if not 1 <= options.n_parallel <= MAX_SLOTS:
         raise ModelLoadError(f"the number of slots must be from 1 to {MAX_SLOTS}, not {options.n_parallel}")
     threads = options.n_threads or os.cpu_count() or 1
@@ -67,10 +67,10 @@ def context_params(options: ContextOptions) -> lib.llama_context_params:
 
 
 def one_ubatch_at_a_time(options: ContextOptions) -> ContextOptions:
-    """The options with batches of no more than an ubatch.
+    """Returns the options with batches of at most an ubatch.
 
-    Where sequences share the few cells of a sliding window, llama.cpp 0.3.36 tries the ubatches of a batch for room
-    first, and with that takes cells away that the first of them still needs: the logits are then wrong.
+    If sequences share the few cells of a sliding window, llama.cpp 0.3.36 first looks for room for all ubatches of a
+    batch, and thereby takes cells that the first one still needs: the logits are then wrong.
     """
     n_batch = max(min(options.n_batch, options.n_ubatch), options.n_parallel)
     return replace(options, n_batch=n_batch, n_ubatch=n_batch)

@@ -1,4 +1,4 @@
-"""A context that computes embeddings."""
+"""Embedding context: computes embeddings and scores."""
 
 from typing import Any
 
@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.errors import ModelLoadError
-from slots.llama.batch import Batch
-from slots.llama.context import DecodeError
+from slots.llama.batch import Batch, DecodeError, check_decoded
 from slots.llama.context_params import context_params
 from slots.llama.embedding_limits import causal_limits, encoder_limits
 from slots.llama.log import forget_errors, last_error
@@ -24,10 +23,8 @@ class EmbeddingContext:
     """Computes the embeddings of tokens, or the scores of texts. Belongs to one thread: the engine's."""
 
     def __init__(self, model: Model, options: ContextOptions, n_ctx: int, *, ranks: bool) -> None:
-        """Texts have at most `n_ctx` tokens; `ranks` computes a score for each, instead of embeddings.
-
-        Raises ModelLoadError when llama.cpp refuses the options or memory is short.
-        """
+        """Texts have at most `n_ctx` tokens; `ranks` computes a score for each instead of embeddings. Raises
+        ModelLoadError if llama.cpp refuses the options or memory is short."""
         self._model = model
         self._ranks = ranks
         is_recurrent = lib.llama_model_is_recurrent(model.weights.handle) or lib.llama_model_is_hybrid(
@@ -38,26 +35,25 @@ class EmbeddingContext:
         self._handle = self._make(options)
         if not self._can_chunk():
             lib.llama_free(self._handle)
-            # Beyond its training a model of this kind has no positions at all, and asking for one ends the process.
+            # An encoder has no positions beyond its training context, and asking for one ends the process.
             self.limits = encoder_limits(options, min(n_ctx, model.info.n_ctx_train))
             self._handle = self._make(options)
         self._memory = lib.llama_get_memory(self._handle)
         self._compute = lib.llama_decode if model.has_decoder and self._memory else lib.llama_encode
         self.n_embd = model.n_embd_out
         self.batch = Batch(lib.llama_n_batch(self._handle))
-        """To be filled for `compute`."""
+        """Filled by the caller of `compute`."""
 
     def close(self) -> None:
-        """Free it; it may not be used afterwards."""
         lib.llama_free(self._handle)
 
     def compute(self) -> Rows:
-        """Compute the batch, without the GIL. All its tokens have to be outputs; the tokens of a sequence follow those
-        that were computed before, or are all of the text where the limits say that it cannot be cut.
+        """Compute the batch, without the GIL. All tokens have to be outputs. The tokens of a sequence follow its
+        computed ones; if `limits.can_chunk` is false they are the whole text.
 
-        Returns float32 embeddings of shape (tokens, n_embd), in the order in which the tokens were added; of no tokens
-        if scores are computed. They live in llama.cpp's memory until the next call. Raises ValueError for a malformed
-        batch, DecodeError when llama.cpp fails.
+        Returns float32 embeddings of shape (tokens, n_embd) in the order of the batch, or (0, n_embd) for scores, in
+        llama.cpp's memory and valid until the next call. Raises ValueError for a malformed batch, DecodeError if
+        llama.cpp fails.
         """
         batch = self.batch
         batch.check(self._model.vocab.n_tokens, self.limits.n_sequences)
@@ -65,11 +61,7 @@ class EmbeddingContext:
             raise ValueError(f"all {batch.n_tokens} tokens of a batch have to be outputs, {batch.n_outputs} are")
         batch.struct.n_tokens = batch.n_tokens
         forget_errors()
-        code = self._compute(self._handle, batch.struct)
-        if code == 1:
-            raise DecodeError("the KV cache has no room for the batch")
-        if code != 0:
-            raise DecodeError(f"llama.cpp returned {code}: {last_error()}")
+        check_decoded(self._compute(self._handle, batch.struct))
         if self._ranks:
             return np.empty((0, self.n_embd), np.float32)
         pointer = lib.llama_get_embeddings(self._handle)
@@ -78,17 +70,14 @@ class EmbeddingContext:
         return np.ctypeslib.as_array(pointer, shape=(batch.n_tokens, self.n_embd))
 
     def score(self, sequence: int) -> float:
-        """The score that the last `compute` gave a sequence whose last tokens were in its batch.
-
-        Raises DecodeError when there is none.
-        """
+        """Returns the score of a sequence whose last tokens were in the batch of the last `compute`. Raises DecodeError
+        if there is none."""
         pointer = lib.llama_get_embeddings_seq(self._handle, sequence) if self._ranks else None
         if not pointer:
             raise DecodeError(f"llama.cpp has no score for sequence {sequence}")
         return float(pointer[0])
 
     def clear_sequence(self, sequence: int) -> None:
-        """Free all cells of a sequence."""
         if not 0 <= sequence < self.limits.n_sequences:
             raise ValueError(f"sequence {sequence} is not one of the {self.limits.n_sequences}")
         if self._memory:

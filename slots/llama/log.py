@@ -1,4 +1,4 @@
-"""llama.cpp's log: its lines go to a logger, and what it says of an error is kept for the exception."""
+"""llama.cpp's log: passes its lines to a logger, and keeps errors for the exceptions."""
 
 import ctypes
 import logging
@@ -13,12 +13,12 @@ _recent_errors: deque[str] = deque(maxlen=4)
 
 
 def last_error() -> str:
-    """What llama.cpp said of what failed since `forget_errors`."""
+    """Returns the errors that llama.cpp logged since `forget_errors`."""
     return " / ".join(_recent_errors) or "it gave no reason"
 
 
 def forget_errors() -> None:
-    """To be called before what may fail."""
+    """Called before a call that may fail."""
     _recent_errors.clear()
 
 
@@ -32,5 +32,5 @@ def _on_log(level: int, text: bytes, _user_data: ctypes.c_void_p) -> None:
 
 
 _log_callback = lib.llama_log_callback(_on_log)
-"""Held here because llama.cpp keeps only a pointer to it."""
+"""Kept alive here: llama.cpp only has a pointer to it."""
 lib.llama_log_set(_log_callback, ctypes.c_void_p(0))

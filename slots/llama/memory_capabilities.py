@@ -1,4 +1,4 @@
-"""What the memory of a model can do besides growing."""
+"""Memory capabilities: whether a model's KV cache can be truncated and shifted."""
 
 import llama_cpp.llama_cpp as lib
 
@@ -7,28 +7,27 @@ from slots.llama.weights import read_value
 from slots.options import ContextOptions
 
 _HADAMARD_SIZE = 64
-"""llama.cpp stores quantized keys multiplied by a Hadamard matrix, if the size of a head is a multiple of this."""
+"""llama.cpp stores quantized keys multiplied by a Hadamard matrix if the head size is a multiple of this."""
 
 
 def can_truncate(model: Model) -> bool:
-    """Whether a sequence can go back to any earlier position, which takes keys and values of all its tokens."""
+    """Whether a sequence can go back to any position: its memory has the keys and values of all its tokens."""
     handle = model.weights.handle
     has_state = lib.llama_model_is_recurrent(handle) or lib.llama_model_is_hybrid(handle)
     return not has_state and not has_window(model)
 
 
 def has_window(model: Model) -> bool:
-    """Whether some layers see only the last tokens of a sequence."""
+    """Whether some layers have sliding-window attention."""
     return bool(lib.llama_model_n_swa(model.weights.handle) > 0)
 
 
 def can_shift_keys(model: Model, options: ContextOptions) -> bool:
-    """Whether keys can be moved to other positions where they are, as far as llama.cpp does not say so itself.
+    """Whether keys can be moved to other positions in place, in the cases that llama.cpp does not check itself.
 
-    It rotates all keys of all sequences whenever some are to be moved, those that stay by an angle of 0. With YaRN that
-    multiplies all of them by its magnitude, each time. Keys in BF16 abort the process, and quantized ones crash it, or
-    come out wrong, unless they are stored with a Hadamard matrix and rotated as a whole. Where positions come from a
-    table, keys have theirs in them for good.
+    It rotates all keys of all sequences if any are moved, the others by an angle of 0. With YaRN each rotation also
+    multiplies all keys by its magnitude. BF16 keys abort the process; quantized ones crash it or become wrong, unless
+    they are stored with a Hadamard matrix and rotated in all dimensions. Learned positions cannot be changed at all.
     """
     if model.has_learned_positions or _scales_keys(model, options):
         return False

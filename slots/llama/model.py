@@ -1,4 +1,4 @@
-"""Loading a model, and what it is."""
+"""Model: loads a GGUF file and describes it."""
 
 import ctypes
 import os
@@ -19,13 +19,11 @@ _LOAD_MODES = {(False, False): 0, (True, False): 1, (False, True): 2, (True, Tru
 _POOLINGS: dict[str, Pooling] = {"0": "none", "1": "mean", "2": "cls", "3": "last", "4": "rank"}
 """By the number in a header."""
 _LEARNED_POSITION_ARCHITECTURES = frozenset({"bert", "gpt2", "mpt", "starcoder"})
-"""Architectures that were taught each position by itself, or may have been."""
+"""Architectures with learned absolute positions, or with variants that have them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What llama.cpp found in a loaded model."""
-
     description: str
     n_params: int
     size_bytes: int
@@ -34,17 +32,14 @@ class ModelInfo:
     n_layer: int
     n_vocab: int
     kv_bytes_per_token: int
-    """Of a KV cache in 16 bits, where all layers have one."""
+    """Of a 16-bit KV cache, if all layers have one."""
 
 
 class Model:
-    """The weights and the vocabulary of one GGUF file; freed when nothing refers to them any more."""
+    """The weights and the vocabulary of one GGUF file; freed with the last reference."""
 
     def __init__(self, options: ModelOptions, on_progress: Callable[[float], None]) -> None:
-        """Blocks until the weights are loaded; `on_progress` gets the share done, 0 to 1.
-
-        Raises ModelLoadError.
-        """
+        """Blocks until the weights are loaded; `on_progress` gets the fraction, 0 to 1. Raises ModelLoadError."""
         params = lib.llama_model_default_params()
         params.n_gpu_layers = options.n_gpu_layers
         params.split_mode = _SPLIT_MODES[options.split_mode]
@@ -66,24 +61,19 @@ class Model:
         self.vocab = Vocab(self.weights)
         self.info = self._read_info()
         self.device = "gpu" if options.n_gpu_layers != 0 and lib.llama_supports_gpu_offload() else "cpu"
-        """Where it is computed, at least in part."""
+        """Where at least a part of it is computed."""
         self.n_embd_out: int = lib.llama_model_n_embd_out(handle)
-        """Numbers of an embedding."""
         self.has_decoder = bool(lib.llama_model_has_decoder(handle))
-        """Whether it can read a text bit by bit; an encoder takes all of it at once."""
+        """Whether it can compute a text in chunks; an encoder takes all of it at once."""
         self.has_learned_positions = read_architecture(self.weights) in _LEARNED_POSITION_ARCHITECTURES
-        """Whether a token's position is added to it as a vector of its own, and not rotated into the keys."""
+        """Whether positions are learned vectors that are added to the tokens, and not rotations of the keys."""
         self.pooling = self._read_pooling()
-        """What its header says of how embeddings are pooled."""
         if self.has_decoder and lib.llama_model_has_encoder(handle):
             raise ModelLoadError(f"{options.path} has both an encoder and a decoder; such a model cannot be served")
 
     def max_sequence_length(self, n_ctx: int) -> int:
-        """Most tokens of a sequence for which there are `n_ctx` cells.
-
-        With a table of positions these are no more than the model was trained with: llama.cpp looks any other up
-        behind the end of the table, which ends the process.
-        """
+        """Returns the maximum tokens of a sequence that has `n_ctx` cells. Learned positions end at the training
+        context: llama.cpp reads later ones past the end of their table, which ends the process."""
         return min(n_ctx, self.info.n_ctx_train) if self.has_learned_positions else n_ctx
 
     def _read_pooling(self) -> Pooling | None:

@@ -1,8 +1,7 @@
-"""llama.cpp's own top-k, which it computes where it computes the logits: on the GPU, if that is where the output is.
+"""Backend top-k: llama.cpp's own top-k sampler, which runs where the logits are computed, such as on the GPU.
 
-Of a sequence that has one, a decode hands out the largest logits only; the row of all of them stays where it is, unless
-an output of a sequence without one was computed together with it. A sequence with a top-k may have no more than one
-output in a batch.
+A decode copies only the largest logits of a sequence with a top-k to the host, unless an output of a sequence without
+one is computed together with it. A sequence with a top-k may have only one output in a batch.
 """
 
 import ctypes
@@ -20,8 +19,8 @@ from slots.llama.log import forget_errors, last_error
 from slots.llama.model import Model
 
 TOP_K = 256
-"""Logits of an output that are handed out. A usual request needs 105: the 40 largest after up to 64 tokens were
-penalized; with DRY, which penalizes up to 64 more, 169. On a CPU, 256 take no longer than 128."""
+"""Logits of an output. A default request needs 105: top-k 40 after up to 64 tokens were penalized; with DRY, which
+penalizes up to 64 more, 169. On a CPU, 256 take no longer than 128."""
 
 Indices = npt.NDArray[np.intp]
 
@@ -30,18 +29,17 @@ _log = logging.getLogger("slots")
 
 @dataclass(frozen=True, slots=True)
 class TopTokens:
-    """The tokens with the largest logits of some outputs of a batch, in any order. Where not all of the tokens with
-    the smallest of these logits are among them, llama.cpp does not say which ones are."""
+    """The largest logits of some outputs of a batch, in any order. Which of several equal smallest logits are included
+    is undefined."""
 
     outputs: Indices
-    """Which of the outputs, ascending; shape (outputs,)."""
+    """Indices of the outputs, ascending; shape (outputs,)."""
     tokens: npt.NDArray[np.int32]
-    """Shape (outputs, TOP_K)."""
     logits: npt.NDArray[np.float32]
-    """Of the same shape."""
+    """Shape (outputs, TOP_K), as that of `tokens`."""
 
     def select(self, outputs: Sequence[int]) -> "TopTokens":
-        """Those of some of the outputs, by their places, ascending."""
+        """Returns those of the outputs with these indices, ascending."""
         if len(outputs) == self.outputs.size:
             return self
         rows = self.outputs.searchsorted(outputs)
@@ -49,14 +47,14 @@ class TopTokens:
 
 
 class BackendTopK:
-    """The top-k of each sequence that has one."""
+    """The top-k samplers that are attached to sequences."""
 
     def __init__(self, n_sequences: int) -> None:
         self._chains = {sequence: _make_chain() for sequence in range(n_sequences)}
         self._attached = np.ones(n_sequences, np.bool_)
 
     def install(self, params: lib.llama_context_params) -> Any:  # noqa: ANN401 - an array of ctypes
-        """Let a context be made with a top-k for each sequence. Returns what has to stay until it is made."""
+        """Set a top-k for each sequence in the parameters of a context. The result has to live until that is made."""
         configs = (lib.llama_sampler_seq_config * len(self._chains))()
         for sequence, chain in self._chains.items():
             configs[sequence] = lib.llama_sampler_seq_config(sequence, ctypes.cast(chain, ctypes.c_void_p))
@@ -65,17 +63,16 @@ class BackendTopK:
 
     @property
     def is_computed(self) -> bool:
-        """Whether llama.cpp does so in the context that was made. It does not where the GPU lacks the operation, or
-        holds a part of each tensor; the row is then handed out as a candidate of its own, which is of no use."""
+        """Whether llama.cpp runs the samplers in the context that was made. It does not if the GPU lacks the operation
+        or holds only a part of each tensor; its results would then be undefined."""
         return all(lib.llama_sampler_name(lib.llama_sampler_chain_get(c, 0))[:1] == b"+" for c in self._chains.values())
 
     def is_attached(self, sequence: int) -> bool:
-        """Whether a sequence has one."""
         return bool(self._attached[sequence])
 
     def attach(self, handle: "lib.llama_context_p", sequence: int) -> None:
-        """Let a sequence that has none have one. The next decode reserves its graphs anew, for some milliseconds."""
-        chain = _make_chain()  # each time: llama.cpp ends the process where one is set a second time
+        """Attach a top-k to a sequence without one. The next decode reserves its graphs again, in some milliseconds."""
+        chain = _make_chain()  # a new one: llama.cpp ends the process if one is set a second time
         if lib.llama_set_sampler(handle, sequence, chain):
             self._chains[sequence] = chain
             self._attached[sequence] = True
@@ -83,23 +80,23 @@ class BackendTopK:
             lib.llama_sampler_free(chain)
 
     def detach(self, handle: "lib.llama_context_p", sequence: int) -> None:
-        """Let a sequence that has one have none, which takes as long."""
+        """Detach the top-k of a sequence that has one, which takes as long."""
         lib.llama_set_sampler(handle, sequence, None)
         self._attached[sequence] = False
         lib.llama_sampler_free(self._chains.pop(sequence))
 
     def output_indices(self, sequences: npt.NDArray[np.int32]) -> Indices:
-        """Which outputs of a batch, given by their sequences, have one. Raises ValueError where a sequence that has
-        one has several outputs, of which llama.cpp would compute none."""
+        """Returns which outputs of a batch, given by their sequences, have a top-k. Raises ValueError if a sequence
+        with a top-k has several outputs: llama.cpp would compute none of them."""
         outputs: Indices = self._attached[sequences].nonzero()[0]
         if outputs.size and np.bincount(sequences[outputs]).max() > 1:
             raise ValueError("a sequence with a top-k has more than one output in a batch")
         return outputs
 
     def read(self, handle: "lib.llama_context_p", outputs: Indices, n_outputs: int, n_vocab: int) -> TopTokens:
-        """What the last decode, of `n_outputs`, found for the outputs at `places`, of which there is at least one."""
+        """Returns the largest logits of at least one of the `n_outputs` outputs of the last decode."""
         first = int(outputs[0])
-        index = first - n_outputs  # negative numbers are of outputs, others of tokens in the batch
+        index = first - n_outputs  # negative indices count outputs, others tokens of the batch
         if lib.llama_get_sampled_candidates_count_ith(handle, index) != TOP_K:
             raise EngineError("llama.cpp did not compute the largest logits")
         shape = (n_outputs - first, n_vocab)
@@ -109,15 +106,15 @@ class BackendTopK:
         return TopTokens(outputs, tokens[rows, :TOP_K], logits[rows, :TOP_K])
 
     def free(self) -> None:
-        """Free all of them; the context that they were set in has to be gone."""
+        """Free all samplers. Their context has to be freed before."""
         for chain in self._chains.values():
             lib.llama_sampler_free(chain)
         self._chains.clear()
 
 
 def init_with_top_k(model: Model, params: lib.llama_context_params) -> "tuple[lib.llama_context_p, BackendTopK | None]":
-    """A context in which all sequences have a top-k, which is then part of the graphs that are reserved first; without
-    any where llama.cpp cannot do that, of which the log tells."""
+    """Make a context whose sequences all have a top-k, so that the first graphs include it; without any, and with a
+    line in the log, if llama.cpp cannot compute it."""
     top_k = BackendTopK(params.n_seq_max)
     configs = top_k.install(params)
     forget_errors()

@@ -1,4 +1,4 @@
-"""Tokens and texts."""
+"""Vocabulary: converts between tokens and text."""
 
 import ctypes
 import re
@@ -11,11 +11,11 @@ from slots.errors import UnbrokenTextError
 from slots.llama.weights import Weights
 
 MAX_UNBROKEN = 1_000_000
-"""Characters without white space, or of nothing else, in a text to tokenize."""
+"""Maximum length in characters of a stretch with no white space, or only white space, in a text to tokenize."""
 
 _SHALLOW_CHARACTERS = 8_192
-"""Several of llama.cpp's tokenizers split text with a regular expression that recurses for each character of a match.
-On a usual stack they die at some ten thousand characters without a break; a shorter text is safe there."""
+"""Several of llama.cpp's tokenizers split text with a regular expression that recurses for each character of a match,
+and overflow a default stack at about ten thousand characters. Shorter texts are safe."""
 _UNBROKEN = re.compile(r"\S+|\s+")
 _KINDS = {0: "none", 1: "spm", 2: "bpe", 3: "wpm", 4: "ugm", 5: "rwkv", 6: "plamo2"}
 
@@ -25,10 +25,10 @@ def _token_or_none(token: int) -> int | None:
 
 
 class Vocab:
-    """The model's tokens. Its methods may be called from any thread."""
+    """The model's tokens. Thread-safe. A method that takes a token raises ValueError for an unknown id."""
 
     def __init__(self, weights: Weights) -> None:
-        self._weights = weights  # which the handle points into
+        self._weights = weights  # the handle points into them
         self._handle = handle = lib.llama_model_get_vocab(weights.handle)
         self.n_tokens: int = lib.llama_vocab_n_tokens(handle)
         self.kind = _KINDS.get(lib.llama_vocab_type(handle), "unknown")
@@ -38,33 +38,31 @@ class Vocab:
         self.bos = _token_or_none(lib.llama_vocab_bos(handle))
         self.eos = _token_or_none(lib.llama_vocab_eos(handle))
         self.sep = _token_or_none(lib.llama_vocab_sep(handle))
-        """Between two texts that are read together."""
+        """Between two texts of one input, such as a query and a document."""
         self.eot = _token_or_none(lib.llama_vocab_eot(handle))
         self.newline = _token_or_none(lib.llama_vocab_nl(handle))
         self.fim_pre = _token_or_none(lib.llama_vocab_fim_pre(handle))
-        """In front of the prefix, where a model can fill in the middle; `fim_suf` and `fim_mid` are that of the suffix
-        and of the middle, `fim_rep` and `fim_sep` of a repository's name and of a file."""
+        """Fill-in-the-middle tokens: `fim_pre` is before the prefix, `fim_suf` before the suffix, `fim_mid` before the
+        middle, `fim_rep` before a repository's name, `fim_sep` before a file."""
         self.fim_suf = _token_or_none(lib.llama_vocab_fim_suf(handle))
         self.fim_mid = _token_or_none(lib.llama_vocab_fim_mid(handle))
         self.fim_rep = _token_or_none(lib.llama_vocab_fim_rep(handle))
         self.fim_sep = _token_or_none(lib.llama_vocab_fim_sep(handle))
         self.suppressed = frozenset(self._read_suppressed())
-        """Tokens that the model's header says are never to be generated."""
+        """Tokens that are never generated, by the model's header."""
         self.end_of_generation = frozenset(t for t in range(self.n_tokens) if lib.llama_vocab_is_eog(handle, t))
         self._pieces: list[bytes | None] = [None] * self.n_tokens
         self._texts: list[bytes | None] = [None] * self.n_tokens
 
     def is_control(self, token: int) -> bool:
-        """Whether a token steers the model and has no text of its own. Raises ValueError for an unknown id."""
+        """Whether a token controls the model and has no text of its own."""
         self._check(token)
         return bool(lib.llama_vocab_is_control(self._handle, token))
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
-        """The tokens of a text as a prompt: some vocabularies put a space in front of it.
-
-        `add_special` adds BOS and EOS as the model's header says, `parse_special` reads special tokens that are
-        spelled out in the text. Raises UnicodeEncodeError for a lone surrogate, and UnbrokenTextError.
-        """
+        """Returns the tokens of a prompt, to which some vocabularies prepend a space. `add_special` adds BOS and EOS as
+        the model's header says, `parse_special` recognizes special tokens in the text. Raises UnicodeEncodeError for a
+        lone surrogate, and UnbrokenTextError."""
         if len(text) <= _SHALLOW_CHARACTERS:
             return self._tokenize(text.encode(), add_special, parse_special)
         longest = max(stretch.end() - stretch.start() for stretch in _UNBROKEN.finditer(text))
@@ -75,7 +73,7 @@ class Vocab:
         return run_on_deep_stack(lambda: self._tokenize(text.encode(), add_special, parse_special))
 
     def tokenize_bytes(self, data: bytes) -> list[int]:
-        """The tokens of a few bytes, which need not be whole characters; nothing is added in front or behind."""
+        """Returns the tokens of a few bytes, which need not be complete characters, without special tokens."""
         return self._tokenize(data, add_special=False, parse_special=False)
 
     def _tokenize(self, data: bytes, add_special: bool, parse_special: bool) -> list[int]:
@@ -88,10 +86,10 @@ class Vocab:
             capacity = -n
 
     def tokenize_plain(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
-        """As `tokenize`, but without a space in front, so that `detokenize` gives back the same text.
+        """Returns tokens as `tokenize` does, but without a prepended space, so that `detokenize` is its inverse.
 
-        A vocabulary of the SentencePiece kind puts a space before the first word. A newline in front takes it
-        instead, and is cut off again.
+        A SentencePiece vocabulary prepends a space to the first word. Here a newline is prepended that takes the space,
+        and its tokens are removed again.
         """
         if self.kind == "spm" and text:
             newline_tokens = self.tokenize("\n", add_special=add_special, parse_special=False)
@@ -102,7 +100,7 @@ class Vocab:
         return self.tokenize(text, add_special=add_special, parse_special=parse_special)
 
     def piece(self, token: int) -> bytes:
-        """The bytes of one token, which need not be whole characters. Raises ValueError for an unknown id."""
+        """Returns the bytes of one token, which need not be complete characters."""
         self._check(token)
         cached = self._pieces[token]
         if cached is None:
@@ -110,14 +108,13 @@ class Vocab:
         return cached
 
     def token_name(self, token: int) -> bytes:
-        """What a token is called in the model's header. Raises ValueError for an unknown id."""
+        """Returns the name of a token in the model's header."""
         self._check(token)
         name: bytes = lib.llama_vocab_get_text(self._handle, token)
         return name
 
     def output_bytes(self, token: int) -> bytes:
-        """The bytes that a generated token adds to a text: none if it steers the model. Raises ValueError for an
-        unknown id."""
+        """Returns the bytes that a generated token adds to a text: none if it controls the model."""
         self._check(token)
         cached = self._texts[token]
         if cached is None:
@@ -125,8 +122,16 @@ class Vocab:
         return cached
 
     def detokenize(self, tokens: Sequence[int]) -> bytes:
-        """The bytes of tokens in a row, special tokens spelled out. Raises ValueError for an unknown id."""
+        """Returns the bytes of tokens, including special ones."""
         return b"".join(map(self.piece, tokens))
+
+    def display(self, token: int) -> str:
+        """Returns the text of one token, with U+FFFD for incomplete characters."""
+        return self.piece(token).decode(errors="replace")
+
+    def display_all(self, tokens: Sequence[int]) -> str:
+        """Returns the text of tokens, with U+FFFD for incomplete characters."""
+        return self.detokenize(tokens).decode(errors="replace")
 
     def _read_suppressed(self) -> Sequence[int]:
         n = ctypes.c_int32()

@@ -1,4 +1,4 @@
-"""The memory of a loaded model."""
+"""Weights: the memory of a loaded model, and its metadata."""
 
 import ctypes
 import weakref
@@ -7,22 +7,21 @@ import llama_cpp.llama_cpp as lib
 
 
 class Weights:
-    """Owns a loaded model, which is freed when nothing refers to it any more, so never while somebody reads it."""
+    """Owns a loaded model, and frees it with the last reference."""
 
     def __init__(self, handle: lib.llama_model_p) -> None:
         self.handle = handle
         finalizer = weakref.finalize(self, lib.llama_model_free, handle)
-        # At the end of the process other threads may still read it, and the memory goes with the process.
+        # At exit other threads may still read it; the process frees the memory anyway.
         finalizer.atexit = False
 
 
 def read_value(weights: Weights, name: str) -> str | None:
-    """Returns what the header says, as text, under a name that belongs to the model's architecture; None if nothing."""
+    """Returns the text of a metadata key of the model's architecture; None if absent."""
     return _read(weights, f"{read_architecture(weights)}.{name}")
 
 
 def read_architecture(weights: Weights) -> str | None:
-    """Returns the name of the model's architecture, as the header says it."""
     return _read(weights, "general.architecture")
 
 

@@ -1,9 +1,8 @@
-"""Speculative decoding: tokens that may come next are computed beside the one that does, and taken where they are what
-the request's own sampler chooses. Cheap guesses, and no text changes by them (Leviathan et al. 2023; Chen et al. 2023).
-"""
+"""Speculative decoding: a step also computes drafted tokens, and accepts those that the request's own sampler chooses.
+It changes no text (Leviathan et al. 2023; Chen et al. 2023)."""
 
 from slots.speculation.draft_scheduler import DraftScheduler
 from slots.speculation.drafter import Drafter
 from slots.speculation.factory import make_drafter
 
-__all__ = ["Drafter", "DraftScheduler", "make_drafter"]
+__all__ = ["DraftScheduler", "Drafter", "make_drafter"]

@@ -1,4 +1,4 @@
-"""How long steps take, learned from those that were taken. Pure: seconds come from outside."""
+"""Cost model: estimates how long a step takes, from the steps so far. Pure: seconds come from outside."""
 
 from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
@@ -7,27 +7,27 @@ _WEIGHT = 0.25
 """Of the latest step in an estimate."""
 
 _MAX_OUTLIER = 2.0
-"""A step that takes longer than this many times the estimate was interrupted: it counts as so many."""
+"""A step that takes longer than this many times the estimate was interrupted, and counts as that many times."""
 
 _EXTRAPOLATION_SLOPE = 0.5
-"""Of what a token costs in the largest pass that was seen, what each further one is expected to: rather too little,
-since what is expected to be dear is not tried, and so not found out."""
+"""Cost of a token beyond the largest known pass, relative to one within it. Rather too low: what is estimated as too
+expensive is never tried, and so never corrected."""
 
 _MIN_SHARE = 0.5
-"""Of an even share of a step, what a new pass of it takes at least: each goes through the weights. What is known of the
-other passes may be more than the step took, and what takes nothing would stay so, and never be too dear."""
+"""Minimum time of an unknown pass, relative to an even share of its step: each pass reads all weights. The estimates of
+the known passes may exceed the step's time, and an estimate of 0 would never be corrected."""
 
 _EXPIRY_STEPS = 4096
-"""Steps after which an estimate is not held against a draft any more. One that is too low is found out when it is used;
-one that is too high would keep itself from being used."""
+"""An estimate decreases linearly to 0 over this many steps without a new sample. One that is too high would otherwise
+prevent its own correction."""
 
 
 def decode_passes(n_tokens: Mapping[int, int], *, is_unified: bool) -> tuple[int, ...]:
-    """How many tokens llama.cpp computes in each pass through the weights; `n_tokens` are those of each sequence, by
-    its number.
+    """Returns how many tokens llama.cpp computes in each pass through the weights, from the number of tokens of each
+    sequence, by sequence id.
 
-    Where sequences have streams of their own, a pass takes equally many tokens of sequences whose numbers follow each
-    other; what is left of those that have more takes another one.
+    Without a unified KV cache, a pass takes equally many tokens of sequences with consecutive ids; the rest of the
+    longer ones takes further passes.
     """
     if is_unified:
         return (sum(n_tokens.values()),)
@@ -42,58 +42,58 @@ def decode_passes(n_tokens: Mapping[int, int], *, is_unified: bool) -> tuple[int
 
 
 class StepTimeModel:
-    """Estimates of seconds, by the passes of a step."""
+    """Estimates the seconds of a step as the sum of its passes, each by its number of tokens."""
 
     def __init__(self) -> None:
         self.switch_seconds = 0.0
-        """Seconds that a step without drafts takes longer after one with them: llama.cpp plans steps of another shape
-        anew."""
+        """By which a step without drafts takes longer after one with drafts: llama.cpp plans its graph again."""
         self._sizes: list[int] = []
-        """Of tokens in a pass that were seen, ascending."""
+        """Of the known passes, in tokens, ascending."""
         self._samples: dict[int, tuple[float, int]] = {}
-        """By such a number, the seconds, and the step that they were last learned from."""
+        """By size: the seconds, and the step of the latest sample."""
         self._n_steps = 0
 
-    def estimate(self, step: Sequence[int]) -> float:
-        """How long a step of these passes takes."""
-        return sum(map(self._estimate_pass, step))
+    def estimate(self, passes: Sequence[int]) -> float:
+        """Returns the seconds of a step with these passes; 0 before the first sample."""
+        return sum(map(self._estimate_pass, passes))
 
-    def learn(self, step: Sequence[int], seconds: float) -> None:
-        """Take in how long a step of these passes took."""
+    def learn(self, passes: Sequence[int], seconds: float) -> None:
+        """Take in the duration of a step with these passes."""
         self._n_steps += 1
-        new = [n_tokens for n_tokens in step if n_tokens not in self._samples]
+        new = [size for size in passes if size not in self._samples]
         if new:
-            known = self.estimate([n_tokens for n_tokens in step if n_tokens in self._samples])
-            of_each = max((seconds - known) / len(new), _MIN_SHARE * seconds / len(step))
-            for n_tokens in set(new):
-                insort(self._sizes, n_tokens)
-                self._samples[n_tokens] = (of_each, self._n_steps)
+            known = self.estimate([size for size in passes if size in self._samples])
+            of_each = max((seconds - known) / len(new), _MIN_SHARE * seconds / len(passes))
+            for size in set(new):
+                insort(self._sizes, size)
+                self._samples[size] = (of_each, self._n_steps)
             return
-        before = sum(self._samples[n_tokens][0] for n_tokens in step)
+        before = sum(self._samples[size][0] for size in passes)
         change = _WEIGHT * (min(seconds / before, _MAX_OUTLIER) - 1) if before else 0.0
-        for n_tokens in set(step):
-            self._samples[n_tokens] = ((1 + change) * self._samples[n_tokens][0], self._n_steps)
+        for size in set(passes):
+            self._samples[size] = ((1 + change) * self._samples[size][0], self._n_steps)
 
-    def learn_switch_cost(self, step: Sequence[int], seconds: float) -> None:
-        """Take in how long a step without drafts took that came after one with them."""
-        longer = min(max(seconds - self.estimate(step), 0.0), self.estimate(step))
-        self.switch_seconds += _WEIGHT * (longer - self.switch_seconds)
+    def learn_switch_cost(self, passes: Sequence[int], seconds: float) -> None:
+        """Take in the duration of a step without drafts after one with drafts."""
+        estimate = self.estimate(passes)
+        extra = min(max(seconds - estimate, 0.0), estimate)
+        self.switch_seconds += _WEIGHT * (extra - self.switch_seconds)
 
-    def _estimate_pass(self, n_tokens: int) -> float:
-        """What is not known lies on the line between the nearest ones, or beyond them."""
-        numbers = self._sizes
-        if n_tokens in self._samples:
-            return self._discounted(n_tokens)
-        if not numbers:
+    def _estimate_pass(self, size: int) -> float:
+        """Interpolates between the nearest known sizes, or extrapolates."""
+        sizes = self._sizes
+        if size in self._samples:
+            return self._discounted(size)
+        if not sizes:
             return 0.0
-        index = bisect_left(numbers, n_tokens)
-        if 0 < index < len(numbers):
-            low, high = numbers[index - 1 : index + 1]
-            share = (n_tokens - low) / (high - low)
+        index = bisect_left(sizes, size)
+        if 0 < index < len(sizes):
+            low, high = sizes[index - 1 : index + 1]
+            share = (size - low) / (high - low)
             return (1 - share) * self._discounted(low) + share * self._discounted(high)
-        nearest = numbers[0] if index == 0 else numbers[-1]
-        return self._discounted(nearest) * (1 + _EXTRAPOLATION_SLOPE * (n_tokens / nearest - 1))
+        nearest = sizes[0] if index == 0 else sizes[-1]
+        return self._discounted(nearest) * (1 + _EXTRAPOLATION_SLOPE * (size / nearest - 1))
 
-    def _discounted(self, n_tokens: int) -> float:
-        seconds, learned = self._samples[n_tokens]
-        return seconds * max(1 - (self._n_steps - learned) / _EXPIRY_STEPS, 0.0)
+    def _discounted(self, size: int) -> float:
+        seconds, step = self._samples[size]
+        return seconds * max(1 - (self._n_steps - step) / _EXPIRY_STEPS, 0.0)

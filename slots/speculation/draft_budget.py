@@ -1,41 +1,39 @@
-"""What a slot may spend on drafts. Pure: seconds come from outside.
+"""Draft budget: bounds the time that a slot may lose on rejected drafts. Pure: seconds come from outside.
 
-A draft makes a step longer for sure, and only perhaps saves other steps. So that a text for which no draft is ever
-right is not slowed down by more than a bound, each slot has a purse. It earns a share, EARNED, of the time that its
-tokens take without drafts, up to MOST_EARNED tokens' worth. A draft is tried only when the purse can pay what the step
-takes longer, as if all of it was wrong; for each of its tokens that is right, the time of a token comes back. The purse
-is never overdrawn, so what is lost on drafts is never more than EARNED of the time, whatever the texts are: as far as
-the times are known (see `StepTimes`).
+A draft always makes its step longer, and saves later steps only if its tokens are accepted. A slot therefore accrues
+`BUDGET_SHARE` of its decode time, spends the cost of each draft in advance, and gets back the time of a token for each
+accepted one. Since no draft is proposed whose cost exceeds the budget, a text on which none is accepted is slowed down
+by at most that share, as far as the step times are known (see `StepTimeModel`).
 """
 
 BUDGET_SHARE = 0.015
-"""Of the time without drafts: what may be lost on them."""
+"""Of the decode time without drafts."""
 
 MAX_ACCRUED_TOKENS = 4
-"""Tokens' worth that a purse is filled up to by time alone: what a request whose drafts are all wrong can lose beyond
-its own share, if the requests before it in its slot have spared it."""
+"""Limit of what decode time alone adds up to, in the time of a token: what a request whose drafts are all rejected can
+lose beyond its own share, if earlier requests of its slot have left that much."""
 
 MAX_SAVED_TOKENS = 16
-"""Tokens' worth that a purse is filled up to by drafts that were right: how long good luck is remembered."""
+"""Limit of what accepted tokens add up to, in the time of a token: how long past success counts."""
 
 _INITIAL_ACCEPTANCE = 0.5
 _INITIAL_MAX_LENGTH = 8
 _WEIGHT = 0.2
-"""Of the latest token in how likely the next one is to be right."""
+"""Of the latest token in the acceptance rate."""
 
 
 class DraftBudget:
-    """Of one slot. All times are in seconds."""
+    """The budget of one slot, in seconds, and the acceptance rate of its request."""
 
     def __init__(self) -> None:
         self.seconds_left = 0.0
         self.max_length = _INITIAL_MAX_LENGTH
-        """Most tokens of the next draft: twice as many as those of one that was all right."""
+        """Tokens that the next draft may have: twice as many as one that was accepted as a whole."""
         self._request_id = 0
         self._acceptance_rate = _INITIAL_ACCEPTANCE
 
     def start_request(self, request_id: int, seconds_per_token: float) -> None:
-        """Serve the request with this number: what others have won is not for it to spend."""
+        """Forget what is known of another request, and what that saved beyond `MAX_ACCRUED_TOKENS`."""
         if request_id != self._request_id:
             self._request_id = request_id
             self._acceptance_rate = _INITIAL_ACCEPTANCE
@@ -43,27 +41,25 @@ class DraftBudget:
             self.seconds_left = min(self.seconds_left, MAX_ACCRUED_TOKENS * seconds_per_token)
 
     def accrue(self, seconds_per_token: float) -> None:
-        """Put a token's share of its time in."""
+        """Add the share of a generated token's time."""
         limit = max(self.seconds_left, MAX_ACCRUED_TOKENS * seconds_per_token)
         self.seconds_left = min(self.seconds_left + BUDGET_SHARE * seconds_per_token, limit)
 
     def spend(self, seconds: float) -> None:
-        """Take out what was spent."""
         self.seconds_left -= seconds
 
     def record(self, n_drafted: int, n_accepted: int, seconds_per_token: float) -> None:
-        """Put in what a draft has saved, and learn from it."""
+        """Add the time that a draft saved, and update the acceptance rate."""
         limit = max(self.seconds_left, MAX_SAVED_TOKENS * seconds_per_token)
         self.seconds_left = min(self.seconds_left + n_accepted * seconds_per_token, limit)
-        keeps = (1 - _WEIGHT) ** n_accepted
-        self._acceptance_rate = 1 - keeps * (1 - self._acceptance_rate)
+        self._acceptance_rate = 1 - (1 - _WEIGHT) ** n_accepted * (1 - self._acceptance_rate)
         if n_accepted < n_drafted:
             self._acceptance_rate *= 1 - _WEIGHT
         else:
             self.max_length = max(self.max_length, 2 * n_drafted)
 
     def expected_accepted(self, n_drafted: int) -> float:
-        """How many tokens of a draft will be right, by those before: each as likely as the others, and none after the
-        first that is wrong."""
-        likelihood = self._acceptance_rate
-        return likelihood * (1 - likelihood**n_drafted) / (1 - likelihood) if likelihood < 1 else n_drafted
+        """How many tokens of a draft will be accepted, if each is with the same probability and none after the first
+        rejected one (Leviathan et al. 2023)."""
+        rate = self._acceptance_rate
+        return rate * (1 - rate**n_drafted) / (1 - rate) if rate < 1 else n_drafted

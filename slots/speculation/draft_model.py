@@ -1,4 +1,4 @@
-"""Drafts from a smaller model with the same vocabulary."""
+"""Draft model: drafts from a smaller model with the same vocabulary."""
 
 import logging
 import time
@@ -17,27 +17,27 @@ from slots.requests.slot import Slot
 _log = logging.getLogger("slots")
 
 _WEIGHT = 0.25
-"""Of the latest token in how long one takes."""
+"""Of the latest token in the time of one."""
 
 
 @dataclass(slots=True)
 class _Sequence:
-    """What the draft model has read of a slot's text."""
+    """The tokens of a slot's text that the draft model has computed."""
 
     tokens: list[int] = field(default_factory=list)
     n_verified: int = 0
-    """How many of them were the text's when it was read, and are as long as it is the same text."""
+    """How many of them are known to be the text's, as long as its version is the same."""
     version: tuple[int, int] = (-1, 0)
 
 
 class DraftModel:
-    """Drafts greedily, for all slots together. It reads prompts along with the model, at most an ubatch in a step; that
-    is not counted among what its drafts cost."""
+    """Drafts greedily, for all slots in one batch. It computes prompts alongside the model, at most an ubatch per step,
+    which does not count as a cost of drafts."""
 
     is_cheap = False
 
     def __init__(self, context: Context, n_vocab: int, options: SpeculationOptions) -> None:
-        """`context` is the draft model's, with as many sequences as there are slots; `n_vocab` is how many tokens both
+        """`context` is the draft model's, with a sequence for each slot; `n_vocab` is the number of tokens that both
         models have."""
         self.n_max = options.draft_n_max
         self.seconds_per_token = 0.0
@@ -50,88 +50,87 @@ class DraftModel:
         self._sequences = [_Sequence() for _ in range(context.n_sequences)]
 
     def observe(self, slots: Sequence[Slot]) -> None:
-        """Read some more of the prompts of these slots."""
-        unread = {slot.slot_id: self._unread_prompt(slot) for slot in slots}
-        if self.n_max and any(unread.values()):
-            self._try_to_read({slot_id: tokens for slot_id, tokens in unread.items() if tokens}, unread)
+        """Compute the next chunk of these slots' prompts."""
+        uncomputed = {slot.slot_id: self._uncomputed_prompt(slot) for slot in slots}
+        if self.n_max and any(uncomputed.values()):
+            self._try_decode({slot_id: tokens for slot_id, tokens in uncomputed.items() if tokens}, uncomputed)
 
     def can_draft(self, slot: Slot) -> bool:
-        """It always has a guess."""
         return True
 
     def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
-        """A draft for each slot; none where there is more to read first, or it is less than was asked for at least.
-        Prompts are not read here, where the time counts: that would be a debt of many drafts."""
+        """Returns a draft for each slot; none if its prompt is not computed yet, or the draft would be shorter than
+        `draft_n_min`. Prompts are not computed here: the time of this call is charged to the slots' budgets."""
         drafts: dict[int, list[int]] = {slot.slot_id: [] for slot in slots}
-        ready = [slot for slot in slots if not self._unread_prompt(slot)]
-        to_read = {slot.slot_id: self._unread(slot, len(slot.state.tokens)) for slot in ready if slot.state}
-        to_read = {slot_id: tokens for slot_id, tokens in to_read.items() if tokens}
+        ready = [slot for slot in slots if not self._uncomputed_prompt(slot)]
+        uncomputed = {slot.slot_id: self._uncomputed(slot, len(slot.state.tokens)) for slot in ready if slot.state}
+        uncomputed = {slot_id: tokens for slot_id, tokens in uncomputed.items() if tokens}
         for _ in range(n_tokens):
-            if not to_read or not self.n_max:
+            if not uncomputed or not self.n_max:
                 break
-            started, n_read = time.perf_counter(), sum(map(len, to_read.values()))
-            to_read = self._greedy_tokens(to_read, self._try_to_read(to_read, drafts))
-            if n_read <= 2 * len(slots):
+            started, n_decoded = time.perf_counter(), sum(map(len, uncomputed.values()))
+            uncomputed = self._greedy_tokens(uncomputed, self._try_decode(uncomputed, drafts))
+            if n_decoded <= 2 * len(slots):
                 self.seconds_per_token += _WEIGHT * (time.perf_counter() - started - self.seconds_per_token)
-            for slot_id, tokens in to_read.items():
+            for slot_id, tokens in uncomputed.items():
                 drafts[slot_id] += tokens
         return [draft if len(draft) >= self._n_min else [] for draft in drafts.values()]
 
     def close(self) -> None:
-        """Free the context."""
         self._context.close()
 
-    def _unread_prompt(self, slot: Slot) -> list[int]:
-        """The tokens of a prompt that were not read yet, but for the last one; none where all of it was shifted out."""
-        return self._unread(slot, max(slot.state.n_prompt - 1, 0)) if slot.state else []
+    def _uncomputed_prompt(self, slot: Slot) -> list[int]:
+        """The uncomputed tokens of the prompt except its last one; none if context shifts removed the prompt."""
+        return self._uncomputed(slot, max(slot.state.n_prompt - 1, 0)) if slot.state else []
 
-    def _unread(self, slot: Slot, end: int) -> list[int]:
-        """The tokens of a slot's text up to `end` that were not read yet, once what was read is a part of the text."""
-        work, sequence = slot.state, self._sequences[slot.slot_id]
-        if work is None or end > self._context.n_ctx_seq:
+    def _uncomputed(self, slot: Slot, end: int) -> list[int]:
+        """Truncate the sequence to what is still the slot's text, and return the uncomputed tokens of that up to `end`;
+        none if they do not fit into the context or the vocabulary."""
+        state, sequence = slot.state, self._sequences[slot.slot_id]
+        if state is None or end > self._context.n_ctx_seq:
             return []
-        self._truncate_to_text(slot.slot_id, sequence, work)
-        unread = work.tokens[len(sequence.tokens) : end]
-        return unread if not unread or max(unread) < self._n_vocab else []
+        self._truncate_to_text(slot.slot_id, sequence, state)
+        uncomputed = state.tokens[len(sequence.tokens) : end]
+        return uncomputed if not uncomputed or max(uncomputed) < self._n_vocab else []
 
-    def _truncate_to_text(self, slot_id: int, sequence: _Sequence, work: RequestState) -> None:
-        version = (work.request_id, work.n_removed)
+    def _truncate_to_text(self, slot_id: int, sequence: _Sequence, state: RequestState) -> None:
+        version = (state.request_id, state.n_removed)
         start = sequence.n_verified if version == sequence.version else 0
-        n_same = start + common_prefix_length(sequence.tokens[start:], work.tokens[start : len(sequence.tokens)])
-        n_same = min(n_same, len(work.tokens) - 1)  # the last one has to be read for what follows it
+        n_same = start + common_prefix_length(sequence.tokens[start:], state.tokens[start : len(sequence.tokens)])
+        n_same = min(n_same, len(state.tokens) - 1)  # the last one has to be computed for its logits
         if n_same < len(sequence.tokens):
             self._context.keep_prefix(slot_id, n_same)
             del sequence.tokens[n_same:]
         sequence.n_verified, sequence.version = n_same, version
 
-    def _try_to_read(self, to_read: dict[int, list[int]], kept: dict[int, list[int]]) -> Logits | None:
-        """Returns a row of logits for each sequence if all of these tokens could be read at once; otherwise some of
-        them are read. Where that fails nothing is drafted any more."""
+    def _try_decode(self, uncomputed: dict[int, list[int]], kept: dict[int, list[int]]) -> Logits | None:
+        """Returns a row of logits for each sequence if one batch could take all of these tokens, else None and some of
+        them are computed. An error ends drafting for good."""
         try:
-            return self._read(to_read, kept)
+            return self._decode(uncomputed, kept)
         except (EngineError, ValueError) as error:
             _log.error("the draft model failed, the texts go on without it: %s", error)
             self.n_max = 0
             return None
 
-    def _read(self, to_read: dict[int, list[int]], kept: dict[int, list[int]]) -> Logits | None:
-        if not self._reserve_cells(sum(map(len, to_read.values())), kept):
+    def _decode(self, uncomputed: dict[int, list[int]], kept: dict[int, list[int]]) -> Logits | None:
+        if not self._reserve_cells(sum(map(len, uncomputed.values())), kept):
             return None
         room = self._n_chunk
         self._batch.clear()
         chunks = {}
-        for slot_id in sorted(to_read):
-            chunks[slot_id] = chunk = to_read[slot_id][:room]
+        for slot_id in sorted(uncomputed):
+            chunks[slot_id] = chunk = uncomputed[slot_id][:room]
             room -= len(chunk)
             if chunk:
                 self._batch.add(slot_id, len(self._sequences[slot_id].tokens), chunk, last_logits=True)
         logits = self._context.decode(self._batch)
         for slot_id, chunk in chunks.items():
             self._sequences[slot_id].tokens += chunk
-        return logits if chunks == to_read else None
+        return logits if chunks == uncomputed else None
 
     def _reserve_cells(self, n_tokens: int, kept: dict[int, list[int]]) -> bool:
-        """Whether a pool has cells for so many more tokens, if need be after forgetting what other slots had."""
+        """Whether there are cells for this many tokens, if need be after clearing sequences that are not in `kept`."""
         if not self._context.is_unified:
             return True
         n_free = self._context.n_ctx - sum(len(sequence.tokens) for sequence in self._sequences)
@@ -142,8 +141,9 @@ class DraftModel:
                 self._sequences[slot_id] = _Sequence()
         return n_free >= n_tokens
 
-    def _greedy_tokens(self, read: dict[int, list[int]], logits: Logits | None) -> dict[int, list[int]]:
-        """The next token of each sequence that was read, where it is likely enough and there is room for it."""
+    def _greedy_tokens(self, slot_tokens: dict[int, list[int]], logits: Logits | None) -> dict[int, list[int]]:
+        """Returns the most likely next token of each sequence, if its probability is at least `draft_p_min` and the
+        context has room for it."""
         if logits is None:
             return {}
         rows = logits[:, : self._n_vocab]
@@ -154,6 +154,6 @@ class DraftModel:
             is_enough = 1 / np.exp(logits - best[:, None]).sum(axis=1) >= self._p_min
         return {
             slot_id: [int(token)]
-            for slot_id, token, enough in zip(sorted(read), tokens, is_enough, strict=True)
+            for slot_id, token, enough in zip(sorted(slot_tokens), tokens, is_enough, strict=True)
             if enough and len(self._sequences[slot_id].tokens) < self._context.n_ctx_seq
         }

@@ -1,181 +1,192 @@
-"""Drafts for the slots of a step, as far as they pay."""
+"""Draft scheduler: decides which slots draft in a step, and how many tokens."""
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import inf
 
 from slots.requests.slot import Slot
 from slots.speculation.cost_model import StepTimeModel, decode_passes
 from slots.speculation.draft_budget import DraftBudget
-from slots.speculation.draft_selection import DraftCandidate, DraftCosts, DraftSelection, min_cost, select_drafts
 from slots.speculation.drafter import Drafter
 
 _MIN_COST_STEPS = 32
-"""Steps for which the least that a draft can cost is taken for the same."""
+"""Steps after which the minimum cost of a draft is computed again."""
 
 Drafts = Mapping[int, Sequence[int]]
-"""By the number of a slot."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """The slots of a step that only generates."""
-
-    slots: Sequence[Slot]
-    fillers: Sequence[Slot]
-    plain: Mapping[int, int]
-    """The tokens of each without drafts, by its number."""
-    passes: Sequence[int]
-    """That it is computed in then."""
-
-
-_NO_LAYOUT = _Layout((), (), {}, ())
+"""Drafted tokens by slot id."""
+Lengths = Mapping[int, int]
+"""Of drafts, in tokens, by slot id."""
 
 
 class DraftScheduler:
-    """Keeps each slot's purse. Belongs to the engine's thread."""
+    """Proposes drafts that the slots' budgets cover. Belongs to the engine's thread."""
 
     def __init__(self, drafter: Drafter, n_slots: int, max_draft_batch: int, *, is_unified: bool) -> None:
-        """`n_together` is most tokens of a step with drafts."""
+        """A step with drafts has at most `max_draft_batch` tokens."""
         self._drafter = drafter
         self._max_draft_batch = max_draft_batch
         self._is_unified = is_unified
         self._budgets = [DraftBudget() for _ in range(n_slots)]
-        self._min_costs: dict[int, tuple[float, int]] = {}
-        """By the number of slots, the seconds that each pays at least, and the step until which that is taken for
-        true. For who has less there is no use in looking for a draft."""
         self._step_times = StepTimeModel()
-        self._layout = _NO_LAYOUT
-        self._drafts: Drafts = {}
-        self._plain_seconds = 0.0
+        self._min_costs: dict[int, tuple[float, int]] = {}
+        """By number of slots: the result of `_min_cost`, and the step until which it is used."""
         self._n_steps = 0
+        self._slots: Sequence[Slot] = ()
+        self._fillers: Sequence[Slot] = ()
+        self._passes: Sequence[int] = ()
+        self._plain_seconds = 0.0
+        """Estimated time of the current step without drafts."""
+        self._drafts: Drafts = {}
         self._drafted_before = False
 
     def propose(self, slots: Sequence[Slot], fillers: Sequence[Slot], n_free: int | None) -> Drafts:
-        """Drafts for a step in which nothing is computed but the next tokens of these slots, and tokens for nothing in
-        those `between`. `n_free` is how many cells of a pool are left; None where each slot has its own.
+        """Returns drafts for a step that computes one token for each of `slots`, and a filler token for each of
+        `fillers` if there are no drafts. `n_free` is the number of free cells of a unified KV cache, None without one.
 
-        What comes of them is told to `settle`, unless the step fails.
+        `record_step` has to follow, unless the step fails.
         """
-        if slots != self._layout.slots or fillers != self._layout.fillers:
-            plain = {slot.slot_id: 1 for slot in slots}
-            filled = plain | {slot.slot_id: 1 for slot in fillers}
-            self._layout = _Layout(slots, fillers, plain, decode_passes(filled, is_unified=self._is_unified))
+        if slots != self._slots or fillers != self._fillers:
+            self._slots, self._fillers = slots, fillers
+            tokens = {slot.slot_id: 1 for slot in (*slots, *fillers)}
+            self._passes = decode_passes(tokens, is_unified=self._is_unified)
         self._observe(slots)
         self._n_steps += 1
-        self._plain_seconds = seconds = self._step_times.estimate(self._layout.passes)
-        room = self._max_draft_batch if n_free is None else min(self._max_draft_batch, n_free)
-        offers = self._candidates(room // len(slots) - 1, seconds / len(slots))
-        self._drafts = self._draft(offers, seconds) if offers else {}
+        self._plain_seconds = self._step_times.estimate(self._passes)
+        n_tokens = self._max_draft_batch if n_free is None else min(self._max_draft_batch, n_free)
+        limits = self._limits(n_tokens // len(slots) - 1)
+        self._drafts = self._draft(limits) if limits else {}
         return self._drafts
 
     def skip_step(self, slots: Sequence[Slot]) -> None:
-        """Propose nothing for a step that does more than that, for these slots."""
+        """Propose nothing: the step also computes prompts."""
         self._observe(slots)
-        self._layout, self._drafts = _NO_LAYOUT, {}
+        self._slots, self._drafts = (), {}
 
     def record_step(self, seconds: float, n_accepted: Mapping[int, int]) -> None:
-        """Take in how long the latest step took, and how many drafted tokens of each slot were right. There is nothing
-        to learn from one that was passed over."""
-        drafts, layout = self._drafts, self._layout
-        if not layout.slots:
+        """Take in the duration of the latest step, and how many drafted tokens each slot accepted. A skipped step
+        changes nothing."""
+        if not self._slots:
             return
-        saved = self._plain_seconds / len(layout.slots)
-        if drafts:
-            self._record_drafts(seconds, n_accepted)
+        lengths = {slot_id: len(draft) for slot_id, draft in self._drafts.items()}
+        if lengths:
+            self._step_times.learn(self._drafted_passes(lengths), seconds)
+            cost = self._cost(lengths) / sum(lengths.values())
+            for slot_id, n_drafted in lengths.items():
+                self._budgets[slot_id].spend(cost * n_drafted)
+                self._budgets[slot_id].record(n_drafted, n_accepted[slot_id], self._token_seconds)
         elif self._drafted_before:
-            self._step_times.learn_switch_cost(layout.passes, seconds)
+            self._step_times.learn_switch_cost(self._passes, seconds)
         else:
-            self._step_times.learn(layout.passes, seconds)
-        self._drafted_before = bool(drafts)
-        for slot in layout.slots:
-            self._budgets[slot.slot_id].accrue(saved)
+            self._step_times.learn(self._passes, seconds)
+        self._drafted_before = bool(lengths)
+        for slot in self._slots:
+            self._budgets[slot.slot_id].accrue(self._token_seconds)
 
     def close(self) -> None:
-        """Free what the drafter needs."""
         self._drafter.close()
+
+    @property
+    def _token_seconds(self) -> float:
+        return self._plain_seconds / len(self._slots)
 
     def _observe(self, slots: Sequence[Slot]) -> None:
         if not self._drafter.is_cheap:
             self._drafter.observe([slot for slot in slots if slot.state and slot.state.request.n_draft != 0])
 
-    def _candidates(self, room: int, seconds_per_token: float) -> list[DraftCandidate]:
-        offers = []
-        least = self._min_cost(seconds_per_token)
-        for slot in self._layout.slots:
-            purse = self._budgets[slot.slot_id]
-            if slot.state and purse.seconds_left >= least and self._drafter.can_draft(slot):
-                purse.start_request(slot.state.request_id, seconds_per_token)
-                most = min(max_draft_tokens(slot), room, purse.max_length, self._drafter.n_max)
-                if most > 0:
-                    offers.append(DraftCandidate(slot, purse, most))
-        return offers
+    def _limits(self, room: int) -> Lengths:
+        """Returns the maximum lengths of the slots that may draft, equal but for the limits of their requests. No draft
+        is looked for if the budget covers none, since looking takes time as well."""
+        limits = {}
+        min_cost = self._min_cost()
+        longest = 0
+        for slot in self._slots:
+            budget = self._budgets[slot.slot_id]
+            if slot.state and budget.seconds_left >= min_cost and self._drafter.can_draft(slot):
+                budget.start_request(slot.state.request_id, self._token_seconds)
+                limit = min(max_draft_tokens(slot), room, self._drafter.n_max)
+                if limit > 0:
+                    limits[slot.slot_id] = limit
+                    longest = max(longest, budget.max_length)
+        return {slot_id: min(limit, longest) for slot_id, limit in limits.items()}
 
-    def _min_cost(self, seconds_per_token: float) -> float:
-        slots = self._layout.slots
-        least, until = self._min_costs.get(len(slots), (inf, 0))
+    def _min_cost(self) -> float:
+        """Returns the minimum cost to each slot of drafts in all slots that could pay off; infinite if none could."""
+        n_slots = len(self._slots)
+        cost, until = self._min_costs.get(n_slots, (inf, 0))
         if self._n_steps >= until:
-            reach = max(self._budgets[slot.slot_id].max_length for slot in slots)
-            prices = self._costs(seconds_per_token * len(slots), self._drafter.seconds_per_token)
-            least = min_cost(prices, min(reach, self._drafter.n_max))
-            self._min_costs[len(slots)] = (least, self._n_steps + _MIN_COST_STEPS)
-        return least
+            longest = max(self._budgets[slot.slot_id].max_length for slot in self._slots)
+            costs = {}
+            for n_tokens in _powers_of_two(min(longest, self._drafter.n_max)):
+                seconds = self._cost({slot.slot_id: n_tokens for slot in self._slots})
+                costs[n_tokens] = (seconds + self._drafter.seconds_per_token * n_tokens) / n_slots
+            cost = min((cost for n, cost in costs.items() if cost < n * self._token_seconds), default=inf)
+            self._min_costs[n_slots] = (cost, self._n_steps + _MIN_COST_STEPS)
+        return cost
 
-    def _draft(self, offers: Sequence[DraftCandidate], seconds: float) -> Drafts:
-        """The drafts that the slots can pay for. The time that it takes to find them is paid, too."""
+    def _draft(self, limits: Lengths) -> Drafts:
+        """Find drafts and select those that the budgets cover, which also pay for the time that this takes."""
         started = time.perf_counter()
-        asked = self._slots_to_draft(offers, seconds)
-        drafts = self._run_drafter(asked)
-        found = [
-            DraftCandidate(o.slot, o.budget, len(drafts[o.slot.slot_id]))
-            for o in asked.candidates
-            if drafts[o.slot.slot_id]
-        ]
-        chosen = select_drafts(found, self._costs(seconds))
-        spent = time.perf_counter() - started
-        for offer in offers:
-            offer.budget.spend(spent / len(offers))
-        return {o.slot.slot_id: drafts[o.slot.slot_id][: chosen.n_tokens] for o in chosen.candidates}
+        lengths = limits if self._drafter.is_cheap else self._select(limits, self._drafter.seconds_per_token)
+        slots = [slot for slot in self._slots if slot.slot_id in lengths]
+        found = self._drafter.draft(slots, max(lengths.values())) if slots else []
+        ids = [slot.slot_id for slot in slots]
+        drafts = {i: draft[: limits[i]] for i, draft in zip(ids, found, strict=True) if draft}
+        selected = self._select({i: len(draft) for i, draft in drafts.items()})
+        seconds = time.perf_counter() - started
+        for slot_id in limits:
+            self._budgets[slot_id].spend(seconds / len(limits))
+        return {i: drafts[i][:n_tokens] for i, n_tokens in selected.items()}
 
-    def _slots_to_draft(self, offers: Sequence[DraftCandidate], seconds: float) -> DraftSelection:
-        """Those of which drafts are made, all of them where that costs nothing."""
-        if self._drafter.is_cheap:
-            return DraftSelection(offers, max(offer.max_tokens for offer in offers))
-        return select_drafts(offers, self._costs(seconds, self._drafter.seconds_per_token))
+    def _select(self, limits: Lengths, seconds_per_token: float = 0.0) -> Lengths:
+        """Returns the lengths with the maximum expected gain. All drafts of a step are cut to the same power of two,
+        since llama.cpp computes streams together only as far as they are equally long.
 
-    def _run_drafter(self, asked: DraftSelection) -> dict[int, list[int]]:
-        if not asked.candidates:
-            return {}
-        drafts = self._drafter.draft([offer.slot for offer in asked.candidates], asked.n_tokens)
-        return {offer.slot.slot_id: draft for offer, draft in zip(asked.candidates, drafts, strict=True)}
+        A negative expected gain is allowed while the budgets cover the cost, provided that the drafts would pay off if
+        every token were accepted. Slots whose budgets do not cover their part are left out.
+        """
+        while limits:
+            gains: list[tuple[float, Lengths]] = []
+            left_out = set(limits)
+            for n_tokens in _powers_of_two(max(limits.values())):
+                lengths = {i: min(n_tokens, limit) for i, limit in limits.items()}
+                n_drafted = sum(lengths.values())
+                cost = self._cost(lengths) + seconds_per_token * n_tokens
+                if cost >= self._token_seconds * n_drafted:
+                    continue
+                share = cost / n_drafted
+                over_budget = {i for i, n in lengths.items() if self._budgets[i].seconds_left < share * n}
+                if over_budget:
+                    left_out = min(left_out, over_budget, key=len)
+                else:
+                    n_expected = sum(self._budgets[i].expected_accepted(n) for i, n in lengths.items())
+                    gains.append((self._token_seconds * n_expected - cost, lengths))
+            if gains:
+                return max(gains, key=lambda gain: gain[0])[1]
+            limits = {i: limit for i, limit in limits.items() if i not in left_out}
+        return {}
 
-    def _costs(self, seconds: float, drafting: float = 0.0) -> DraftCosts:
-        layout = self._layout
-        return DraftCosts(
-            self._step_times, self._is_unified, layout.plain, seconds, seconds / len(layout.slots), drafting
-        )
+    def _cost(self, lengths: Lengths) -> float:
+        """Seconds by which drafts of these lengths make the step, and the next one without drafts, longer."""
+        seconds = self._step_times.estimate(self._drafted_passes(lengths))
+        return max(seconds - self._plain_seconds, 0.0) + self._step_times.switch_seconds
 
-    def _record_drafts(self, seconds: float, n_accepted: Mapping[int, int]) -> None:
-        layout = self._layout
-        prices = self._costs(self._step_times.estimate(layout.passes))
-        drafted = {slot_id: len(draft) for slot_id, draft in self._drafts.items()}
-        tokens = {sequence: n + drafted.get(sequence, 0) for sequence, n in layout.plain.items()}
-        self._step_times.learn(decode_passes(tokens, is_unified=self._is_unified), seconds)
-        price = prices.step_cost(drafted) / sum(drafted.values())
-        for slot_id, n_drafted in drafted.items():
-            self._budgets[slot_id].spend(price * n_drafted)
-            self._budgets[slot_id].record(n_drafted, n_accepted[slot_id], prices.seconds_saved)
+    def _drafted_passes(self, lengths: Lengths) -> tuple[int, ...]:
+        tokens = {slot.slot_id: 1 + lengths.get(slot.slot_id, 0) for slot in self._slots}
+        return decode_passes(tokens, is_unified=self._is_unified)
 
 
 def max_draft_tokens(slot: Slot) -> int:
-    """How many tokens of a slot's draft could be of use: until its request's limits, and the end of its context."""
-    work = slot.state
-    if work is None:
+    """How many tokens of a draft a slot could use, by its request's limits and the end of its context."""
+    state = slot.state
+    if state is None:
         return 0
     limits = [slot.n_ctx - len(slot.cached) - 1]
-    if work.request.n_predict >= 0:
-        limits.append(work.request.n_predict - work.n_decoded - 1)
-    if work.request.n_draft >= 0:
-        limits.append(work.request.n_draft)
+    if state.request.n_predict >= 0:
+        limits.append(state.request.n_predict - state.n_decoded - 1)
+    if state.request.n_draft >= 0:
+        limits.append(state.request.n_draft)
     return max(min(limits), 0)
+
+
+def _powers_of_two(maximum: int) -> list[int]:
+    return [1 << exponent for exponent in range(maximum.bit_length())]

@@ -1,4 +1,4 @@
-"""Where drafts come from."""
+"""Drafter: where drafts come from."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,31 +7,31 @@ from slots.requests.slot import Slot
 
 
 class Drafter(Protocol):
-    """Guesses how texts go on. Belongs to the engine's thread."""
+    """Predicts the next tokens of texts. Belongs to the engine's thread."""
 
     @property
     def n_max(self) -> int:
-        """Most tokens of a draft."""
+        """Maximum tokens of a draft."""
 
     @property
     def is_cheap(self) -> bool:
-        """Whether a draft costs next to nothing, so that it need not be known before if it will be used."""
+        """Whether a draft takes microseconds, so that it is made before it is known whether it will be used."""
 
     @property
     def seconds_per_token(self) -> float:
-        """About how long a drafted token takes, for all slots together, where it is not cheap."""
+        """Estimated time to draft one token in all slots together; 0 if cheap."""
 
     def observe(self, slots: Sequence[Slot]) -> None:
-        """Called in each step with the slots that work, and want drafts at some time."""
+        """Called in each step, unless drafts are cheap, with the busy slots whose requests allow drafts."""
 
     def can_draft(self, slot: Slot) -> bool:
-        """Whether it may have a guess for a slot. Called in nearly each step, so that it has to be quick."""
+        """Whether there may be a draft for a slot. Called in nearly each step, so it has to be fast."""
 
     def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
-        """For each slot, at most `n_tokens` tokens that may follow those of its work; none where it has no guess."""
+        """Returns for each slot at most `n_tokens` tokens that may follow its request's; none if it has no draft."""
 
     def close(self) -> None:
-        """Free what it needs."""
+        """Free its resources."""
 
 
 class ChainedDrafter:
@@ -44,25 +44,20 @@ class ChainedDrafter:
 
     @property
     def n_max(self) -> int:
-        """Most tokens of a draft."""
         return max(drafter.n_max for drafter in self._drafters)
 
     @property
     def seconds_per_token(self) -> float:
-        """That the slowest takes."""
         return max(drafter.seconds_per_token for drafter in self._drafters)
 
     def observe(self, slots: Sequence[Slot]) -> None:
-        """Let all of them follow."""
         for drafter in self._drafters:
             drafter.observe(slots)
 
     def can_draft(self, slot: Slot) -> bool:
-        """Whether one of them may have a guess."""
         return any(drafter.can_draft(slot) for drafter in self._drafters)
 
     def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
-        """A draft for each slot, or none."""
         drafts: dict[int, list[int]] = {slot.slot_id: [] for slot in slots}
         for drafter in self._drafters:
             without = [slot for slot in slots if not drafts[slot.slot_id]]
@@ -72,6 +67,5 @@ class ChainedDrafter:
         return list(drafts.values())
 
     def close(self) -> None:
-        """Free what all of them need."""
         for drafter in self._drafters:
             drafter.close()

@@ -1,4 +1,4 @@
-"""The drafter that the options ask for."""
+"""Makes the drafter that the options ask for."""
 
 import logging
 
@@ -12,14 +12,14 @@ from slots.speculation.ngram import NgramDrafter
 _log = logging.getLogger("slots")
 
 _MAX_SIZE_DIFFERENCE = 128
-"""Tokens that one may have more than the other: some models are padded."""
+"""In tokens: the vocabularies of some models are padded."""
 
 _FIRST_COMPARED_TOKEN = 5
-"""Token whose text has to be the same, and all behind it; those before are special ones that go by other names."""
+"""The tokens before are special, and their names differ between models."""
 
 
 def check_same_vocabulary(vocab: Vocab, draft: Vocab) -> None:
-    """Raises ModelLoadError, by llama.cpp's rules, if tokens do not mean the same to both."""
+    """Raises ModelLoadError, by llama.cpp's rules, if tokens do not mean the same to both models."""
     reason = _difference(vocab, draft)
     if reason:
         raise ModelLoadError(f"the draft model cannot guess for this model: {reason}")
@@ -41,8 +41,8 @@ def _difference(vocab: Vocab, draft: Vocab) -> str | None:
 
 
 def make_drafter(model: Model, context: Context, layout: ContextOptions, options: SpeculationOptions) -> Drafter | None:
-    """For completions in a context that was made with the options `layout`. Returns None where nothing is to be
-    drafted, or cannot be. Raises ModelLoadError for a draft model that does not fit."""
+    """Returns the drafter for a context that was made with the options `layout`; None if the options ask for none, or
+    the context cannot discard rejected tokens. Raises ModelLoadError for a draft model that does not fit."""
     if not options.spec_types:
         return None
     if not context.can_truncate:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from models.source import BUNDLED_MODEL
@@ -16,9 +17,9 @@ from slots.requests.stream import CompletionStream
 GREEDY = SamplingParams(temperature=0.0)
 
 
-def load_engine(context: ContextOptions, options: EngineOptions | None = None) -> Engine:
-    """An engine on the bundled model that is not started yet."""
-    return Engine.load(ModelOptions(BUNDLED_MODEL), context, options or EngineOptions(), lambda _share: None)
+def load_engine(context: ContextOptions, options: EngineOptions | None = None, path: Path = BUNDLED_MODEL) -> Engine:
+    """Returns an engine that is not started yet."""
+    return Engine.load(ModelOptions(path), context, options or EngineOptions(), lambda _share: None)
 
 
 @dataclass(frozen=True)

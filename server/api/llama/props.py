@@ -57,7 +57,7 @@ def _capabilities_json(capabilities: Capabilities) -> dict[str, bool]:
 
 
 def _text(token: int | None, vocab: Vocab) -> str:
-    return "" if token is None else vocab.piece(token).decode(errors="replace")
+    return "" if token is None else vocab.display(token)
 
 
 async def get_health(request: Request) -> JsonResponse:

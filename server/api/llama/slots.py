@@ -75,7 +75,7 @@ def _texts_json(status: SlotStatus, vocab: Vocab, may_read: Callable[[Completion
 
 
 def _text(tokens: Sequence[int], vocab: Vocab) -> str:
-    return vocab.detokenize(tokens).decode(errors="replace")
+    return vocab.display_all(tokens)
 
 
 async def post_slot(request: Request) -> JsonResponse:

@@ -47,7 +47,7 @@ def _detokenize(fields: Fields, vocab: Vocab) -> dict[str, object]:
     if not isinstance(value, list):
         raise invalid_value("tokens", "a list of token ids", value)
     tokens = [as_token(f"tokens[{index}]", token, vocab.n_tokens) for index, token in enumerate(value)]
-    return {"content": vocab.detokenize(tokens).decode(errors="replace")}
+    return {"content": vocab.display_all(tokens)}
 
 
 async def post_apply_template(request: Request) -> JsonResponse:

@@ -124,7 +124,7 @@ class OpenAiCompletionFormatter:
         prompt = answer.prompt
         if isinstance(prompt.original, str):
             return prompt.original
-        return self.vocab.detokenize(prompt.tokens[prompt.n_system :]).decode(errors="replace")
+        return self.vocab.display_all(prompt.tokens[prompt.n_system :])
 
     def _choice(
         self,

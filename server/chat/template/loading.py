@@ -39,4 +39,4 @@ def _parse_or_chatml(source: str | None, bos: str, eos: str) -> ChatTemplate:
 
 
 def _token_text(token: int | None, vocab: Vocab) -> str:
-    return "" if token is None else vocab.piece(token).decode(errors="replace")
+    return "" if token is None else vocab.display(token)

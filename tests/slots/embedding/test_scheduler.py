@@ -24,23 +24,23 @@ def make_queue(*requests: list[int]) -> EmbeddingQueue:
 
 def batches(queue: EmbeddingQueue, limits: EmbeddingLimits) -> list[BatchContent]:
     """All batches until nothing is left, each checked against what the context can hold."""
-    begun, all_taken, held = None, [], 0
-    while queue or begun:
-        pieces = schedule_batch(begun, queue, limits)
-        sequences = [piece.input.sequence for piece in pieces]
-        assert len(set(sequences)) == len(pieces) <= limits.n_sequences
+    unfinished, contents, n_held = None, [], 0
+    while queue or unfinished:
+        chunks = schedule_batch(unfinished, queue, limits)
+        sequences = [chunk.input.sequence for chunk in chunks]
+        assert len(set(sequences)) == len(chunks) <= limits.n_sequences
         assert set(sequences) <= set(range(limits.n_sequences))
-        n_tokens = sum(piece.n_tokens for piece in pieces)
-        assert n_tokens <= limits.n_batch or (len(pieces) == 1 and not limits.can_chunk)
-        assert held + n_tokens <= limits.n_cells
-        all_taken.append([(piece.input.tokens[0], piece.n_tokens) for piece in pieces])
-        unfinished = [piece for piece in pieces if not piece.is_last]
-        assert unfinished in ([], pieces[-1:])
-        for piece in pieces:
-            piece.input.n_computed += piece.n_tokens
-        begun = unfinished[0].input if unfinished else None
-        held = begun.n_computed if begun else 0
-    return all_taken
+        n_tokens = sum(chunk.n_tokens for chunk in chunks)
+        assert n_tokens <= limits.n_batch or (len(chunks) == 1 and not limits.can_chunk)
+        assert n_held + n_tokens <= limits.n_cells
+        contents.append([(chunk.input.tokens[0], chunk.n_tokens) for chunk in chunks])
+        partial = [chunk for chunk in chunks if not chunk.is_last]
+        assert partial in ([], chunks[-1:])
+        for chunk in chunks:
+            chunk.input.n_computed += chunk.n_tokens
+        unfinished = partial[0].input if partial else None
+        n_held = unfinished.n_computed if unfinished else 0
+    return contents
 
 
 def test_short_texts_share_a_batch() -> None:
@@ -85,12 +85,12 @@ def test_what_failed_or_is_not_waited_for_is_left_out() -> None:
 
 def test_beside_completions_a_batch_is_smaller() -> None:
     limits = causal_limits(ContextOptions(n_ubatch=512), 2048, 3000, is_recurrent=False)
-    assert sum(piece.n_tokens for piece in schedule_batch(None, make_queue([1000]), limits)) == 512
+    assert sum(chunk.n_tokens for chunk in schedule_batch(None, make_queue([1000]), limits)) == 512
     assert (
-        sum(piece.n_tokens for piece in schedule_batch(None, make_queue([1000]), limits, completions_idle=False)) == 128
+        sum(chunk.n_tokens for chunk in schedule_batch(None, make_queue([1000]), limits, completions_idle=False)) == 128
     )
     small = causal_limits(ContextOptions(n_ubatch=8), 2048, 3000, is_recurrent=False)
-    assert sum(piece.n_tokens for piece in schedule_batch(None, make_queue([1000]), small, completions_idle=False)) == 8
+    assert sum(chunk.n_tokens for chunk in schedule_batch(None, make_queue([1000]), small, completions_idle=False)) == 8
 
 
 def test_the_logits_of_a_batch_are_bounded() -> None:

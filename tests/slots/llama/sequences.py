@@ -1,9 +1,10 @@
 """Decoding on single sequences of a context, for tests of what the KV cache holds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
 from slots.llama import Batch, Context, Logits, Model
 from slots.options import ContextOptions
@@ -21,7 +22,7 @@ class Sequences:
         self._empty_bytes = self.context.snapshot_bytes(0)
 
     def feed(self, sequence: int, position: int, tokens: Sequence[int]) -> Logits:
-        """Returns the logits behind the last of the tokens, of which the first one comes at `position`."""
+        """Returns the logits after the last of the tokens, of which the first is at `position`."""
         for start in range(0, len(tokens), self._batch.capacity):
             self._batch.clear()
             chunk = tokens[start : start + self._batch.capacity]
@@ -30,7 +31,7 @@ class Sequences:
         return logits
 
     def fresh(self, sequence: int, tokens: Sequence[int]) -> Logits:
-        """Returns the logits behind tokens that replace what the sequence had."""
+        """Returns the logits after tokens that replace what the sequence had."""
         self.context.clear_sequence(sequence)
         return self.feed(sequence, 0, tokens)
 
@@ -42,3 +43,25 @@ class Sequences:
 def some_tokens(n: int, seed: int = 0) -> list[int]:
     """Tokens of the bundled model's vocabulary."""
     return [int(token) for token in np.random.default_rng(seed).integers(0, 3000, n)]
+
+
+def assert_close(one: Logits, other: Logits, tolerance: float) -> None:
+    np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
+
+
+KINDS = ["plain", "recurrent", "window", "hybrid"]
+"""Of memory that models have."""
+LAYOUTS = pytest.mark.parametrize("kv_unified", [False, True], ids=["streams", "pool"])
+
+ROUNDING = 0.01
+"""Between logits from the same tokens in batches or cells of another shape or order; without flash attention, whose
+sums of F16 numbers are coarser, and of weights that are not quantized: llama.cpp also rounds what it multiplies those
+with to 8 bits, which makes up to 0.2 of the order of a sum, by the CPU. After another token, logits of these models
+differ by 1 and more."""
+
+TEXT = some_tokens(100)
+MORE = some_tokens(5, seed=1)
+OTHER = some_tokens(150, seed=2)
+
+Load = Callable[[str], Model]
+Make = Callable[..., Sequences]

@@ -13,7 +13,7 @@ from slots.errors import ModelLoadError
 from slots.llama import Batch, Context, Model, TopTokens
 from slots.llama.top_k_sampler import TOP_K
 from slots.options import ContextOptions, ModelOptions
-from tests.slots.llama.odd_models import write_hybrid
+from tests.slots.llama.tiny_models import write_hybrid
 
 N_SLOTS = 4
 MakeContext = Callable[..., Context]
@@ -22,15 +22,15 @@ MakeContext = Callable[..., Context]
 @pytest.fixture
 def make(bundled_model: Model) -> Iterator[MakeContext]:
     """Makes contexts with the same options but for those given."""
-    made: list[Context] = []
+    contexts: list[Context] = []
 
     def make(model: Model = bundled_model, **options: Any) -> Context:
         sizes = {"n_ctx": 1024, "n_parallel": N_SLOTS, "n_threads": 1, "n_ubatch": 64, "flash_attention": "off"}
-        made.append(Context(model, ContextOptions(**{**sizes, **options})))
-        return made[-1]
+        contexts.append(Context(model, ContextOptions(**{**sizes, **options})))
+        return contexts[-1]
 
     yield make
-    for context in made:
+    for context in contexts:
         context.close()
 
 
@@ -71,10 +71,10 @@ def test_they_are_so_when_a_batch_is_computed_in_several_passes(make: MakeContex
     batch = make_batch(2, 0, 3, 1, n_tokens=30)
     rows = plain.decode(batch)
     context.set_top_k(3, wanted=False)
-    handed_out = context.decode(batch)
+    logits = context.decode(batch)
     assert get_top_tokens(context).outputs.tolist() == [0, 1, 3]
     assert_largest(get_top_tokens(context), rows)
-    np.testing.assert_array_equal(handed_out[2], rows[2])
+    np.testing.assert_array_equal(logits[2], rows[2])
 
 
 def test_a_model_with_a_state_hands_them_out_too(make: MakeContext, tmp_path: Path) -> None:
@@ -96,8 +96,8 @@ def test_a_sequence_may_lose_its_top_k_and_get_it_back_beside_others(make: MakeC
             context.set_top_k(sequence, wanted=is_wanted)
         batch = make_batch(*range(N_SLOTS), position=3 * step)
         rows = plain.decode(batch)
-        handed_out = context.decode(batch)
-        np.testing.assert_array_equal(handed_out[~wanted], rows[~wanted])
+        logits = context.decode(batch)
+        np.testing.assert_array_equal(logits[~wanted], rows[~wanted])
         if wanted.any():
             assert get_top_tokens(context).outputs.tolist() == wanted.nonzero()[0].tolist()
             assert_largest(get_top_tokens(context), rows)
@@ -111,9 +111,9 @@ def test_some_of_the_outputs_can_be_picked(make: MakeContext) -> None:
     batch = make_batch(0, 1, 2, 3)
     rows = plain.decode(batch)
     context.decode(batch)
-    picked = get_top_tokens(context).select([0, 3])
-    assert picked.outputs.tolist() == [0, 3]
-    assert_largest(picked, rows)
+    selected = get_top_tokens(context).select([0, 3])
+    assert selected.outputs.tolist() == [0, 3]
+    assert_largest(selected, rows)
 
 
 def test_without_outputs_there_are_none(make: MakeContext) -> None:

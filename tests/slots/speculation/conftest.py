@@ -6,18 +6,17 @@ from unittest.mock import patch
 
 import pytest
 
-from slots.engine import Engine
-from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
+from slots.options import ContextOptions, EngineOptions, SpeculationOptions
 from slots.speculation import Drafter
-from tests.slots.engine_runner import EngineRunner
-from tests.slots.speculation.foretelling import ScriptedDrafter, UnlimitedDraftScheduler
+from tests.slots.engine_runner import EngineRunner, load_engine
+from tests.slots.speculation.scripted_drafter import ScriptedDrafter, UnlimitedDraftScheduler
 
-MakeDraftingEngine = Callable[..., EngineRunner]
+MakeDraftingRunner = Callable[..., EngineRunner]
 DRAFTING = EngineOptions(speculation=SpeculationOptions(("ngram",)))
 
 
 @pytest.fixture(scope="session")
-def make_drafting(float_model: Path) -> Iterator[MakeDraftingEngine]:
+def make_drafting_runner(float_model: Path) -> Iterator[MakeDraftingRunner]:
     """Starts engines that try whatever a drafter has: the one given, or else that of the options."""
     runners: list[EngineRunner] = []
 
@@ -28,7 +27,7 @@ def make_drafting(float_model: Path) -> Iterator[MakeDraftingEngine]:
             if drafter is not None:
                 patches.enter_context(patch("slots.engine.contexts.make_drafter", return_value=drafter))
             chosen = ContextOptions(**{**exact, **context})
-            engine = Engine.load(ModelOptions(float_model), chosen, options or DRAFTING, lambda _share: None)
+            engine = load_engine(chosen, options or DRAFTING, float_model)
         runners.append(EngineRunner(engine))
         return runners[-1]
 
@@ -38,18 +37,18 @@ def make_drafting(float_model: Path) -> Iterator[MakeDraftingEngine]:
 
 
 @pytest.fixture(scope="session")
-def shared_foreteller() -> ScriptedDrafter:
+def shared_drafter() -> ScriptedDrafter:
     return ScriptedDrafter()
 
 
 @pytest.fixture(scope="session")
-def shared_drafting(shared_foreteller: ScriptedDrafter, make_drafting: MakeDraftingEngine) -> EngineRunner:
+def drafting_runner(shared_drafter: ScriptedDrafter, make_drafting_runner: MakeDraftingRunner) -> EngineRunner:
     """An engine with four slots."""
-    return make_drafting(shared_foreteller, n_ctx=2048)
+    return make_drafting_runner(shared_drafter, n_ctx=2048)
 
 
 @pytest.fixture
-def foreteller(shared_foreteller: ScriptedDrafter) -> ScriptedDrafter:
-    shared_foreteller.texts.clear()
-    shared_foreteller.wrong_every = 0
-    return shared_foreteller
+def drafter(shared_drafter: ScriptedDrafter) -> ScriptedDrafter:
+    shared_drafter.texts.clear()
+    shared_drafter.wrong_every = 0
+    return shared_drafter

@@ -11,24 +11,23 @@ import pytest
 
 from benchmarks.sampling.synthetic_model import write_model
 from models.source import BUNDLED_MODEL
-from slots.engine import Engine
 from slots.errors import ModelLoadError
 from slots.llama import Batch, Context, DecodeError, Logits
-from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
+from slots.options import ContextOptions, EngineOptions, SpeculationOptions
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
 from slots.requests.sampling_params import SamplingParams
 from slots.requests.slot import Slot
 from slots.speculation.draft_model import DraftModel
 from tests.slots.engine_runner import Completion, EngineRunner, load_engine
-from tests.slots.speculation.conftest import MakeDraftingEngine
+from tests.slots.speculation.conftest import MakeDraftingRunner
 
 ENDLESS = SamplingParams(temperature=0.0, repeat_penalty=1.0, ignore_eos=True)
 PARK = "Tom went to the park and saw a big dog. It was red. "
 PROMPTS = ["Once upon a time", "One day, a little girl named Lily", "Tom and Sam went to the park", "A bird"]
 
 
-def drafting(path: Path, **options: Any) -> EngineOptions:
+def draft_options(path: Path, **options: Any) -> EngineOptions:
     chosen = {"spec_types": ("draft-simple",), "draft_cache_type_k": "f32", "draft_cache_type_v": "f32", **options}
     return EngineOptions(speculation=SpeculationOptions(draft_file=path, **chosen))
 
@@ -47,9 +46,9 @@ async def same_with_drafts(runner: EngineRunner, prompt: str, **options: Any) ->
 
 @pytest.mark.parametrize("kv_unified", [False, True])
 def test_all_drafts_of_the_model_itself_are_accepted(
-    make_drafting: MakeDraftingEngine, float_model: Path, kv_unified: bool
+    make_drafting_runner: MakeDraftingRunner, float_model: Path, kv_unified: bool
 ) -> None:
-    runner = make_drafting(None, drafting(float_model, draft_n_max=5), n_ctx=1024, kv_unified=kv_unified)
+    runner = make_drafting_runner(None, draft_options(float_model, draft_n_max=5), n_ctx=1024, kv_unified=kv_unified)
 
     async def test() -> None:
         for prompt in PROMPTS:
@@ -63,8 +62,8 @@ def test_all_drafts_of_the_model_itself_are_accepted(
     runner.run(test)
 
 
-def test_long_prompts_are_read_in_chunks(make_drafting: MakeDraftingEngine, float_model: Path) -> None:
-    runner = make_drafting(None, drafting(float_model), n_ctx=512, n_parallel=1, n_ubatch=16, n_batch=64)
+def test_long_prompts_are_read_in_chunks(make_drafting_runner: MakeDraftingRunner, float_model: Path) -> None:
+    runner = make_drafting_runner(None, draft_options(float_model), n_ctx=512, n_parallel=1, n_ubatch=16, n_batch=64)
 
     async def test() -> None:
         timings = (await same_with_drafts(runner, PARK * 12, n_predict=60)).finished.timings
@@ -73,8 +72,8 @@ def test_long_prompts_are_read_in_chunks(make_drafting: MakeDraftingEngine, floa
     runner.run(test)
 
 
-def test_it_follows_a_sampled_text(make_drafting: MakeDraftingEngine, float_model: Path) -> None:
-    runner = make_drafting(None, drafting(float_model), n_ctx=512, n_parallel=1)
+def test_it_follows_a_sampled_text(make_drafting_runner: MakeDraftingRunner, float_model: Path) -> None:
+    runner = make_drafting_runner(None, draft_options(float_model), n_ctx=512, n_parallel=1)
     sampling = SamplingParams(temperature=1.0, seed=3, ignore_eos=True)
 
     async def test() -> None:
@@ -87,10 +86,10 @@ def test_it_follows_a_sampled_text(make_drafting: MakeDraftingEngine, float_mode
     runner.run(test)
 
 
-def test_it_stops_where_no_token_is_likely(make_drafting: MakeDraftingEngine, float_model: Path) -> None:
+def test_it_stops_where_no_token_is_likely(make_drafting_runner: MakeDraftingRunner, float_model: Path) -> None:
     n_drafted = []
     for p_min in (0.3, 0.99):
-        runner = make_drafting(None, drafting(float_model, draft_p_min=p_min), n_ctx=256, n_parallel=1)
+        runner = make_drafting_runner(None, draft_options(float_model, draft_p_min=p_min), n_ctx=256, n_parallel=1)
 
         async def test(runner: EngineRunner = runner) -> None:
             timings = (await same_with_drafts(runner, PROMPTS[0], n_predict=60)).finished.timings
@@ -100,8 +99,10 @@ def test_it_stops_where_no_token_is_likely(make_drafting: MakeDraftingEngine, fl
     assert n_drafted[0] > n_drafted[1]
 
 
-def test_less_than_the_fewest_is_not_used(make_drafting: MakeDraftingEngine, float_model: Path) -> None:
-    runner = make_drafting(None, drafting(float_model, draft_n_min=4, draft_n_max=3), n_ctx=256, n_parallel=1)
+def test_less_than_the_fewest_is_not_used(make_drafting_runner: MakeDraftingRunner, float_model: Path) -> None:
+    runner = make_drafting_runner(
+        None, draft_options(float_model, draft_n_min=4, draft_n_max=3), n_ctx=256, n_parallel=1
+    )
 
     async def test() -> None:
         assert (await same_with_drafts(runner, PROMPTS[0], n_predict=20)).finished.timings.draft_n == 0
@@ -109,9 +110,9 @@ def test_less_than_the_fewest_is_not_used(make_drafting: MakeDraftingEngine, flo
     runner.run(test)
 
 
-def test_the_text_goes_before_the_draft_model(make_drafting: MakeDraftingEngine, float_model: Path) -> None:
-    options = drafting(float_model, spec_types=("ngram", "draft-simple"), draft_n_max=2)
-    runner = make_drafting(None, options, n_ctx=512, n_parallel=1)
+def test_the_text_goes_before_the_draft_model(make_drafting_runner: MakeDraftingRunner, float_model: Path) -> None:
+    options = draft_options(float_model, spec_types=("ngram", "draft-simple"), draft_n_max=2)
+    runner = make_drafting_runner(None, options, n_ctx=512, n_parallel=1)
 
     async def test() -> None:
         drafted = await same_with_drafts(runner, "one two three four five six seven, one two three", n_predict=40)
@@ -183,13 +184,13 @@ def test_another_vocabulary_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "other.gguf"
     write_model(other, 500)
     with pytest.raises(ModelLoadError, match="the draft model cannot guess for this model: its vocabulary is of the"):
-        load_engine(ContextOptions(n_threads=1), drafting(other))
+        load_engine(ContextOptions(n_threads=1), draft_options(other))
 
 
 def test_the_engine_works_with_the_options_that_the_server_gives(float_model: Path) -> None:
-    options = drafting(BUNDLED_MODEL, spec_types=("ngram", "draft-simple"))
+    options = draft_options(BUNDLED_MODEL, spec_types=("ngram", "draft-simple"))
     context = ContextOptions(n_ctx=512, n_parallel=2, n_threads=1)
-    runner = EngineRunner(Engine.load(ModelOptions(float_model), context, options, lambda _share: None))
+    runner = EngineRunner(load_engine(context, options, float_model))
 
     async def test() -> None:
         answers = await asyncio.gather(*(runner.complete(PROMPTS[n], ENDLESS, n_predict=100) for n in range(2)))

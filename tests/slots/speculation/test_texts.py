@@ -13,8 +13,8 @@ from slots.requests.events import StopReason
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling import SampledToken, Sampler
 from tests.slots.engine_runner import Completion, EngineRunner
-from tests.slots.speculation.conftest import DRAFTING, MakeDraftingEngine
-from tests.slots.speculation.foretelling import ScriptedDrafter
+from tests.slots.speculation.conftest import DRAFTING, MakeDraftingRunner
+from tests.slots.speculation.scripted_drafter import ScriptedDrafter
 
 STORY = "Once upon a time, there was a little girl"
 LIST = 'root ::= "[" item ("," item){3,9} "]"\nitem ::= [a-z]{2,5} " = " [0-9]{1,3}'
@@ -26,7 +26,7 @@ SEEDED = SamplingParams(temperature=1.0, seed=7, ignore_eos=True)
 
 
 async def with_and_without(
-    runner: EngineRunner, foreteller: ScriptedDrafter, sampling: SamplingParams = ENDLESS, **options: Any
+    runner: EngineRunner, drafter: ScriptedDrafter, sampling: SamplingParams = ENDLESS, **options: Any
 ) -> tuple[Completion, Completion]:
     """The text of a request without drafts, and with drafts of that text."""
     options = {"n_predict": 40, "cache_prompt": False, **options}
@@ -34,14 +34,14 @@ async def with_and_without(
     longer = plain
     if options["n_predict"] > 0:
         longer = await runner.complete(STORY, sampling, n_draft=0, **{**options, "n_predict": 60, "stop": ()})
-    foreteller.texts.append(runner.prompt(STORY) + tuple(token.token for token in longer.tokens))
+    drafter.texts.append(runner.prompt(STORY) + tuple(token.token for token in longer.tokens))
     return plain, await runner.complete(STORY, sampling, **options)
 
 
 def assert_same(one: Completion, other: Completion) -> None:
     assert [(token.token, token.text) for token in one.tokens] == [(token.token, token.text) for token in other.tokens]
-    told = [replace(each.finished, timings=one.finished.timings, slot_id=0) for each in (one, other)]
-    assert told[0] == told[1]
+    finished = [replace(each.finished, timings=one.finished.timings, slot_id=0) for each in (one, other)]
+    assert finished[0] == finished[1]
     assert one.finished.timings.predicted_n == other.finished.timings.predicted_n
     assert one.finished.timings.draft_n == 0
 
@@ -49,76 +49,76 @@ def assert_same(one: Completion, other: Completion) -> None:
 @pytest.mark.parametrize("wrong_every", [0, 1, 3])
 @pytest.mark.parametrize("sampling", [ENDLESS, SEEDED, replace(SEEDED, mirostat=2), replace(ENDLESS, dry_multiplier=1)])
 def test_the_text_is_the_same(
-    shared_drafting: EngineRunner, foreteller: ScriptedDrafter, sampling: SamplingParams, wrong_every: int
+    drafting_runner: EngineRunner, drafter: ScriptedDrafter, sampling: SamplingParams, wrong_every: int
 ) -> None:
     async def test() -> None:
-        foreteller.wrong_every = wrong_every
-        plain, drafted = await with_and_without(shared_drafting, foreteller, sampling)
+        drafter.wrong_every = wrong_every
+        plain, drafted = await with_and_without(drafting_runner, drafter, sampling)
         assert_same(plain, drafted)
         timings = drafted.finished.timings
         assert timings.draft_n > 0
         assert (timings.draft_n_accepted == timings.draft_n) == (wrong_every == 0)
         assert (timings.draft_n_accepted == 0) == (wrong_every == 1)
 
-    shared_drafting.run(test)
+    drafting_runner.run(test)
 
 
 def test_right_drafts_are_all_accepted_and_each_saves_a_step(
-    shared_drafting: EngineRunner, foreteller: ScriptedDrafter
+    drafting_runner: EngineRunner, drafter: ScriptedDrafter
 ) -> None:
     async def test() -> None:
-        plain, drafted = await with_and_without(shared_drafting, foreteller, n_predict=33)
+        plain, drafted = await with_and_without(drafting_runner, drafter, n_predict=33)
         assert_same(plain, drafted)
         # The prompt gives the first token; then each step gives one and the 7 that were drafted.
         assert (drafted.finished.timings.draft_n, drafted.finished.timings.draft_n_accepted) == (28, 28)
 
-    shared_drafting.run(test)
+    drafting_runner.run(test)
 
 
 @pytest.mark.parametrize("n_predict", [1, 2, 5, 8, 9, 10])
-def test_n_predict_ends_a_draft(shared_drafting: EngineRunner, foreteller: ScriptedDrafter, n_predict: int) -> None:
+def test_n_predict_ends_a_draft(drafting_runner: EngineRunner, drafter: ScriptedDrafter, n_predict: int) -> None:
     async def test() -> None:
-        plain, drafted = await with_and_without(shared_drafting, foreteller, n_predict=n_predict)
+        plain, drafted = await with_and_without(drafting_runner, drafter, n_predict=n_predict)
         assert_same(plain, drafted)
         assert len(drafted.tokens) == n_predict
         assert drafted.finished.timings.draft_n == drafted.finished.timings.draft_n_accepted
 
-    shared_drafting.run(test)
+    drafting_runner.run(test)
 
 
 @pytest.mark.parametrize("start", [8, 13, 18])
-def test_a_stop_string_ends_a_draft(shared_drafting: EngineRunner, foreteller: ScriptedDrafter, start: int) -> None:
+def test_a_stop_string_ends_a_draft(drafting_runner: EngineRunner, drafter: ScriptedDrafter, start: int) -> None:
     async def test() -> None:
-        text = (await shared_drafting.complete(STORY, ENDLESS, n_draft=0, n_predict=40, cache_prompt=False)).text
+        text = (await drafting_runner.complete(STORY, ENDLESS, n_draft=0, n_predict=40, cache_prompt=False)).text
         stop = (text[start : start + 5],)
-        plain, drafted = await with_and_without(shared_drafting, foreteller, stop=stop)
+        plain, drafted = await with_and_without(drafting_runner, drafter, stop=stop)
         assert_same(plain, drafted)
         assert drafted.finished.reason is StopReason.WORD
         # What is cached of it is what is true of it: the same prompt, and more, goes on from there.
-        again = await shared_drafting.complete(STORY + text[: start + 20], ENDLESS, n_draft=0, n_predict=10)
-        fresh = await shared_drafting.complete(
+        again = await drafting_runner.complete(STORY + text[: start + 20], ENDLESS, n_draft=0, n_predict=10)
+        fresh = await drafting_runner.complete(
             STORY + text[: start + 20], ENDLESS, n_draft=0, n_predict=10, cache_prompt=False
         )
         assert again.text == fresh.text
 
-    shared_drafting.run(test)
+    drafting_runner.run(test)
 
 
-def test_an_end_of_generation_token_ends_a_draft(shared_drafting: EngineRunner, foreteller: ScriptedDrafter) -> None:
+def test_an_end_of_generation_token_ends_a_draft(drafting_runner: EngineRunner, drafter: ScriptedDrafter) -> None:
     async def test() -> None:
-        plain, drafted = await with_and_without(shared_drafting, foreteller, ENDING, n_predict=400)
+        plain, drafted = await with_and_without(drafting_runner, drafter, ENDING, n_predict=400)
         assert plain.finished.reason is StopReason.EOS
         assert_same(plain, drafted)
 
-    shared_drafting.run(test)
+    drafting_runner.run(test)
 
 
-def test_the_end_of_the_context_ends_a_draft(make_drafting: MakeDraftingEngine) -> None:
-    foreteller = ScriptedDrafter()
-    runner = make_drafting(foreteller, n_ctx=256, n_parallel=1)
+def test_the_end_of_the_context_ends_a_draft(make_drafting_runner: MakeDraftingRunner) -> None:
+    drafter = ScriptedDrafter()
+    runner = make_drafting_runner(drafter, n_ctx=256, n_parallel=1)
 
     async def test() -> None:
-        plain, drafted = await with_and_without(runner, foreteller, n_predict=-1)
+        plain, drafted = await with_and_without(runner, drafter, n_predict=-1)
         assert_same(plain, drafted)
         assert drafted.finished.truncated
         assert drafted.finished.timings.draft_n_accepted > 200
@@ -128,25 +128,25 @@ def test_the_end_of_the_context_ends_a_draft(make_drafting: MakeDraftingEngine) 
 
 @pytest.mark.parametrize("grammar_text", [LIST, FORCING])
 def test_a_grammar_holds_within_a_draft(
-    shared_drafting: EngineRunner, foreteller: ScriptedDrafter, grammar_text: str
+    drafting_runner: EngineRunner, drafter: ScriptedDrafter, grammar_text: str
 ) -> None:
-    grammar = shared_drafting.engine.grammars.compile(GrammarSource("gbnf", grammar_text))
+    grammar = drafting_runner.engine.grammars.compile(GrammarSource("gbnf", grammar_text))
 
     async def test() -> None:
         for wrong_every in (0, 3):
-            foreteller.wrong_every = wrong_every
+            drafter.wrong_every = wrong_every
             for sampling in (ENDING, replace(SEEDED, ignore_eos=False)):
-                plain, drafted = await with_and_without(shared_drafting, foreteller, sampling, grammar=grammar)
+                plain, drafted = await with_and_without(drafting_runner, drafter, sampling, grammar=grammar)
                 assert_same(plain, drafted)
                 assert drafted.finished.timings.draft_n > 0
 
-    shared_drafting.run(test)
+    drafting_runner.run(test)
 
 
-def test_probabilities_are_told_of_drafted_tokens(shared_drafting: EngineRunner, foreteller: ScriptedDrafter) -> None:
+def test_probabilities_are_told_of_drafted_tokens(drafting_runner: EngineRunner, drafter: ScriptedDrafter) -> None:
     async def test() -> None:
-        foreteller.wrong_every = 5
-        plain, drafted = await with_and_without(shared_drafting, foreteller, replace(ENDLESS, n_probs=3))
+        drafter.wrong_every = 5
+        plain, drafted = await with_and_without(drafting_runner, drafter, replace(ENDLESS, n_probs=3))
         assert_same(plain, drafted)
         for one, other in zip(plain.tokens, drafted.tokens, strict=True):
             assert one.logprobs is not None
@@ -154,13 +154,13 @@ def test_probabilities_are_told_of_drafted_tokens(shared_drafting: EngineRunner,
             assert [top.token for top in one.logprobs.top] == [top.token for top in other.logprobs.top]
             assert one.logprobs.sampled.logprob == pytest.approx(other.logprobs.sampled.logprob, abs=1e-3)
 
-    shared_drafting.run(test)
+    drafting_runner.run(test)
 
 
 @pytest.mark.parametrize("kv_unified", [False, True])
-def test_slots_draft_side_by_side(make_drafting: MakeDraftingEngine, kv_unified: bool) -> None:
-    foreteller = ScriptedDrafter()
-    runner = make_drafting(foreteller, n_ctx=1024, n_parallel=4, kv_unified=kv_unified)
+def test_slots_draft_side_by_side(make_drafting_runner: MakeDraftingRunner, kv_unified: bool) -> None:
+    drafter = ScriptedDrafter()
+    runner = make_drafting_runner(drafter, n_ctx=1024, n_parallel=4, kv_unified=kv_unified)
     prompts = [
         "Once upon a time",
         "One day, a little girl named Lily",
@@ -176,9 +176,9 @@ def test_slots_draft_side_by_side(make_drafting: MakeDraftingEngine, kv_unified:
 
         plain = [await ask(number, n_draft=0) for number in range(5)]
         texts = [tuple(token.token for token in each.tokens) for each in plain]
-        foreteller.texts = [runner.prompt(prompts[number]) + texts[number] for number in range(5)]
+        drafter.texts = [runner.prompt(prompts[number]) + texts[number] for number in range(5)]
         for wrong_every in (0, 4):
-            foreteller.wrong_every = wrong_every
+            drafter.wrong_every = wrong_every
             drafted = await asyncio.gather(*(ask(number, n_draft=(-1, 3)[number % 2]) for number in range(5)))
             assert [tuple(token.token for token in each.tokens) for each in drafted] == texts
             assert all(each.finished.timings.draft_n > 0 for each in drafted)
@@ -186,15 +186,15 @@ def test_slots_draft_side_by_side(make_drafting: MakeDraftingEngine, kv_unified:
     runner.run(test)
 
 
-def test_a_full_pool_leaves_less_room_for_drafts(make_drafting: MakeDraftingEngine) -> None:
-    foreteller = ScriptedDrafter()
-    runner = make_drafting(foreteller, n_ctx=256, n_parallel=2, kv_unified=True)
+def test_a_full_pool_leaves_less_room_for_drafts(make_drafting_runner: MakeDraftingRunner) -> None:
+    drafter = ScriptedDrafter()
+    runner = make_drafting_runner(drafter, n_ctx=256, n_parallel=2, kv_unified=True)
 
     async def test() -> None:
         one = await runner.complete((5, *range(300, 420)), ENDLESS, n_predict=100, n_draft=0)
         two = await runner.complete((5, *range(500, 540)), ENDLESS, n_predict=150, n_draft=0)
         texts = [tuple(token.token for token in each.tokens) for each in (one, two)]
-        foreteller.texts = [(5, *range(300, 420), *texts[0]), (5, *range(500, 540), *texts[1])]
+        drafter.texts = [(5, *range(300, 420), *texts[0]), (5, *range(500, 540), *texts[1])]
         drafted = await asyncio.gather(
             runner.complete((5, *range(300, 420)), ENDLESS, n_predict=100),
             runner.complete((5, *range(500, 540)), ENDLESS, n_predict=150),
@@ -204,13 +204,13 @@ def test_a_full_pool_leaves_less_room_for_drafts(make_drafting: MakeDraftingEngi
     runner.run(test)
 
 
-def test_a_shifted_context_goes_on_with_drafts(make_drafting: MakeDraftingEngine) -> None:
-    foreteller = ScriptedDrafter()
-    runner = make_drafting(foreteller, replace(DRAFTING, context_shift=True), n_ctx=256, n_parallel=1)
+def test_a_shifted_context_goes_on_with_drafts(make_drafting_runner: MakeDraftingRunner) -> None:
+    drafter = ScriptedDrafter()
+    runner = make_drafting_runner(drafter, replace(DRAFTING, context_shift=True), n_ctx=256, n_parallel=1)
 
     async def test() -> None:
         plain = await runner.complete(STORY, ENDLESS, n_predict=260, n_draft=0)
-        foreteller.texts = [runner.prompt(STORY) + tuple(token.token for token in plain.tokens)]
+        drafter.texts = [runner.prompt(STORY) + tuple(token.token for token in plain.tokens)]
         drafted = await runner.complete(STORY, ENDLESS, n_predict=260, cache_prompt=False)
         assert len(drafted.tokens) == 260
         assert [token.token for token in plain.tokens[:200]] == [token.token for token in drafted.tokens[:200]]
@@ -219,10 +219,10 @@ def test_a_shifted_context_goes_on_with_drafts(make_drafting: MakeDraftingEngine
 
 
 def test_a_row_that_fails_within_a_draft_fails_its_request_only(
-    shared_drafting: EngineRunner, foreteller: ScriptedDrafter
+    drafting_runner: EngineRunner, drafter: ScriptedDrafter
 ) -> None:
     async def test() -> None:
-        plain, drafted = await with_and_without(shared_drafting, foreteller)
+        plain, drafted = await with_and_without(drafting_runner, drafter)
         assert_same(plain, drafted)
         choose, choices = Sampler.sample, iter(range(100))
 
@@ -232,8 +232,8 @@ def test_a_row_that_fails_within_a_draft_fails_its_request_only(
             return choose(*arguments, **options)
 
         with patch.object(Sampler, "sample", choose_or_fail), pytest.raises(StepFailed, match="a row failed"):
-            await shared_drafting.complete(STORY, ENDLESS, n_predict=40, cache_prompt=False)
-        again = await shared_drafting.complete(STORY, ENDLESS, n_predict=40)
+            await drafting_runner.complete(STORY, ENDLESS, n_predict=40, cache_prompt=False)
+        again = await drafting_runner.complete(STORY, ENDLESS, n_predict=40)
         assert [token.token for token in again.tokens] == [token.token for token in plain.tokens]
 
-    shared_drafting.run(test)
+    drafting_runner.run(test)

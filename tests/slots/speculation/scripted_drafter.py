@@ -1,4 +1,4 @@
-"""Drafts that tests can rely on: not only where they pay, and as right or wrong as a test wants them."""
+"""Drafts that tests can rely on: proposed whatever they cost, and accepted as often as a test wants."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from slots.speculation.draft_scheduler import max_draft_tokens
 
 
 class ScriptedDrafter:
-    """Drafts from texts that it was told before."""
+    """Drafts from given texts."""
 
     is_cheap = True
     seconds_per_token = 0.0
@@ -17,7 +17,7 @@ class ScriptedDrafter:
         self.n_max = 7
         self.texts: list[tuple[int, ...]] = []
         self.wrong_every = 0
-        """Each so many tokens of a text one is drafted wrong; 0 drafts all right."""
+        """One token of this many is drafted wrong; 0: none."""
 
     def observe(self, slots: Sequence[Slot]) -> None:
         pass
@@ -42,7 +42,7 @@ class ScriptedDrafter:
 
 
 class UnlimitedDraftScheduler:
-    """Stands for Drafting: what the drafter has is tried, whatever it costs."""
+    """Stands for DraftScheduler: proposes whatever the drafter has."""
 
     def __init__(self, drafter: Drafter, n_slots: int, max_draft_batch: int, *, is_unified: bool) -> None:
         self._drafter = drafter

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from slots.engine import Engine
-from slots.options import ContextOptions, EngineOptions, ModelOptions
+from slots.options import ContextOptions, EngineOptions
 from slots.requests.request import CompletionRequest
 from slots.requests.scope import CacheScope
-from tests.slots.engine_runner import Completion, EngineRunner, read
-from tests.slots.llama.odd_models import write_hybrid, write_mamba, write_sliding_window
+from tests.slots.engine_runner import Completion, EngineRunner, load_engine, read
+from tests.slots.llama.tiny_models import write_hybrid, write_mamba, write_sliding_window
 from tests.slots.same_text import WITH_RUNNER_UP, assert_same_text
 
 PREFIX = tuple((17 * n) % 900 + 50 for n in range(100))
@@ -31,7 +30,7 @@ def odd(request: pytest.FixtureRequest, model: Path) -> Iterator[EngineRunner]:
     context = ContextOptions(
         n_ctx=2048, n_threads=1, kv_unified=request.param, n_batch=64, n_ubatch=32, flash_attention="off"
     )
-    runner = EngineRunner(Engine.load(ModelOptions(model), context, EngineOptions(), lambda _share: None))
+    runner = EngineRunner(load_engine(context, path=model))
     yield runner
     runner.close()
 
@@ -135,7 +134,7 @@ def test_a_saved_slot_goes_on_where_it_was(odd: EngineRunner) -> None:
 def test_beyond_the_end_of_the_context_what_stays_is_computed_anew(model: Path) -> None:
     context = ContextOptions(n_ctx=256, n_parallel=1, n_threads=1)
     shifting = EngineOptions(context_shift=True)
-    runner = EngineRunner(Engine.load(ModelOptions(model), context, shifting, lambda _share: None))
+    runner = EngineRunner(load_engine(context, shifting, model))
 
     async def test() -> None:
         answer = await read(runner.engine.submit(CompletionRequest(PREFIX, WITH_RUNNER_UP, n_predict=300, n_keep=-1)))
