@@ -37,7 +37,7 @@ def common_prefix_length(one: Sequence[int], other: Sequence[int], start: int = 
 class Node(Generic[EntryT]):
     """A stretch that one or more sequences have in common. Each of them goes along all of it."""
 
-    __slots__ = ("children", "depth", "terminal", "entry", "label", "parent", "slots")
+    __slots__ = ("children", "depth", "entry", "label", "parent", "slots", "terminal")
 
     def __init__(self, label: Keys, parent: "Node[EntryT] | None", depth: int) -> None:
         self.label = label

@@ -16,7 +16,7 @@ from slots.completion.slot_maintenance import MIN_DISCARDABLE, n_kept, truncate_
 from slots.embedding.pooling import Embedding
 from slots.embedding.request import MAX_QUEUED_TOKENS, EmbeddingJob, EmbeddingRequest
 from slots.embedding.runner import EmbeddingRunner
-from slots.engine.commands import Cancel, Command, Drain, Embed, SlotTask, Stop, Submit
+from slots.engine.commands import Cancel, Command, Drain, Embed, Stop, Submit
 from slots.engine.contexts import Contexts, make_contexts
 from slots.engine.grammars import Grammars
 from slots.engine.loop import EngineLoop
@@ -39,6 +39,7 @@ from slots.requests.slot import Slot
 from slots.requests.stream import CompletionStream
 from slots.sampling import IS_COMPILED, Surroundings
 from slots.scheduling.kv_cache_manager import KvCacheManager
+from slots.scheduling.slot_tasks import SlotTask
 
 _log = logging.getLogger("slots")
 

@@ -7,8 +7,9 @@ from queue import Empty, SimpleQueue
 from slots.completion.output_processor import StreamEvents
 from slots.completion.runner import CompletionRunner
 from slots.embedding.runner import EmbeddingRunner
-from slots.engine.commands import Cancel, Command, Drain, Embed, SlotTask, Submit
+from slots.engine.commands import Cancel, Command, Drain, Embed, Submit
 from slots.errors import EngineError, ShuttingDown, internal_error
+from slots.scheduling.slot_tasks import SlotTask
 
 _log = logging.getLogger("slots")
 
@@ -82,8 +83,10 @@ class EngineLoop:
         """Pass a command on; False if it is to stop."""
         if isinstance(command, Embed):
             self._embeddings.add(command.job)
-        elif self._completions and isinstance(command, Submit | SlotTask):
-            self._completions.add(command)
+        elif self._completions and isinstance(command, Submit):
+            self._completions.add(command.state, command.stream)
+        elif self._completions and isinstance(command, SlotTask):
+            self._completions.add_task(command)
         elif self._completions and isinstance(command, Cancel):
             self._completions.cancel(command.request_id)
         else:
