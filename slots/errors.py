@@ -14,7 +14,6 @@ class InvalidRequest(EngineError):
 
 
 def require(condition: bool, field: str, expected: object, value: object) -> None:
-    """Raises InvalidRequest unless the condition holds."""
     if not condition:
         raise InvalidRequest(field, f"expected {expected}, got {value!r}")
 

@@ -16,8 +16,6 @@ Pooling = Literal["none", "mean", "cls", "last", "rank"]
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """How a GGUF file is loaded."""
-
     path: Path
     """The first file of a split model."""
     n_gpu_layers: int = -1
@@ -37,17 +35,14 @@ class ContextOptions:
     n_ctx: int = 0
     """KV cells in total; 0 gives each slot the model's training context, or less if memory is short."""
     n_batch: int = 2048
-    """Maximum tokens in one step."""
     n_ubatch: int = 512
     """Maximum tokens in one pass over the weights, and of prefill in a step that also generates."""
     n_parallel: int = 4
-    """Number of slots."""
     kv_unified: bool = False
     """One pool of cells for all slots; otherwise each slot has its own n_ctx / n_parallel cells."""
     swa_full: bool = False
     """Keep all cells of sliding-window layers, not only those in the window."""
     n_threads: int = 0
-    """CPU threads for generation; 0 means one per core."""
     n_threads_batch: int = 0
     """CPU threads for prefill; 0 means n_threads."""
     flash_attention: FlashAttention = "auto"
@@ -69,24 +64,18 @@ class ContextOptions:
 
 @dataclass(frozen=True, slots=True)
 class SpeculationOptions:
-    """Speculative decoding."""
-
     spec_types: tuple[SpecType, ...] = ()
     """In the order of preference; empty means off."""
     ngram_size: int = 3
     """Minimum number of tokens at the end of the text that must occur earlier in it."""
     ngram_draft: int = 48
-    """Maximum tokens of an n-gram draft."""
     draft_file: Path | None = None
-    """GGUF file of the draft model."""
     draft_n_max: int = 16
-    """Maximum tokens that the draft model drafts at once."""
     draft_n_min: int = 0
     """Shorter drafts of the draft model are not used."""
     draft_p_min: float = 0.0
     """The draft ends before a token with a lower probability."""
     draft_gpu_layers: int = -1
-    """Layers of the draft model held in GPU memory; -1 means all."""
     draft_threads: int | None = None
     """CPU threads of the draft model; None means as the main model, 0 one per core."""
     draft_cache_type_k: CacheType = "f16"
@@ -95,8 +84,6 @@ class SpeculationOptions:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What the engine does and how it schedules requests."""
-
     max_queue: int = 256
     """Requests that may wait for a slot; further ones are refused."""
     cache_ram_mib: int = 2048
@@ -105,6 +92,5 @@ class EngineOptions:
     """When the context of a slot is full, discard half of it and continue, instead of stopping."""
     speculation: SpeculationOptions = SpeculationOptions()
     embeddings_only: bool = False
-    """Generate no text; there are no slots."""
     pooling: Pooling | None = None
     """None means the pooling in the model's header, else mean. With "rank" no text is generated."""

@@ -16,7 +16,6 @@ class StopStrings:
         self._max_length = max(map(len, stop), default=0)
         self._buffer = ""
         self.match = ""
-        """The stop string that was found, or an empty string."""
 
     def feed(self, text: str) -> str:
         """Add text; returns what can be emitted: nothing that is, or may become, part of a stop string."""
@@ -33,12 +32,10 @@ class StopStrings:
         return emitted
 
     def flush(self) -> str:
-        """Returns the text that was held back, at the end of all text."""
         emitted, self._buffer = self._buffer, ""
         return emitted
 
     def _partial_match_length(self) -> int:
-        """How many characters at the end of the buffer begin a stop string."""
         for n in range(min(self._max_length - 1, len(self._buffer)), 0, -1):
             end = self._buffer[-n:]
             if any(word.startswith(end) for word in self._stop):
@@ -69,43 +66,36 @@ class IndentStop:
 
 
 class Detokenizer:
-    """Turns the bytes of generated tokens into text.
-
-    An incomplete character is held back until it is complete. A byte that cannot become valid turns into U+FFFD.
-    """
+    """Holds back incomplete characters; a byte that cannot become valid turns into U+FFFD."""
 
     def __init__(self, stop: Sequence[str], n_indent: int = 0) -> None:
         """`n_indent` is the minimum number of spaces and tabs of every line but the first."""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._stop = StopStrings(stop)
+        self._stop_strings = StopStrings(stop)
         self._indent_stop = IndentStop(n_indent) if n_indent else None
         self.has_new_line = False
 
     @property
     def stopping_word(self) -> str:
-        """The stop string that was found, or an empty string."""
-        return self._stop.match
+        return self._stop_strings.match
 
     @property
     def hit_indent_stop(self) -> bool:
-        """Whether the text ended at a line with too little indentation."""
         return self._indent_stop is not None and self._indent_stop.is_hit
 
     @property
     def is_mid_character(self) -> bool:
-        """Whether the bytes so far end within a character."""
         return bool(self._decoder.getstate()[0])
 
     def feed(self, piece: bytes) -> str:
-        """Add the bytes of a token; returns the text that can be emitted now."""
-        return self._emit(self._stop.feed(self._decode(piece)))
+        return self._emit(self._stop_strings.feed(self._decode(piece)))
 
     def flush(self) -> str:
         """Returns the text that was held back, after the last token; nothing after a stop string."""
-        if self._stop.match:
+        if self._stop_strings.match:
             return ""
-        text = self._stop.feed("" if self.hit_indent_stop else self._decode(b"", final=True))
-        return self._emit(text if self._stop.match else text + self._stop.flush())
+        text = self._stop_strings.feed("" if self.hit_indent_stop else self._decode(b"", final=True))
+        return self._emit(text if self._stop_strings.match else text + self._stop_strings.flush())
 
     def _decode(self, piece: bytes, *, final: bool = False) -> str:
         text = self._decoder.decode(piece, final)

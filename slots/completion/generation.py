@@ -30,11 +30,9 @@ class Generation:
 
     @property
     def wants_tokens(self) -> bool:
-        """Whether tokens are to be generated; otherwise only the prompt is evaluated."""
         return self._request.n_predict != 0
 
     def set_draft(self, draft: Sequence[int]) -> None:
-        """Record the drafted tokens, to count those that are accepted."""
         self._draft = draft
         self.state.n_drafted += len(draft)
 
@@ -66,7 +64,7 @@ class Generation:
         return events
 
     def finish(self, reason: StopReason, now: float) -> Finished:
-        """Returns the last event of a generation that ends at `now`, in seconds."""
+        """Returns the last event; `now` is in seconds."""
         state = self.state
         return Finished(
             reason=reason,

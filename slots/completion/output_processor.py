@@ -18,8 +18,7 @@ from slots.sampling import Choice
 _log = logging.getLogger("slots")
 
 _MAX_HELD = 32
-"""Events that are delivered together if the request is not streamed: to wake up the reader of a stream costs more than
-to generate a token."""
+"""Events to deliver at once if a request is not streamed: to wake up a reader costs more than to generate a token."""
 
 _MAX_UNREAD = 16_384
 """Events that may wait for a client to read them; as many as a slot has context if that is more."""
@@ -30,20 +29,16 @@ StreamEvents = tuple[CompletionStream, Sequence[Event]]
 
 @dataclass(slots=True)
 class _Output:
-    """The stream of a request and the events that it has not got yet."""
-
     stream: CompletionStream
     max_held: int
     events: list[Event] = field(default_factory=list)
-    generation: Generation | None = None
-    """None until the request gets its first slot."""
+    generation: Generation | None = None  # until the first slot
 
 
 class OutputProcessor:
     """Holds every request whose final event has not been emitted yet. Engine thread only."""
 
     def __init__(self, n_ctx: int) -> None:
-        """`n_ctx` is the number of tokens of a slot."""
         self._outputs: dict[int, _Output] = {}
         self._due: list[StreamEvents] = []
         self._max_unread = max(_MAX_UNREAD, n_ctx)
@@ -53,23 +48,18 @@ class OutputProcessor:
 
     @property
     def request_ids(self) -> list[int]:
-        """The requests that it holds."""
         return list(self._outputs)
 
     def add_request(self, state: RequestState, stream: CompletionStream) -> None:
-        """Deliver the events of a request to `stream`."""
         self._outputs[state.request_id] = _Output(stream, 1 if state.request.is_streamed else _MAX_HELD)
 
     def attach_generation(self, generation: Generation) -> None:
-        """Set what turns the request's tokens into events, when it gets its first slot."""
         self._outputs[generation.state.request_id].generation = generation
 
     def find_generation(self, request_id: int) -> Generation | None:
-        """Returns the generation of a request that has, or had, a slot; else None."""
         return self._outputs[request_id].generation
 
     def generation_of(self, slot: Slot) -> Generation:
-        """Returns the generation of the request in a slot, which must have one."""
         generation = self._outputs[slot.state.request_id].generation if slot.state else None
         assert generation
         return generation
@@ -130,6 +120,5 @@ class OutputProcessor:
             self._due.append((output.stream, [*output.events, last_event] if last_event else []))
 
     def drain_events(self) -> list[StreamEvents]:
-        """Returns the events to deliver since the last call."""
         due, self._due = self._due, []
         return due

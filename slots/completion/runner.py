@@ -52,11 +52,9 @@ class SampledRow:
     """Tokens that were computed after those of its request; their rows of logits follow."""
     index: int
     n_accepted: int = 0
-    """Drafted tokens that turned out to be the text."""
 
     def accept_draft(self, cache: KvCacheManager) -> bool:
-        """Whether the tokens sampled since are the next ones of the draft. If so they are computed already: they are
-        committed, and the row moves on, to sample one more token."""
+        """If the tokens sampled since are the next ones of the draft, commit them and move to the row after them."""
         tokens = self.slot.uncomputed
         end = self.n_accepted + len(tokens)
         if not tokens or list(self.draft[self.n_accepted : end]) != tokens:
@@ -81,9 +79,8 @@ class CompletionRunner:
         """With a drafter, tokens are drafted when that is expected to save time."""
         is_drafting, n_slots = drafter is not None, context.n_sequences
         self.slots = [Slot(slot_id, context.n_ctx_seq, speculates=is_drafting) for slot_id in range(n_slots)]
-        """Their statuses may be read from any thread."""
         self.waiting: list[RequestState] = []
-        """Oldest first. The length may be read from any thread."""
+        """Oldest first. Other threads read its length, and the statuses of `slots`."""
         self._context = context
         self._vocab = vocab
         self._sampler_context = sampler_context
@@ -112,7 +109,6 @@ class CompletionRunner:
         self._context.clear_sequence(0)
 
     def close(self) -> None:
-        """Free the KV cache and end the sampler's threads."""
         self._step_sampler.close()
         if self._draft_scheduler:
             self._draft_scheduler.close()
@@ -120,20 +116,16 @@ class CompletionRunner:
 
     @property
     def has_work(self) -> bool:
-        """Whether any request or slot task is unfinished."""
         return bool(self._output or self._slot_tasks)
 
     def add(self, state: RequestState, stream: CompletionStream) -> None:
-        """Queue a request."""
         self._output.add_request(state, stream)
         self.waiting.append(state)
 
     def add_task(self, task: SlotTask) -> None:
-        """Queue a slot task."""
         self._slot_tasks.add(task)
 
     def cancel(self, request_id: int) -> None:
-        """Drop a request, wherever it is, and free its slot."""
         self.waiting = [state for state in self.waiting if state.request_id != request_id]
         for slot in self.slots:
             if slot.state and slot.state.request_id == request_id:
@@ -149,7 +141,6 @@ class CompletionRunner:
         self._slot_tasks.fail_all(error)
 
     def fail_all(self, error: EngineError) -> None:
-        """Fail all requests and slot tasks."""
         for slot in self.slots:
             slot.release()
         self.waiting.clear()
@@ -209,8 +200,7 @@ class CompletionRunner:
         self._step_sampler.begin(slot.slot_id, generation.sampler, is_wanted=is_wanted)
 
     def _schedule(self) -> list[ScheduledSlot]:
-        """Returns the slots of the next batch, by slot id: llama.cpp computes sequences with streams of their own in
-        one pass only in this order."""
+        """Returns the next batch, by slot id: only in this order llama.cpp computes streams in one pass."""
         self._maintenance.shift_contexts()
         self._maintenance.pull_shared_prefixes()
         output = schedule(self.slots, self._scheduler_config, self._cache.cells)
@@ -231,7 +221,7 @@ class CompletionRunner:
         self._maintenance.park(slot)
 
     def _add_drafts(self, scheduled: list[ScheduledSlot]) -> list[ScheduledSlot]:
-        """Returns the same slots, in a step that only generates with the drafts that are expected to save time."""
+        """Add the drafts that are expected to save time, if the step only generates."""
         slots = [each.slot for each in scheduled]
         if not self._draft_scheduler:
             return scheduled
@@ -258,11 +248,8 @@ class CompletionRunner:
             self._draft_scheduler.record_step(decode_seconds, {row.slot.slot_id: row.n_accepted for row in rows})
 
     def _decode(self, scheduled: list[ScheduledSlot], now: float) -> Logits:
-        """Compute a batch, and commit its tokens.
-
-        Returns float32 logits: a row for each slot whose next token can be sampled, each followed by one row for every
-        token of its draft.
-        """
+        """Compute a batch and commit its tokens. Returns the rows of logits, float32: one for each slot whose prompt is
+        computed, followed by one for each token of its draft."""
         by_slot = {each.slot.slot_id: each for each in scheduled}
         fillers = self._filler_slots(scheduled)
         self._batch.clear()
@@ -291,7 +278,7 @@ class CompletionRunner:
         self._batch.add(slot.slot_id, len(slot.cached), scheduled.tokens, last_logits=wants_logits)
 
     def _rows_to_sample(self, scheduled: list[ScheduledSlot]) -> list[SampledRow]:
-        """Returns a row for each slot whose prompt is computed. Requests that want no tokens are finished."""
+        """Returns the first row of each slot whose prompt is computed. Requests that want no tokens are finished."""
         now = time.perf_counter()
         rows: list[SampledRow] = []
         index = 0
@@ -308,8 +295,8 @@ class CompletionRunner:
         return rows
 
     def _sample(self, rows: list[SampledRow], logits: Logits) -> list[SampledRow]:
-        """Sample the next token of each row, then again from the row after a drafted token while that is the one that
-        was sampled. So a draft does not change the text. Returns the rows."""
+        """Sample from each row, then from the row after a drafted token if just that was sampled, and so on: a draft
+        does not change the text. Returns the rows."""
         active = rows
         while active:
             samplers = [self._output.generation_of(row.slot).sampler for row in active]
@@ -324,10 +311,9 @@ class CompletionRunner:
         return rows
 
     def _min_forced_tokens(self) -> int:
-        """Returns the minimum number of tokens that a grammar forces for which computing them in one batch saves time:
-        with streams, llama.cpp runs once more over the weights for each different number of tokens per sequence."""
+        """How many forced tokens it takes to save time: with streams, llama.cpp runs over the weights again for each
+        different number of tokens per sequence in a batch."""
         return 1 if self._cache.cells else sum(slot.state is not None for slot in self.slots)
 
     def drain_events(self) -> list[StreamEvents]:
-        """Returns the events to deliver since the last call."""
         return self._output.drain_events()

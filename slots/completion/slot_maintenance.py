@@ -18,11 +18,8 @@ MIN_DISCARDABLE = 4
 
 
 def n_kept(n_keep: int, n_prompt: int, n_public: int, n_ctx: int, *, has_bos: bool) -> int:
-    """How many tokens from the first are kept.
-
-    `n_keep` is the request's: tokens after the `n_public` ones of a system prompt, without BOS; -1 keeps the whole
-    prompt of `n_prompt` tokens.
-    """
+    """How many of the first tokens a context shift keeps: `n_keep` after the `n_public` ones of a system prompt or BOS;
+    -1 keeps the whole prompt of `n_prompt` tokens."""
     wanted = n_prompt if n_keep < 0 else max(n_public, int(has_bos)) + n_keep
     return min(wanted, n_prompt, n_ctx - MIN_DISCARDABLE)
 
@@ -33,11 +30,8 @@ def discard_range(n_cached: int, n_kept: int) -> tuple[int, int]:
 
 
 def truncate_prompt(prompt: tuple[int, ...], n_kept: int, n_ctx: int) -> tuple[int, ...]:
-    """A prompt that is longer than the context, without enough of its middle to leave space for generation.
-
-    Whole blocks of half the space that is not kept are left out: a growing conversation loses the same tokens several
-    times in a row, and so finds the rest in the cache.
-    """
+    """Leave out blocks of half the space that is not kept, until the prompt fits and leaves space for generation. With
+    blocks a growing conversation loses the same tokens several times in a row, and so finds the rest in the cache."""
     block = max((n_ctx - n_kept) // 2, 1)
     n_blocks = (len(prompt) - n_kept - block) // block
     return prompt[:n_kept] + prompt[n_kept + n_blocks * block :]
@@ -47,7 +41,6 @@ class SlotMaintenance:
     """Changes what slots hold between steps. Engine thread only."""
 
     def __init__(self, slots: Sequence[Slot], cache: KvCacheManager, output: OutputProcessor, bos: int | None) -> None:
-        """`bos` is the token that begins a text, if the model has one."""
         self._slots = slots
         self._cache = cache
         self._output = output
@@ -65,7 +58,6 @@ class SlotMaintenance:
                 self.fail([slot], internal_error())
 
     def pull_shared_prefixes(self) -> None:
-        """Share newly computed prefixes with the slots in prefill that have them in their prompts."""
         try:
             self._cache.share_progress()
         except Exception:

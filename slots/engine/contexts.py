@@ -16,7 +16,6 @@ from slots.speculation import Drafter, make_drafter
 _log = logging.getLogger("slots")
 
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
-"""A number of bytes, or "max"."""
 
 
 def default_n_ctx(info: ModelInfo, n_parallel: int, *, kv_unified: bool, memory_bytes: int) -> int:
@@ -48,13 +47,10 @@ def total_memory_bytes() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Contexts:
-    """What an engine computes with."""
-
     completion: Context | None
     """None if no text is generated."""
     pooling: Pooling
     max_embedding_tokens: int
-    """Maximum tokens of a text to embed."""
     drafter: Drafter | None
     make_embedding_context: Callable[[], EmbeddingContext]
     """May raise ModelLoadError: next to completions, the context is created when it is first needed."""
@@ -78,7 +74,6 @@ def make_contexts(model: Model, options: ContextOptions, engine: EngineOptions) 
 
 
 def _completion_context(model: Model, options: ContextOptions) -> Context | None:
-    """Returns None for a model that cannot generate text."""
     try:
         context = Context(model, _with_size(options, model.info))
     except CannotGenerate:

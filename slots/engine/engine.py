@@ -58,11 +58,9 @@ class Engine:
         self.fingerprint = fingerprint
         """Hex digits; a saved slot can be restored only in an engine with the same ones."""
         self.max_embedding_tokens = contexts.max_embedding_tokens
-        """Maximum tokens of a text to embed."""
         self.n_ctx_slot = context.n_ctx_seq if context else contexts.max_embedding_tokens
         """Maximum tokens of one request, prompt and generated text together."""
         self.n_batch = context.n_batch if context else contexts.max_embedding_tokens
-        """Maximum tokens in one step."""
         self.pooling = contexts.pooling
         self.context_shift = options.context_shift
         self.grammars = Grammars(self.vocab)
@@ -75,7 +73,6 @@ class Engine:
         embeddings = EmbeddingRunner(contexts.make_embedding_context, contexts.pooling)
         self._engine_loop = EngineLoop(self._completions, embeddings, self._commands)
         self.max_unfinished = self.n_slots + options.max_queue
-        """Maximum number of requests that run or wait."""
         self._thread: threading.Thread | None = None
         self._is_draining = False
         self._n_submitted = 0
@@ -117,7 +114,6 @@ class Engine:
 
     @property
     def n_waiting(self) -> int:
-        """Requests that wait for a slot, as of the last step."""
         return len(self._completions.waiting) if self._completions else 0
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -128,10 +124,7 @@ class Engine:
             threading.Thread(target=self._sampler_context.find_breakers, args=(_DEFAULT_BREAKERS,), daemon=True).start()
 
     def prepare_dry(self, sequence_breakers: Sequence[str]) -> None:
-        """Find the tokens of a request's sequence breakers, so that the engine thread does not have to.
-
-        Call it in a worker thread: with a large vocabulary and many new breakers it takes a second.
-        """
+        """Find the tokens of sequence breakers. Call it in a worker thread: it may take a second."""
         self._sampler_context.find_breakers(sequence_breakers)
 
     def submit(self, request: CompletionRequest) -> CompletionStream:
@@ -174,36 +167,28 @@ class Engine:
             self._n_embedding_tokens -= request.n_tokens
 
     def check_can_generate(self) -> None:
-        """Raises NotSupported if no text is generated."""
         if not self._completions:
             what = "ranks documents" if self.pooling == "rank" else "computes embeddings"
             raise NotSupported(f"this server only {what}; it generates no text")
 
     def slot_statuses(self) -> list[SlotStatus]:
-        """Returns what the slots are doing, by slot id."""
         return [slot.status() for slot in self._completions.slots] if self._completions else []
 
     async def save_slot(self, slot_id: int) -> SavedSlot:
-        """Wait until a slot is idle and return a copy of its contents.
-
-        Raises InvalidRequest for an unknown or empty slot, QueueFull, ShuttingDown.
-        """
+        """Copy the contents of a slot once it is idle. Raises InvalidRequest if it is unknown or empty, QueueFull,
+        ShuttingDown."""
         saved = await self._run_slot_task(slot_id, _save)
         assert isinstance(saved, SavedSlot)
         return saved
 
     async def restore_slot(self, slot_id: int, saved: SavedSlot) -> None:
-        """Wait until a slot is idle and replace its contents.
-
-        Raises InvalidRequest for an unknown slot or contents that do not fit, QueueFull, ShuttingDown.
-        """
+        """Replace the contents of a slot once it is idle. Raises InvalidRequest if it is unknown or they do not fit,
+        QueueFull, ShuttingDown."""
         await self._run_slot_task(slot_id, lambda cache, slot: cache.load(slot, saved))
 
     async def erase_slot(self, slot_id: int) -> int:
-        """Wait until a slot is idle and empty it. Returns how many tokens it held.
-
-        Raises InvalidRequest for an unknown slot, QueueFull, ShuttingDown.
-        """
+        """Empty a slot once it is idle; returns how many tokens it held. Raises InvalidRequest if it is unknown,
+        QueueFull, ShuttingDown."""
         n_erased = await self._run_slot_task(slot_id, _erase)
         assert isinstance(n_erased, int)
         return n_erased
@@ -214,10 +199,7 @@ class Engine:
         self._commands.put(Drain())
 
     def stop(self) -> None:
-        """End the thread and free the KV cache. Unfinished requests fail with ShuttingDown. The vocabulary stays.
-
-        Blocks until the current step is over.
-        """
+        """End the thread after the current step, fail unfinished requests and free the KV cache, not the vocabulary."""
         self._is_draining = True
         if self._thread is None:
             self._engine_loop.close()
@@ -283,8 +265,7 @@ class Engine:
             self._n_unfinished -= 1
 
     def _release_queue_slot(self) -> None:
-        """Called when a stream was read to its end: until then it counts, so that the events of clients which do not
-        read cannot pile up."""
+        """A stream counts until it is read to its end, so that the events of slow readers cannot pile up."""
         self._n_unfinished -= 1
 
 

@@ -25,9 +25,7 @@ class EngineLoop:
     def __init__(
         self, completions: CompletionRunner | None, embeddings: EmbeddingRunner, commands: SimpleQueue[Command]
     ) -> None:
-        """Without completions, no command for them may be sent."""
-        self.has_ended = False
-        """Whether the loop has ended. May be read from any thread."""
+        self.has_ended = False  # read from other threads
         self._completions = completions
         self._embeddings = embeddings
         self._runners = [runner for runner in (completions, embeddings) if runner]
@@ -48,13 +46,11 @@ class EngineLoop:
             self.close()
 
     def close(self) -> None:
-        """Free the contexts."""
         for runner in self._runners:
             runner.close()
 
     def _run_once(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Receive commands and run a step of each kind; False after Stop. A failure outside of a step fails all
-        requests."""
+        """Returns False after Stop. A failure outside of a step fails all requests."""
         try:
             if not self._receive():
                 return False
@@ -71,7 +67,7 @@ class EngineLoop:
         return True
 
     def _receive(self) -> bool:
-        """Carry out the commands since the last step, waiting for one if there is no work; False after Stop."""
+        """Carry out commands, waiting for one if there is no work. Returns False after Stop."""
         is_idle = not any(runner.has_work for runner in self._runners)
         try:
             while True:
@@ -86,7 +82,6 @@ class EngineLoop:
             return True
 
     def _dispatch(self, command: Command) -> bool:
-        """Pass a command to its runner; False for Stop."""
         if isinstance(command, Embed):
             self._embeddings.add(command.job)
         elif self._completions and isinstance(command, Submit):
@@ -109,7 +104,6 @@ class EngineLoop:
             runner.fail_all(error)
 
     def _emit(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Hand the events of a step to the event loop, in one call."""
         due = self._completions.drain_events() if self._completions else []
         if not due:
             return

@@ -17,9 +17,7 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """A token and its log probability (natural log).
-
-    The softmax is over the whole vocabulary, or, with post_sampling_probs, over the tokens that the samplers kept."""
+    """Natural log of the softmax over the vocabulary, or, with post_sampling_probs, over what the samplers kept."""
 
     token: int
     logprob: float
@@ -35,27 +33,20 @@ class PositionLogprobs:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Token counts and durations of one request."""
-
     cached_n: int
-    """Prompt tokens from the KV cache."""
     prompt_n: int
-    """Prompt tokens that were computed."""
     prompt_ms: float
     predicted_n: int
     predicted_ms: float
     draft_n: int
-    """Drafted tokens."""
     draft_n_accepted: int
 
     @property
     def prompt_per_second(self) -> float:
-        """Prompt tokens computed per second; 0 if it took no time."""
         return _per_second(self.prompt_n, self.prompt_ms)
 
     @property
     def predicted_per_second(self) -> float:
-        """Tokens generated per second; 0 if it took no time."""
         return _per_second(self.predicted_n, self.predicted_ms)
 
 
@@ -65,8 +56,7 @@ def _per_second(n_tokens: int, milliseconds: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A generated token and the text that it completes: empty while a character or a stop string may be incomplete.
-    The token that ends the generation carries all text that was held back."""
+    """A generated token, with the text that is certain now: what may become a stop string is held back."""
 
     token: int
     text: str
@@ -82,11 +72,8 @@ class Finished:
 
     reason: StopReason
     stopping_word: str
-    """The stop string that was found, or an empty string."""
     truncated: bool
-    """The context was full."""
     has_new_line: bool
-    """Whether the generated text has a line end."""
     slot_id: int
     seed: int
     """With the same seed and options another request gives the same text."""
@@ -106,29 +93,24 @@ Event = Token | Finished | Failed
 
 @dataclass(frozen=True, slots=True)
 class SlotStatus:
-    """What a slot is doing, as of the last step."""
+    """What a slot is doing, as of the last step. Counts of an idle slot are 0."""
 
     slot_id: int
     is_processing: bool
     n_ctx: int
     n_prompt_tokens: int
-    """0 when idle."""
     n_cached_tokens: int
     n_prompt_tokens_processed: int
-    """Prompt tokens computed so far; 0 when idle."""
     n_prompt_tokens_cache: int
-    """Prompt tokens from the cache; 0 when idle."""
     waits_for: int | None
     """The slot that computes a prefix which this one will share."""
     speculates: bool
     """Whether tokens may be drafted, for its request if it has one."""
     n_decoded: int
-    """Tokens generated so far; 0 when idle."""
     n_remain: int
     """Tokens that may still be generated; -1 means no limit but the context."""
     has_new_line: bool
     request: CompletionRequest | None
-    """None when idle."""
     generated: tuple[int, ...]
     request_id: int
     """The current or latest request, counted since the start; 0 before the first."""

@@ -16,21 +16,17 @@ class CompletionRequest:
     """One prompt to complete. Raises InvalidRequest, which names the field, for a value out of range."""
 
     prompt: tuple[int, ...]
-    """Token ids."""
     sampling: SamplingParams = field(default_factory=SamplingParams)
     n_predict: int = -1
     """Maximum number of tokens to generate; -1 means until the context is full, 0 only evaluates the prompt."""
     stop: tuple[str, ...] = ()
-    """Strings that end the generation; they are left out of the text."""
     n_keep: int = 0
     slot_id: int = -1
     """The slot to use, waiting until it is idle; -1 lets the scheduler choose."""
     session: str | None = None
     """Identifies a conversation: an idle slot that served this session last is preferred."""
     cache_prompt: bool = True
-    """Reuse computed tokens of earlier prompts."""
     scope: CacheScope = field(default_factory=CacheScope)
-    """With which requests it shares computed tokens."""
     n_cache_reuse: int = 0
     """Minimum number of tokens of a chunk after the common prefix that is shifted to its new position; 0 is off."""
     grammar: CompiledGrammar | None = None
@@ -41,12 +37,10 @@ class CompletionRequest:
     is_streamed: bool = True
     """Report every token at once, instead of many together, which costs less."""
     backend_sampling: bool = True
-    """Sample from the top-k logits that llama.cpp finds, if the engine does so and they are enough. The sampled tokens
-    are the same either way."""
+    """Allow backend sampling; the sampled tokens are the same either way."""
     n_draft: int = -1
     """Maximum number of tokens per draft; 0 drafts none, -1 uses the engine's maximum."""
     timings_per_token: bool = False
-    """Report counts and durations with each token."""
     preserved_tokens: frozenset[int] = frozenset()
     """Control tokens that are spelled out in the text; all others are left out."""
 

@@ -8,10 +8,7 @@ from slots.requests.request import CompletionRequest
 
 @dataclass(slots=True, eq=False)
 class RequestState:
-    """The text, the counts and the times of one request. It outlives the slot: a preempted request continues from here.
-
-    Changed by the engine thread only.
-    """
+    """Text, counts and times of one request, in seconds. It outlives the slot: a preempted request continues here."""
 
     request: CompletionRequest
     request_id: int
@@ -21,9 +18,8 @@ class RequestState:
     slot_id: int = -1
     """The slot that works on it, or did last."""
     tokens: list[int] = field(init=False)
-    """The prompt, then the generated tokens."""
+    """The first `n_prompt` ones are the prompt, the others are generated."""
     n_prompt: int = field(init=False)
-    """How many of `tokens` belong to the prompt."""
     n_prompt_computed: int = 0
     """Prompt tokens computed for this request. A token that had to be computed again counts once."""
     n_decoded: int = 0
@@ -37,8 +33,7 @@ class RequestState:
     shared_prefixes: dict[int, int] = field(default_factory=dict)
     """By request id: how many tokens the prompt has in common with another one that was in prefill."""
     checkpoints: set[int] = field(default_factory=set)
-    """Lengths at which other prompts diverge from this one, or are likely to. Where sequences cannot be truncated, one
-    of such a length is all that those can use."""
+    """Lengths at which other prompts diverge, or are likely to: a sequence that cannot be truncated is parked there."""
 
     _n_prompt_reached: int = 0
     """How much of the prompt has been in the KV cache at some time."""
@@ -62,12 +57,10 @@ class RequestState:
 
     @property
     def n_cached(self) -> int:
-        """Prompt tokens that came from the cache."""
         return max(len(self.request.prompt) - self.n_prompt_computed, 0)
 
     @property
     def generated(self) -> tuple[int, ...]:
-        """The generated tokens that are still in the context."""
         return tuple(self.tokens[self.n_prompt :])
 
     def count_computed(self, start: int, n_tokens: int) -> None:
@@ -77,7 +70,6 @@ class RequestState:
             self._n_prompt_reached = max(self._n_prompt_reached, start + n_tokens)
 
     def remove(self, start: int, end: int) -> None:
-        """Remove the tokens [start, end)."""
         self.truncated = True
         self.shared_prefixes.clear()
         self.checkpoints.clear()
@@ -86,21 +78,18 @@ class RequestState:
         del self.tokens[start:end]
 
     def start_clock(self, now: float) -> None:
-        """Record when the first step with this request starts, in seconds."""
         if self._start_time is None:
             self._start_time = now
 
     def end_prefill(self, now: float) -> None:
-        """Record when the prompt has been computed, in seconds."""
         if self._prefill_end_time is None:
             self._prefill_end_time = now
 
     def predicted_ms(self, now: float) -> float:
-        """Milliseconds since the prompt was computed, 0 before that; `now` is in seconds."""
+        """Milliseconds since the prompt was computed, 0 before that."""
         return 0.0 if self._prefill_end_time is None else 1000 * (now - self._prefill_end_time)
 
     def timings(self, now: float) -> Timings:
-        """Counts and durations until `now`, in seconds."""
         start = now if self._start_time is None else self._start_time
         prefill_end = now if self._prefill_end_time is None else self._prefill_end_time
         return Timings(

@@ -9,31 +9,22 @@ from slots.requests.scope import CacheScope
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """One of the sequences that share the llama context.
-
-    While a request has the slot, `cached` is a prefix of the request's tokens and the rest is still to be computed.
-    After that `cached` stays, for prompts that begin with the same tokens.
-    """
+    """While a request has the slot, `cached` is a prefix of the request's tokens; the others are still to be computed.
+    After that it stays, for prompts that begin with the same tokens."""
 
     slot_id: int
     n_ctx: int
-    """Maximum number of tokens."""
     cached: list[int] = field(default_factory=list)
-    """The tokens in its KV cache, by position."""
     scope: CacheScope = field(default_factory=CacheScope)
     """Which requests may reuse the cached tokens."""
     shifted_from: int | None = None
-    """Index from which the cached tokens were shifted to their positions: their keys and values differ from what
-    computing them would give."""
+    """Index from which the cached tokens were shifted: computing them would give other keys and values."""
     state: RequestState | None = None
     session: str | None = None
-    """The session of the latest request."""
     last_used: int = 0
-    """Request id of the latest request."""
     waits_for: int | None = None
     """The slot that computes a prefix which this one will share."""
     speculates: bool = False
-    """Whether tokens may be drafted in it."""
 
     @property
     def is_idle(self) -> bool:
@@ -41,7 +32,6 @@ class Slot:
 
     @property
     def n_unshifted(self) -> int:
-        """How many cached tokens, from the first, are as computing them would give them."""
         return len(self.cached) if self.shifted_from is None else self.shifted_from
 
     @property
@@ -69,7 +59,6 @@ class Slot:
         return self.state is not None and not self.is_generating
 
     def assign(self, state: RequestState) -> None:
-        """Give the slot to a request that begins with the cached tokens."""
         self.state = state
         state.slot_id = self.slot_id
         self.session = state.request.session
@@ -77,11 +66,9 @@ class Slot:
         self.last_used = state.request_id
 
     def release(self) -> None:
-        """Make the slot idle; the cached tokens stay."""
         self.state = self.waits_for = None
 
     def truncate(self, n_tokens: int) -> None:
-        """Record that only the first `n_tokens` tokens are cached."""
         del self.cached[n_tokens:]
         if self.shifted_from is not None and self.shifted_from >= n_tokens:
             self.shifted_from = None

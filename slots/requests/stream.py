@@ -12,8 +12,7 @@ class CompletionStream:
     """An async iterator over a request's events, which ends after Finished or Failed. Event loop only."""
 
     def __init__(self, n_prompt_tokens: int, cancel: Callable[[], None], release: Callable[[], None]) -> None:
-        """`cancel` asks the engine to end the generation. `release` is called once, after the last event is read, or
-        after the engine has confirmed the cancellation."""
+        """`release` is called once: when the last event is read, or the engine has confirmed the cancellation."""
         self.n_prompt_tokens = n_prompt_tokens
         """Of the prompt as it is computed, truncated if it did not fit."""
         self._cancel = cancel
@@ -26,7 +25,6 @@ class CompletionStream:
 
     @property
     def n_unread(self) -> int:
-        """Events that wait to be read. May be called from any thread."""
         return len(self._events)
 
     def deliver(self, events: Sequence[Event]) -> None:

@@ -20,7 +20,6 @@ class SlotTask:
     """Gets what `action` returns or raises; cancelled if the caller has gone away."""
 
     def run(self, cache: KvCacheManager, slot: Slot) -> None:
-        """Run the action on its slot, which must be idle."""
         if not self.future.set_running_or_notify_cancel():
             return
         try:
@@ -29,7 +28,6 @@ class SlotTask:
             self.future.set_exception(error)
 
     def fail(self, error: Exception) -> None:
-        """Raise `error` in the caller instead."""
         if self.future.set_running_or_notify_cancel():
             self.future.set_exception(error)
 
@@ -44,7 +42,6 @@ class SlotTaskQueue:
         return bool(self._tasks)
 
     def add(self, task: SlotTask) -> None:
-        """Append a task."""
         self._tasks.append(task)
 
     def run_ready(self, slots: Sequence[Slot], cache: KvCacheManager) -> None:
@@ -57,7 +54,6 @@ class SlotTaskQueue:
                 task.run(cache, slot)
 
     def fail_all(self, error: EngineError) -> None:
-        """Fail all tasks."""
         for task in self._tasks:
             task.fail(error)
         self._tasks.clear()
