@@ -39,6 +39,8 @@ def common_prefix_length(one: Sequence[int], other: Sequence[int], start: int = 
 
 
 class Node(Generic[EntryT]):
+    """A stretch of keys that one or more sequences have in common."""
+
     __slots__ = ("children", "depth", "entry", "label", "parent", "slots", "terminal")
 
     def __init__(self, label: Keys, parent: "Node[EntryT] | None", depth: int) -> None:

@@ -11,7 +11,7 @@ from slots.llama import Vocab
 
 
 class Grammars:
-    """Compiles grammars. Its tables take about a second to build: that begins at once, in a thread."""
+    """Compiles grammars. A thread builds its tables, which takes about a second."""
 
     def __init__(self, vocab: Vocab) -> None:
         self._compiler: Future[GrammarCompiler] = Future()

@@ -98,7 +98,7 @@ def test_a_conversation_that_lost_its_slot_gets_back_what_was_computed(make_runn
     async def test() -> None:
         first = await complete(runner, STORY, session="a visitor")
         await complete(runner, "Tom and Sam went to the park to see the big old tree that stood by the lake there.")
-        so_far = (*runner.prompt(STORY), *(token.token for token in first.tokens))
+        so_far = (*runner.prompt(STORY), *first.token_ids)
         going_on = CompletionRequest((*so_far, 5, 6), WITH_RUNNER_UP, n_predict=12, session="a visitor")
         again = await read(runner.engine.submit(going_on))
         assert again.finished.timings.cached_n == len(so_far) - 1

@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 from grammar.matcher import CompiledGrammar
 from grammar.source import GrammarSource, Kind
+from slots.llama import Batch, Context, Logits
 from slots.sampling import Sampler
 from tests.slots.engine_runner import EngineRunner
 
@@ -23,3 +24,17 @@ def forcing_nothing() -> Iterator[None]:
     """Every token is chosen, also where there is no choice."""
     with patch.object(Sampler, "take_forced", lambda _self, _least, _most: []):
         yield
+
+
+@contextmanager
+def batch_sizes() -> Iterator[list[int]]:
+    """The number of tokens of each batch that is computed."""
+    sizes: list[int] = []
+    decode = Context.decode
+
+    def count(self: Context, batch: Batch) -> Logits:
+        sizes.append(batch.n_tokens)
+        return decode(self, batch)
+
+    with patch.object(Context, "decode", count):
+        yield sizes

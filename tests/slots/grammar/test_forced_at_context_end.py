@@ -39,7 +39,7 @@ NONE_KEPT = Ending(240, 200, 0)
 
 
 def assert_same(forced: Completion, chosen: Completion) -> None:
-    assert [token.token for token in forced.tokens] == [token.token for token in chosen.tokens]
+    assert forced.token_ids == chosen.token_ids
     assert forced.text == chosen.text
     assert forced.finished.reason is chosen.finished.reason
     assert forced.finished.truncated == chosen.finished.truncated

@@ -9,11 +9,10 @@ import pytest
 
 from grammar.source import GrammarSource
 from slots.llama import Vocab
-from slots.options import ContextOptions
 from slots.requests.events import StopReason
 from slots.requests.sampling_params import SamplingParams
 from tests.grammar.byte_level import compile_grammar, feed
-from tests.slots.engine_runner import Completion, EngineRunner, load_engine
+from tests.slots.engine_runner import Completion, EngineRunner, engine_maker
 from tests.slots.grammar.text_parsers import PARSERS
 
 CASES = Path(__file__).parents[2] / "grammar" / "gbnf" / "cases"
@@ -60,9 +59,8 @@ def read_grammar(case: str) -> str:
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[EngineRunner]:
-    runner = EngineRunner(load_engine(ContextOptions(n_threads=1, n_ctx=8 * 512, n_parallel=8)))
-    yield runner
-    runner.close()
+    with engine_maker(n_threads=1) as make:
+        yield make(n_ctx=8 * 512, n_parallel=8)
 
 
 def test_every_grammar_has_its_parser() -> None:

@@ -9,7 +9,7 @@ from slots.scheduling.scheduler import (
     record_shared_prefixes,
     schedule,
 )
-from tests.slots.made_up import cell_pool, generating, idle_slots, ids, prefilling, request_state
+from tests.slots.factories import cell_pool, generating, idle_slots, ids, prefilling, request_state
 
 NO_POOL = SchedulerConfig(n_batch=64, n_chunk=16)
 

@@ -2,7 +2,7 @@ from slots.cache.cell_pool import CellPool
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 from slots.scheduling.scheduler import assign_slots, choose_slot, fits_in_cache, slot_available
-from tests.slots.made_up import NO_MATCH, cell_pool, generating, idle_slots, prefilling, request_state, slot_match
+from tests.slots.factories import NO_MATCH, cell_pool, generating, idle_slots, prefilling, request_state, slot_match
 
 
 def test_the_slot_that_is_asked_for_is_taken() -> None:
