@@ -162,8 +162,10 @@ def test_chunks_behind_what_was_left_out_are_moved_for_the_same_session(
         shortened = (*tokens[:20], *tokens[40:])
 
         async def ask(prompt: tuple[int, ...], session: str) -> Completion:
-            asked = CompletionRequest(prompt, WITH_RUNNER_UP, n_predict=4, session=session, slot_id=0, n_cache_reuse=8)
-            return await read(runner.engine.submit(asked))
+            request = CompletionRequest(
+                prompt, WITH_RUNNER_UP, n_predict=4, session=session, slot_id=0, n_cache_reuse=8
+            )
+            return await read(runner.engine.submit(request))
 
         await ask(tokens, "mine")
         moved = await ask(shortened, "mine")
@@ -182,8 +184,8 @@ def test_what_was_moved_is_not_taken_for_what_others_would_compute(make_runner: 
         tokens = runner.prompt(STORY)
         shortened = (*tokens[:20], *tokens[40:])
         for prompt in (tokens, shortened):
-            asked = CompletionRequest(prompt, WITH_RUNNER_UP, n_predict=1, session="mine", slot_id=0, n_cache_reuse=8)
-            await read(runner.engine.submit(asked))
+            request = CompletionRequest(prompt, WITH_RUNNER_UP, n_predict=1, session="mine", slot_id=0, n_cache_reuse=8)
+            await read(runner.engine.submit(request))
         other = await read(runner.engine.submit(CompletionRequest(shortened, WITH_RUNNER_UP, n_predict=12)))
         assert other.finished.timings.cached_n == 20
 

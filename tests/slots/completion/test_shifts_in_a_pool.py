@@ -1,4 +1,4 @@
-"""In a pool, who else holds the beginning of a text does not change what comes of it beyond the end of the context."""
+"""In a pool, a prefix that another slot shares does not change the text after a context shift."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,8 +45,8 @@ def test_an_idle_slot_with_the_same_beginning_changes_nothing(pool: EngineRunner
         assert alone.finished.truncated
         await pool.engine.erase_slot(1)
         await read(pool.engine.submit(CompletionRequest(prompt[:500], WITH_RUNNER_UP, n_predict=0, slot_id=0)))
-        beside = await complete_with_shift(pool, prompt)
-        assert beside.finished.timings.cached_n == 500
-        assert_same(alone, beside)
+        alongside = await complete_with_shift(pool, prompt)
+        assert alongside.finished.timings.cached_n == 500
+        assert_same(alone, alongside)
 
     pool.run(test)

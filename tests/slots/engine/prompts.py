@@ -21,7 +21,7 @@ ENDLESS = SamplingParams(temperature=0.0, ignore_eos=True)
 
 
 def endless(runner: EngineRunner, prompt: str = PROMPTS[0], **options: Any) -> CompletionRequest:
-    """A request that goes on until the end of the context."""
+    """A request that ends with the context."""
     return CompletionRequest(runner.prompt(prompt), ENDLESS, **options)
 
 

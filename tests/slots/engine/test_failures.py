@@ -125,7 +125,7 @@ def test_stopping_ends_running_requests_with_an_error(make_runner: MakeRunner) -
 
 
 def test_a_model_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
-    """llama.cpp ends the process where it is asked for the tokens of such a model."""
+    """llama.cpp aborts the process when it is asked for the tokens of such a model."""
     path = tmp_path / "model.gguf"
     write_model(path, 1000)
     with pytest.raises(ModelLoadError, match="has no tokenizer"):

@@ -1,4 +1,4 @@
-"""The same seed, prompt and options give the same text, whatever else runs beside it."""
+"""The same seed, prompt and options give the same text, whatever else runs."""
 
 import asyncio
 from collections.abc import Iterator
@@ -41,15 +41,15 @@ async def text_of(runner: EngineRunner, params: SamplingParams, prompt: str = ST
 
 @pytest.mark.parametrize("params", WATCHED, ids=["usual", "xtc", "mirostat"])
 def test_whatever_runs_beside_it_the_text_is_the_same(floats: EngineRunner, params: SamplingParams) -> None:
-    async def beside(*others: SamplingParams) -> str:
+    async def alongside(*others: SamplingParams) -> str:
         prompts = ("The dog ran into the big", "Tom said", STORY)
         texts = (text_of(floats, other, prompt) for other, prompt in zip(others, prompts, strict=True))
         return (await asyncio.gather(text_of(floats, params), *texts))[0]
 
     async def test() -> None:
-        expected = await beside(*OTHERS[:3])
-        assert await beside(*OTHERS[1:]) == expected
-        assert await beside(OTHERS[3], params, OTHERS[0]) == expected
+        expected = await alongside(*OTHERS[:3])
+        assert await alongside(*OTHERS[1:]) == expected
+        assert await alongside(OTHERS[3], params, OTHERS[0]) == expected
 
     floats.run(test)
 

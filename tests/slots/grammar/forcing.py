@@ -1,4 +1,4 @@
-"""Grammars that force long stretches of tokens, and the same without forcing."""
+"""Grammars that force long stretches of tokens, and what shows that they do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from slots.sampling import Sampler
 from tests.slots.engine_runner import EngineRunner
 
 CODE = "Q7X9Z4J8K2W5V3Y6"
-"""A text that can be cut into tokens in one way only. Most cannot: to begin "The" with a "T" is a choice."""
+"""A text with only one tokenization. Most have several: "The" can begin with the token "T"."""
 
 
 def compiled(runner: EngineRunner, text: str, kind: Kind = "gbnf") -> CompiledGrammar:
@@ -21,14 +21,14 @@ def compiled(runner: EngineRunner, text: str, kind: Kind = "gbnf") -> CompiledGr
 
 @contextmanager
 def forcing_nothing() -> Iterator[None]:
-    """Every token is chosen, also where there is no choice."""
+    """Every token is sampled, also if the grammar allows only one."""
     with patch.object(Sampler, "take_forced", lambda _self, _least, _most: []):
         yield
 
 
 @contextmanager
 def batch_sizes() -> Iterator[list[int]]:
-    """The number of tokens of each batch that is computed."""
+    """Collects the number of tokens of each batch."""
     sizes: list[int] = []
     decode = Context.decode
 

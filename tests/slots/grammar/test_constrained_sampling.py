@@ -32,12 +32,12 @@ def test_texts_are_the_same_whether_masks_are_dear_or_not(
     runner = make_runner(n_parallel=4, n_ctx=4 * 512)
     schema = {"type": "array", "minItems": 20, "items": {"type": "string", "maxLength": 12}}
     grammar = compiled(runner, json.dumps(schema), "json_schema")
-    asked = 0
+    n_calls = 0
     first_allowed = GrammarMask.first_allowed
 
     def count(self: GrammarMask, tokens: Sequence[int], n: int) -> list[int] | None:
-        nonlocal asked
-        asked += 1
+        nonlocal n_calls
+        n_calls += 1
         return first_allowed(self, tokens, n)
 
     async def texts() -> list[str]:
@@ -48,10 +48,10 @@ def test_texts_are_the_same_whether_masks_are_dear_or_not(
     async def test() -> None:
         monkeypatch.setattr("grammar.matcher.SLOW_MASK_SECONDS", math.inf)
         expected = await texts()
-        assert asked == 0
+        assert n_calls == 0
         monkeypatch.setattr("grammar.matcher.SLOW_MASK_SECONDS", 0.0)
         assert await texts() == expected
-        assert asked > 20
+        assert n_calls > 20
 
     with patch.object(GrammarMask, "first_allowed", count):
         runner.run(test)

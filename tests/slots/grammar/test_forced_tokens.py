@@ -98,8 +98,10 @@ def test_forced_tokens_do_not_disturb_those_beside_them(make_runner: MakeRunner)
             runner.complete(PROMPT, SamplingParams(temperature=0.8, seed=seed), n_predict=200, grammar=grammar)
             for seed in range(5)
         ]
-        beside, *answers = await asyncio.gather(runner.complete("One day, a little girl", free, n_predict=60), *forced)
-        assert beside.text == alone.text
+        alongside, *answers = await asyncio.gather(
+            runner.complete("One day, a little girl", free, n_predict=60), *forced
+        )
+        assert alongside.text == alone.text
         assert all(FORCED_TEXT.fullmatch(answer.text) for answer in answers)
 
     runner.run(test)

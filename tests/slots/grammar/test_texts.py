@@ -23,7 +23,7 @@ MIN_FINISHED = 10
 
 @dataclass(frozen=True)
 class SamplingCase:
-    """How the model is brought to write something of a language, and to come to an end of it."""
+    """Options with which the model writes a text of a language, and ends it."""
 
     prompt: str
     end_bias: float = 0.0
@@ -53,7 +53,7 @@ SAMPLING_CASES = {
 
 
 def read_grammar(case: str) -> str:
-    """A grammar; that of C with two functions, since the model would rather write none, or go on for ever."""
+    """A grammar; that of C with exactly two functions, since the model would write none, or write them endlessly."""
     return (CASES / f"{case}.gbnf").read_text().replace("function*", "function{2}")
 
 
