@@ -18,6 +18,8 @@ _MAX_PARTIAL_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ParkedSequence:
+    """A sequence that lost its slot, in host memory."""
+
     tokens: Sequence[int]
     scope: CacheScope
     snapshot: npt.NDArray[np.uint8]

@@ -33,6 +33,8 @@ class PositionLogprobs:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
+    """Counts of prompt tokens from the cache, computed, generated and drafted, and durations in milliseconds."""
+
     cached_n: int
     prompt_n: int
     prompt_ms: float
@@ -73,6 +75,7 @@ class Finished:
     reason: StopReason
     stopping_word: str
     truncated: bool
+    """Whether the context was full, or a part of the prompt was left out."""
     has_new_line: bool
     slot_id: int
     seed: int
@@ -93,7 +96,7 @@ Event = Token | Finished | Failed
 
 @dataclass(frozen=True, slots=True)
 class SlotStatus:
-    """What a slot is doing, as of the last step. Counts of an idle slot are 0."""
+    """What a slot is doing, as of the last step. Counts of the request are 0 if there is none."""
 
     slot_id: int
     is_processing: bool

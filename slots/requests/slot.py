@@ -22,6 +22,7 @@ class Slot:
     state: RequestState | None = None
     session: str | None = None
     last_used: int = 0
+    """Request id of the latest request: the lower, the less recently used."""
     waits_for: int | None = None
     """The slot that computes a prefix which this one will share."""
     speculates: bool = False
