@@ -54,7 +54,7 @@ class SampledRow:
     n_accepted: int = 0
 
     def accept_draft(self, cache: KvCacheManager) -> bool:
-        """If the tokens sampled since are the next ones of the draft, commit them, move to the row after them and return
+        """If the tokens sampled since are the next ones of the draft, commit them, move to the row after them, return
         True."""
         tokens = self.slot.uncomputed
         end = self.n_accepted + len(tokens)
