@@ -21,9 +21,9 @@ EXACT: dict[str, Any] = {"n_threads": 1, "flash_attention": "off", "cache_type_k
 """Context options with which, on a model in 32-bit floats, the shape of a batch hardly changes the logits."""
 
 
-def load_engine(context: ContextOptions, options: EngineOptions | None = None, model: Path = BUNDLED_MODEL) -> Engine:
-    """Load an engine that is not started yet."""
-    return Engine.load(ModelOptions(model), context, options or EngineOptions(), lambda _share: None)
+def load_engine(context: ContextOptions, options: EngineOptions | None = None, path: Path = BUNDLED_MODEL) -> Engine:
+    """Returns an engine that is not started yet."""
+    return Engine.load(ModelOptions(path), context, options or EngineOptions(), lambda _share: None)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class EngineRunner:
 
 
 MakeRunner = Callable[..., EngineRunner]
-"""make(options, model=path, **context_options)"""
+"""make(options, path=model_file, **context_options)"""
 
 
 @contextmanager
@@ -90,8 +90,8 @@ def engine_maker(**defaults: Any) -> Iterator[MakeRunner]:
     """A function that starts engines, with these context options by default. All are stopped at the end."""
     runners: list[EngineRunner] = []
 
-    def make(options: EngineOptions | None = None, *, model: Path = BUNDLED_MODEL, **context: Any) -> EngineRunner:
-        runners.append(EngineRunner(load_engine(ContextOptions(**{**defaults, **context}), options, model)))
+    def make(options: EngineOptions | None = None, *, path: Path = BUNDLED_MODEL, **context: Any) -> EngineRunner:
+        runners.append(EngineRunner(load_engine(ContextOptions(**{**defaults, **context}), options, path)))
         return runners[-1]
 
     try:

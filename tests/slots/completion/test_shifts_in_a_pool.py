@@ -20,7 +20,7 @@ def pool(float_model: Path) -> Iterator[EngineRunner]:
     """An engine with two slots that share cells."""
     shifting = EngineOptions(context_shift=True)
     with engine_maker(**EXACT) as make:
-        yield make(shifting, model=float_model, n_ctx=N_CTX, n_parallel=2, kv_unified=True)
+        yield make(shifting, path=float_model, n_ctx=N_CTX, n_parallel=2, kv_unified=True)
 
 
 async def complete_with_shift(runner: EngineRunner, prompt: tuple[int, ...]) -> Completion:

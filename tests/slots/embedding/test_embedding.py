@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -14,6 +14,7 @@ from gguf import PoolingType
 from models.source import BUNDLED_MODEL
 from slots.embedding.pooling import Embedding
 from slots.embedding.request import MAX_OUTPUT_FLOATS, EmbeddingRequest
+from slots.engine import Engine
 from slots.errors import (
     InvalidRequest,
     ModelLoadError,
@@ -24,11 +25,11 @@ from slots.errors import (
     StepFailed,
 )
 from slots.llama import DecodeError, EmbeddingContext
-from slots.options import ContextOptions, EngineOptions, Pooling
+from slots.options import ContextOptions, EngineOptions, ModelOptions, Pooling
 from slots.requests.request import CompletionRequest
 from tests.slots.embedding.embedding_models import N_CTX_TRAIN, N_EMBD, write_encoder
 from tests.slots.embedding.llama_pooling import llama_embedding
-from tests.slots.engine_runner import GREEDY, EngineRunner, MakeRunner, load_engine, read
+from tests.slots.engine_runner import GREEDY, EngineRunner, load_engine, read
 from tests.slots.llama.odd_models import (
     write_hybrid,
     write_learned_positions,
@@ -52,9 +53,19 @@ MakeEngine = Callable[..., EngineRunner]
 
 
 @pytest.fixture
-def make(make_runner: MakeRunner) -> MakeEngine:
-    """Starts engines on the model at a path."""
-    return lambda path=BUNDLED_MODEL, options=None, **context: make_runner(options, model=path, **context)
+def make() -> Iterator[MakeEngine]:
+    """Starts engines on the model at a path, without flash attention, which rounds by the shape of a batch."""
+    runners: list[EngineRunner] = []
+
+    def make(path: Path = BUNDLED_MODEL, options: EngineOptions | None = None, **context: Any) -> EngineRunner:
+        chosen = ContextOptions(**{"n_threads": 1, "flash_attention": "off", **context})
+        engine = Engine.load(ModelOptions(path), chosen, options or EngineOptions(), lambda _share: None)
+        runners.append(EngineRunner(engine))
+        return runners[-1]
+
+    yield make
+    for runner in runners:
+        runner.close()
 
 
 @pytest.fixture(scope="session")

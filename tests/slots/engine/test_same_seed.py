@@ -31,7 +31,7 @@ OTHERS = [
 def floats(request: pytest.FixtureRequest, float_model: Path) -> Iterator[EngineRunner]:
     """An engine that computes in 32-bit floats: the shape of a batch does next to nothing to its logits."""
     with engine_maker(**EXACT) as make:
-        yield make(model=float_model, n_ctx=128 * N_SLOTS, n_parallel=N_SLOTS, kv_unified=request.param)
+        yield make(path=float_model, n_ctx=128 * N_SLOTS, n_parallel=N_SLOTS, kv_unified=request.param)
 
 
 async def text_of(runner: EngineRunner, params: SamplingParams, prompt: str = STORY) -> str:

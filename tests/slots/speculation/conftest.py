@@ -6,9 +6,10 @@ from unittest.mock import patch
 
 import pytest
 
-from slots.options import EngineOptions, SpeculationOptions
+from slots.engine import Engine
+from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
 from slots.speculation import Drafter
-from tests.slots.engine_runner import EXACT, EngineRunner, engine_maker
+from tests.slots.engine_runner import EngineRunner
 from tests.slots.speculation.foretelling import ScriptedDrafter, UnlimitedDraftScheduler
 
 MakeDraftingEngine = Callable[..., EngineRunner]
@@ -18,16 +19,22 @@ DRAFTING = EngineOptions(speculation=SpeculationOptions(("ngram",)))
 @pytest.fixture(scope="session")
 def make_drafting(float_model: Path) -> Iterator[MakeDraftingEngine]:
     """Starts engines that try whatever a drafter has: the one given, or else that of the options."""
-    with engine_maker(**EXACT) as make_engine:
+    runners: list[EngineRunner] = []
 
-        def make(drafter: Drafter | None, options: EngineOptions | None = None, **context: Any) -> EngineRunner:
-            with ExitStack() as patches:
-                patches.enter_context(patch("slots.completion.runner.DraftScheduler", UnlimitedDraftScheduler))
-                if drafter is not None:
-                    patches.enter_context(patch("slots.engine.contexts.make_drafter", return_value=drafter))
-                return make_engine(options or DRAFTING, model=float_model, **context)
+    def make(drafter: Drafter | None, options: EngineOptions | None = None, **context: Any) -> EngineRunner:
+        exact = {"n_threads": 1, "flash_attention": "off", "cache_type_k": "f32", "cache_type_v": "f32"}
+        with ExitStack() as patches:
+            patches.enter_context(patch("slots.completion.runner.DraftScheduler", UnlimitedDraftScheduler))
+            if drafter is not None:
+                patches.enter_context(patch("slots.engine.contexts.make_drafter", return_value=drafter))
+            chosen = ContextOptions(**{**exact, **context})
+            engine = Engine.load(ModelOptions(float_model), chosen, options or DRAFTING, lambda _share: None)
+        runners.append(EngineRunner(engine))
+        return runners[-1]
 
-        yield make
+    yield make
+    for runner in runners:
+        runner.close()
 
 
 @pytest.fixture(scope="session")
