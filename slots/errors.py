@@ -50,12 +50,12 @@ def internal_error() -> StepFailed:
     return StepFailed("an internal error ended the generation")
 
 
+class UnbrokenTextError(ValueError):
+    """A text with a stretch without a break that is too long for llama.cpp's tokenizers."""
+
+
 class SnapshotError(EngineError):
     """The state of a sequence could not be saved from the KV cache, or restored to it."""
-
-
-class UnbrokenTextError(ValueError):
-    """A text with a stretch that is too long for llama.cpp's tokenizers."""
 
 
 class ModelLoadError(Exception):

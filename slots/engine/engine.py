@@ -121,7 +121,8 @@ class Engine:
         self._thread = threading.Thread(target=self._engine_loop.run, args=(loop,), name="engine", daemon=True)
         self._thread.start()
         if self._completions:
-            threading.Thread(target=self._sampler_context.find_breakers, args=(_DEFAULT_BREAKERS,), daemon=True).start()
+            find_breakers = self._sampler_context.find_breakers
+            threading.Thread(target=find_breakers, args=(_DEFAULT_BREAKERS,), daemon=True).start()
 
     def prepare_dry(self, sequence_breakers: Sequence[str]) -> None:
         """Find the tokens of sequence breakers. Call it in a worker thread: it may take a second."""
