@@ -1,12 +1,12 @@
-"""What can go wrong between a request and its tokens, in the engine's terms."""
+"""Errors of the engine, independent of any HTTP dialect."""
 
 
 class EngineError(Exception):
-    """Anything the engine refuses or fails at; the message is written for the person who sent the request."""
+    """Base of what the engine refuses or fails at. The message is written for the client."""
 
 
 class InvalidRequest(EngineError):
-    """A request that can never be served; `field` names what is wrong with it, as the dialects spell it."""
+    """A request that can never be served. `field` is the name of the wrong option, as the dialects spell it."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -14,13 +14,12 @@ class InvalidRequest(EngineError):
 
 
 def require(condition: bool, field: str, expected: object, value: object) -> None:
-    """Raises InvalidRequest unless the condition holds that the value of a field has to fulfil."""
     if not condition:
         raise InvalidRequest(field, f"expected {expected}, got {value!r}")
 
 
 class PromptTooLong(InvalidRequest):
-    """A prompt, or a text to embed, with more tokens than there is room for."""
+    """A prompt, or a text to embed, with too many tokens."""
 
     def __init__(
         self, n_prompt_tokens: int, n_ctx: int, field: str = "prompt", room: str = "the context of a slot"
@@ -31,11 +30,11 @@ class PromptTooLong(InvalidRequest):
 
 
 class NotSupported(EngineError):
-    """What the engine does not do with this model, or was not started for."""
+    """What the engine cannot do with this model or with its options."""
 
 
 class QueueFull(EngineError):
-    """All slots are busy and as many requests wait as may wait; the same request may succeed later."""
+    """All slots are busy and the queue is full; the same request may succeed later."""
 
 
 class ShuttingDown(EngineError):
@@ -43,11 +42,11 @@ class ShuttingDown(EngineError):
 
 
 class StepFailed(EngineError):
-    """llama.cpp failed at a step this request was part of; other requests go on."""
+    """llama.cpp failed in a step with this request; other requests are not affected."""
 
 
 def internal_error() -> StepFailed:
-    """What a client may know of an error that nobody expected."""
+    """Returns what a client is told about an unexpected error."""
     return StepFailed("an internal error ended the generation")
 
 
@@ -56,12 +55,12 @@ class UnbrokenTextError(ValueError):
 
 
 class SnapshotError(EngineError):
-    """The state of a sequence could not be taken out of the KV cache or put back into it."""
+    """The state of a sequence could not be saved from the KV cache, or restored to it."""
 
 
 class ModelLoadError(Exception):
-    """A model that cannot be loaded; the message is one sentence that says why."""
+    """A model that cannot be loaded. The message is one sentence that says why."""
 
 
 class CannotGenerate(ModelLoadError):
-    """A model that computes embeddings and generates no text."""
+    """A model that only computes embeddings."""

@@ -1,4 +1,4 @@
-"""What the engine is started with: how the model is loaded and how its context is laid out."""
+"""Options of the engine: model, context, speculation, queue."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,53 +9,47 @@ FlashAttention = Literal["on", "off", "auto"]
 RopeScaling = Literal["none", "linear", "yarn"]
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
 SpecType = Literal["ngram", "draft-simple"]
-"""Where guesses of the next tokens come from: the text itself, or a smaller model."""
+"""What drafts tokens: n-grams of the text itself, or a smaller model."""
 Pooling = Literal["none", "mean", "cls", "last", "rank"]
-"""How the embeddings of a text's tokens become one: not at all, their mean, the first, the last, or a score that the
-model's classification head gives the text."""
+"""How the embeddings of a text's tokens are combined; "rank" is the score of the model's classification head."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """How a GGUF file is loaded. For a split model, `path` is its first file."""
-
     path: Path
+    """The first file of a split model."""
     n_gpu_layers: int = -1
-    """Layers held in GPU memory; -1 is all of them. Without a GPU in the build it has no effect."""
+    """Layers held in GPU memory; -1 means all. No effect in a build without GPU support."""
     split_mode: SplitMode = "layer"
     main_gpu: int = 0
     tensor_split: tuple[float, ...] = ()
-    """Share of the model for each GPU, as proportions; empty is by free memory."""
+    """Share of the model on each GPU, as proportions; empty means by free memory."""
     mmap: bool = True
     mlock: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ContextOptions:
-    """How the llama context is laid out. A rope or yarn value of None is taken from the model."""
+    """The layout of the llama context. A rope or yarn value of None is taken from the model."""
 
     n_ctx: int = 0
-    """KV cells in all; 0 gives each slot the context that the model was trained with, as far as memory allows."""
+    """KV cells in total; 0 gives each slot the model's training context, or less if memory is short."""
     n_batch: int = 2048
-    """Most tokens in one step."""
     n_ubatch: int = 512
-    """Most tokens in one pass over the weights; also the prefill chunk while other slots generate."""
+    """Maximum tokens in one pass over the weights, and of prefill in a step that also generates."""
     n_parallel: int = 4
-    """Number of slots."""
     kv_unified: bool = False
-    """One pool of cells for all slots; otherwise each slot has n_ctx / n_parallel cells of its own."""
+    """One pool of cells for all slots; otherwise each slot has its own n_ctx / n_parallel cells."""
     swa_full: bool = False
-    """Keep all cells of layers with a sliding window, and not only those that the window still reaches."""
+    """Keep all cells of sliding-window layers, not only those in the window."""
     n_threads: int = 0
-    """CPU threads when generating; 0 is one for each core."""
     n_threads_batch: int = 0
-    """CPU threads for prefill; 0 is the same as n_threads."""
+    """CPU threads for prefill; 0 means n_threads."""
     flash_attention: FlashAttention = "auto"
     backend_sampling: bool = False
-    """Find the largest logits where they are computed, and take only those from there, for requests of which they
-    decide the tokens."""
+    """Let llama.cpp find the top-k logits, for requests that need no others."""
     n_outputs: int | None = None
-    """Most rows of logits of a batch; None is as many as the batch has tokens."""
+    """Maximum rows of logits of a batch; None means n_batch."""
     cache_type_k: CacheType = "f16"
     cache_type_v: CacheType = "f16"
     rope_scaling: RopeScaling | None = None
@@ -70,42 +64,33 @@ class ContextOptions:
 
 @dataclass(frozen=True, slots=True)
 class SpeculationOptions:
-    """How tokens are guessed ahead."""
-
     spec_types: tuple[SpecType, ...] = ()
-    """The first one that has a guess is taken; none guesses nothing."""
+    """In the order of preference; empty means off."""
     ngram_size: int = 3
-    """Fewest tokens that have to stand somewhere in the text as they do at its end."""
+    """Minimum number of tokens at the end of the text that must occur earlier in it."""
     ngram_draft: int = 48
-    """Most tokens that are taken from there."""
     draft_file: Path | None = None
-    """GGUF file of the draft model."""
     draft_n_max: int = 16
-    """Most tokens that it guesses at once."""
     draft_n_min: int = 0
-    """What it guesses is not used where it is less."""
+    """Shorter drafts of the draft model are not used."""
     draft_p_min: float = 0.0
-    """It stops where its likeliest token is less likely than this."""
+    """The draft ends before a token with a lower probability."""
     draft_gpu_layers: int = -1
-    """Layers of it in GPU memory; -1 is all of them."""
     draft_threads: int | None = None
-    """CPU threads; None is as many as the model has, 0 one for each core."""
+    """CPU threads of the draft model; None means as the main model, 0 one per core."""
     draft_cache_type_k: CacheType = "f16"
     draft_cache_type_v: CacheType = "f16"
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What the engine does, and how requests are scheduled."""
-
     max_queue: int = 256
-    """Requests that may wait for a slot; one more is refused."""
+    """Requests that may wait for a slot; further ones are refused."""
     cache_ram_mib: int = 2048
-    """Most MiB of host memory for prefixes that lost their slot; -1 is no limit, 0 keeps none."""
+    """MiB of host memory for parked sequences; -1 means no limit, 0 parks none."""
     context_shift: bool = False
-    """Where the context of a slot ends, drop half of what may go and continue, instead of stopping there."""
+    """When the context of a slot is full, discard half of it and continue, instead of stopping."""
     speculation: SpeculationOptions = SpeculationOptions()
     embeddings_only: bool = False
-    """Generate no text, and have no slots for it."""
     pooling: Pooling | None = None
-    """None is what the model's header says, else the mean. To rank is to generate no text."""
+    """None means the pooling in the model's header, else mean. With "rank" no text is generated."""

@@ -1,4 +1,4 @@
-"""The cells of a pool that all slots share: how many are in use, and which of them by several slots. Pure."""
+"""Cell pool: which cells of a unified KV cache each slot uses. Its cell numbers are not those of llama.cpp. Pure."""
 
 from array import array
 from collections.abc import Collection
@@ -8,8 +8,6 @@ import numpy.typing as npt
 
 
 class CellPool:
-    """Mirrors what the KV cache does with the cells of a pool. The numbers stand for cells; llama.cpp has its own."""
-
     def __init__(self, n_cells: int, n_slots: int) -> None:
         self._ref_counts = np.zeros(n_cells, np.int32)
         self._free = array("i", range(n_cells))
@@ -17,11 +15,10 @@ class CellPool:
 
     @property
     def n_free(self) -> int:
-        """Cells that no slot uses."""
         return len(self._free)
 
     def add(self, slot_id: int, n_cells: int) -> None:
-        """Put free cells behind those of a slot. Raises ValueError if there are too few."""
+        """Append free cells to those of a slot. Raises ValueError if there are too few."""
         if n_cells > len(self._free):
             raise ValueError(f"the pool has {len(self._free)} free cells, {n_cells} are too many")
         start = len(self._free) - n_cells
@@ -31,31 +28,31 @@ class CellPool:
         self._cells_by_slot[slot_id] += taken
 
     def share(self, source: int, target: int, n_cells: int) -> None:
-        """Let a slot use the first cells of another one instead of those that it has."""
+        """Replace the cells of `target` by the first `n_cells` cells of `source`."""
         self.remove(target, 0)
         shared = self._cells_by_slot[source][:n_cells]
         self._ref_counts[_as_array(shared)] += 1
         self._cells_by_slot[target] = shared
 
     def remove(self, slot_id: int, start: int, end: int | None = None) -> None:
-        """Take the cells at the places [start, end) from a slot; without `end`, all from `start` on."""
+        """Remove the cells at [start, end) from a slot; without `end`, all from `start` on."""
         removed = _as_array(self._cells_by_slot[slot_id][start:end])
         del self._cells_by_slot[slot_id][start:end]
         self._ref_counts[removed] -= 1
         self._free.frombytes(removed[self._ref_counts[removed] == 0].tobytes())
 
     def is_shared(self, slot_id: int, start: int) -> bool:
-        """Whether another slot uses one of a slot's cells from the place `start` on, too."""
+        """Whether any other slot uses a cell of this slot from index `start` on."""
         return bool((self._ref_counts[_as_array(self._cells_by_slot[slot_id][start:])] > 1).any())
 
     def shares_with(self, slot_id: int, other_id: int, start: int) -> bool:
-        """Whether a certain slot uses one of another one's cells from the place `start` on, too."""
+        """Whether slot `other_id` uses a cell of slot `slot_id` from index `start` on."""
         is_others = np.zeros(len(self._ref_counts), np.bool_)
         is_others[_as_array(self._cells_by_slot[other_id])] = True
         return bool(is_others[_as_array(self._cells_by_slot[slot_id][start:])].any())
 
     def n_freed_by(self, slot_ids: Collection[int]) -> int:
-        """How many cells would be free if these slots had none: those that nobody else uses."""
+        """How many cells are used by these slots only."""
         cells = np.concatenate(
             [_as_array(self._cells_by_slot[slot_id]) for slot_id in slot_ids] or [_as_array(array("i"))]
         )

@@ -1,23 +1,22 @@
-"""Which chunks of a cached text a prompt has again, behind something that is gone. Pure."""
+"""Chunk reuse: finds chunks of a cached text that a prompt contains at another position. Pure."""
 
 from collections.abc import Sequence
 
 MAX_RANGES = 32
-"""After so many the search ends: for each, llama.cpp looks at every cell and moves all that is behind, and nothing else
-is computed meanwhile."""
+"""The search ends after this many: for each one llama.cpp visits every cell, which stalls all slots."""
 
 MAX_COMPARED = 1_000_000
-"""Tokens, after which the search ends: in texts that repeat themselves it would take very long."""
+"""The search ends after comparing this many tokens: in texts with repetitions it would take very long."""
 
 
 def ranges_to_remove(
     cached: Sequence[int], prompt: Sequence[int], n_common: int, min_chunk: int
 ) -> tuple[list[tuple[int, int]], int]:
-    """Where the prompt leaves out parts of the cached text behind the `n_common` tokens that both begin with.
+    """Find the parts of the cached text after `n_common` common tokens that the prompt leaves out, as llama.cpp does
+    for `--cache-reuse`. Each chunk between them has at least `min_chunk` tokens.
 
-    Returns the ranges [start, end) of the cached tokens that are to be removed one after the other, each in terms of
-    what the ones before it left, and how many tokens then agree with the prompt. A chunk that stays has at least
-    `least` tokens, and follows right behind what agrees already, as with llama.cpp's `--cache-reuse`.
+    Returns the ranges [start, end) to remove one after the other, as indices into what the previous removals left, and
+    how many tokens then match the prompt.
     """
     ranges: list[tuple[int, int]] = []
     position, n_matched, n_removed, n_compared = n_common, n_common, 0, 0
@@ -39,10 +38,9 @@ def ranges_to_remove(
 
 
 def _n_equal(cached: Sequence[int], position: int, prompt: Sequence[int], start: int) -> int:
-    """How many tokens `cached` from a place on and `prompt` from `start` on have in common. One by one: nearly
-    everywhere these are none or a few, for which slices would take longer."""
-    longest = min(len(cached) - position, len(prompt) - start)
+    """Length of the common prefix of `cached[position:]` and `prompt[start:]`: mostly 0, for which slices are slow."""
+    max_length = min(len(cached) - position, len(prompt) - start)
     length = 0
-    while length < longest and cached[position + length] == prompt[start + length]:
+    while length < max_length and cached[position + length] == prompt[start + length]:
         length += 1
     return length

@@ -1,4 +1,4 @@
-"""What a slot holds, outside of the KV cache."""
+"""Saved slot: a copy of a slot's contents, enough to continue its text exactly."""
 
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -13,25 +13,20 @@ from slots.requests.scope import CacheScope
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SavedSlot:
-    """Enough to go on exactly where the slot was."""
-
     tokens: tuple[int, ...]
     n_unshifted: int
-    """How many of them, from the first, have the keys and values that computing them anew would give."""
     scope: CacheScope
     snapshot: npt.NDArray[np.uint8]
-    """The sequence's state in llama.cpp's own format."""
 
 
 _SAMPLE_BYTES = 1 << 20
 
 
 def fingerprint(path: Path, options: ContextOptions) -> str:
-    """Returns hex digits that differ for another model or another layout of the KV cache.
+    """Returns hex digits that identify the model, the layout of the KV cache and the scaling of positions.
 
-    Of the model's file it takes the size, the beginning, where the header is, and the end, where weights are: reading
-    all of it would take minutes. Positions scaled otherwise give other keys, too, and llama.cpp restores a sequence
-    only among as many streams as it was saved from.
+    Of the model's file the size, the first and the last MiB (header, weights) are read: all of it would take minutes.
+    The number of streams counts because llama.cpp restores a sequence only among as many as it was saved from.
     """
     digest = blake2b(digest_size=16)
     size = path.stat().st_size

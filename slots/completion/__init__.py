@@ -1,1 +1,1 @@
-"""One step of text generation: plan, draft, decode, sample, emit."""
+"""Completion: one step of text generation, from the schedule to the events."""

@@ -1,4 +1,5 @@
-"""What is done to slots before a step is computed. Where that fails, it does so for those that it is done for."""
+"""Slot maintenance before each step: context shift, prefix sharing, eviction. A failure fails only the requests in the
+affected slots."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -13,47 +14,40 @@ from slots.scheduling.kv_cache_manager import KvCacheManager
 _log = logging.getLogger("slots")
 
 MIN_DISCARDABLE = 4
-"""Tokens at the end of the context that may always go, however many are to be kept."""
+"""Tokens at the end of the context that can always be discarded, however many are to be kept."""
 
 
 def n_kept(n_keep: int, n_prompt: int, n_public: int, n_ctx: int, *, has_bos: bool) -> int:
-    """How many tokens from the first stay.
-
-    `n_keep` is what the request asks for: tokens behind the `n_public` of a system prompt, without BOS; -1 is all of
-    the prompt, which has `n_prompt` tokens.
-    """
+    """How many of the first tokens a context shift keeps: `n_keep` after the `n_public` ones of a system prompt or BOS;
+    -1 keeps the whole prompt of `n_prompt` tokens."""
     wanted = n_prompt if n_keep < 0 else max(n_public, int(has_bos)) + n_keep
     return min(wanted, n_prompt, n_ctx - MIN_DISCARDABLE)
 
 
 def discard_range(n_cached: int, n_kept: int) -> tuple[int, int]:
-    """The tokens [start, end) that go from a context of `n_cached` tokens: half of those that may."""
+    """The tokens [start, end) to discard from a context of `n_cached` tokens: half of those that are not kept."""
     return n_kept, n_kept + max((n_cached - n_kept) // 2, 1)
 
 
 def truncate_prompt(prompt: tuple[int, ...], n_kept: int, n_ctx: int) -> tuple[int, ...]:
-    """A prompt that is longer than the context, cut so that there is room to go on.
-
-    What goes is a whole number of blocks of half the space that is not kept: a conversation that grows loses the same
-    tokens again and again for a while, and so finds what is left of them in the cache.
-    """
+    """Leave out blocks of half the space that is not kept, until the prompt fits and leaves space for generation. With
+    blocks a growing conversation loses the same tokens several times in a row, and so finds the rest in the cache."""
     block = max((n_ctx - n_kept) // 2, 1)
     n_blocks = (len(prompt) - n_kept - block) // block
     return prompt[:n_kept] + prompt[n_kept + n_blocks * block :]
 
 
 class SlotMaintenance:
-    """Makes room in slots and fills them. Belongs to the engine's thread."""
+    """Changes what slots hold between steps. Engine thread only."""
 
     def __init__(self, slots: Sequence[Slot], cache: KvCacheManager, output: OutputProcessor, bos: int | None) -> None:
-        """`bos` is the token that begins a text, if there is one."""
         self._slots = slots
         self._cache = cache
         self._output = output
         self._bos = bos
 
     def shift_contexts(self) -> None:
-        """Make room in the slots whose next token is beyond the end of the context."""
+        """Discard tokens of the slots whose next token is beyond the end of the context."""
         for slot in self._slots:
             if slot.state is None or slot.n_ctx_left >= 0:
                 continue
@@ -64,16 +58,15 @@ class SlotMaintenance:
                 self.fail([slot], internal_error())
 
     def pull_shared_prefixes(self) -> None:
-        """Bring to the slots that are prefilling what others have computed of their prompts since."""
         try:
             self._cache.share_progress()
         except Exception:
             prefilling = [slot for slot in self._slots if slot.is_prefilling]
-            _log.exception("%d requests failed: their prompts could not be taken from others", len(prefilling))
+            _log.exception("%d requests failed: their prefixes could not be shared", len(prefilling))
             self.fail(prefilling, internal_error())
 
     def park(self, slot: Slot) -> None:
-        """Free the cells of a slot that does not work. What it has is parked, or lost if that fails."""
+        """Free the cells of an idle slot. Its tokens are parked, or lost if that fails."""
         try:
             self._cache.evict(slot)
         except Exception:
@@ -81,7 +74,7 @@ class SlotMaintenance:
             self._cache.reset(slot)
 
     def fail(self, slots: Iterable[Slot], error: EngineError) -> None:
-        """Fail the requests in slots; nothing is taken for granted of what they have in the KV cache."""
+        """Fail the requests in slots, and empty the slots: what the KV cache has of them is unknown."""
         for slot in slots:
             self._output.finish_slot(slot, Failed(error))
             self._cache.reset(slot)
@@ -91,5 +84,5 @@ class SlotMaintenance:
         has_bos = request.prompt[0] == self._bos
         kept = n_kept(request.n_keep, state.n_prompt, request.scope.n_public, slot.n_ctx, has_bos=has_bos)
         start, end = discard_range(len(slot.cached), kept)
-        _log.debug("request %d: the context is full, tokens %d to %d go", state.request_id, start, end - 1)
+        _log.debug("request %d: context shift, tokens %d to %d are discarded", state.request_id, start, end - 1)
         self._cache.discard_range(slot, start, end)

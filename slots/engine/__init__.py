@@ -1,4 +1,4 @@
-"""The engine: its API for the event loop, and the thread behind it."""
+"""Engine: its API for the event loop, and its thread."""
 
 from slots.engine.engine import Engine
 

@@ -1,4 +1,4 @@
-"""The llama contexts of an engine: which ones a model and the options ask for."""
+"""Contexts: the llama contexts that a model and the options need."""
 
 import logging
 import os
@@ -16,22 +16,20 @@ from slots.speculation import Drafter, make_drafter
 _log = logging.getLogger("slots")
 
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
-"""A number of bytes, or "max"."""
 
 
 def default_n_ctx(info: ModelInfo, n_parallel: int, *, kv_unified: bool, memory_bytes: int) -> int:
-    """The number of cells with which a slot can use all of the context that the model was trained with.
+    """Returns the number of KV cells that gives each slot the model's training context.
 
-    With cells of its own for each slot that is the trained context times the slots; it is cut down, and a warning
-    says so, where the KV cache (16-bit) would take more than half of `memory_bytes`.
+    It is reduced, with a warning, if a 16-bit KV cache of that size would take more than half of `memory_bytes`.
     """
     wanted = info.n_ctx_train * (1 if kv_unified else n_parallel)
     affordable = memory_bytes // 2 // max(info.kv_bytes_per_token, 1)
     if wanted <= affordable:
         return wanted
     _log.warning(
-        "the context is cut down from %d to %d tokens in all: more of the KV cache does not fit into half of the"
-        " memory; choose another size with --ctx-size",
+        "the context is reduced from %d to %d tokens in total: a larger KV cache does not fit into half of the memory;"
+        " choose another size with --ctx-size",
         wanted,
         affordable,
     )
@@ -39,7 +37,7 @@ def default_n_ctx(info: ModelInfo, n_parallel: int, *, kv_unified: bool, memory_
 
 
 def total_memory_bytes() -> int:
-    """The memory of this machine, or of the container that this runs in."""
+    """Returns the memory of this machine, or the limit of its container if that is less."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:
         return min(physical, int(_CONTAINER_LIMIT.read_text()))
@@ -49,25 +47,20 @@ def total_memory_bytes() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Contexts:
-    """What an engine computes with."""
-
     completion: Context | None
     """None if no text is generated."""
     pooling: Pooling
     max_embedding_tokens: int
-    """Most tokens of a text to embed."""
     drafter: Drafter | None
-    """Guesses tokens ahead for completions."""
     make_embedding_context: Callable[[], EmbeddingContext]
-    """Raises ModelLoadError, where the context is only made when it is needed."""
+    """May raise ModelLoadError: next to completions, the context is created when it is first needed."""
 
 
 def make_contexts(model: Model, options: ContextOptions, engine: EngineOptions) -> Contexts:
-    """The context for completions, if the model can generate text and is to; the one for embeddings is made at once
-    only where it is all that there is. Raises ModelLoadError."""
+    """Create the context for completions or, if no text is generated, the one for embeddings. Raises ModelLoadError."""
     pooling = engine.pooling or model.pooling or "mean"
     ranks = pooling == "rank"
-    # Room for the logits of all tokens of a batch is a GB for a large vocabulary; only drafts ask for that many.
+    # With a large vocabulary the logits of all tokens of a batch take a GB. Only drafts need that many rows.
     n_outputs = None if engine.speculation.spec_types else options.n_parallel
     can_generate = not (engine.embeddings_only or ranks)
     completion = _completion_context(model, replace(options, n_outputs=n_outputs)) if can_generate else None
@@ -81,7 +74,6 @@ def make_contexts(model: Model, options: ContextOptions, engine: EngineOptions) 
 
 
 def _completion_context(model: Model, options: ContextOptions) -> Context | None:
-    """None for a model that generates no text."""
     try:
         context = Context(model, _with_size(options, model.info))
     except CannotGenerate:

@@ -1,4 +1,4 @@
-"""Compiled grammars for a loaded model."""
+"""Grammar compiler of a loaded model."""
 
 import threading
 from concurrent.futures import Future
@@ -11,16 +11,16 @@ from slots.llama import Vocab
 
 
 class Grammars:
-    """Compiles grammars. The tables for that take a second or so to build: that begins at once, in a thread."""
+    """Compiles grammars. A thread builds its tables, which takes about a second."""
 
     def __init__(self, vocab: Vocab) -> None:
         self._compiler: Future[GrammarCompiler] = Future()
         threading.Thread(target=self._build, args=(vocab,), name="grammars", daemon=True).start()
 
     def compile(self, source: GrammarSource) -> CompiledGrammar:
-        """Returns the compiled grammar, which may have been asked for before. Waits for the tables.
+        """Returns the compiled grammar, from a cache if it was compiled before. Raises GrammarError.
 
-        Belongs to a worker thread: it may take a second. Raises GrammarError for a grammar that cannot be used.
+        Call it in a worker thread: it waits for the tables, and compiling may take a second.
         """
         return self._compiler.result().compile(source)
 

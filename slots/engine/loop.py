@@ -1,4 +1,9 @@
-"""The thread that owns the llama contexts: take commands, run a step of each kind, emit."""
+"""Engine loop: the thread that owns the llama contexts.
+
+commands --> _receive --> completions.step --> embeddings.step --> _emit --> event loop
+                ^                                                    |
+                +----------------------------------------------------+
+"""
 
 import asyncio
 import logging
@@ -7,33 +12,32 @@ from queue import Empty, SimpleQueue
 from slots.completion.output_processor import StreamEvents
 from slots.completion.runner import CompletionRunner
 from slots.embedding.runner import EmbeddingRunner
-from slots.engine.commands import Cancel, Command, Drain, Embed, SlotTask, Submit
+from slots.engine.commands import Cancel, Command, Drain, Embed, Submit
 from slots.errors import EngineError, ShuttingDown, internal_error
+from slots.scheduling.slot_tasks import SlotTask
 
 _log = logging.getLogger("slots")
 
 
 class EngineLoop:
-    """Alternates completions and embeddings. Belongs to the engine's thread, but for what is said otherwise."""
+    """Alternates steps of completions and of embeddings. Engine thread only, except where noted."""
 
     def __init__(
         self, completions: CompletionRunner | None, embeddings: EmbeddingRunner, commands: SimpleQueue[Command]
     ) -> None:
-        """Without completions, nobody may ask for any."""
-        self.has_ended = False
-        """Whether nothing is worked on any more. May be read from any thread."""
+        self.has_ended = False  # read from other threads
         self._completions = completions
         self._embeddings = embeddings
-        self._runners = [kind for kind in (completions, embeddings) if kind]
+        self._runners = [runner for runner in (completions, embeddings) if runner]
         self._commands = commands
 
     def run(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Work until told to stop. Events are delivered on `loop`."""
+        """Run until a Stop command. Events are delivered on `loop`."""
         try:
             while self._run_once(loop):
                 self._emit(loop)
         except Exception:
-            _log.exception("the engine cannot go on; the server has to be started again")
+            _log.exception("the engine cannot continue; the server has to be started again")
         finally:
             self.has_ended = True
             self._receive_rest()
@@ -42,19 +46,18 @@ class EngineLoop:
             self.close()
 
     def close(self) -> None:
-        """Free the contexts."""
-        for kind in self._runners:
-            kind.close()
+        for runner in self._runners:
+            runner.close()
 
     def _run_once(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Take commands and run the steps; False is the end. Whatever fails outside of a step fails all requests."""
+        """Returns False after Stop. A failure outside of a step fails all requests."""
         try:
             if not self._receive():
                 return False
             is_generating = self._completions is not None and self._completions.has_work
             if self._completions:
                 self._completions.step()
-                self._emit(loop)  # its tokens do not wait for the embeddings
+                self._emit(loop)  # so that tokens do not wait for the embeddings
             self._embeddings.step(completions_idle=not is_generating)
         except Exception:
             _log.exception("the engine failed outside of a step, and with it all requests")
@@ -64,26 +67,27 @@ class EngineLoop:
         return True
 
     def _receive(self) -> bool:
-        """Carry out what was asked since the last step, waiting if there is nothing else to do; False is the end."""
-        is_idle = not any(kind.has_work for kind in self._runners)
+        """Carry out commands, waiting for one if there is no work. Returns False after Stop."""
+        is_idle = not any(runner.has_work for runner in self._runners)
         try:
             while True:
                 command = self._commands.get(block=is_idle)
                 is_idle = False
                 if isinstance(command, Drain):
-                    for kind in self._runners:
-                        kind.fail_waiting(_shutting_down())
+                    for runner in self._runners:
+                        runner.fail_waiting(_shutting_down())
                 elif not self._dispatch(command):
                     return False
         except Empty:
             return True
 
     def _dispatch(self, command: Command) -> bool:
-        """Pass a command on; False if it is to stop."""
         if isinstance(command, Embed):
             self._embeddings.add(command.job)
-        elif self._completions and isinstance(command, Submit | SlotTask):
-            self._completions.add(command)
+        elif self._completions and isinstance(command, Submit):
+            self._completions.add(command.state, command.stream)
+        elif self._completions and isinstance(command, SlotTask):
+            self._completions.add_task(command)
         elif self._completions and isinstance(command, Cancel):
             self._completions.cancel(command.request_id)
         else:
@@ -91,28 +95,27 @@ class EngineLoop:
         return True
 
     def _receive_rest(self) -> None:
-        """Take what was asked for too late, so that it fails with all the others."""
+        """Receive the commands that came too late, so that they fail with all others."""
         while not self._commands.empty():
             self._dispatch(self._commands.get())
 
     def _fail_all(self, error: EngineError) -> None:
-        for kind in self._runners:
-            kind.fail_all(error)
+        for runner in self._runners:
+            runner.fail_all(error)
 
     def _emit(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Hand the events of a step to the event loop, in one call."""
-        deliveries = self._completions.drain_events() if self._completions else []
-        if not deliveries:
+        due = self._completions.drain_events() if self._completions else []
+        if not due:
             return
         try:
-            loop.call_soon_threadsafe(_deliver, deliveries)
+            loop.call_soon_threadsafe(_deliver, due)
         except RuntimeError:
-            _log.debug("the event loop is closed, what was told to %d streams is lost", len(deliveries))
+            _log.debug("the event loop is closed: the events for %d streams are lost", len(due))
 
 
-def _deliver(deliveries: list[StreamEvents]) -> None:
+def _deliver(due: list[StreamEvents]) -> None:
     """Runs on the event loop."""
-    for stream, events in deliveries:
+    for stream, events in due:
         stream.deliver(events)
 
 

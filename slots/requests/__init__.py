@@ -1,1 +1,1 @@
-"""Requests: what is asked, its state, its slot, its events."""
+"""Requests: a request, its state, its slot and its events."""

@@ -1,4 +1,4 @@
-"""What the engine says back while it works on a request."""
+"""Events: what the engine reports while it works on a request."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,9 +17,7 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """One candidate for a position and its log probability (natural log).
-
-    Softmax over the whole vocabulary, or over what the samplers left of it where those are asked for."""
+    """Natural log of the softmax over the vocabulary, or, with post_sampling_probs, over what the samplers kept."""
 
     token: int
     logprob: float
@@ -27,7 +25,7 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class PositionLogprobs:
-    """The token that was chosen for a position and the most likely ones there, most likely first."""
+    """The sampled token of a position and the most likely ones, most likely first."""
 
     sampled: TokenLogprob
     top: tuple[TokenLogprob, ...]
@@ -35,28 +33,22 @@ class PositionLogprobs:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Token counts and durations of one request."""
+    """Counts of prompt tokens from the cache, computed, generated and drafted, and durations in milliseconds."""
 
     cached_n: int
-    """Prompt tokens that were in the KV cache already."""
     prompt_n: int
-    """Prompt tokens that were computed."""
     prompt_ms: float
     predicted_n: int
     predicted_ms: float
     draft_n: int
-    """Tokens that were guessed ahead."""
     draft_n_accepted: int
-    """Those of them that were generated."""
 
     @property
     def prompt_per_second(self) -> float:
-        """Prompt tokens computed in a second; 0 where it took no time."""
         return _per_second(self.prompt_n, self.prompt_ms)
 
     @property
     def predicted_per_second(self) -> float:
-        """Tokens generated in a second; 0 where it took no time."""
         return _per_second(self.predicted_n, self.predicted_ms)
 
 
@@ -66,15 +58,14 @@ def _per_second(n_tokens: int, milliseconds: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One generated token and the text that it completed; the text is empty while a character or a stop string
-    may still be incomplete. A token that ends the generation carries the text that was held back until then."""
+    """A generated token, with the text that is certain now: what may become a stop string is held back."""
 
     token: int
     text: str
     slot_id: int
     logprobs: PositionLogprobs | None
     timings: Timings | None
-    """As of this token, where the request asks for them."""
+    """As of this token, if the request has timings_per_token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +74,19 @@ class Finished:
 
     reason: StopReason
     stopping_word: str
-    """The stop string that was found, or an empty string."""
     truncated: bool
-    """The context was full."""
+    """Whether the context was full, or a part of the prompt was left out."""
     has_new_line: bool
-    """Whether the generated text has a line end."""
     slot_id: int
     seed: int
-    """The seed that was used; another request with it, and the same options, gives the same text."""
+    """With the same seed and options another request gives the same text."""
     n_prompt_tokens: int
     timings: Timings
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The request could not be finished; the last event of its stream."""
+    """The request failed; the last event of its stream."""
 
     error: EngineError
 
@@ -107,31 +96,24 @@ Event = Token | Finished | Failed
 
 @dataclass(frozen=True, slots=True)
 class SlotStatus:
-    """What a slot is doing, as of the last step."""
+    """What a slot is doing, as of the last step. Counts of the request are 0 if there is none."""
 
     slot_id: int
     is_processing: bool
     n_ctx: int
     n_prompt_tokens: int
-    """Tokens of the prompt being worked on; 0 when idle."""
     n_cached_tokens: int
-    """Tokens in the slot's KV cache."""
     n_prompt_tokens_processed: int
-    """Tokens of the prompt that were computed for the request being worked on; 0 when idle."""
     n_prompt_tokens_cache: int
-    """Tokens of the prompt that had been computed before; 0 when idle."""
     waits_for: int | None
-    """The slot that is computing what this one's prompt begins with, too."""
+    """The slot that computes a prefix which this one will share."""
     speculates: bool
-    """Whether tokens may be guessed ahead in it, for the request being worked on if there is one."""
+    """Whether tokens may be drafted, for its request if it has one."""
     n_decoded: int
-    """Tokens generated for the request being worked on; 0 when idle."""
     n_remain: int
-    """Tokens that may still be generated; -1 is no limit but the context."""
+    """Tokens that may still be generated; -1 means no limit but the context."""
     has_new_line: bool
     request: CompletionRequest | None
-    """The request being worked on."""
     generated: tuple[int, ...]
-    """Tokens generated for the request being worked on."""
     request_id: int
-    """Counts the requests since the start; the one being worked on, or the last one. 0 before the first."""
+    """The current or latest request, counted since the start; 0 before the first."""

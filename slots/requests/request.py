@@ -1,4 +1,4 @@
-"""What the engine is asked for: validated, immutable, in its own terms and not in those of any dialect."""
+"""Completion request: validated, immutable, and independent of any HTTP dialect."""
 
 from dataclasses import dataclass, field
 
@@ -8,51 +8,41 @@ from slots.requests.sampling_params import SamplingParams
 from slots.requests.scope import CacheScope
 
 MAX_STOP_STRINGS = 256
-"""Each is searched for at every token."""
+"""Each is searched for after every token."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """One prompt to go on from.
-
-    Raises InvalidRequest, which names the field, for a value out of its range.
-    """
+    """One prompt to complete. Raises InvalidRequest, which names the field, for a value out of range."""
 
     prompt: tuple[int, ...]
-    """Token ids."""
     sampling: SamplingParams = field(default_factory=SamplingParams)
     n_predict: int = -1
-    """Most tokens to generate; -1 is until the end of the context, 0 evaluates the prompt only."""
+    """Maximum number of tokens to generate; -1 means until the context is full, 0 only evaluates the prompt."""
     stop: tuple[str, ...] = ()
-    """Strings that end the generation; they are not part of its text."""
     n_keep: int = 0
     slot_id: int = -1
-    """The slot to use, waiting for it if need be; -1 leaves the choice to the scheduler."""
+    """The slot to use, waiting until it is idle; -1 lets the scheduler choose."""
     session: str | None = None
-    """Whose conversation this is: the slot that served this session last is preferred when it is free."""
+    """Identifies a conversation: an idle slot that served this session last is preferred."""
     cache_prompt: bool = True
-    """Reuse what was computed of this prompt before."""
     scope: CacheScope = field(default_factory=CacheScope)
-    """Who else may take what is computed for it, and whose it may take."""
     n_cache_reuse: int = 0
-    """Fewest tokens of a chunk behind the common prefix that is moved to where the prompt has it; 0 moves none."""
+    """Minimum number of tokens of a chunk after the common prefix that is shifted to its new position; 0 is off."""
     grammar: CompiledGrammar | None = None
-    """What the text has to match."""
     n_indent: int = 0
-    """Spaces and tabs that each new line has to begin with; one that has fewer ends the generation."""
+    """Minimum number of spaces and tabs at the start of a new line; a line with fewer ends the generation."""
     t_max_predict_ms: int = 0
     """Milliseconds after which the next line end ends the generation; 0 or less is off."""
     is_streamed: bool = True
-    """Tell tokens one by one as they come, and not many at once, which costs less."""
+    """Report every token at once, instead of many together, which costs less."""
     backend_sampling: bool = True
-    """Let llama.cpp find the largest logits where the engine does so and these decide; else the whole row is looked at,
-    which chooses the same tokens."""
+    """Allow backend sampling; the sampled tokens are the same either way."""
     n_draft: int = -1
-    """Most tokens to guess ahead at once where the engine speculates; 0 guesses none, -1 as many as the engine does."""
+    """Maximum number of tokens per draft; 0 drafts none, -1 uses the engine's maximum."""
     timings_per_token: bool = False
-    """Report counts and durations with each token."""
     preserved_tokens: frozenset[int] = frozenset()
-    """Control tokens that are spelled out in the text, which otherwise has nothing of them."""
+    """Control tokens that are spelled out in the text; all others are left out."""
 
     def __post_init__(self) -> None:
         require(len(self.prompt) > 0, "prompt", "at least one token", "none")

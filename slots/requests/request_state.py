@@ -1,39 +1,44 @@
-"""A request on its way through the engine."""
+"""Request state: what is known of a request while the engine works on it."""
 
 from dataclasses import dataclass, field
 
+from slots.requests.events import Timings
 from slots.requests.request import CompletionRequest
 
 
 @dataclass(slots=True, eq=False)
 class RequestState:
-    """What is known of a request's text so far. It outlives the slot: who loses that goes on from here."""
+    """Text, counts and times of one request, in seconds. It outlives the slot: a preempted request continues here."""
 
     request: CompletionRequest
     request_id: int
-    """Counts up with the order in which requests came."""
+    """Counts up in the order of arrival."""
     truncated: bool = False
-    """Tokens were left out, because there are more than a slot has room for."""
+    """Tokens were left out because a slot has no room for all of them."""
+    slot_id: int = -1
+    """The slot that works on it, or did last."""
     tokens: list[int] = field(init=False)
-    """The prompt and what was generated after it."""
+    """The first `n_prompt` ones are the prompt, the others are generated."""
     n_prompt: int = field(init=False)
-    """How many of `tokens` are of the prompt."""
     n_prompt_computed: int = 0
-    """Tokens of the prompt that were computed for this request; those that had to be computed again count once."""
+    """Prompt tokens computed for this request. A token that had to be computed again counts once."""
     n_decoded: int = 0
+    n_drafted: int = 0
+    n_draft_accepted: int = 0
     has_new_line: bool = False
     n_removed: int = 0
-    """Tokens that were left out of `tokens` since they came in."""
+    """Tokens removed from `tokens` so far."""
     skip_cache: bool = field(init=False)
-    """Nothing is taken from a cache for it: because it must not be, or because that was tried and failed."""
+    """Take nothing from the prefix cache: the request forbids it, or a copy failed."""
     shared_prefixes: dict[int, int] = field(default_factory=dict)
-    """By the number of another request whose prompt was still being computed: how many tokens both begin with."""
+    """By request id: how many tokens the prompt has in common with another one that was in prefill."""
     checkpoints: set[int] = field(default_factory=set)
-    """Numbers of tokens after which others' texts part, or are likely to: where sequences cannot be cut, it is there
-    that they can be taken whole."""
+    """Lengths at which other prompts diverge, or are likely to: a sequence that cannot be truncated is parked there."""
 
     _n_prompt_reached: int = 0
-    """How far the prompt was computed, or taken, at some time."""
+    """How much of the prompt has been in the KV cache at some time."""
+    _start_time: float | None = None
+    _prefill_end_time: float | None = None
 
     def __post_init__(self) -> None:
         self.skip_cache = not self.request.cache_prompt
@@ -42,35 +47,57 @@ class RequestState:
 
     @property
     def max_cached(self) -> int:
-        """Most tokens that may come from a cache: the last one has to be computed, for its logits."""
+        """How many tokens may come from the cache: the last one has to be computed for its logits."""
         return len(self.tokens) - 1
 
     @property
     def all_checkpoints(self) -> set[int]:
-        """With the place from which the same prompt can start again; behind the prompt there is none."""
+        """The checkpoints; in prefill also the length from which the same prompt can be computed again."""
         return self.checkpoints if self.n_decoded else {*self.checkpoints, self.max_cached}
 
     @property
     def n_cached(self) -> int:
-        """Tokens of the prompt that had been computed before."""
         return max(len(self.request.prompt) - self.n_prompt_computed, 0)
 
     @property
     def generated(self) -> tuple[int, ...]:
-        """What was generated, as far as it is still in the context."""
         return tuple(self.tokens[self.n_prompt :])
 
     def count_computed(self, start: int, n_tokens: int) -> None:
-        """Count what was computed from `start` on, as far as it belongs to the prompt and was not computed before."""
+        """Count the computed tokens from index `start` on that are prompt tokens and were not computed before."""
         if self.n_decoded == 0:
             self.n_prompt_computed += max(start + n_tokens - max(start, self._n_prompt_reached), 0)
             self._n_prompt_reached = max(self._n_prompt_reached, start + n_tokens)
 
     def remove(self, start: int, end: int) -> None:
-        """Leave out the tokens [start, end)."""
         self.truncated = True
         self.shared_prefixes.clear()
         self.checkpoints.clear()
         self.n_removed += end - start
         self.n_prompt -= max(min(end, self.n_prompt) - start, 0)
         del self.tokens[start:end]
+
+    def start_clock(self, now: float) -> None:
+        if self._start_time is None:
+            self._start_time = now
+
+    def end_prefill(self, now: float) -> None:
+        if self._prefill_end_time is None:
+            self._prefill_end_time = now
+
+    def predicted_ms(self, now: float) -> float:
+        """Milliseconds since the prompt was computed, 0 before that."""
+        return 0.0 if self._prefill_end_time is None else 1000 * (now - self._prefill_end_time)
+
+    def timings(self, now: float) -> Timings:
+        start = now if self._start_time is None else self._start_time
+        prefill_end = now if self._prefill_end_time is None else self._prefill_end_time
+        return Timings(
+            cached_n=self.n_cached,
+            prompt_n=self.n_prompt_computed,
+            prompt_ms=1000 * (prefill_end - start),
+            predicted_n=self.n_decoded,
+            predicted_ms=self.predicted_ms(now),
+            draft_n=self.n_drafted,
+            draft_n_accepted=self.n_draft_accepted,
+        )

@@ -1,4 +1,4 @@
-"""The state of one sequence: what it has in the KV cache, and what it is working on."""
+"""Slot: one sequence of the llama context, its cached tokens and its request."""
 
 from dataclasses import dataclass, field
 
@@ -9,85 +9,73 @@ from slots.requests.scope import CacheScope
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """One of the sequences that share the llama context.
-
-    While there is work, `cached` is a prefix of the work's tokens, and the rest of those is still to be computed.
-    Afterwards `cached` stays, for a prompt that begins with the same tokens.
-    """
+    """While a request has the slot, `cached` is a prefix of the request's tokens; the others are still to be computed.
+    After that it stays, for prompts that begin with the same tokens."""
 
     slot_id: int
     n_ctx: int
-    """Most tokens it can hold."""
     cached: list[int] = field(default_factory=list)
-    """The tokens in its KV cache, by position."""
     scope: CacheScope = field(default_factory=CacheScope)
-    """Who may take what is cached."""
+    """Which requests may reuse the cached tokens."""
     shifted_from: int | None = None
-    """Where tokens begin that were moved to their positions: computed anew, they would come out otherwise."""
+    """Index from which the cached tokens were shifted: computing them would give other keys and values."""
     state: RequestState | None = None
     session: str | None = None
-    """The session that was served last."""
     last_used: int = 0
-    """The number of the request that was served last."""
+    """Request id of the latest request: the lower, the less recently used."""
     waits_for: int | None = None
-    """The slot that is computing what this one needs, too."""
+    """The slot that computes a prefix which this one will share."""
     speculates: bool = False
-    """Tokens may be guessed ahead in it."""
 
     @property
     def is_idle(self) -> bool:
-        """Whether it can take a request."""
         return self.state is None
 
     @property
     def n_unshifted(self) -> int:
-        """How many tokens, from the first, are cached as computing them anew would give them."""
         return len(self.cached) if self.shifted_from is None else self.shifted_from
 
     @property
     def uncomputed(self) -> list[int]:
-        """Tokens that are known but not in the KV cache yet; none for an idle slot."""
+        """The request's tokens that are not in the KV cache yet; empty for an idle slot."""
         return self.state.tokens[len(self.cached) :] if self.state else []
 
     @property
     def n_uncomputed(self) -> int:
-        """How many there are."""
         return len(self.state.tokens) - len(self.cached) if self.state else 0
 
     @property
     def n_ctx_left(self) -> int:
-        """How many tokens fit into the context behind those that are known; -1 where the last of them does not."""
+        """How many tokens still fit into the context; -1 if the last one of the request does not."""
         return self.n_ctx - len(self.state.tokens) if self.state else 0
 
     @property
     def is_generating(self) -> bool:
-        """Whether the next step gives it a new token and only the last one is to be computed for that."""
+        """Whether the prompt is computed, so that the next step computes one token and samples the next."""
         return self.state is not None and self.state.n_decoded > 0 and self.n_uncomputed == 1
 
     @property
     def is_prefilling(self) -> bool:
-        """Whether it works, and not just on the next token."""
+        """Whether it has a request with more than the next token to compute."""
         return self.state is not None and not self.is_generating
 
     def assign(self, state: RequestState) -> None:
-        """Begin, or go on, to work on a request whose first tokens are those cached."""
         self.state = state
+        state.slot_id = self.slot_id
         self.session = state.request.session
         self.scope = state.request.scope
         self.last_used = state.request_id
 
     def release(self) -> None:
-        """Be idle again; what is cached stays."""
         self.state = self.waits_for = None
 
     def truncate(self, n_tokens: int) -> None:
-        """Note that only the first tokens are cached any more."""
         del self.cached[n_tokens:]
         if self.shifted_from is not None and self.shifted_from >= n_tokens:
             self.shifted_from = None
 
     def status(self) -> SlotStatus:
-        """What it is doing. May be called from any thread; the numbers are those of about the last step."""
+        """Returns what the slot is doing, as of about the last step. May be called from any thread."""
         state = self.state
         n_decoded = state.n_decoded if state else 0
         limit = state.request.n_predict if state else -1

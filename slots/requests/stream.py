@@ -1,4 +1,4 @@
-"""The events of one request, on their way from the engine's thread to the event loop."""
+"""Completion stream: the events of one request, on the event loop."""
 
 import asyncio
 from collections import deque
@@ -9,15 +9,12 @@ from slots.requests.events import Event, Failed, Finished
 
 
 class CompletionStream:
-    """An async iterator of a request's events; it ends after Finished or Failed.
-
-    Belongs to the event loop. What waits in it is bounded by the context: a request has no more tokens than that.
-    """
+    """An async iterator over a request's events, which ends after Finished or Failed. Event loop only."""
 
     def __init__(self, n_prompt_tokens: int, cancel: Callable[[], None], release: Callable[[], None]) -> None:
-        """`cancel` asks the engine to end the generation; `release` is called once, when nothing is left of it."""
+        """`release` is called once: when the last event is read, or the engine has confirmed the cancellation."""
         self.n_prompt_tokens = n_prompt_tokens
-        """As many as fit: a prompt that is too long may have been cut."""
+        """Of the prompt as it is computed, truncated if it did not fit."""
         self._cancel = cancel
         self._release = release
         self._events: deque[Event] = deque()
@@ -28,11 +25,10 @@ class CompletionStream:
 
     @property
     def n_unread(self) -> int:
-        """Events that wait to be read; may be called from any thread."""
         return len(self._events)
 
     def deliver(self, events: Sequence[Event]) -> None:
-        """Add events, or none when the generation was cancelled; to be called on the event loop."""
+        """Add events; none means that the generation was cancelled."""
         self._is_complete = not events or isinstance(events[-1], Finished | Failed)
         if self._is_complete and self._is_over:
             self._release_queue_slot()
@@ -41,7 +37,7 @@ class CompletionStream:
             self._arrived.set()
 
     def cancel(self) -> None:
-        """Free the slot at the next step. Does nothing when the generation is over."""
+        """Free the slot at the next step. Does nothing after the last event."""
         if self._is_over:
             return
         self._is_over = True

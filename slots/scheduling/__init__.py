@@ -1,1 +1,1 @@
-"""Which slot, which batch, and every change to the KV cache."""
+"""Scheduling: which slot, which batch, and every change to the KV cache."""

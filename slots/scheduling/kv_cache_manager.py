@@ -1,4 +1,18 @@
-"""What the KV cache holds, and every change to it: the context, the slots and the prefix cache change together here."""
+"""KV cache manager: every change to the KV cache, made together in the context, the slots and the prefix cache.
+
+kv_unified: one pool of cells. A cell can belong to several sequences, so a prefix is shared at no cost.
+
+    cells     | system prompt | slot 0 ...... | slot 1 ...... | free ............. |
+    slot 0     <-------------> <------------->
+    slot 1     <------------->                 <------------->
+
+Otherwise: one stream of cells per sequence. A prefix is copied, as a snapshot that is truncated afterwards.
+
+    slot 0    | system prompt | slot 0 ...... | free |
+    slot 1    | system prompt | slot 1 ...... | free |
+
+In both, the tokens that a slot loses are parked: their snapshot is kept in host memory, within a budget.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -19,20 +33,18 @@ from slots.scheduling.scheduler import prefill_leader, record_shared_prefixes, s
 _log = logging.getLogger("slots")
 
 MIN_COPIED_TOKENS = 16
-"""Fewest tokens for which a sequence is copied: a short copy costs as much as computing 4."""
+"""Minimum gain for which a sequence is copied: a short copy costs as much as computing 4 tokens."""
 
 _COPIED_PER_COMPUTED = 512
-"""Tokens of a sequence that are copied in about the time in which one is computed; for large models many more."""
+"""Tokens that are copied in about the time in which one is computed; many more with a large model."""
 
 _MIN_PARKED_TOKENS = 16
-"""Fewest tokens, of those that a slot would lose, for which it is parked."""
+"""Minimum number of tokens that a slot would lose for which it is parked."""
 
 _NO_MATCH = PrefixMatch({}, None, None, 0, 0)
 
 
 class SequenceMemory(Protocol):
-    """What is asked of the llama context: see `slots.llama.Context`."""
-
     is_unified: bool
     can_share: bool
     can_truncate: bool
@@ -49,10 +61,10 @@ class SequenceMemory(Protocol):
 
 
 class KvCacheManager:
-    """Brings prefixes to where they are needed, and moves what loses its slot to host memory. The engine thread's."""
+    """Loads prefixes into slots and parks what slots lose. Engine thread only."""
 
     def __init__(self, memory: SequenceMemory, slots: Sequence[Slot], cache_ram_mib: int) -> None:
-        """`cache_ram_mib` bounds the parked prefixes; -1 is no limit, 0 parks none."""
+        """`cache_ram_mib` limits the parked sequences; -1 means no limit, 0 parks none."""
         self.cells = CellPool(memory.n_ctx, len(slots)) if memory.is_unified else None
         self.min_shared_tokens = 1 if memory.can_share else MIN_COPIED_TOKENS
         self._memory = memory
@@ -62,43 +74,40 @@ class KvCacheManager:
         )
 
     def match(self, state: RequestState) -> PrefixMatch:
-        """What there is of a request's text, within its scope."""
         if state.skip_cache:
             return _NO_MATCH
         self._sync_prefixes()
         return self._prefixes.match(state.tokens, state.request.scope, state.max_cached)
 
     def prepare_slot(self, slot: Slot, state: RequestState, match: PrefixMatch) -> None:
-        """Give an idle slot to a request. What the slot loses by it is parked; what there is of the request's text
-        is brought in."""
+        """Give an idle slot to a request: park what the slot loses, and load the cached part of the request's text."""
         n_own = match.by_slot.get(slot.slot_id, 0)
-        n_moved = self._reuse_chunks(slot, state, n_own, match.n_tokens)
-        if not n_moved:
+        n_reused = self._reuse_chunks(slot, state, n_own, match.n_tokens)
+        if not n_reused:
             self._shrink(slot, n_own)
         slot.assign(state)
         self._prefixes.set_live(slot.slot_id, slot.cached[: slot.n_unshifted], slot.scope)
         record_shared_prefixes(slot, self._slots)
         if not self._memory.can_truncate:
             self._plan_checkpoints(state, match)
-        if not n_moved:
+        if not n_reused:
             self._load_prefix(slot, match)
 
     def share_progress(self) -> None:
-        """Bring to the slots that are prefilling what others have computed of their prompts since."""
+        """Load newly computed prefixes into the slots in prefill that have them in their prompts."""
         leaders: list[Slot] = []
         prefilling = [slot for slot in self._slots if slot.is_prefilling]
         for slot in sorted(prefilling, key=lambda slot: slot.last_used):
             if prefill_leader(slot, leaders, self.min_shared_tokens) is None:
                 leaders.append(slot)
             elif slot.waits_for is not None or not self._memory.can_share:
-                continue  # it takes all at once when that is there
+                continue  # it waits until its leader has computed all of the prefix
             slot.waits_for = None
             if slot.state:
                 self._load_prefix(slot, self.match(slot.state))
 
     def commit(self, slot: Slot, tokens: Sequence[int]) -> None:
-        """Take down that these tokens were computed behind what a slot has. A sequence that cannot be cut is parked
-        where others' texts part from it, so that these can go on from there."""
+        """Record that the next tokens of a slot are computed. At checkpoints, for diverging prompts, it is parked."""
         if slot.state:
             slot.state.count_computed(len(slot.cached), len(tokens))
         slot.cached += tokens
@@ -108,14 +117,11 @@ class KvCacheManager:
             self._park(slot, 0)
 
     def rollback(self, slot: Slot) -> None:
-        """Cut off what was computed behind what a slot has, and that nobody wants."""
+        """Remove what was computed in the context after the committed tokens of a slot."""
         self._memory.keep_prefix(slot.slot_id, len(slot.cached))
 
     def discard_range(self, slot: Slot, start: int, end: int) -> None:
-        """Leave the tokens [start, end) out of a slot's context, and of its work's text.
-
-        Those behind are moved where that is possible, and computed again where not.
-        """
+        """Remove the tokens [start, end) from a slot and its request; shift the following, or compute them again."""
         if slot.state:
             slot.state.remove(start, end)
         if not self._can_shift(slot, start):
@@ -126,21 +132,20 @@ class KvCacheManager:
             self._truncate(slot, start)
 
     def evict(self, slot: Slot) -> None:
-        """Free the cells of a slot; what it has is parked."""
         self._shrink(slot, 0)
 
     def reset(self, slot: Slot) -> None:
-        """Free the cells of a slot, of whose contents nothing is certain any more."""
+        """Free a slot's cells without parking, as its contents are unknown or not wanted."""
         self._memory.clear_sequence(slot.slot_id)
         self._record_truncation(slot, 0)
 
     def save(self, slot: Slot) -> SavedSlot:
-        """All that a slot holds. Raises SnapshotError."""
+        """Returns a copy of a slot's contents. Raises SnapshotError."""
         snapshot = self._memory.snapshot(slot.slot_id)
         return SavedSlot(tuple(slot.cached), slot.n_unshifted, slot.scope, snapshot)
 
     def load(self, slot: Slot, saved: SavedSlot) -> None:
-        """Make an idle slot hold what was saved. Raises InvalidRequest if it cannot hold that; it is then empty."""
+        """Replace the contents of an idle slot. Raises InvalidRequest if that is impossible; the slot is then empty."""
         n_tokens = len(saved.tokens)
         if n_tokens > slot.n_ctx:
             raise InvalidRequest(
@@ -157,21 +162,19 @@ class KvCacheManager:
         self._prefixes.set_live(slot.slot_id, slot.cached[: slot.n_unshifted], slot.scope)
 
     def _plan_checkpoints(self, state: RequestState, match: PrefixMatch) -> None:
-        """Have a sequence, which cannot be cut, parked behind the system prompt, and where it parts from another one
-        that could not be taken: the next that parts there will find it."""
-        places = (state.request.scope.n_public, match.n_common)
-        state.checkpoints |= {place for place in places if place - match.n_tokens >= _MIN_PARKED_TOKENS}
+        """Set checkpoints after the system prompt and where the prompt diverges from a sequence that it cannot use."""
+        lengths = (state.request.scope.n_public, match.n_common)
+        state.checkpoints |= {length for length in lengths if length - match.n_tokens >= _MIN_PARKED_TOKENS}
 
     def _sync_prefixes(self) -> None:
-        """Tell the prefix cache what the slots have computed since."""
         for slot in self._slots:
             n_known = self._prefixes.n_live(slot.slot_id)
             if slot.n_unshifted > n_known:
                 self._prefixes.extend_live(slot.slot_id, slot.cached[n_known : slot.n_unshifted])
 
     def _load_prefix(self, slot: Slot, match: PrefixMatch) -> None:
-        """Bring in what there is of a slot's text, from a parked sequence or from another slot."""
-        # Sharing is free; otherwise a live sequence is copied twice and a parked one once.
+        """Load the matching prefix into a slot, from a parked sequence or from another slot."""
+        # Sharing is free. Without it, a live sequence is copied twice and a parked one once.
         is_free = self._memory.can_share
         prefers_parked = match.n_parked > match.n_live or (match.n_parked == match.n_live and not is_free)
         if prefers_parked and match.parked:
@@ -181,13 +184,13 @@ class KvCacheManager:
 
     def _copy_prefix(self, source: Slot, slot: Slot, n_tokens: int) -> None:
         if len(source.cached) < n_tokens:
-            return  # it gave way, to what was not restored in the end
-        n_won = n_tokens - len(slot.cached)
-        if self._memory.can_share and n_won > 0:
+            return  # it was evicted for a parked sequence that could not be restored
+        n_gained = n_tokens - len(slot.cached)
+        if self._memory.can_share and n_gained > 0:
             self._share(source, slot, n_tokens)
             return
         n_copied = len(source.cached)
-        if _is_worth_copying(n_copied, n_won - self.min_shared_tokens) and self._free_cells(
+        if _is_worth_copying(n_copied, n_gained - self.min_shared_tokens) and self._free_cells(
             slot, n_copied, spared=source
         ):
             self._copy(source, slot, n_tokens)
@@ -214,33 +217,33 @@ class KvCacheManager:
     def _unpark(self, slot: Slot, parked: ParkedSequence, n_tokens: int) -> None:
         if not _is_worth_copying(len(parked.tokens), n_tokens - len(slot.cached) - MIN_COPIED_TOKENS):
             return
-        self._prefixes.touch(parked)  # so that making room does not push it out
+        self._prefixes.touch(parked)  # so that parking others does not remove it
         if not self._free_cells(slot, len(parked.tokens)):
             return
-        _log.debug("slot %d gets %d tokens back from host memory", slot.slot_id, n_tokens)
-        # What the slot has now need not be kept twice, unless the slot cannot go back to it.
-        is_twice = n_tokens == len(parked.tokens) and self._memory.can_truncate
-        if not self._restore(slot, parked.snapshot, parked.tokens, n_tokens) or is_twice:
+        _log.debug("slot %d gets %d tokens from host memory", slot.slot_id, n_tokens)
+        # The slot has all of its tokens now and, if it can be truncated, can go back to any of them.
+        is_superseded = n_tokens == len(parked.tokens) and self._memory.can_truncate
+        if not self._restore(slot, parked.snapshot, parked.tokens, n_tokens) or is_superseded:
             self._prefixes.remove(parked)
 
     def _free_cells(self, slot: Slot, n_cells: int, spared: Slot | None = None) -> bool:
-        """Have idle slots give up what they hold until a slot's contents can be replaced by `n_cells` others."""
+        """Evict idle slots until a slot's contents can be replaced by `n_cells` cells; False if that is impossible."""
         if not self.cells:
             return True
         idle = sorted((other for other in self._slots if other.is_idle), key=lambda other: other.last_used)
         idle = [other for other in idle if other not in (slot, spared) and other.cached]
-        giving_way = slots_to_evict(n_cells - self.cells.n_free, idle, [slot], self.cells)
-        for victim in giving_way or ():
+        victims = slots_to_evict(n_cells - self.cells.n_free, idle, [slot], self.cells)
+        for victim in victims or ():
             self.evict(victim)
-        return giving_way is not None
+        return victims is not None
 
     def _restore(self, slot: Slot, snapshot: npt.NDArray[np.uint8], tokens: Sequence[int], n_kept: int) -> bool:
-        """Replace what a slot has by the first tokens of a snapshot; if that fails, it is empty."""
+        """Replace a slot's contents by the first `n_kept` tokens of a snapshot; if that fails the slot is empty."""
         self.reset(slot)
         try:
             self._memory.restore(slot.slot_id, snapshot)
         except SnapshotError as error:
-            _log.warning("slot %d could not be given %d tokens back: %s", slot.slot_id, len(tokens), error)
+            _log.warning("%d tokens could not be restored to slot %d: %s", len(tokens), slot.slot_id, error)
             return False
         if self.cells:
             self.cells.add(slot.slot_id, len(tokens))
@@ -249,21 +252,21 @@ class KvCacheManager:
         return len(slot.cached) == n_kept
 
     def _shrink(self, slot: Slot, n_kept: int) -> None:
-        """Cut a slot down to its first tokens; what goes is parked, or as much of it as may be."""
+        """Truncate a slot to its first tokens. The others are parked, as many as the budget allows."""
         if self._memory.can_truncate and len(slot.cached) - n_kept >= _MIN_PARKED_TOKENS:
-            n_most = self._prefixes.n_parkable(len(slot.cached), self._memory.snapshot_bytes(slot.slot_id))
-            self._truncate(slot, max(n_most, n_kept))
+            n_parkable = self._prefixes.n_parkable(len(slot.cached), self._memory.snapshot_bytes(slot.slot_id))
+            self._truncate(slot, max(n_parkable, n_kept))
         self._park(slot, n_kept)
         self._truncate(slot, n_kept)
 
     def _park(self, slot: Slot, n_kept: int) -> None:
-        """Move what a slot is about to lose to host memory, unless it is somewhere else already."""
+        """Copy a slot that will keep only `n_kept` tokens to host memory, unless it is cached elsewhere."""
         n_tokens, tokens = slot.n_unshifted, slot.cached[: slot.n_unshifted]
         if n_tokens - n_kept < _MIN_PARKED_TOKENS or not self._prefixes.has_room(1):
             return
         self._sync_prefixes()
-        held = self._prefixes.match(tokens, slot.scope, n_tokens).by_slot
-        if any(n_held == n_tokens and slot_id != slot.slot_id for slot_id, n_held in held.items()):
+        by_slot = self._prefixes.match(tokens, slot.scope, n_tokens).by_slot
+        if any(n_matched == n_tokens and slot_id != slot.slot_id for slot_id, n_matched in by_slot.items()):
             return
         if self._prefixes.is_parked(tokens, slot.scope):
             return
@@ -277,26 +280,24 @@ class KvCacheManager:
             _log.warning("slot %d loses %d tokens: %s", slot.slot_id, n_tokens, error)
 
     def _reuse_chunks(self, slot: Slot, state: RequestState, n_own: int, n_elsewhere: int) -> int:
-        """Move chunks of what a slot has to where a prompt has them. Returns how many tokens there are of the prompt
-        then, or 0 if nothing was moved.
-
-        Moved chunks carry a trace of what stood before them: they are for the conversation that they come from only.
-        """
-        least = state.request.n_cache_reuse
-        if not least or state.skip_cache or not self._same_owner(slot, state):
+        """Shift chunks of a slot's tokens to where a prompt has them. Returns how many tokens of the prompt the slot
+        holds then, 0 if none was shifted. Their keys and values depend on the removed tokens, so only their own
+        conversation may use them."""
+        min_chunk = state.request.n_cache_reuse
+        if not min_chunk or state.skip_cache or not self._same_owner(slot, state):
             return 0
         prompt = state.tokens[: state.max_cached]
-        ranges, n_agreed = ranges_to_remove(slot.cached, prompt, n_own, least)
-        first_moved = ranges[0][0] if ranges else n_agreed
-        if n_agreed <= max(n_own, n_elsewhere) or not self._can_shift(slot, first_moved):
+        ranges, n_matched = ranges_to_remove(slot.cached, prompt, n_own, min_chunk)
+        first_shifted = ranges[0][0] if ranges else n_matched
+        if n_matched <= max(n_own, n_elsewhere) or not self._can_shift(slot, first_shifted):
             return 0
         if slot.shifted_from is None:
-            self._park(slot, n_agreed)
+            self._park(slot, n_matched)
         for start, end in ranges:
             self._remove_range(slot, start, end)
-        self._truncate(slot, n_agreed)
+        self._truncate(slot, n_matched)
         slot.shifted_from = n_own
-        return n_agreed
+        return n_matched
 
     def _same_owner(self, slot: Slot, state: RequestState) -> bool:
         request = state.request
@@ -304,16 +305,15 @@ class KvCacheManager:
         return slot.scope.salt == request.scope.salt and (same_session or request.scope.salt != "")
 
     def _can_shift(self, slot: Slot, start: int) -> bool:
-        """Whether tokens from `start` on can be moved: cells of a pool only while they are one slot's alone."""
+        """Whether tokens from `start` on can be shifted: not if another slot shares their cells."""
         return self._memory.can_shift and not (self.cells and self.cells.is_shared(slot.slot_id, start))
 
     def _unshare(self, slot: Slot, start: int) -> None:
-        """Let a slot have the cells from `start` on for itself, so that its text does not depend on who else has had
-        its beginning: idle slots give up what they have, those that work compute again what they shared. Such a one is
-        not at its own end, since the pool has no cells but this slot's."""
+        """Make a slot the only one with its cells from `start` on, so that other slots do not influence its text: idle
+        ones are evicted, busy ones compute their tokens again. This slot fills the pool, so none of those is full."""
         if not (self._memory.can_shift and self.cells):
             return
-        slot.shifted_from = min(start, slot.n_unshifted)  # so that others' copies of what is to be moved are parked
+        slot.shifted_from = min(start, slot.n_unshifted)  # so that _shrink parks the other slots' copies
         self._prefixes.truncate_live(slot.slot_id, slot.n_unshifted)
         for other in self._slots:
             if other is not slot and self.cells.shares_with(slot.slot_id, other.slot_id, start):
@@ -344,6 +344,5 @@ class KvCacheManager:
         self._prefixes.set_live(slot.slot_id, slot.cached, slot.scope)
 
 
-def _is_worth_copying(n_copied: int, n_won: int) -> bool:
-    """Whether a sequence of `n_copied` tokens is copied faster than that many of them, beyond the least, computed."""
-    return n_won >= n_copied // _COPIED_PER_COMPUTED
+def _is_worth_copying(n_copied: int, n_gained: int) -> bool:
+    return n_gained >= n_copied // _COPIED_PER_COMPUTED

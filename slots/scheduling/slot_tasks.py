@@ -1,38 +1,59 @@
-"""Errands that wait for their slots."""
+"""Slot tasks: save, restore and erase, which wait until their slot is idle."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
 
-from slots.engine.commands import SlotTask
 from slots.errors import EngineError
 from slots.requests.slot import Slot
 from slots.scheduling.kv_cache_manager import KvCacheManager
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SlotTask:
+    """An action on the contents of one slot."""
+
+    slot_id: int
+    action: Callable[[KvCacheManager, Slot], Any]
+    future: "Future[Any]" = field(default_factory=Future)
+    """Gets what `action` returns or raises; cancelled if the caller has gone away."""
+
+    def run(self, cache: KvCacheManager, slot: Slot) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            self.future.set_result(self.action(cache, slot))
+        except Exception as error:
+            self.future.set_exception(error)
+
+    def fail(self, error: Exception) -> None:
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)
+
+
 class SlotTaskQueue:
-    """By age. Belongs to the engine's thread."""
+    """Slot tasks in the order of arrival. Engine thread only."""
 
     def __init__(self) -> None:
-        self._waiting: list[SlotTask] = []
+        self._tasks: list[SlotTask] = []
 
     def __bool__(self) -> bool:
-        """Whether any wait."""
-        return bool(self._waiting)
+        return bool(self._tasks)
 
     def add(self, task: SlotTask) -> None:
-        """Let one wait."""
-        self._waiting.append(task)
+        self._tasks.append(task)
 
     def run_ready(self, slots: Sequence[Slot], cache: KvCacheManager) -> None:
-        """Those whose slots are idle; who does not wait any more is forgotten."""
-        self._waiting = [errand for errand in self._waiting if not errand.future.cancelled()]
-        for errand in list(self._waiting):
-            slot = slots[errand.slot_id]
+        """Run the tasks whose slot is idle. Tasks whose caller has gone away are dropped."""
+        self._tasks = [task for task in self._tasks if not task.future.cancelled()]
+        for task in list(self._tasks):
+            slot = slots[task.slot_id]
             if slot.is_idle:
-                self._waiting.remove(errand)
-                errand.run(cache, slot)
+                self._tasks.remove(task)
+                task.run(cache, slot)
 
     def fail_all(self, error: EngineError) -> None:
-        """None of them will be done."""
-        for errand in self._waiting:
-            errand.fail(error)
-        self._waiting.clear()
+        for task in self._tasks:
+            task.fail(error)
+        self._tasks.clear()

@@ -1,7 +1,8 @@
-"""The real engine on the bundled model, and ways to ask it."""
+"""The real engine, on the bundled model or another one, and its completions."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from slots.requests.stream import CompletionStream
 
 GREEDY = SamplingParams(temperature=0.0)
 
+EXACT: dict[str, Any] = {"n_threads": 1, "flash_attention": "off", "cache_type_k": "f32", "cache_type_v": "f32"}
+"""Context options with which, on a model in 32-bit floats, the shape of a batch hardly changes the logits."""
+
 
 def load_engine(context: ContextOptions, options: EngineOptions | None = None, path: Path = BUNDLED_MODEL) -> Engine:
     """Returns an engine that is not started yet."""
@@ -24,15 +28,19 @@ def load_engine(context: ContextOptions, options: EngineOptions | None = None, p
 
 @dataclass(frozen=True)
 class Completion:
-    """All that a stream said."""
+    """All events of a stream."""
 
     text: str
     tokens: list[Token]
     finished: Finished
 
+    @property
+    def token_ids(self) -> list[int]:
+        return [token.token for token in self.tokens]
+
 
 async def read(stream: CompletionStream) -> Completion:
-    """Read a stream to its end; a Failed is raised."""
+    """Read a stream to its end. Raises the error of a Failed."""
     tokens: list[Token] = []
     async for event in stream:
         if isinstance(event, Token):
@@ -53,17 +61,17 @@ class EngineRunner:
         engine.start(self._loop)
 
     def run(self, test: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        """Run a test to its end."""
+        """Run a test, for at most a minute."""
         self._loop.run_until_complete(asyncio.wait_for(test(), timeout=60))
 
     def prompt(self, text: str) -> tuple[int, ...]:
-        """The tokens of a prompt."""
+        """Returns the tokens of a prompt."""
         return tuple(self.engine.vocab.tokenize(text, add_special=True, parse_special=True))
 
     async def complete(
         self, prompt: str | tuple[int, ...], sampling: SamplingParams = GREEDY, **options: Any
     ) -> Completion:
-        """The whole completion of a prompt; greedy unless told otherwise."""
+        """Complete a prompt, by default with greedy sampling."""
         tokens = self.prompt(prompt) if isinstance(prompt, str) else prompt
         return await read(self.engine.submit(CompletionRequest(tokens, sampling, **options)))
 
@@ -74,3 +82,20 @@ class EngineRunner:
 
 
 MakeRunner = Callable[..., EngineRunner]
+"""make(options, path=model_file, **context_options)"""
+
+
+@contextmanager
+def engine_maker(**defaults: Any) -> Iterator[MakeRunner]:
+    """A function that starts engines, with these context options by default. All are stopped at the end."""
+    runners: list[EngineRunner] = []
+
+    def make(options: EngineOptions | None = None, *, path: Path = BUNDLED_MODEL, **context: Any) -> EngineRunner:
+        runners.append(EngineRunner(load_engine(ContextOptions(**{**defaults, **context}), options, path)))
+        return runners[-1]
+
+    try:
+        yield make
+    finally:
+        for runner in runners:
+            runner.close()

@@ -47,8 +47,8 @@ def test_a_chunk_that_is_in_its_place_already_is_not_moved() -> None:
 
 
 def test_search_ends_after_so_many_ranges() -> None:
-    ranges, n_agreed = ranges_to_remove([7] + [1, 2] * 1000, [7] + [1] * 1000, 2, 1)
-    assert (len(ranges), n_agreed) == (MAX_RANGES, 2 + MAX_RANGES)
+    ranges, n_matched = ranges_to_remove([7] + [1, 2] * 1000, [7] + [1] * 1000, 2, 1)
+    assert (len(ranges), n_matched) == (MAX_RANGES, 2 + MAX_RANGES)
 
 
 def test_a_text_that_repeats_itself_is_not_searched_for_ever() -> None:
@@ -75,10 +75,10 @@ def test_nothing_is_looked_at_behind_what_the_prompt_has() -> None:
 
 
 @given(tokens, tokens, st.integers(1, 4))
-def test_what_is_left_agrees_with_the_prompt(cached: list[int], prompt: list[int], least: int) -> None:
-    ranges, n_agreed = ranges_to_remove(cached, prompt, 0, least)
+def test_what_is_left_agrees_with_the_prompt(cached: list[int], prompt: list[int], min_chunk: int) -> None:
+    ranges, n_matched = ranges_to_remove(cached, prompt, 0, min_chunk)
     left = list(cached)
     for start, end in ranges:
         assert 0 <= start < end <= len(left)
         del left[start:end]
-    assert left[:n_agreed] == prompt[:n_agreed]
+    assert left[:n_matched] == prompt[:n_matched]

@@ -98,7 +98,7 @@ def test_a_conversation_that_lost_its_slot_gets_back_what_was_computed(make_runn
     async def test() -> None:
         first = await complete(runner, STORY, session="a visitor")
         await complete(runner, "Tom and Sam went to the park to see the big old tree that stood by the lake there.")
-        so_far = (*runner.prompt(STORY), *(token.token for token in first.tokens))
+        so_far = (*runner.prompt(STORY), *first.token_ids)
         going_on = CompletionRequest((*so_far, 5, 6), WITH_RUNNER_UP, n_predict=12, session="a visitor")
         again = await read(runner.engine.submit(going_on))
         assert again.finished.timings.cached_n == len(so_far) - 1
@@ -162,8 +162,10 @@ def test_chunks_behind_what_was_left_out_are_moved_for_the_same_session(
         shortened = (*tokens[:20], *tokens[40:])
 
         async def ask(prompt: tuple[int, ...], session: str) -> Completion:
-            asked = CompletionRequest(prompt, WITH_RUNNER_UP, n_predict=4, session=session, slot_id=0, n_cache_reuse=8)
-            return await read(runner.engine.submit(asked))
+            request = CompletionRequest(
+                prompt, WITH_RUNNER_UP, n_predict=4, session=session, slot_id=0, n_cache_reuse=8
+            )
+            return await read(runner.engine.submit(request))
 
         await ask(tokens, "mine")
         moved = await ask(shortened, "mine")
@@ -182,8 +184,8 @@ def test_what_was_moved_is_not_taken_for_what_others_would_compute(make_runner: 
         tokens = runner.prompt(STORY)
         shortened = (*tokens[:20], *tokens[40:])
         for prompt in (tokens, shortened):
-            asked = CompletionRequest(prompt, WITH_RUNNER_UP, n_predict=1, session="mine", slot_id=0, n_cache_reuse=8)
-            await read(runner.engine.submit(asked))
+            request = CompletionRequest(prompt, WITH_RUNNER_UP, n_predict=1, session="mine", slot_id=0, n_cache_reuse=8)
+            await read(runner.engine.submit(request))
         other = await read(runner.engine.submit(CompletionRequest(shortened, WITH_RUNNER_UP, n_predict=12)))
         assert other.finished.timings.cached_n == 20
 
@@ -209,9 +211,9 @@ def test_a_full_pool_costs_no_request_a_token_of_its_text(
         answers.append(await ask(tight))
 
     roomy.run(ask_roomy)
-    assert "is needed for older ones" not in caplog.text
+    assert "is preempted" not in caplog.text
     tight.run(ask_tight)
-    assert "is needed for older ones" in caplog.text, "somebody should have had to give way"
+    assert "is preempted" in caplog.text, "a request should have been preempted"
     for one, other in zip(*answers, strict=True):
         assert not other.finished.truncated
         assert_same_text(one, other)

@@ -24,7 +24,7 @@ def test_a_restored_slot_goes_on_where_it_was(make_runner: MakeRunner, kv_unifie
     async def test() -> None:
         engine = runner.engine
         first = await read(engine.submit(make_request(runner, slot_id=0)))
-        so_far = (*runner.prompt(PROMPT), *(token.token for token in first.tokens))
+        so_far = (*runner.prompt(PROMPT), *first.token_ids)
         on = CompletionRequest(so_far, WITH_RUNNER_UP, n_predict=20)
         straight_on = await read(engine.submit(on))
         await engine.erase_slot(0)

@@ -97,7 +97,7 @@ def test_the_slot_holds_what_was_kept_and_what_came_last(make_runner: MakeRunner
         prompt = runner.prompt("Once upon a time there was a dog who could sing.")
         answer = await complete(runner, prompt, n_predict=400, n_keep=-1)
         saved = await runner.engine.save_slot(0)
-        generated = tuple(token.token for token in answer.tokens)
+        generated = tuple(answer.token_ids)
         n_generated = len(saved.tokens) - len(prompt)
         assert saved.tokens == prompt + generated[-n_generated - 1 : -1]
         assert saved.n_unshifted == len(prompt)

@@ -18,57 +18,57 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
 
 def show(text: str, stop: list[str], sizes: list[int]) -> tuple[str, str]:
     """What is shown of a text that arrives in pieces, and the stop string that ended it."""
-    assembler = Detokenizer(stop)
+    detokenizer = Detokenizer(stop)
     shown = ""
     for piece in cut(text.encode(), sizes):
-        shown += assembler.feed(piece)
-        if assembler.stopping_word:
-            return shown, assembler.stopping_word
-    return shown + assembler.flush(), assembler.stopping_word
+        shown += detokenizer.feed(piece)
+        if detokenizer.stopping_word:
+            return shown, detokenizer.stopping_word
+    return shown + detokenizer.flush(), detokenizer.stopping_word
 
 
 def test_an_incomplete_character_waits_for_its_rest() -> None:
-    assembler = Detokenizer([])
-    assert assembler.feed("é".encode()[:1]) == ""
-    assert assembler.is_mid_character
-    assert assembler.feed("é".encode()[1:]) == "é"
-    assert not assembler.is_mid_character
+    detokenizer = Detokenizer([])
+    assert detokenizer.feed("é".encode()[:1]) == ""
+    assert detokenizer.is_mid_character
+    assert detokenizer.feed("é".encode()[1:]) == "é"
+    assert not detokenizer.is_mid_character
 
 
 def test_a_byte_that_can_never_become_valid_turns_into_the_replacement_character() -> None:
-    assembler = Detokenizer([])
-    assert assembler.feed(b"a\xffb") == "a\ufffdb"
+    detokenizer = Detokenizer([])
+    assert detokenizer.feed(b"a\xffb") == "a\ufffdb"
 
 
 def test_a_character_that_is_never_completed_turns_into_the_replacement_character_at_the_end() -> None:
-    assembler = Detokenizer([])
-    assert assembler.feed("😀".encode()[:3]) == ""
-    assert assembler.flush() == "\ufffd"
+    detokenizer = Detokenizer([])
+    assert detokenizer.feed("😀".encode()[:3]) == ""
+    assert detokenizer.flush() == "\ufffd"
 
 
 def test_a_stop_string_is_found_across_pieces_and_never_partly_shown() -> None:
-    assembler = Detokenizer(["STOP"])
-    assert assembler.feed(b"go ST") == "go "
-    assert assembler.feed(b"OP and more") == ""
-    assert assembler.stopping_word == "STOP"
+    detokenizer = Detokenizer(["STOP"])
+    assert detokenizer.feed(b"go ST") == "go "
+    assert detokenizer.feed(b"OP and more") == ""
+    assert detokenizer.stopping_word == "STOP"
 
 
 def test_what_only_looked_like_a_stop_string_is_shown_after_all() -> None:
-    assembler = Detokenizer(["STOP"])
-    assert assembler.feed(b"ST") == ""
-    assert assembler.feed(b"AY") == "STAY"
+    detokenizer = Detokenizer(["STOP"])
+    assert detokenizer.feed(b"ST") == ""
+    assert detokenizer.feed(b"AY") == "STAY"
 
 
 def test_what_is_held_back_is_shown_at_the_end() -> None:
-    assembler = Detokenizer(["STOP"])
-    assert assembler.feed(b"the ST") == "the "
-    assert assembler.flush() == "ST"
+    detokenizer = Detokenizer(["STOP"])
+    assert detokenizer.feed(b"the ST") == "the "
+    assert detokenizer.flush() == "ST"
 
 
 def test_nothing_is_shown_after_a_stop_string_not_even_half_a_character() -> None:
-    assembler = Detokenizer(["STOP"])
-    assert assembler.feed(b"STOP" + "é".encode()[:1]) == ""
-    assert assembler.flush() == ""
+    detokenizer = Detokenizer(["STOP"])
+    assert detokenizer.feed(b"STOP" + "é".encode()[:1]) == ""
+    assert detokenizer.flush() == ""
 
 
 def test_the_match_that_is_complete_first_wins() -> None:
@@ -81,11 +81,11 @@ def test_of_matches_that_end_together_the_longest_wins() -> None:
 
 
 def test_line_ends_are_noticed() -> None:
-    assembler = Detokenizer([])
-    assembler.feed(b"one line")
-    assert not assembler.has_new_line
-    assembler.feed(b"\n")
-    assert assembler.has_new_line
+    detokenizer = Detokenizer([])
+    detokenizer.feed(b"one line")
+    assert not detokenizer.has_new_line
+    detokenizer.feed(b"\n")
+    assert detokenizer.has_new_line
 
 
 @given(st.text("ab\né😀", max_size=30), st.lists(words, max_size=4), st.lists(st.integers(1, 5), min_size=1))

@@ -1,14 +1,13 @@
-"""In a pool, who else holds the beginning of a text does not change what comes of it beyond the end of the context."""
+"""In a pool, a prefix that another slot shares does not change the text after a context shift."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from slots.engine import Engine
-from slots.options import ContextOptions, EngineOptions, ModelOptions
+from slots.options import EngineOptions
 from slots.requests.request import CompletionRequest
-from tests.slots.engine_runner import Completion, EngineRunner, read
+from tests.slots.engine_runner import EXACT, Completion, EngineRunner, engine_maker, read
 from tests.slots.same_text import WITH_RUNNER_UP
 
 N_CTX = 768
@@ -19,19 +18,9 @@ ROUNDING = 1e-3
 @pytest.fixture
 def pool(float_model: Path) -> Iterator[EngineRunner]:
     """An engine with two slots that share cells."""
-    context = ContextOptions(
-        n_ctx=N_CTX,
-        n_parallel=2,
-        n_threads=1,
-        kv_unified=True,
-        flash_attention="off",
-        cache_type_k="f32",
-        cache_type_v="f32",
-    )
     shifting = EngineOptions(context_shift=True)
-    runner = EngineRunner(Engine.load(ModelOptions(float_model), context, shifting, lambda _share: None))
-    yield runner
-    runner.close()
+    with engine_maker(**EXACT) as make:
+        yield make(shifting, path=float_model, n_ctx=N_CTX, n_parallel=2, kv_unified=True)
 
 
 async def complete_with_shift(runner: EngineRunner, prompt: tuple[int, ...]) -> Completion:
@@ -56,8 +45,8 @@ def test_an_idle_slot_with_the_same_beginning_changes_nothing(pool: EngineRunner
         assert alone.finished.truncated
         await pool.engine.erase_slot(1)
         await read(pool.engine.submit(CompletionRequest(prompt[:500], WITH_RUNNER_UP, n_predict=0, slot_id=0)))
-        beside = await complete_with_shift(pool, prompt)
-        assert beside.finished.timings.cached_n == 500
-        assert_same(alone, beside)
+        alongside = await complete_with_shift(pool, prompt)
+        assert alongside.finished.timings.cached_n == 500
+        assert_same(alone, alongside)
 
     pool.run(test)

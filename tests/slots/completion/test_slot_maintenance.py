@@ -32,11 +32,11 @@ def test_a_context_that_cannot_be_shifted_fails_its_request_alone(make_runner: M
 
     async def test() -> None:
         await write(runner, (7, 8, 9), 1, slot_id=2)
-        beside = asyncio.ensure_future(write(runner, other, 60, slot_id=1))
+        alongside = asyncio.ensure_future(write(runner, other, 60, slot_id=1))
         with patch.object(Context, "remove_range", side_effect=BUG):
             with pytest.raises(StepFailed):
                 await write(runner, full, 20, slot_id=0)
-            assert len((await beside).tokens) == 60
+            assert len((await alongside).tokens) == 60
         assert n_cached(runner) == [0, len(other) + 59, 3]
         again = await write(runner, full, 20, slot_id=0)
         assert len(again.tokens) == 20
@@ -51,7 +51,7 @@ def test_a_prefix_that_cannot_be_taken_fails_those_that_still_read_their_prompts
 
     async def test() -> None:
         with patch.object(Context, "share_prefix", side_effect=BUG):
-            leader, follower, beside = await asyncio.gather(
+            leader, follower, alongside = await asyncio.gather(
                 write(runner, (*prefix, 7), 30),
                 write(runner, (*prefix, 8), 30),
                 write(runner, (9, 10, 11), 60),
@@ -59,8 +59,8 @@ def test_a_prefix_that_cannot_be_taken_fails_those_that_still_read_their_prompts
             )
         assert isinstance(follower, StepFailed)
         assert isinstance(leader, Completion)
-        assert isinstance(beside, Completion)
-        assert len(beside.tokens) == 60
+        assert isinstance(alongside, Completion)
+        assert len(alongside.tokens) == 60
 
     runner.run(test)
 

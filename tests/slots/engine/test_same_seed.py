@@ -1,4 +1,4 @@
-"""The same seed, prompt and options give the same text, whatever else runs beside it."""
+"""The same seed, prompt and options give the same text, whatever else runs."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from slots.engine import Engine
-from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import SamplingParams
-from tests.slots.engine_runner import EngineRunner, read
+from tests.slots.engine_runner import EXACT, EngineRunner, engine_maker, read
 
 STORY = "Once upon a time, there was a little girl named Lily. She"
 SEED = 42
@@ -32,18 +30,8 @@ OTHERS = [
 @pytest.fixture(scope="module", params=[True, False], ids=["pool", "streams"])
 def floats(request: pytest.FixtureRequest, float_model: Path) -> Iterator[EngineRunner]:
     """An engine that computes in 32-bit floats: the shape of a batch does next to nothing to its logits."""
-    context = ContextOptions(
-        n_ctx=128 * N_SLOTS,
-        n_parallel=N_SLOTS,
-        n_threads=1,
-        kv_unified=request.param,
-        flash_attention="off",
-        cache_type_k="f32",
-        cache_type_v="f32",
-    )
-    runner = EngineRunner(Engine.load(ModelOptions(float_model), context, EngineOptions(), lambda _share: None))
-    yield runner
-    runner.close()
+    with engine_maker(**EXACT) as make:
+        yield make(path=float_model, n_ctx=128 * N_SLOTS, n_parallel=N_SLOTS, kv_unified=request.param)
 
 
 async def text_of(runner: EngineRunner, params: SamplingParams, prompt: str = STORY) -> str:
@@ -53,15 +41,15 @@ async def text_of(runner: EngineRunner, params: SamplingParams, prompt: str = ST
 
 @pytest.mark.parametrize("params", WATCHED, ids=["usual", "xtc", "mirostat"])
 def test_whatever_runs_beside_it_the_text_is_the_same(floats: EngineRunner, params: SamplingParams) -> None:
-    async def beside(*others: SamplingParams) -> str:
+    async def alongside(*others: SamplingParams) -> str:
         prompts = ("The dog ran into the big", "Tom said", STORY)
         texts = (text_of(floats, other, prompt) for other, prompt in zip(others, prompts, strict=True))
         return (await asyncio.gather(text_of(floats, params), *texts))[0]
 
     async def test() -> None:
-        expected = await beside(*OTHERS[:3])
-        assert await beside(*OTHERS[1:]) == expected
-        assert await beside(OTHERS[3], params, OTHERS[0]) == expected
+        expected = await alongside(*OTHERS[:3])
+        assert await alongside(*OTHERS[1:]) == expected
+        assert await alongside(OTHERS[3], params, OTHERS[0]) == expected
 
     floats.run(test)
 

@@ -1,4 +1,4 @@
-"""Grammars that force long stretches of tokens, and the same without forcing."""
+"""Grammars that force long stretches of tokens, and what shows that they do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,11 +6,12 @@ from unittest.mock import patch
 
 from grammar.matcher import CompiledGrammar
 from grammar.source import GrammarSource, Kind
+from slots.llama import Batch, Context, Logits
 from slots.sampling import Sampler
 from tests.slots.engine_runner import EngineRunner
 
 CODE = "Q7X9Z4J8K2W5V3Y6"
-"""A text that can be cut into tokens in one way only. Most cannot: to begin "The" with a "T" is a choice."""
+"""A text with only one tokenization. Most have several: "The" can begin with the token "T"."""
 
 
 def compiled(runner: EngineRunner, text: str, kind: Kind = "gbnf") -> CompiledGrammar:
@@ -20,6 +21,20 @@ def compiled(runner: EngineRunner, text: str, kind: Kind = "gbnf") -> CompiledGr
 
 @contextmanager
 def forcing_nothing() -> Iterator[None]:
-    """Every token is chosen, also where there is no choice."""
-    with patch.object(Sampler, "accept_forced", lambda _self, _min_tokens, _max_tokens: []):
+    """Every token is sampled, also if the grammar allows only one."""
+    with patch.object(Sampler, "accept_forced", lambda _self, _least, _most: []):
         yield
+
+
+@contextmanager
+def batch_sizes() -> Iterator[list[int]]:
+    """Collects the number of tokens of each batch."""
+    sizes: list[int] = []
+    decode = Context.decode
+
+    def count(self: Context, batch: Batch) -> Logits:
+        sizes.append(batch.n_tokens)
+        return decode(self, batch)
+
+    with patch.object(Context, "decode", count):
+        yield sizes

@@ -1,4 +1,4 @@
-"""What the formats of JSON Schema stand for, without the packages that jsonschema would need for some of them."""
+"""Checks of JSON Schema formats for which jsonschema would need other packages."""
 
 import re
 from collections.abc import Callable

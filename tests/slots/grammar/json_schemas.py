@@ -12,13 +12,13 @@ SMALL: Schema = {"type": "integer", "minimum": 0, "maximum": 99}
 
 
 def record(required: list[str] | None = None, **properties: Any) -> Schema:
-    """An object with these members and no others; all are required unless told otherwise."""
+    """An object with only these members; by default all are required."""
     names = list(properties) if required is None else required
     return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
 
 
 def array(items: Any, **bounds: Any) -> Schema:
-    """An array of at most four values, unless told otherwise."""
+    """An array, by default of at most four values."""
     return {"type": "array", "items": items, "maxItems": 4, **bounds}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Set
 
 Recognizer = Callable[[str, int], Set[int]]
-"""From a text and a place in it to all places where what is looked for, and begins there, may end."""
+"""Recognizers: functions from a text and a start index to all indices at which a match may end."""
 
 
 def recognizes(recognizer: Recognizer, text: str) -> bool:

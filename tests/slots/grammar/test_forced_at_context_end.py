@@ -19,7 +19,7 @@ SAMPLING = SamplingParams(temperature=0.8, seed=3)
 
 @dataclass(frozen=True)
 class Ending:
-    """A prompt near the end of the context and a text with forced tokens behind it."""
+    """A prompt near the end of the context, with forced tokens after it."""
 
     n_prompt: int
     n_forced: int
@@ -39,7 +39,7 @@ NONE_KEPT = Ending(240, 200, 0)
 
 
 def assert_same(forced: Completion, chosen: Completion) -> None:
-    assert [token.token for token in forced.tokens] == [token.token for token in chosen.tokens]
+    assert forced.token_ids == chosen.token_ids
     assert forced.text == chosen.text
     assert forced.finished.reason is chosen.finished.reason
     assert forced.finished.truncated == chosen.finished.truncated
@@ -68,10 +68,10 @@ def test_a_forced_stretch_behind_a_shift_leaves_the_others_alone(make_runner: Ma
     endless = SamplingParams(temperature=0.0, ignore_eos=True)
 
     async def test() -> None:
-        beside, forced = await asyncio.gather(
+        alongside, forced = await asyncio.gather(
             runner.complete("Once upon a time", endless, n_predict=200), ending.complete(runner)
         )
-        assert len(beside.tokens) == 200
+        assert len(alongside.tokens) == 200
         assert forced.finished.reason is StopReason.EOS
 
     runner.run(test)

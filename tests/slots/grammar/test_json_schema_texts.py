@@ -10,24 +10,22 @@ from jsonschema import Draft202012Validator
 
 from grammar.errors import GrammarError
 from grammar.source import GrammarSource
-from slots.options import ContextOptions
 from slots.requests.events import StopReason
 from slots.requests.sampling_params import SamplingParams
-from tests.slots.engine_runner import Completion, EngineRunner, load_engine
+from tests.slots.engine_runner import Completion, EngineRunner, engine_maker
 from tests.slots.grammar.json_formats import format_checker
 from tests.slots.grammar.json_schemas import REFUSED, SCHEMAS
 
 N_SEEDS = 10
-FEWEST_FINISHED = 8
+MIN_FINISHED = 8
 N_PREDICT = 480
 PROMPT = "Some JSON: "
 
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[EngineRunner]:
-    runner = EngineRunner(load_engine(ContextOptions(n_threads=1, n_ctx=N_SEEDS * 512, n_parallel=N_SEEDS)))
-    yield runner
-    runner.close()
+    with engine_maker(n_threads=1) as make:
+        yield make(n_ctx=N_SEEDS * 512, n_parallel=N_SEEDS)
 
 
 def source(schema: Any) -> GrammarSource:
@@ -51,7 +49,7 @@ def test_what_is_finished_is_valid(runner: EngineRunner, name: str) -> None:
     async def test() -> None:
         answers = await asyncio.gather(*map(write, range(N_SEEDS)))
         finished = [answer.text for answer in answers if answer.finished.reason is StopReason.EOS]
-        assert len(finished) >= FEWEST_FINISHED
+        assert len(finished) >= MIN_FINISHED
         errors = [(each, error.message) for each in finished for error in validator.iter_errors(json.loads(each))]
         assert errors == []
 

@@ -9,11 +9,10 @@ import pytest
 
 from grammar.source import GrammarSource
 from slots.llama import Vocab
-from slots.options import ContextOptions
 from slots.requests.events import StopReason
 from slots.requests.sampling_params import SamplingParams
 from tests.grammar.byte_level import compile_grammar, feed
-from tests.slots.engine_runner import Completion, EngineRunner, load_engine
+from tests.slots.engine_runner import Completion, EngineRunner, engine_maker
 from tests.slots.grammar.text_parsers import PARSERS
 
 CASES = Path(__file__).parents[2] / "grammar" / "gbnf" / "cases"
@@ -24,7 +23,7 @@ MIN_FINISHED = 10
 
 @dataclass(frozen=True)
 class SamplingCase:
-    """How the model is brought to write something of a language, and to come to an end of it."""
+    """Options with which the model writes a text of a language, and ends it."""
 
     prompt: str
     end_bias: float = 0.0
@@ -54,15 +53,14 @@ SAMPLING_CASES = {
 
 
 def read_grammar(case: str) -> str:
-    """A grammar; that of C with two functions, since the model would rather write none, or go on for ever."""
+    """A grammar; that of C with exactly two functions, since the model would write none, or write them endlessly."""
     return (CASES / f"{case}.gbnf").read_text().replace("function*", "function{2}")
 
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[EngineRunner]:
-    runner = EngineRunner(load_engine(ContextOptions(n_threads=1, n_ctx=8 * 512, n_parallel=8)))
-    yield runner
-    runner.close()
+    with engine_maker(n_threads=1) as make:
+        yield make(n_ctx=8 * 512, n_parallel=8)
 
 
 def test_every_grammar_has_its_parser() -> None:

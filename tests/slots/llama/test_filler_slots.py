@@ -10,7 +10,7 @@ from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 from slots.scheduling.scheduler import ScheduledSlot, choose_slot, filler_slots
 from tests.slots.engine_runner import Completion, MakeRunner
-from tests.slots.made_up import NO_MATCH
+from tests.slots.factories import NO_MATCH
 
 STORY = "Once upon a time, there was a little girl named Lily. She"
 

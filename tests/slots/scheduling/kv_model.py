@@ -52,12 +52,12 @@ class KvModel:
         return [cell.prefix[-1] for cell in self.sequences[sequence]]
 
     def n_unshifted(self, sequence: int) -> int:
-        """How many of its first cells are as computing its tokens anew would make them."""
+        """How many of its first cells are as computing its tokens would make them."""
         cells, tokens = self.sequences[sequence], tuple(self.tokens(sequence))
         return next((n for n, cell in enumerate(cells) if cell.prefix != tokens[: n + 1]), len(cells))
 
     def may_hold(self, sequence: int, scope: CacheScope) -> bool:
-        """Whether all that a sequence holds is public, or of who has the same salt."""
+        """Whether all that a sequence holds is public, or of the same salt."""
         return all(
             cell.scope.salt in ("", scope.salt) or cell.scope.shareable(scope, len(cell.prefix)) == len(cell.prefix)
             for cell in self.sequences[sequence]
@@ -65,7 +65,7 @@ class KvModel:
 
     def compute(self, sequence: int, position: int, tokens: list[int], scope: CacheScope) -> None:
         cells = self.sequences[sequence]
-        assert len(cells) == position, "a sequence goes on where it ended"
+        assert len(cells) == position, "a sequence continues at its end"
         for token in tokens:
             before = tuple(self.tokens(sequence))
             cells.append(Cell((*before, token), scope))

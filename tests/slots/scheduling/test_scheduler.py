@@ -9,7 +9,7 @@ from slots.scheduling.scheduler import (
     record_shared_prefixes,
     schedule,
 )
-from tests.slots.made_up import cell_pool, generating, idle_slots, ids, prefilling, request_state
+from tests.slots.factories import cell_pool, generating, idle_slots, ids, prefilling, request_state
 
 NO_POOL = SchedulerConfig(n_batch=64, n_chunk=16)
 
@@ -18,8 +18,8 @@ def schedule_in_pool(n_cells: int, slots: list[Slot]) -> SchedulerOutput:
     return schedule(slots, NO_POOL, cell_pool(n_cells, slots))
 
 
-def scheduled(plan: SchedulerOutput) -> list[tuple[int, int]]:
-    return [(share.slot.slot_id, share.n_tokens) for share in plan.scheduled]
+def scheduled(output: SchedulerOutput) -> list[tuple[int, int]]:
+    return [(each.slot.slot_id, each.n_tokens) for each in output.scheduled]
 
 
 def two_prompts(one: RequestState, other: RequestState, scope: CacheScope | None = None) -> tuple[Slot, Slot]:
@@ -87,13 +87,13 @@ def test_where_sequences_cannot_be_cut_a_prompt_stops_before_its_last_token() ->
 
 
 def test_generating_slots_come_first_with_one_token_each() -> None:
-    plan = schedule([prefilling(0, 10), generating(1, 5), generating(2, 7)], NO_POOL, None)
-    assert scheduled(plan) == [(1, 1), (2, 1), (0, 10)]
+    output = schedule([prefilling(0, 10), generating(1, 5), generating(2, 7)], NO_POOL, None)
+    assert scheduled(output) == [(1, 1), (2, 1), (0, 10)]
 
 
 def test_a_long_prompt_is_cut_into_chunks_while_others_generate() -> None:
-    plan = schedule([prefilling(0, 500), generating(1, 5)], NO_POOL, None)
-    assert scheduled(plan) == [(1, 1), (0, 16)]
+    output = schedule([prefilling(0, 500), generating(1, 5)], NO_POOL, None)
+    assert scheduled(output) == [(1, 1), (0, 16)]
 
 
 def test_a_long_prompt_fills_the_batch_while_nobody_generates() -> None:
@@ -101,8 +101,8 @@ def test_a_long_prompt_fills_the_batch_while_nobody_generates() -> None:
 
 
 def test_prompts_are_computed_in_the_order_in_which_they_came() -> None:
-    plan = schedule([prefilling(0, 60, request_id=2), prefilling(1, 20, request_id=1)], NO_POOL, None)
-    assert scheduled(plan) == [(1, 20), (0, 44)]
+    output = schedule([prefilling(0, 60, request_id=2), prefilling(1, 20, request_id=1)], NO_POOL, None)
+    assert scheduled(output) == [(1, 20), (0, 44)]
 
 
 def test_nothing_to_do_is_an_empty_plan() -> None:
@@ -112,14 +112,14 @@ def test_nothing_to_do_is_an_empty_plan() -> None:
 def test_idle_caches_give_way_to_work_least_recently_used_first() -> None:
     idle = idle_slots([1] * 40, [2] * 40)
     idle[0].last_used, idle[1].last_used = 7, 6
-    plan = schedule_in_pool(100, [*idle, prefilling(2, 30, request_id=8)])
-    assert ids(plan.evicted) == [1]
-    assert scheduled(plan) == [(2, 30)]
+    output = schedule_in_pool(100, [*idle, prefilling(2, 30, request_id=8)])
+    assert ids(output.evicted) == [1]
+    assert scheduled(output) == [(2, 30)]
 
 
 def test_nothing_is_given_up_while_there_is_room() -> None:
-    plan = schedule_in_pool(100, [*idle_slots([1] * 40), prefilling(1, 60)])
-    assert plan.evicted == []
+    output = schedule_in_pool(100, [*idle_slots([1] * 40), prefilling(1, 60)])
+    assert output.evicted == []
 
 
 def test_cells_that_others_share_do_not_count_as_won() -> None:
@@ -127,21 +127,21 @@ def test_cells_that_others_share_do_not_count_as_won() -> None:
     cells = CellPool(80, 3)
     cells.add(0, 40)
     cells.share(0, 1, 40)
-    plan = schedule(slots, NO_POOL, cells)
-    assert ids(plan.evicted) == [0, 1]
+    output = schedule(slots, NO_POOL, cells)
+    assert ids(output.evicted) == [0, 1]
 
 
 def test_a_prompt_that_finds_no_room_waits_and_takes_nothing_for_it() -> None:
     idle = Slot(2, 1000, cached=[1] * 10, last_used=1)
-    plan = schedule_in_pool(100, [generating(0, 60, request_id=2), prefilling(1, 50, request_id=3), idle])
-    assert scheduled(plan) == [(0, 1)]
-    assert plan.evicted == []
+    output = schedule_in_pool(100, [generating(0, 60, request_id=2), prefilling(1, 50, request_id=3), idle])
+    assert scheduled(output) == [(0, 1)]
+    assert output.evicted == []
 
 
 def test_the_youngest_request_is_put_back_when_generating_slots_fill_the_pool() -> None:
-    plan = schedule_in_pool(100, [generating(0, 51, request_id=1), generating(1, 51, request_id=2)])
-    assert ids(plan.preempted) == [1]
-    assert scheduled(plan) == [(0, 1)]
+    output = schedule_in_pool(100, [generating(0, 51, request_id=1), generating(1, 51, request_id=2)])
+    assert ids(output.preempted) == [1]
+    assert scheduled(output) == [(0, 1)]
 
 
 def test_idle_caches_go_before_any_request_is_put_back() -> None:
@@ -150,22 +150,22 @@ def test_idle_caches_go_before_any_request_is_put_back() -> None:
         generating(1, 46, request_id=3),
         Slot(2, 1000, cached=[1] * 10, last_used=1),
     ]
-    plan = schedule_in_pool(100, slots)
-    assert ids(plan.evicted) == [2]
-    assert plan.preempted == []
+    output = schedule_in_pool(100, slots)
+    assert ids(output.evicted) == [2]
+    assert output.preempted == []
 
 
 def test_a_request_that_only_begins_puts_nobody_back() -> None:
     slots = [generating(0, 40, request_id=1), prefilling(1, 50, request_id=2), generating(2, 41, request_id=3)]
-    plan = schedule_in_pool(100, slots)
-    assert plan.preempted == []
-    assert scheduled(plan) == [(0, 1), (2, 1)]
+    output = schedule_in_pool(100, slots)
+    assert output.preempted == []
+    assert scheduled(output) == [(0, 1), (2, 1)]
 
 
 def test_of_several_younger_requests_the_youngest_is_put_back() -> None:
     slots = [generating(0, 34, request_id=1), generating(1, 34, request_id=2), generating(2, 35, request_id=3)]
-    plan = schedule_in_pool(100, slots)
-    assert ids(plan.preempted) == [2]
+    output = schedule_in_pool(100, slots)
+    assert ids(output.preempted) == [2]
 
 
 def test_who_wins_nothing_by_it_is_not_put_back() -> None:
@@ -174,8 +174,8 @@ def test_who_wins_nothing_by_it_is_not_put_back() -> None:
     cells.add(0, 50)
     cells.add(1, 40)
     cells.share(1, 2, 25)
-    plan = schedule(slots, NO_POOL, cells)
-    assert 1 in ids(plan.preempted)
+    output = schedule(slots, NO_POOL, cells)
+    assert 1 in ids(output.preempted)
 
 
 def test_who_waited_in_vain_takes_what_there_is_before_it_goes_on() -> None:
@@ -186,12 +186,12 @@ def test_who_waited_in_vain_takes_what_there_is_before_it_goes_on() -> None:
 
 
 def test_the_oldest_request_takes_cells_from_younger_ones_though_it_only_begins() -> None:
-    plan = schedule_in_pool(100, [prefilling(0, 60, request_id=1), generating(1, 71, request_id=2)])
-    assert ids(plan.preempted) == [1]
-    assert scheduled(plan) == [(0, 60)]
+    output = schedule_in_pool(100, [prefilling(0, 60, request_id=1), generating(1, 71, request_id=2)])
+    assert ids(output.preempted) == [1]
+    assert scheduled(output) == [(0, 60)]
 
 
 def test_what_one_slot_gave_up_is_enough_for_two() -> None:
     idle = idle_slots([1] * 40, [2] * 40)
-    plan = schedule_in_pool(100, [*idle, prefilling(2, 30, request_id=8), prefilling(3, 30, request_id=9)])
-    assert ids(plan.evicted) == [0]
+    output = schedule_in_pool(100, [*idle, prefilling(2, 30, request_id=8), prefilling(3, 30, request_id=9)])
+    assert ids(output.evicted) == [0]

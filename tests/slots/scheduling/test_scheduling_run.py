@@ -93,7 +93,7 @@ class Run:
         self.config = SchedulerConfig(n_batch, 6, self.cache.min_shared_tokens, layout.can_truncate)
 
     def request(self) -> CompletionRequest:
-        """One that begins like others do, for the most part."""
+        """A request, most often with a prefix in common with others."""
         chance = self.chance
         family = [[1] * 30, [1] * 12 + [2] * 18, [3] * 25][chance.randrange(3)]
         prompt = family[: chance.randint(1, 30)] + [chance.randrange(4) for _ in range(chance.randint(0, 8))]
@@ -108,9 +108,9 @@ class Run:
         )
 
     def arrive(self, number: int) -> None:
-        work = RequestState(self.request(), number)
-        self.waiting.append(work)
-        room = 1 + self.slots[0].n_ctx - len(work.tokens)
+        state = RequestState(self.request(), number)
+        self.waiting.append(state)
+        room = 1 + self.slots[0].n_ctx - len(state.tokens)
         self.n_to_generate[number] = self.chance.randint(1, 3 * room if self.layout.shifts else room)
 
     def cancel_somebody(self) -> None:
@@ -118,9 +118,9 @@ class Run:
         if working and self.chance.random() < 0.5:
             self.finish(self.chance.choice(working))
         elif self.waiting:
-            work = self.chance.choice(self.waiting)
-            self.waiting.remove(work)
-            self.finished.add(work.request_id)
+            state = self.chance.choice(self.waiting)
+            self.waiting.remove(state)
+            self.finished.add(state.request_id)
 
     def finish(self, slot: Slot) -> None:
         assert slot.state
@@ -141,15 +141,17 @@ class Run:
 
     def assign(self) -> None:
         cells, have_streams = self.cache.cells, self.layout.can_truncate and not self.layout.is_unified
-        for seat in assign_slots(list(self.waiting), self.slots, self.cache.match, cells, have_streams=have_streams):
-            assert seat.slot.is_idle
-            self.waiting.remove(seat.state)
+        for assignment in assign_slots(
+            list(self.waiting), self.slots, self.cache.match, cells, have_streams=have_streams
+        ):
+            assert assignment.slot.is_idle
+            self.waiting.remove(assignment.state)
             with self.nobody_who_works_loses_anything():
-                self.cache.prepare_slot(seat.slot, seat.state, seat.match)
+                self.cache.prepare_slot(assignment.slot, assignment.state, assignment.match)
 
     @contextmanager
     def nobody_who_works_loses_anything(self) -> Iterator[None]:
-        """But who takes a longer beginning from elsewhere, and finds that it cannot be had."""
+        """Except for a slot whose longer prefix could not be loaded."""
         had = {slot.slot_id: len(slot.cached) for slot in self.slots if slot.state}
         yield
         if not self.layout.fails:
@@ -162,26 +164,26 @@ class Run:
                 self.cache.discard_range(slot, *discard_range(len(slot.cached), kept))
         with self.nobody_who_works_loses_anything():
             self.cache.share_progress()
-        plan = schedule(self.slots, self.config, self.cache.cells)
+        output = schedule(self.slots, self.config, self.cache.cells)
         oldest = min((slot.last_used for slot in self.slots if slot.state), default=0)
-        for slot in plan.evicted:
+        for slot in output.evicted:
             assert slot.is_idle, "only idle slots give their cells up for good"
             self.cache.evict(slot)
-        for slot in plan.preempted:
+        for slot in output.preempted:
             assert slot.state
             assert slot.state.request_id != oldest, "the oldest request keeps its slot"
-            younger = [share.slot for share in plan.scheduled if share.slot.last_used > slot.last_used]
+            younger = [each.slot for each in output.scheduled if each.slot.last_used > slot.last_used]
             assert not [other for other in younger if other.is_generating], "the youngest are put back first"
-            self.waiting = sorted([*self.waiting, slot.state], key=lambda work: work.request_id)
+            self.waiting = sorted([*self.waiting, slot.state], key=lambda state: state.request_id)
             slot.release()
             self.cache.evict(slot)
         if any(slot.state for slot in self.slots):
-            assert plan.scheduled or plan.preempted, "somebody works, but nothing is computed"
+            assert output.scheduled or output.preempted, "a slot has a request, but nothing is computed"
         if not self.layout.fails:
-            self.check_nothing_is_computed_twice(plan.scheduled)
-        assert sum(share.n_tokens for share in plan.scheduled) <= self.config.n_batch
-        for share in plan.scheduled:
-            self.compute(share)
+            self.check_nothing_is_computed_twice(output.scheduled)
+        assert sum(each.n_tokens for each in output.scheduled) <= self.config.n_batch
+        for each in output.scheduled:
+            self.compute(each)
 
     def compute(self, scheduled: ScheduledSlot) -> None:
         slot, tokens = scheduled.slot, scheduled.tokens
@@ -201,41 +203,41 @@ class Run:
                 return
 
     def check_nothing_is_computed_twice(self, scheduled: list[ScheduledSlot]) -> None:
-        for share in scheduled:
-            slot = share.slot
+        for each in scheduled:
+            slot = each.slot
             assert slot.state
             if not slot.state.request.cache_prompt:
                 continue
             for other in self.slots:
-                held = other.cached[: other.n_unshifted]
-                n_held = self.n_usable(slot, held, other.scope, other.n_unshifted == len(other.cached))
+                tokens = other.cached[: other.n_unshifted]
+                n_held = self.n_usable(slot, tokens, other.scope, other.n_unshifted == len(other.cached))
                 if self.layout.is_unified and not self.kv.can_share:
                     n_held = 0  # a copy would need cells, which there may not be
                 assert other is slot or n_held - len(slot.cached) < self.cache.min_shared_tokens
-            for other_share in scheduled:
-                other = other_share.slot
+            for other_scheduled in scheduled:
+                other = other_scheduled.slot
                 assert other.state
                 is_prompt = other.state.n_decoded == slot.state.n_decoded == 0 and other.shifted_from is None
                 if is_prompt and other.last_used < slot.last_used and self.layout.can_truncate:
-                    coming = [*other.cached, *other_share.tokens]
+                    coming = [*other.cached, *other_scheduled.tokens]
                     n_coming = self.n_usable(slot, coming, other.scope, True)
                     if self.layout.is_unified and not self.kv.can_share:
                         continue
-                    n_twice = min(n_coming, len(slot.cached) + share.n_tokens) - len(slot.cached)
+                    n_twice = min(n_coming, len(slot.cached) + each.n_tokens) - len(slot.cached)
                     assert n_twice < self.cache.min_shared_tokens
 
-    def n_usable(self, slot: Slot, held: list[int], scope: CacheScope, is_all: bool) -> int:
-        """How many of the tokens held by another a slot's request may take."""
+    def n_usable(self, slot: Slot, tokens: list[int], scope: CacheScope, is_all: bool) -> int:
+        """How many of another slot's tokens a slot's request may take."""
         assert slot.state
-        n_usable = min(common_prefix_length(slot.state.tokens, held), slot.state.max_cached)
+        n_usable = min(common_prefix_length(slot.state.tokens, tokens), slot.state.max_cached)
         n_usable = scope.shareable(slot.scope, n_usable)
-        return n_usable if self.layout.can_truncate or (is_all and n_usable == len(held)) else 0
+        return n_usable if self.layout.can_truncate or (is_all and n_usable == len(tokens)) else 0
 
     def check_consistency(self) -> None:
         for slot in self.slots:
             assert self.kv.tokens(slot.slot_id) == slot.cached
             assert self.kv.n_unshifted(slot.slot_id) >= slot.n_unshifted
-            assert self.kv.may_hold(slot.slot_id, slot.scope), "somebody has what is not theirs"
+            assert self.kv.may_hold(slot.slot_id, slot.scope), "a slot holds private tokens of another scope"
             if slot.state:
                 assert slot.state.tokens[: len(slot.cached)] == slot.cached
         if self.cache.cells:

@@ -2,7 +2,7 @@ from slots.cache.cell_pool import CellPool
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 from slots.scheduling.scheduler import assign_slots, choose_slot, fits_in_cache, slot_available
-from tests.slots.made_up import NO_MATCH, cell_pool, generating, idle_slots, prefilling, request_state, slot_match
+from tests.slots.factories import NO_MATCH, cell_pool, generating, idle_slots, prefilling, request_state, slot_match
 
 
 def test_the_slot_that_is_asked_for_is_taken() -> None:
@@ -112,11 +112,11 @@ def test_an_empty_slot_is_taken_before_one_that_holds_a_conversation() -> None:
 
 def seated(waiting: list[RequestState], slots: list[Slot], cells: CellPool | None = None) -> list[tuple[int, int]]:
     """The numbers of requests, and the slots that they get, one after the other."""
-    given = []
-    for seat in assign_slots(waiting, slots, lambda _work: NO_MATCH, cells, have_streams=False):
-        seat.slot.assign(seat.state)
-        given.append((seat.state.request_id, seat.slot.slot_id))
-    return given
+    assigned = []
+    for assignment in assign_slots(waiting, slots, lambda _state: NO_MATCH, cells, have_streams=False):
+        assignment.slot.assign(assignment.state)
+        assigned.append((assignment.state.request_id, assignment.slot.slot_id))
+    return assigned
 
 
 def test_the_oldest_get_the_slots() -> None:

@@ -1,11 +1,10 @@
-"""Grammars in the engine: forced tokens, the end, and what grammars have to get along with."""
+"""Sampling under a grammar: its end, and what it has to get along with."""
 
 import asyncio
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -14,106 +13,17 @@ import pytest
 
 from slots.completion.runner import CompletionRunner
 from slots.errors import InvalidRequest
-from slots.llama import Batch, Context, Logits
+from slots.llama import Logits
 from slots.requests.events import StopReason
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling.sampler import Sampler
 from slots.sampling.samplers.grammar_mask import GrammarMask
 from tests.slots.engine_runner import GREEDY, Completion, EngineRunner, MakeRunner
-from tests.slots.grammar.forcing import CODE, compiled, forcing_nothing
+from tests.slots.grammar.forcing import batch_sizes, compiled, forcing_nothing
 
 PROMPT = "Once upon a time"
-FORCING = (
-    f'root ::= "{CODE}" name "{CODE} 日本語" name "{CODE}{CODE}" end\nname ::= [a-z]{{2,6}}\nend ::= "!" | "?{CODE}"'
-)
-"""Long stretches without a choice, between some with one."""
-FORCED_TEXT = re.compile(rf"{CODE}[a-z]{{2,6}}{CODE} 日本語[a-z]{{2,6}}{CODE}{CODE}(!|\?{CODE})")
 LIST = 'root ::= "[" item ("," item){3,9} "]"\nitem ::= [a-z]{2,5} " = " [0-9]{1,3}'
 LIST_TEXT = re.compile(r"\[[a-z]{2,5} = [0-9]{1,3}(,[a-z]{2,5} = [0-9]{1,3}){3,9}\]")
-PENALTIES: dict[str, Any] = {
-    "repeat_penalty": 1.3,
-    "presence_penalty": 0.5,
-    "frequency_penalty": 0.5,
-    "repeat_last_n": -1,
-}
-
-
-def tokens_of(answer: Completion) -> list[int]:
-    return [token.token for token in answer.tokens]
-
-
-@contextmanager
-def batch_sizes() -> Iterator[list[int]]:
-    """The number of tokens of each batch that is computed."""
-    sizes: list[int] = []
-    decode = Context.decode
-
-    def count(self: Context, batch: Batch) -> Logits:
-        sizes.append(batch.n_tokens)
-        return decode(self, batch)
-
-    with patch.object(Context, "decode", count):
-        yield sizes
-
-
-@pytest.mark.parametrize("top_k", [0, 40])
-@pytest.mark.parametrize("options", [{"repeat_penalty": 1.0}, PENALTIES], ids=["plain", "penalties"])
-@pytest.mark.parametrize("temperature", [0.0, 0.8, 1.5])
-def test_forced_tokens_are_those_that_would_be_chosen(
-    runner: EngineRunner, temperature: float, options: dict[str, Any], top_k: int
-) -> None:
-    grammar = compiled(runner, FORCING)
-    sampling = SamplingParams(temperature=temperature, top_k=top_k, seed=11, **options)
-
-    async def test() -> None:
-        forced = await runner.complete(PROMPT, sampling, n_predict=200, grammar=grammar)
-        with forcing_nothing():
-            chosen = await runner.complete(PROMPT, sampling, n_predict=200, grammar=grammar)
-        assert FORCED_TEXT.fullmatch(chosen.text)
-        assert tokens_of(forced) == tokens_of(chosen)
-        assert forced.text == chosen.text
-        assert forced.finished.reason is chosen.finished.reason is StopReason.EOS
-
-    runner.run(test)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        'root ::= "the big red bus" | "a small dog"',
-        'root ::= "größer" | "x"',
-        f'root ::= "{CODE}"',
-        f'root ::= "no" | "yes{CODE}"',
-        'root ::= "x 日本" | "y 語"',
-    ],
-)
-def test_a_forced_end_is_complete(runner: EngineRunner, text: str) -> None:
-    async def test() -> None:
-        answers = await asyncio.gather(
-            *(
-                runner.complete(PROMPT, SamplingParams(temperature=1.0, seed=seed), grammar=compiled(runner, text))
-                for seed in range(10)
-            )
-        )
-        assert {answer.text for answer in answers} <= set(re.findall('"(.*?)"', text))
-
-    runner.run(test)
-
-
-def test_forced_tokens_are_computed_together(runner: EngineRunner) -> None:
-    grammar = compiled(runner, FORCING)
-    sampling = SamplingParams(temperature=0.8, seed=3)
-
-    async def test() -> None:
-        with batch_sizes() as sizes:
-            answer = await runner.complete(PROMPT, sampling, n_predict=200, grammar=grammar)
-        with batch_sizes() as sizes_one_by_one, forcing_nothing():
-            await runner.complete(PROMPT, sampling, n_predict=200, grammar=grammar)
-        assert len(sizes_one_by_one) == len(answer.tokens)
-        assert len(sizes) < len(sizes_one_by_one) / 4
-        assert max(sizes) >= len(CODE)
-
-    runner.run(test)
 
 
 def test_texts_are_the_same_whether_masks_are_dear_or_not(
@@ -122,12 +32,12 @@ def test_texts_are_the_same_whether_masks_are_dear_or_not(
     runner = make_runner(n_parallel=4, n_ctx=4 * 512)
     schema = {"type": "array", "minItems": 20, "items": {"type": "string", "maxLength": 12}}
     grammar = compiled(runner, json.dumps(schema), "json_schema")
-    asked = 0
+    n_calls = 0
     first_allowed = GrammarMask.first_k_allowed
 
     def count(self: GrammarMask, tokens: Sequence[int], n: int) -> list[int] | None:
-        nonlocal asked
-        asked += 1
+        nonlocal n_calls
+        n_calls += 1
         return first_allowed(self, tokens, n)
 
     async def texts() -> list[str]:
@@ -138,45 +48,13 @@ def test_texts_are_the_same_whether_masks_are_dear_or_not(
     async def test() -> None:
         monkeypatch.setattr("grammar.matcher.SLOW_MASK_SECONDS", math.inf)
         expected = await texts()
-        assert asked == 0
+        assert n_calls == 0
         monkeypatch.setattr("grammar.matcher.SLOW_MASK_SECONDS", 0.0)
         assert await texts() == expected
-        assert asked > 20
+        assert n_calls > 20
 
     with patch.object(GrammarMask, "first_k_allowed", count):
         runner.run(test)
-
-
-def test_forced_tokens_do_not_disturb_those_beside_them(make_runner: MakeRunner) -> None:
-    runner = make_runner(n_parallel=6, n_ctx=6 * 512)
-    grammar = compiled(runner, FORCING)
-    free = SamplingParams(temperature=0.0, ignore_eos=True)
-
-    async def test() -> None:
-        alone = await runner.complete("One day, a little girl", free, n_predict=60)
-        forced = [
-            runner.complete(PROMPT, SamplingParams(temperature=0.8, seed=seed), n_predict=200, grammar=grammar)
-            for seed in range(5)
-        ]
-        beside, *answers = await asyncio.gather(runner.complete("One day, a little girl", free, n_predict=60), *forced)
-        assert beside.text == alone.text
-        assert all(FORCED_TEXT.fullmatch(answer.text) for answer in answers)
-
-    runner.run(test)
-
-
-def test_what_the_forced_tokens_leave_in_the_cache_is_right(make_runner: MakeRunner) -> None:
-    runner = make_runner(n_parallel=1, n_ctx=512)
-    grammar = compiled(runner, f'root ::= "{CODE * 3}" [a-z]{{2}}')
-
-    async def test() -> None:
-        forced = await runner.complete(PROMPT, grammar=grammar)
-        prompt = (*runner.prompt(PROMPT), *tokens_of(forced))
-        cached = await runner.complete(prompt, n_predict=30)
-        fresh = await runner.complete(prompt, n_predict=30, cache_prompt=False)
-        assert tokens_of(cached) == tokens_of(fresh)
-
-    runner.run(test)
 
 
 def test_a_grammar_that_is_over_ends_the_text_without_another_step(runner: EngineRunner) -> None:
@@ -198,45 +76,6 @@ def test_a_grammar_that_is_over_ends_the_text_also_if_ends_are_ignored(runner: E
         answer = await runner.complete(PROMPT, replace(GREEDY, ignore_eos=True), n_predict=200, grammar=grammar)
         assert LIST_TEXT.fullmatch(answer.text)
         assert answer.finished.reason is StopReason.EOS
-
-    runner.run(test)
-
-
-@pytest.mark.parametrize("n_predict", [1, 2, 5, 9])
-def test_n_predict_cuts_a_forced_stretch(runner: EngineRunner, n_predict: int) -> None:
-    grammar = compiled(runner, f'root ::= "{CODE}"')
-
-    async def test() -> None:
-        answer = await runner.complete(PROMPT, n_predict=n_predict, grammar=grammar)
-        assert len(answer.tokens) == n_predict
-        assert answer.finished.reason is StopReason.LIMIT
-        whole = await runner.complete(PROMPT, grammar=grammar)
-        assert tokens_of(answer) == tokens_of(whole)[:n_predict]
-
-    runner.run(test)
-
-
-def test_the_context_cuts_a_forced_stretch(make_runner: MakeRunner) -> None:
-    runner = make_runner(n_parallel=1, n_ctx=256)
-    grammar = compiled(runner, f'root ::= "{CODE * 20}"')
-
-    async def test() -> None:
-        answer = await runner.complete(PROMPT, grammar=grammar)
-        n_prompt = len(runner.prompt(PROMPT))
-        assert answer.finished.reason is StopReason.LIMIT
-        assert answer.finished.truncated
-        assert len(answer.tokens) == 256 - n_prompt + 1
-
-    runner.run(test)
-
-
-def test_a_stop_string_ends_a_forced_stretch(runner: EngineRunner) -> None:
-    grammar = compiled(runner, f'root ::= "{CODE}"')
-
-    async def test() -> None:
-        answer = await runner.complete(PROMPT, stop=("Z4J",), grammar=grammar)
-        assert answer.text == "Q7X9"
-        assert answer.finished.reason is StopReason.WORD
 
     runner.run(test)
 
@@ -271,22 +110,6 @@ def test_every_sampler_keeps_to_the_grammar(runner: EngineRunner, options: dict[
     runner.run(test)
 
 
-@pytest.mark.parametrize("options", [{"mirostat": 2}, {"adaptive_target": 0.3}, {"dry_multiplier": 1.0}], ids=str)
-def test_samplers_with_a_memory_learn_the_same_from_forced_tokens(
-    runner: EngineRunner, options: dict[str, Any]
-) -> None:
-    grammar = compiled(runner, FORCING)
-    sampling = SamplingParams(temperature=1.0, seed=5, **options)
-
-    async def test() -> None:
-        forced = await runner.complete(PROMPT, sampling, n_predict=200, grammar=grammar)
-        with forcing_nothing():
-            chosen = await runner.complete(PROMPT, sampling, n_predict=200, grammar=grammar)
-        assert tokens_of(forced) == tokens_of(chosen)
-
-    runner.run(test)
-
-
 def test_the_greedy_token_is_the_most_likely_one_that_is_allowed(runner: EngineRunner) -> None:
     text = "root ::= [a-z ]{1,40}"
     n_vocab = runner.engine.vocab.n_tokens
@@ -303,7 +126,7 @@ def test_the_greedy_token_is_the_most_likely_one_that_is_allowed(runner: EngineR
             answer = await runner.complete(PROMPT, greedy, n_predict=20, grammar=compiled(runner, text))
         matcher = compiled(runner, text).matcher()
         assert len(rows) == len(answer.tokens) > 1
-        for row, token in zip(rows, tokens_of(answer), strict=True):
+        for row, token in zip(rows, answer.token_ids, strict=True):
             allowed = [each for each in range(n_vocab) if matcher.allows(each)]
             assert token == max(allowed, key=lambda each: row[each])
             if token not in runner.engine.vocab.end_of_generation:
@@ -374,18 +197,6 @@ def test_a_bias_that_rules_out_all_that_is_allowed_fails_that_request_alone(runn
         failed, *answers = await asyncio.gather(bad, *good, return_exceptions=True)
         assert isinstance(failed, InvalidRequest)
         assert all(isinstance(each, Completion) and re.fullmatch("x[0-9]{3}", each.text) for each in answers)
-
-    runner.run(test)
-
-
-def test_a_bias_against_a_forced_token_fails_where_that_would_come(runner: EngineRunner) -> None:
-    grammar = compiled(runner, 'root ::= [0-9] "QxQ"')
-    vocab = runner.engine.vocab
-    banned = tuple((token, -math.inf) for token in range(vocab.n_tokens) if vocab.output_bytes(token).startswith(b"x"))
-
-    async def test() -> None:
-        with pytest.raises(InvalidRequest, match="logit_bias"):
-            await runner.complete(PROMPT, SamplingParams(logit_bias=banned), grammar=grammar)
 
     runner.run(test)
 

@@ -1,4 +1,4 @@
-"""Slots and requests in states that tests are about, without an engine."""
+"""Slots and requests in given states, without an engine."""
 
 from typing import Any
 
@@ -16,13 +16,13 @@ def request_state(*prompt: int, request_id: int = 99, **options: Any) -> Request
 
 
 def slot_match(**by_slot: int) -> PrefixMatch:
-    """What slots have of a prompt: live(s0=3) is three tokens in slot 0."""
+    """The cached part of a prompt: slot_match(s0=3) is three tokens in slot 0."""
     counts = {int(name[1:]): n for name, n in by_slot.items()}
     return PrefixMatch(counts, max(counts, key=counts.__getitem__), None, 0, max(counts.values()))
 
 
 def idle_slots(*cached: list[int]) -> list[Slot]:
-    """Idle slots with these caches; of those that were used, the later ones were used more lately."""
+    """Idle slots with these tokens, the least recently used one first. Empty ones were never used."""
     return [Slot(n, 1000, cached=tokens, last_used=n + 1 if tokens else 0) for n, tokens in enumerate(cached)]
 
 
