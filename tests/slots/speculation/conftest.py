@@ -6,9 +6,9 @@ from unittest.mock import patch
 
 import pytest
 
-from slots.options import ContextOptions, EngineOptions, SpeculationOptions
+from slots.options import EngineOptions, SpeculationOptions
 from slots.speculation import Drafter
-from tests.slots.engine_runner import EngineRunner, load_engine
+from tests.slots.engine_runner import EXACT, EngineRunner, engine_maker
 from tests.slots.speculation.scripted_drafter import ScriptedDrafter, UnlimitedDraftScheduler
 
 MakeDraftingRunner = Callable[..., EngineRunner]
@@ -18,22 +18,16 @@ DRAFTING = EngineOptions(speculation=SpeculationOptions(("ngram",)))
 @pytest.fixture(scope="session")
 def make_drafting_runner(float_model: Path) -> Iterator[MakeDraftingRunner]:
     """Starts engines that try whatever a drafter has: the one given, or else that of the options."""
-    runners: list[EngineRunner] = []
+    with engine_maker(**EXACT) as make_engine:
 
-    def make(drafter: Drafter | None, options: EngineOptions | None = None, **context: Any) -> EngineRunner:
-        exact = {"n_threads": 1, "flash_attention": "off", "cache_type_k": "f32", "cache_type_v": "f32"}
-        with ExitStack() as patches:
-            patches.enter_context(patch("slots.completion.runner.DraftScheduler", UnlimitedDraftScheduler))
-            if drafter is not None:
-                patches.enter_context(patch("slots.engine.contexts.make_drafter", return_value=drafter))
-            chosen = ContextOptions(**{**exact, **context})
-            engine = load_engine(chosen, options or DRAFTING, float_model)
-        runners.append(EngineRunner(engine))
-        return runners[-1]
+        def make(drafter: Drafter | None, options: EngineOptions | None = None, **context: Any) -> EngineRunner:
+            with ExitStack() as patches:
+                patches.enter_context(patch("slots.completion.runner.DraftScheduler", UnlimitedDraftScheduler))
+                if drafter is not None:
+                    patches.enter_context(patch("slots.engine.contexts.make_drafter", return_value=drafter))
+                return make_engine(options or DRAFTING, path=float_model, **context)
 
-    yield make
-    for runner in runners:
-        runner.close()
+        yield make
 
 
 @pytest.fixture(scope="session")
