@@ -13,12 +13,6 @@ class InvalidRequest(EngineError):
         self.field = field
 
 
-def require(condition: bool, field: str, expected: object, value: object) -> None:
-    """Raises InvalidRequest unless the condition holds that the value of a field has to fulfil."""
-    if not condition:
-        raise InvalidRequest(field, f"expected {expected}, got {value!r}")
-
-
 class PromptTooLong(InvalidRequest):
     """A prompt, or a text to embed, with more tokens than there is room for."""
 
@@ -49,6 +43,10 @@ class StepFailed(EngineError):
 def internal_error() -> StepFailed:
     """What a client may know of an error that nobody expected."""
     return StepFailed("an internal error ended the generation")
+
+
+class UnbrokenTextError(ValueError):
+    """A text with a stretch without a break that is too long for llama.cpp's tokenizers."""
 
 
 class SnapshotError(EngineError):

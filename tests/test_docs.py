@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import fields
 from pathlib import Path
 from typing import cast
 
@@ -13,13 +12,14 @@ from server.cli.flags import GROUPS
 from server.generation.sampler_order import LETTERS, as_samplers
 from server.generation.sampling_options import read_sampling
 from slots.llama import Vocab
-from slots.requests.sampling_params import DEFAULT_SAMPLERS, RANGES, SamplerName, SamplingParams
+from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplerName, SamplingParams
 from slots.sampling import Sampler, Surroundings
 from slots.sampling.logits.workspace import Workspace
+from tests.slots.requests.ranges import RANGES
 
 FOLDER = Path(__file__).parents[1] / "docs"
 PAGE = (FOLDER / "samplers.md").read_text()
-NAMES = [option.name for option in fields(SamplingParams)]
+NAMES = list(SamplingParams.model_fields)
 MOST_BYTES_OF_A_PLOT = 40_000
 
 

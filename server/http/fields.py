@@ -9,8 +9,7 @@ from typing import TypeGuard
 
 import orjson
 
-from slots.errors import InvalidRequest
-from slots.llama import UnbrokenTextError
+from slots.errors import InvalidRequest, UnbrokenTextError
 
 Fields = Mapping[str, object]
 

@@ -11,7 +11,7 @@ from slots.llama.context import Context, DecodeError, Logits, Snapshot
 from slots.llama.embedding_context import EmbeddingContext
 from slots.llama.model import Model, ModelInfo
 from slots.llama.top_k_sampler import TopTokens
-from slots.llama.vocab import MAX_UNBROKEN, UnbrokenTextError, Vocab
+from slots.llama.vocab import MAX_UNBROKEN, Vocab
 
 __all__ = [
     "MAX_UNBROKEN",
@@ -24,7 +24,6 @@ __all__ = [
     "ModelInfo",
     "Snapshot",
     "TopTokens",
-    "UnbrokenTextError",
     "Vocab",
 ]
 

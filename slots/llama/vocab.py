@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import llama_cpp.llama_cpp as lib
 
 from grammar.deep_stack import run_on_deep_stack
+from slots.errors import UnbrokenTextError
 from slots.llama.weights import Weights
 
 MAX_UNBROKEN = 1_000_000
@@ -17,10 +18,6 @@ _SHALLOW_CHARACTERS = 8_192
 On a usual stack they die at some ten thousand characters without a break; a shorter text is safe there."""
 _UNBROKEN = re.compile(r"\S+|\s+")
 _KINDS = {0: "none", 1: "spm", 2: "bpe", 3: "wpm", 4: "ugm", 5: "rwkv", 6: "plamo2"}
-
-
-class UnbrokenTextError(ValueError):
-    """A text with a stretch too long for llama.cpp's tokenizers to survive."""
 
 
 def _token_or_none(token: int) -> int | None:

@@ -1,9 +1,11 @@
-"""What the engine is asked for: validated, immutable, in its own terms and not in those of any dialect."""
+"""CompletionRequest: one prompt for the engine to continue, in its own terms and not in those of any dialect."""
 
-from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AliasChoices, Field, SkipValidation
 
 from grammar.matcher import CompiledGrammar
-from slots.errors import require
+from slots.requests.params import Boolean, Integer, Params, Takes, expected
 from slots.requests.sampling_params import SamplingParams
 from slots.requests.scope import CacheScope
 
@@ -11,57 +13,81 @@ MAX_STOP_STRINGS = 256
 """Each is searched for at every token."""
 
 
-@dataclass(frozen=True, slots=True)
-class CompletionRequest:
-    """One prompt to go on from.
+def _check_stop(stop: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(stop):
+        raise expected("strings that are not empty", got=list(stop))
+    if len(stop) > MAX_STOP_STRINGS:
+        raise expected(f"at most {MAX_STOP_STRINGS} strings", got=len(stop))
+    return stop
 
-    Raises InvalidRequest, which names the field, for a value out of its range.
-    """
 
-    prompt: tuple[int, ...]
+def _check_prompt(prompt: tuple[int, ...]) -> tuple[int, ...]:
+    if not prompt:
+        raise expected("at least one token", got="none")
+    return prompt
+
+
+class CompletionParams(Params):
+    """Options of a completion, besides those that choose its tokens."""
+
+    n_predict: Annotated[Integer, Takes("-1 or more")] = Field(
+        -1,
+        ge=-1,
+        validation_alias=AliasChoices("n_predict", "max_completion_tokens", "max_tokens"),
+        description="maximum number of tokens to generate; -1: until the context is full, 0: only evaluate the prompt",
+    )
+    stop: Annotated[tuple[str, ...], Takes("a string or a list of strings"), AfterValidator(_check_stop)] = Field(
+        (), description="strings that end the generation; they are not part of its text"
+    )
+    n_keep: Annotated[Integer, Takes("-1 or more")] = Field(
+        0, ge=-1, description="tokens of the prompt that stay when the context is shifted; -1: all"
+    )
+    slot_id: Annotated[Integer, Takes("-1 or the number of a slot")] = Field(
+        -1,
+        ge=-1,
+        validation_alias=AliasChoices("slot_id", "id_slot"),
+        description="slot to use, waiting for it if it is busy; -1: any",
+    )
+    cache_prompt: Boolean = Field(True, description="reuse what was computed for this prompt before")
+    n_cache_reuse: Annotated[Integer, Takes("0 or more")] = Field(
+        0,
+        ge=0,
+        description="minimum length of a chunk that is reused after a changed part of the prompt, shifted; 0: off",
+    )
+    n_indent: Annotated[Integer, Takes("0 or more")] = Field(
+        0, ge=0, description="end at the first line that is indented by fewer spaces and tabs; 0: off"
+    )
+    t_max_predict_ms: Annotated[Integer, Takes("-1 or more")] = Field(
+        0, ge=-1, description="milliseconds after which the next line end ends the generation; 0 or less: off"
+    )
+    n_draft: Annotated[Integer, Takes("-1 or more")] = Field(
+        -1,
+        ge=-1,
+        validation_alias=AliasChoices("speculative.n_max"),
+        description="maximum number of tokens to draft at once; 0: no drafts, -1: as the server was started",
+    )
+    timings_per_token: Boolean = Field(False, description="report counts and durations with each token")
+    backend_sampling: Boolean = Field(
+        True, description="let llama.cpp find the largest logits if the server does so; the tokens are the same"
+    )
+
+
+class CompletionRequest(CompletionParams):
+    """One prompt to continue."""
+
+    prompt: Annotated[SkipValidation[tuple[int, ...]], AfterValidator(_check_prompt)]
     """Token ids."""
-    sampling: SamplingParams = field(default_factory=SamplingParams)
-    n_predict: int = -1
-    """Most tokens to generate; -1 is until the end of the context, 0 evaluates the prompt only."""
-    stop: tuple[str, ...] = ()
-    """Strings that end the generation; they are not part of its text."""
-    n_keep: int = 0
-    slot_id: int = -1
-    """The slot to use, waiting for it if need be; -1 leaves the choice to the scheduler."""
+    sampling: SkipValidation[SamplingParams]
     session: str | None = None
-    """Whose conversation this is: the slot that served this session last is preferred when it is free."""
-    cache_prompt: bool = True
-    """Reuse what was computed of this prompt before."""
-    scope: CacheScope = field(default_factory=CacheScope)
-    """Who else may take what is computed for it, and whose it may take."""
-    n_cache_reuse: int = 0
-    """Fewest tokens of a chunk behind the common prefix that is moved to where the prompt has it; 0 moves none."""
-    grammar: CompiledGrammar | None = None
+    """The conversation this belongs to: the slot that served it last is preferred if it is free."""
+    scope: SkipValidation[CacheScope] = CacheScope()
+    """Which requests may share what is computed for this one."""
+    grammar: SkipValidation[CompiledGrammar | None] = None
     """What the text has to match."""
-    n_indent: int = 0
-    """Spaces and tabs that each new line has to begin with; one that has fewer ends the generation."""
-    t_max_predict_ms: int = 0
-    """Milliseconds after which the next line end ends the generation; 0 or less is off."""
     is_streamed: bool = True
-    """Tell tokens one by one as they come, and not many at once, which costs less."""
-    backend_sampling: bool = True
-    """Let llama.cpp find the largest logits where the engine does so and these decide; else the whole row is looked at,
-    which chooses the same tokens."""
-    n_draft: int = -1
-    """Most tokens to guess ahead at once where the engine speculates; 0 guesses none, -1 as many as the engine does."""
-    timings_per_token: bool = False
-    """Report counts and durations with each token."""
-    preserved_tokens: frozenset[int] = frozenset()
-    """Control tokens that are spelled out in the text, which otherwise has nothing of them."""
+    """Report tokens one by one, and not many at once, which costs less."""
+    preserved_tokens: SkipValidation[frozenset[int]] = frozenset()
+    """Control tokens that appear in the text, from which they are otherwise left out."""
 
-    def __post_init__(self) -> None:
-        require(len(self.prompt) > 0, "prompt", "at least one token", "none")
-        require(self.n_predict >= -1, "n_predict", "-1 or more", self.n_predict)
-        require(self.n_keep >= -1, "n_keep", "-1 or more", self.n_keep)
-        require(self.n_cache_reuse >= 0, "n_cache_reuse", "0 or more", self.n_cache_reuse)
-        require(self.n_indent >= 0, "n_indent", "0 or more", self.n_indent)
-        require(self.t_max_predict_ms >= -1, "t_max_predict_ms", "-1 or more", self.t_max_predict_ms)
-        require(self.n_draft >= -1, "speculative.n_max", "-1 or more", self.n_draft)
-        require(self.slot_id >= -1, "slot_id", "-1 or the number of a slot", self.slot_id)
-        require(all(self.stop), "stop", "strings that are not empty", list(self.stop))
-        require(len(self.stop) <= MAX_STOP_STRINGS, "stop", f"at most {MAX_STOP_STRINGS} strings", len(self.stop))
+    def __init__(self, prompt: tuple[int, ...], sampling: SamplingParams | None = None, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(prompt=prompt, sampling=sampling or SamplingParams(), **options)  # type: ignore[call-arg]

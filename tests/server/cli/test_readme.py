@@ -1,4 +1,3 @@
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ def test_the_readme_has_every_endpoint(path: str) -> None:
     assert f"{path}`" in README
 
 
-@pytest.mark.parametrize("option", [option.name for option in fields(SamplingParams)])
+@pytest.mark.parametrize("option", list(SamplingParams.model_fields))
 def test_the_readme_has_every_sampling_option(option: str) -> None:
     assert f"`{option}`" in README
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.source import BUNDLED_MODEL
-from slots.errors import ModelLoadError
-from slots.llama import MAX_UNBROKEN, Batch, Context, Model, UnbrokenTextError, Vocab
+from slots.errors import ModelLoadError, UnbrokenTextError
+from slots.llama import MAX_UNBROKEN, Batch, Context, Model, Vocab
 from slots.llama.weights import Weights
 from slots.options import ContextOptions, ModelOptions
 

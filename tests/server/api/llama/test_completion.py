@@ -1,5 +1,3 @@
-from dataclasses import fields
-
 import requests
 
 from slots.requests.sampling_params import SamplingParams
@@ -19,7 +17,7 @@ OPTIONS = {
     *("repeat_last_n", "penalize_nl", "presence_penalty", "frequency_penalty", "ignore_eos", "logit_bias", "n_probs"),
     *("cache_prompt", "n_keep", "slot_id", "n_ctx", "model", "max_tokens", "n_indent", "t_max_predict_ms", "grammar"),
     *("timings_per_token", "return_tokens", "n_cache_reuse", "cache_salt"),
-    *(option.name for option in fields(SamplingParams)),
+    *SamplingParams.model_fields,
 }
 
 
