@@ -1,40 +1,15 @@
 """What the HTTP side is started with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
-from server.generation.constraint import Constraint
-from slots.requests.sampling_params import SamplingParams
+from server.generation.options import GenerationOptions
 
 CacheIsolation = Literal["none", "session", "key"]
 ReasoningFormat = Literal["none", "auto", "deepseek"]
 REASONING_FORMATS = get_args(ReasoningFormat)
-
-
-@dataclass(frozen=True, slots=True)
-class CompletionDefaults:
-    """What a request that leaves an option out gets."""
-
-    sampling: SamplingParams = field(default_factory=SamplingParams)
-    constraint: Constraint | None = None
-    """What the text has to match; None leaves it free."""
-    n_predict: int = -1
-    n_keep: int = 0
-    cache_prompt: bool = True
-    n_cache_reuse: int = 0
-    n_indent: int = 0
-    t_max_predict_ms: int = 0
-    timings_per_token: bool = False
-    return_tokens: bool = False
-    n_draft: ClassVar[int] = -1
-    """As many as the engine guesses ahead, which has flags of its own."""
-
-
-def without_repeat_penalty(defaults: CompletionDefaults) -> CompletionDefaults:
-    """Returns the same defaults, but for that."""
-    return replace(defaults, sampling=replace(defaults.sampling, repeat_penalty=1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +47,7 @@ class Settings:
     """Where thoughts of chats go: "none" leaves them in the text, the others make them reasoning_content."""
     spm_infill: bool = False
     """In prompts of /infill, the suffix stands before the prefix."""
-    defaults: CompletionDefaults = field(default_factory=CompletionDefaults)
-    openai_defaults: CompletionDefaults = field(default_factory=lambda: without_repeat_penalty(CompletionDefaults()))
-    """The same for OpenAI's dialect, which knows no repeat penalty."""
+    defaults: GenerationOptions = field(default_factory=GenerationOptions)
+    """What the flags say about the options of requests."""
     shutdown_timeout: int = 30
     """Seconds that running requests get to finish when the server is stopped."""

@@ -11,7 +11,9 @@ from models.source import ModelSource
 from server.cli.environment import VariableError, read_variables
 from server.cli.flags import GROUPS
 from server.cli.parser import FlagParser
-from server.settings import CompletionDefaults, Settings, without_repeat_penalty
+from server.generation.constraint import Constraint
+from server.generation.options import GenerationOptions
+from server.settings import Settings
 from slots.errors import InvalidRequest
 from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplingParams
@@ -29,6 +31,14 @@ DEFAULT_DESCRIPTIONS = {
 }
 
 
+REQUEST_DEFAULTS = (
+    *SamplingParams.model_fields,
+    *("n_predict", "n_keep", "cache_prompt", "n_cache_reuse", "n_indent", "t_max_predict_ms", "timings_per_token"),
+    "return_tokens",
+)
+"""Options of requests whose defaults flags set."""
+
+
 class Configuration:
     """Options for each room; what was not given has the default that its class says.
 
@@ -44,7 +54,7 @@ class Configuration:
         """Where the draft model comes from, if there is one."""
         ranks = {"pooling": "rank"} if values.get("reranking") else {}
         self.engine = self._options(EngineOptions, speculation=self._speculation(), **ranks)
-        self._defaults = self._options(CompletionDefaults, sampling=self._options(SamplingParams))
+        self._defaults = self._generation_defaults()
 
     def model_options(self, path: Path) -> ModelOptions:
         """Returns how the file at `path` is to be loaded."""
@@ -63,7 +73,6 @@ class Configuration:
             chat_template=self._chat_template() or header.chat_template,
             api_keys=(*self._values.get("api_keys", ()), *self._values.get("file_keys", ())),
             defaults=self._defaults,
-            openai_defaults=self._openai_defaults(),
             rerank_template=header.rerank_template,
             can_rank=header.has_classifier,
         )
@@ -82,8 +91,12 @@ class Configuration:
         given: str | None = self._values.get("given_chat_template", self._values.get("chat_template_file"))
         return given
 
-    def _openai_defaults(self) -> CompletionDefaults:
-        return self._defaults if "repeat_penalty" in self._values else without_repeat_penalty(self._defaults)
+    def _generation_defaults(self) -> GenerationOptions:
+        given = {name: self._values[name] for name in REQUEST_DEFAULTS if name in self._values}
+        constraint: Constraint | None = self._values.get("constraint")
+        if constraint is not None:
+            given["grammar" if constraint.source.kind == "gbnf" else "json_schema"] = constraint
+        return GenerationOptions(**given)
 
     def _default_alias(self) -> str:
         return self.source.repository or str(self.source.model_file or "bundled")
@@ -162,20 +175,13 @@ def _field_names(options: type[Any]) -> list[str]:
 
 
 def _describe_defaults() -> dict[str, str]:
-    words = {}
-    for options in (
-        ModelOptions,
-        ContextOptions,
-        EngineOptions,
-        SpeculationOptions,
-        SamplingParams,
-        CompletionDefaults,
-        Settings,
-    ):
-        for field in fields(options):
-            if field.default not in (MISSING, None, (), ""):
-                words[field.name] = _describe_default(field.default)
-    return words | DEFAULT_DESCRIPTIONS
+    defaults = {name: GenerationOptions.model_fields[name].default for name in REQUEST_DEFAULTS}
+    for options in (ModelOptions, ContextOptions, EngineOptions, SpeculationOptions, Settings):
+        defaults |= {field.name: field.default for field in fields(options)}
+    described = {
+        name: _describe_default(value) for name, value in defaults.items() if value not in (MISSING, None, (), "")
+    }
+    return described | DEFAULT_DESCRIPTIONS
 
 
 def _describe_default(default: object) -> str:

@@ -38,7 +38,7 @@ def _flag_reader(read: Reader[Value]) -> Reader[Value]:
 
 def _validate(name: str, value: Value) -> Value:
     """Returns the value. Raises InvalidRequest if the field `name` of SamplingParams does not take it."""
-    SamplingParams(**{name: value})  # type: ignore[arg-type]
+    SamplingParams(**{name: value})
     return value
 
 

@@ -1,36 +1,33 @@
-"""What one prompt of a request has been answered with so far."""
+"""CompletionOutput: what was generated for one prompt so far, and how long it took."""
 
 from dataclasses import dataclass, field
 
 from server.generation.prompts import Prompt
 from slots.errors import InvalidRequest
-from slots.requests.events import PositionLogprobs, Token
+from slots.requests.events import PositionLogprobs, Timings, Token
 from slots.requests.request import CompletionRequest
 
 MAX_CANDIDATES = 250_000
-"""Of all positions of one answer together; a few hundred megabytes on their way to JSON."""
+"""Of all positions of one output; a few hundred megabytes on their way to JSON."""
 MAX_TOKENS = 2_000_000
-"""Of one answer. Where contexts are shifted, a generation need not come to an end."""
+"""Of one output. With context shift, a generation need not end."""
 
 
 @dataclass(slots=True)
 class CompletionOutput:
-    """Grows with each token that the engine generates for the prompt, as far as nobody takes them along."""
-
     index: int
-    """The place of the prompt among those of its request."""
+    """Position among the outputs of the request."""
     prompt: Prompt
     request: CompletionRequest
     n_prompt_tokens: int = 0
-    """Those that are evaluated, once the engine has taken the request."""
+    """Known once the engine has taken the request."""
     n_tokens: int = 0
     content: str = ""
     tokens: list[int] = field(default_factory=list)
     logprobs: list[PositionLogprobs] = field(default_factory=list)
 
     def append(self, token: Token) -> None:
-        """Raises InvalidRequest when there are more tokens, or likely tokens of all positions, than an answer may
-        hold."""
+        """Raises InvalidRequest when there are more tokens, or candidates of all positions, than an output may hold."""
         self.n_tokens += 1
         self.content += token.text
         self.tokens.append(token.token)
@@ -44,7 +41,28 @@ class CompletionOutput:
                 raise InvalidRequest("n_probs", f"{expected}, got {n_probs} for each of many tokens")
 
     def clear(self) -> None:
-        """Forgets what was generated so far, but not how much that was."""
+        """Drops what was generated so far, but not the count of tokens."""
         self.content = ""
         self.tokens.clear()
         self.logprobs.clear()
+
+
+def timings_json(timings: Timings) -> dict[str, float]:
+    """Returns token counts, milliseconds and tokens per second; counts of drafted tokens only if there were any."""
+    drafted = {"draft_n": timings.draft_n, "draft_n_accepted": timings.draft_n_accepted} if timings.draft_n else {}
+    return {
+        "cache_n": timings.cached_n,
+        "prompt_n": timings.prompt_n,
+        "prompt_ms": timings.prompt_ms,
+        "prompt_per_token_ms": _per_token(timings.prompt_ms, timings.prompt_n),
+        "prompt_per_second": timings.prompt_per_second,
+        "predicted_n": timings.predicted_n,
+        "predicted_ms": timings.predicted_ms,
+        "predicted_per_token_ms": _per_token(timings.predicted_ms, timings.predicted_n),
+        "predicted_per_second": timings.predicted_per_second,
+        **drafted,
+    }
+
+
+def _per_token(milliseconds: float, n_tokens: int) -> float:
+    return milliseconds / n_tokens if n_tokens else 0.0

@@ -9,6 +9,7 @@ from slots.errors import InvalidRequest, PromptTooLong
 from slots.llama import Vocab
 
 SHAPES = "a string, a list of token ids, a list of strings and token ids, or a list of several of these"
+SCHEMA = {"type": ["string", "array"], "items": {"type": ["string", "integer", "array"]}}
 MAX_PROMPTS = 128
 
 PromptInput = str | list[object]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.api.openai.errors import format_error
+from server.http.error_format import format_error
 from server.http.errors import ApiError
 
 OPEN_PATHS = frozenset({"/health", "/v1/health"})

@@ -69,3 +69,16 @@ def api_error(error: Exception) -> ApiError:
             return ApiError(500, str(error))
         case _:
             return ApiError(500, "something went wrong inside the server; its log says what")
+
+
+ERROR_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "error": {
+            "type": "object",
+            "properties": {"code": {"type": "integer"}, "message": {"type": "string"}, "type": {"type": "string"}},
+            "required": ["code", "message", "type"],
+        }
+    },
+    "required": ["error"],
+}

@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.api.openai.errors import format_error
+from server.http.error_format import format_error
 from server.http.errors import ApiError
 from slots.errors import EngineError
 

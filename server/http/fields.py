@@ -97,28 +97,10 @@ def as_token(name: str, value: object, n_tokens: int) -> int:
     return token
 
 
-def read_integer(fields: Fields, name: str, default: int) -> int:
-    """Returns a request's integer, or the default."""
-    value = fields.get(name)
-    return default if value is None else as_integer(name, value)
-
-
-def read_string(fields: Fields, name: str, default: str) -> str:
-    """Returns a request's string, or the default."""
-    value = fields.get(name)
-    return default if value is None else as_string(name, value)
-
-
-def read_strings(fields: Fields, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns a request's list of strings, or the default."""
-    value = fields.get(name)
-    return default if value is None else as_strings(name, value)
-
-
-def read_boolean(fields: Fields, name: str, default: bool) -> bool:
-    """Returns a request's true or false, or the default."""
-    value = fields.get(name)
-    return default if value is None else as_boolean(name, value)
+def read_member(name: str, fields: Fields, member: str) -> str:
+    """Returns a string within the object `name`, or "" if it is absent."""
+    value = fields.get(member)
+    return "" if value is None else as_string(f"{name}.{member}", value)
 
 
 @contextmanager

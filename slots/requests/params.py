@@ -3,7 +3,7 @@ once, there, for the engine, HTTP, the flags and the documentation."""
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 from annotated_types import Ge, Gt, Le
 from pydantic import (
@@ -106,9 +106,10 @@ def get_expected(field: FieldInfo) -> str:
     for part in field.metadata:
         if isinstance(part, Takes):
             return part.words
-    if field.annotation is bool:
+    kinds = get_args(field.annotation) or (field.annotation,)
+    if bool in kinds:
         return "true or false"
-    if field.annotation is str:
+    if str in kinds:
         return "a string"
     is_bounded = any(isinstance(part, Ge | Gt | Le) for part in field.metadata)
     return "an integer" if field.annotation is int and not is_bounded else str(get_range(field))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from server.api.llama.completion import timings_json
+from server.generation.completion_output import timings_json
 from slots.options import SpeculationOptions
 from slots.requests.events import Timings
 from tests.conftest import running_server

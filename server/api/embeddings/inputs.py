@@ -6,6 +6,7 @@ from slots.engine import Engine
 from slots.errors import InvalidRequest
 
 SHAPES = "a string, a list of token ids, or a list of several of these"
+SCHEMA = {"type": ["string", "array"], "items": {"type": ["string", "integer", "array"]}}
 MAX_TEXTS = 2048
 """As at OpenAI's."""
 

@@ -6,35 +6,32 @@ from dataclasses import dataclass
 from server.api.embeddings.endpoint import EmbeddingQuery, require_embeddings
 from server.api.embeddings.inputs import read_texts
 from server.api.embeddings.normalize import EUCLIDEAN, normalize
-from server.http.fields import Fields, invalid_value, read_integer, read_string
+from server.api.embeddings.protocol import OpenAiEmbeddingRequestBody
+from server.http.fields import Fields, invalid_value
 from server.settings import Settings
 from slots.embedding.pooling import Embedding
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 
-FORMATS = ("float", "base64")
-
 
 def read_openai_embeddings(fields: Fields, engine: Engine, settings: Settings) -> EmbeddingQuery:
     """Returns what the body asks for.
 
-    Raises InvalidRequest for a field that is not as OpenAI documents it, or where a text gets no single embedding, and
-    ApiError where the server only ranks.
+    Raises InvalidRequest for a field that is not as OpenAI documents it, or if a text gets no single embedding, and
+    ApiError if the server only ranks.
     """
     require_embeddings(engine)
     if engine.pooling == "none":
         raise InvalidRequest(
             "input", "expected one embedding for a text, but the server was started with --pooling none"
         )
-    request = read_texts("input", fields.get("input"), engine)
-    encoding = read_string(fields, "encoding_format", "float")
-    if encoding not in FORMATS:
-        raise invalid_value("encoding_format", " or ".join(FORMATS), encoding)
+    body = OpenAiEmbeddingRequestBody.parse(fields)
+    request = read_texts("input", body.input, engine)
     n_embd = engine.model.n_embd_out
-    dimensions = read_integer(fields, "dimensions", n_embd)
+    dimensions = n_embd if body.dimensions is None else body.dimensions
     if not 1 <= dimensions <= n_embd:
         raise invalid_value("dimensions", f"a number from 1 to {n_embd}", dimensions)
-    formatter = _EmbeddingsFormatter(settings.alias, dimensions, encoding == "base64", request.n_tokens)
+    formatter = _EmbeddingsFormatter(settings.alias, dimensions, body.encoding_format == "base64", request.n_tokens)
     return EmbeddingQuery(request, formatter.format)
 
 

@@ -141,13 +141,13 @@ def _unusable(kind: str) -> InvalidRequest:
 
 
 MAX_NAME_BYTES = 255
-NAMES = f"the name of a file, without a path or a dot in front, of at most {MAX_NAME_BYTES} bytes"
+FILE_NAMES = f"the name of a file, without a path or a dot in front, of at most {MAX_NAME_BYTES} bytes"
 
 
 def as_file_name(name: str, value: object) -> str:
     """Returns `value` as the name of a file in a folder. Raises InvalidRequest, which names the field."""
     if not isinstance(value, str) or not _is_file_name(value):
-        raise invalid_value(name, NAMES, value)
+        raise invalid_value(name, FILE_NAMES, value)
     return value
 
 

@@ -1,4 +1,4 @@
-"""GET /slots: what each slot is doing, and of the text of its user what the one who asks may see."""
+"""GET /slots: what each slot does. POST /slots/{id_slot}: save, restore or erase what it computed."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,7 +7,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from server.api.llama.generation_settings import options_json
-from server.api.llama.slot_files import SlotFolder, as_file_name
+from server.api.llama.protocol import SlotFileRequestBody
+from server.api.llama.slot_files import SlotFolder
 from server.http.body import read_body
 from server.http.disconnect import cancel_on_disconnect
 from server.http.errors import ApiError
@@ -61,7 +62,7 @@ def _slot_json(status: SlotStatus) -> dict[str, object]:
         ],
     }
     if status.request is not None:
-        slot["params"] = options_json(status.request)
+        slot["params"] = options_json(status.request, status.request.sampling)
     return slot
 
 
@@ -138,7 +139,7 @@ async def _erase(request: Request, slot_id: int) -> dict[str, object]:
 
 
 async def _read_file_name(request: Request) -> str:
-    return await read_body(request, lambda fields: as_file_name("filename", fields.get("filename")))
+    return await read_body(request, lambda fields: SlotFileRequestBody.parse(fields).filename)
 
 
 def _milliseconds_since(started: float) -> float:

@@ -1,14 +1,8 @@
 """Errors as OpenAI's clients expect them: the status chooses the class of the exception, the code says which error."""
 
-from starlette.requests import Request
-from starlette.types import Scope
-
 from server.http.errors import ApiError, api_error
 from slots.errors import PromptTooLong, QueueFull
 
-PATHS = frozenset({"/chat/completions", "/embeddings", "/models"})
-"""That are OpenAI's without the prefix as well."""
-PREFIXES = ("/v1/", "/models/")
 CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
 
 
@@ -37,13 +31,19 @@ def openai_error(error: Exception) -> OpenAiError:
     return OpenAiError(known, status, code)
 
 
-def use_openai_errors(request: Request) -> None:
-    """From now on errors of this request are spelled as OpenAI's."""
-    request.state.speaks_openai = True
-
-
-def format_error(scope: Scope, error: Exception) -> ApiError:
-    """Returns `error` in the dialect of the request that failed with it, which its path tells, or what was noted."""
-    path: str = scope["path"]
-    is_openai = path in PATHS or path.startswith(PREFIXES) or "speaks_openai" in scope.get("state", {})
-    return openai_error(error) if is_openai else api_error(error)
+ERROR_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "error": {
+            "type": "object",
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            },
+            "required": ["message", "type", "param", "code"],
+        }
+    },
+    "required": ["error"],
+}

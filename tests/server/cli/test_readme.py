@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from server.app import ROUTES
+from server.app import ENDPOINTS
 from server.cli.flags import GROUPS
-from server.generation.constraint import READERS
+from server.generation.options import CONSTRAINTS
 from slots.requests.sampling_params import SamplingParams
 
 README = (Path(__file__).parents[3] / "README.md").read_text()
@@ -15,7 +15,7 @@ def test_the_readme_has_every_flag(spelling: str) -> None:
     assert f"`{spelling}`" in README
 
 
-@pytest.mark.parametrize("path", [route.path for route in ROUTES])
+@pytest.mark.parametrize("path", [endpoint.path for endpoint in ENDPOINTS])
 def test_the_readme_has_every_endpoint(path: str) -> None:
     assert f"{path}`" in README
 
@@ -25,6 +25,6 @@ def test_the_readme_has_every_sampling_option(option: str) -> None:
     assert f"`{option}`" in README
 
 
-@pytest.mark.parametrize("option", READERS)
+@pytest.mark.parametrize("option", CONSTRAINTS)
 def test_the_readme_has_every_way_to_constrain_output(option: str) -> None:
     assert f"`{option}`" in README
