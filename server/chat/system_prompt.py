@@ -7,6 +7,7 @@ from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
 from server.http.fields import Fields, as_string, invalid_value, naming_field, preview, read_member
 from slots.errors import InvalidRequest
+from slots.requests.params import Takes
 
 if TYPE_CHECKING:
     from slots.engine import Engine
@@ -41,6 +42,7 @@ def _read_system_prompt(value: object, info: "ValidationInfo[Engine]") -> System
 
 SystemPromptOption = Annotated[
     SystemPrompt | None,
+    Takes(EXPECTED_FORMS),
     PlainValidator(_read_system_prompt),
     WithJsonSchema({"type": ["string", "object"], "properties": {name: {"type": "string"} for name in MEMBERS}}),
 ]

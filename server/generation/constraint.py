@@ -11,12 +11,14 @@ from grammar.errors import GrammarError
 from grammar.source import GrammarSource
 from server.http.fields import as_string, as_strings, invalid_value
 from slots.errors import InvalidRequest
+from slots.requests.params import Takes
 
 if TYPE_CHECKING:
     from grammar.matcher import CompiledGrammar
     from slots.engine import Engine
 
 SCHEMA_SHAPES = "a JSON schema, which is an object or true"
+SCHEMA_OR_TEXT = f"{SCHEMA_SHAPES}, or the text of one"
 FORMATS = '{"type": "text"}, {"type": "json_object"} or {"type": "json_schema", "json_schema": {"schema": ...}}'
 ANY_OBJECT = GrammarSource("json_schema", '{"type":"object"}')
 
@@ -85,7 +87,7 @@ def _read_schema(name: str, value: object, shapes: str = SCHEMA_SHAPES) -> Gramm
 def _read_schema_or_text(name: str, value: object) -> GrammarSource:
     if isinstance(value, str):
         return GrammarSource("json_schema", value)
-    return _read_schema(name, value, f"{SCHEMA_SHAPES}, or the text of one")
+    return _read_schema(name, value, SCHEMA_OR_TEXT)
 
 
 def _read_response_format(name: str, value: object) -> GrammarSource | None:
@@ -128,15 +130,19 @@ TEXT = {"type": "string"}
 TEXTS = {"type": "array", "items": TEXT}
 SCHEMA = {"type": ["object", "boolean"]}
 
-Gbnf = Annotated[Constraint | None, _read_with(_read_gbnf), WithJsonSchema(TEXT)]
-Regex = Annotated[Constraint | None, _read_with(_read_regex), WithJsonSchema(TEXT)]
-Choice = Annotated[Constraint | None, _read_with(_read_choice), WithJsonSchema(TEXTS)]
-JsonSchema = Annotated[Constraint | None, _read_with(_read_schema), WithJsonSchema(SCHEMA)]
+Gbnf = Annotated[Constraint | None, Takes("a string"), _read_with(_read_gbnf), WithJsonSchema(TEXT)]
+Regex = Annotated[Constraint | None, Takes("a string"), _read_with(_read_regex), WithJsonSchema(TEXT)]
+Choice = Annotated[Constraint | None, Takes("a list of strings"), _read_with(_read_choice), WithJsonSchema(TEXTS)]
+JsonSchema = Annotated[Constraint | None, Takes(SCHEMA_SHAPES), _read_with(_read_schema), WithJsonSchema(SCHEMA)]
 JsonSchemaOrText = Annotated[
-    Constraint | None, _read_with(_read_schema_or_text), WithJsonSchema({"type": ["object", "boolean", "string"]})
+    Constraint | None,
+    Takes(SCHEMA_OR_TEXT),
+    _read_with(_read_schema_or_text),
+    WithJsonSchema({"type": ["object", "boolean", "string"]}),
 ]
 ResponseFormat = Annotated[
     Constraint | None,
+    Takes(FORMATS),
     _read_with(_read_response_format),
     WithJsonSchema(
         {

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from server.http.fields import as_number, as_token, invalid_value, is_number, naming_field
+from slots.requests.sampling_params import LOGIT_BIASES
 
 if TYPE_CHECKING:
     from slots.llama import Vocab
 
-SHAPES = "a list of [token id or string, number or false] pairs, or an object with token ids or strings as keys"
 TOKEN_ID = re.compile(r"-?[0-9]+")
 MAX_ID_CHARACTERS = 11
 
@@ -44,9 +44,9 @@ def _entries(name: str, value: object) -> Iterator[tuple[object, object]]:
             elif isinstance(entry, list) and len(entry) == 2:
                 yield entry[0], entry[1]
             else:
-                raise invalid_value(name, SHAPES, value)
+                raise invalid_value(name, LOGIT_BIASES, value)
     else:
-        raise invalid_value(name, SHAPES, value)
+        raise invalid_value(name, LOGIT_BIASES, value)
 
 
 def _tokens(name: str, target: object, vocab: "Vocab") -> list[int]:
@@ -55,4 +55,4 @@ def _tokens(name: str, target: object, vocab: "Vocab") -> list[int]:
             return vocab.tokenize(target, add_special=False, parse_special=False)
     if is_number(target):
         return [as_token(name, target, vocab.n_tokens)]
-    raise invalid_value(name, SHAPES, target)
+    raise invalid_value(name, LOGIT_BIASES, target)

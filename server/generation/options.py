@@ -70,6 +70,9 @@ def _accept_only(neutral: object) -> PlainValidator:
     return PlainValidator(validate)
 
 
+NotSupported = Annotated[Any, Takes("[]"), _accept_only([]), WithJsonSchema({"type": "array"})]
+
+
 class GenerationOptions(RequestBody, CompletionParams, SamplingParams):
     """The server's defaults are an instance, constructed with what its flags say; the models of bodies extend it.
 
@@ -104,18 +107,14 @@ class GenerationOptions(RequestBody, CompletionParams, SamplingParams):
     guided_regex: Regex = Field(None, description="regex, as vLLM spells it")
     guided_choice: Choice = Field(None, description="choice, as vLLM spells it")
     guided_grammar: Gbnf = Field(None, description="grammar, as vLLM spells it")
-    grammar_lazy: Annotated[bool, _accept_only(False)] = Field(False, description="not supported")
-    grammar_triggers: Annotated[Any, _accept_only([]), WithJsonSchema({"type": "array"})] = Field(
-        (), description="not supported"
-    )
-    image_data: Annotated[Any, _accept_only([]), WithJsonSchema({"type": "array"})] = Field(
-        (), description="not supported"
-    )
-    lora: Annotated[Any, _accept_only([]), WithJsonSchema({"type": "array"})] = Field((), description="not supported")
-    modalities: Annotated[Any, _accept_only(["text"]), WithJsonSchema({"type": "array"})] = Field(
+    grammar_lazy: Annotated[bool, Takes("false"), _accept_only(False)] = Field(False, description="not supported")
+    grammar_triggers: NotSupported = Field((), description="not supported")
+    image_data: NotSupported = Field((), description="not supported")
+    lora: NotSupported = Field((), description="not supported")
+    modalities: Annotated[Any, Takes('["text"]'), _accept_only(["text"]), WithJsonSchema({"type": "array"})] = Field(
         ("text",), description="only text is supported"
     )
-    return_progress: Annotated[bool, _accept_only(False)] = Field(False, description="not supported")
+    return_progress: Annotated[bool, Takes("false"), _accept_only(False)] = Field(False, description="not supported")
 
     @property
     def sampling(self) -> SamplingParams:

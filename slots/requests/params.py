@@ -106,7 +106,7 @@ def get_expected(field: FieldInfo) -> str:
     for part in field.metadata:
         if isinstance(part, Takes):
             return part.words
-    kinds = get_args(field.annotation) or (field.annotation,)
+    kinds = {getattr(kind, "__origin__", kind) for kind in get_args(field.annotation) or (field.annotation,)}
     if bool in kinds:
         return "true or false"
     if str in kinds:

@@ -17,6 +17,9 @@ MAX_SEQUENCE_BREAKERS = 32
 """Each is searched for in every token of the vocabulary."""
 
 
+LOGIT_BIASES = "a list of [token id or string, number or false] pairs, or an object with token ids or strings as keys"
+
+
 class SamplerName(StrEnum):
     """The samplers that a request may put in an order."""
 
@@ -130,8 +133,8 @@ class SamplingParams(Params):
     min_keep: Integer = Field(0, ge=0, description="minimum number of tokens that a sampler keeps")
     seed: Integer = Field(-1, ge=-1, le=MAX_SEED, description="seed of the random numbers; -1: a new one each time")
     ignore_eos: Boolean = Field(False, description="never choose the end of the text")
-    logit_bias: Annotated[tuple[tuple[int, float], ...], AfterValidator(_check_biases)] = Field(
-        (), description="(token, number to add to its logit) pairs; -inf excludes the token"
+    logit_bias: Annotated[tuple[tuple[int, float], ...], Takes(LOGIT_BIASES), AfterValidator(_check_biases)] = Field(
+        (), description="numbers to add to the logits of tokens; false excludes a token"
     )
     n_probs: Integer = Field(
         0, ge=0, le=MAX_N_PROBS, description="report this many of the most likely tokens with each token"

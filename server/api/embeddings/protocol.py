@@ -54,13 +54,15 @@ class OpenAiEmbeddingRequestBody(RequestBody):
     """Body of /v1/embeddings."""
 
     input: Texts = Field(description="text to embed, or several of them")
-    model: Annotated[Any, WithJsonSchema({"type": "string"})] = Field(
+    model: Annotated[Any, Takes("a string"), WithJsonSchema({"type": "string"})] = Field(
         None, description="any name: the server has one model"
     )
     encoding_format: Annotated[Literal["float", "base64"], Takes("float or base64")] = Field(
         "float", description="numbers, or their bytes as 32-bit little-endian floats"
     )
-    dimensions: Integer | None = Field(None, description="length to truncate embeddings to; absent: as the model's")
+    dimensions: Annotated[Integer | None, Takes("an integer, 1 or more")] = Field(
+        None, description="length to truncate embeddings to; absent: as the model's"
+    )
 
 
 class RerankRequestBody(RequestBody):

@@ -28,7 +28,7 @@ class StreamOptions(BaseModel):
 class OpenAiOptions(GenerationOptions):
     """Options of completions and chats."""
 
-    model: Annotated[Any, WithJsonSchema({"type": "string"})] = Field(
+    model: Annotated[Any, Takes("a string"), WithJsonSchema({"type": "string"})] = Field(
         None, description="any name: the server has one model"
     )
     repeat_penalty: Number = Field(1.0, gt=0.0, description="penalty for repeated tokens; 1: off")

@@ -82,9 +82,9 @@ def _refuse_functions(value: object) -> object:
 class ToolFields(RequestBody):
     """What a request says about tools."""
 
-    functions: Annotated[Any, PlainValidator(_refuse_functions), WithJsonSchema({"type": "array", "maxItems": 0})] = (
-        Field((), description="not supported; superseded by tools")
-    )
+    functions: Annotated[
+        Any, Takes("[]"), PlainValidator(_refuse_functions), WithJsonSchema({"type": "array", "maxItems": 0})
+    ] = Field((), description="not supported; superseded by tools")
     tools: Annotated[tuple[Json, ...], Takes(_TOOLS), PlainValidator(_read_tools), WithJsonSchema(_TOOLS_SCHEMA)] = (
         Field((), description="functions that the model may call")
     )
