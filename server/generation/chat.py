@@ -15,7 +15,7 @@ from server.generation.constraint import Constraint
 from server.generation.options import GenerationOptions
 from server.generation.prompts import Prompt
 from server.state import get_chat_template, get_engine, get_state
-from slots.errors import InvalidRequest, PromptTooLong
+from slots.errors import InvalidRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
     precedes a chat that has none. With the reasoning format "none", reasoning stays in the text.
 
     Call it from a worker thread. Raises InvalidRequest for messages that the template refuses, and for a grammar that
-    does not fit to the chat's tools; PromptTooLong.
+    cannot be combined with the chat's tools.
     """
     state, engine, template = get_state(request), get_engine(request), get_chat_template(request)
     defaults = state.settings.chat_template_kwargs
@@ -54,10 +54,8 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
         constraint, tags = _constrain_after_reasoning(constraint, tags)
     preserved = preserved_tokens(engine.vocab, tool_format, tags)
     tokens = tokenize_prompt(rendered.text, engine.vocab)
-    if len(tokens) > engine.n_ctx_slot and not engine.context_shift:
-        raise PromptTooLong(len(tokens), engine.n_ctx_slot, "messages")
     n_system = n_system_tokens(full, tokens, template, defaults, engine.vocab) if full is not chat else 0
-    prompt = Prompt(rendered.text, tokens, n_system)
+    prompt = Prompt(rendered.text, tokens, n_system, "messages")
     return ChatGeneration(prompt, constraint, preserved, tool_format, None if reasoning_format == "none" else tags)
 
 

@@ -153,7 +153,7 @@ async def serve(request: Request, parsed: ParsedRequest) -> Response:
     outputs: list[CompletionOutput] = []
     for prompt in parsed.prompts:
         scope = CacheScope(salt, prompt.n_system)
-        completion = CompletionRequest(prompt.tokens, options.sampling, scope=scope, **params)
+        completion = CompletionRequest(prompt.tokens, options.sampling, prompt_name=prompt.name, scope=scope, **params)
         for choice in range(options.n):
             outputs.append(CompletionOutput(len(outputs), prompt, seed_for_choice(completion, choice)))
 

@@ -90,23 +90,23 @@ class GenerationOptions(RequestBody, CompletionParams, SamplingParams):
         validation_alias=AliasChoices("n", "n_cmpl"),
         description="number of texts to generate for each prompt",
     )
-    stream: Boolean = Field(False, description="send tokens as server-sent events")
-    return_tokens: Boolean = Field(False, description="report the ids of the tokens")
+    stream: Boolean = Field(False, description="return the text as server-sent events, token by token")
+    return_tokens: Boolean = Field(False, description="return the ids of the generated tokens")
     cache_salt: Annotated[str, AfterValidator(_check_salt)] = Field(
-        "", description="share what is computed for the prompt only with requests that have the same salt"
+        "", description="share prefixes only with requests that have the same salt"
     )
     system_prompt: SystemPromptOption = Field(
         None, description="system prompt of this and all later requests; an empty one removes it"
     )
-    grammar: Gbnf = Field(None, description="grammar in GBNF that the text has to match; an empty one: none")
-    json_schema: JsonSchema = Field(None, description="JSON schema that the text has to match; {}: any JSON value")
-    regex: Regex = Field(None, description="regular expression that the whole text has to match")
-    choice: Choice = Field(None, description="texts of which one is generated")
-    response_format: ResponseFormat = Field(None, description="the same as OpenAI spells it")
-    guided_json: JsonSchemaOrText = Field(None, description="json_schema, as vLLM spells it")
-    guided_regex: Regex = Field(None, description="regex, as vLLM spells it")
-    guided_choice: Choice = Field(None, description="choice, as vLLM spells it")
-    guided_grammar: Gbnf = Field(None, description="grammar, as vLLM spells it")
+    grammar: Gbnf = Field(None, description="GBNF grammar that the output has to match")
+    json_schema: JsonSchema = Field(None, description="JSON schema that the output has to match; {} = any JSON value")
+    regex: Regex = Field(None, description="regular expression that the output has to match")
+    choice: Choice = Field(None, description="strings of which the output is one")
+    response_format: ResponseFormat = Field(None, description="format of the output, as OpenAI specifies it")
+    guided_json: JsonSchemaOrText = Field(None, description="as json_schema, in vLLM's spelling")
+    guided_regex: Regex = Field(None, description="as regex, in vLLM's spelling")
+    guided_choice: Choice = Field(None, description="as choice, in vLLM's spelling")
+    guided_grammar: Gbnf = Field(None, description="as grammar, in vLLM's spelling")
     grammar_lazy: Annotated[bool, Takes("false"), _accept_only(False)] = Field(False, description="not supported")
     grammar_triggers: NotSupported = Field((), description="not supported")
     image_data: NotSupported = Field((), description="not supported")

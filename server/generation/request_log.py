@@ -1,4 +1,4 @@
-"""A finished completion in one line of the log."""
+"""log_finished: one line of the log for each finished completion."""
 
 import logging
 
@@ -8,7 +8,6 @@ logger = logging.getLogger("server")
 
 
 def log_finished(finished: Finished, n_predict: int) -> None:
-    """Says how the generation of at most `n_predict` tokens ended."""
     timings = finished.timings
     logger.info(
         "slot %d: prompt of %d tokens, %d reused, the rest in %.0f ms; generated %d tokens at %.1f tokens/s; %s",

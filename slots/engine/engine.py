@@ -262,7 +262,7 @@ class Engine:
         if len(prompt) <= n_ctx:
             return request
         if not self.context_shift:
-            raise PromptTooLong(len(prompt), n_ctx)
+            raise PromptTooLong(len(prompt), n_ctx, request.prompt_name)
         has_bos = prompt[0] == self.vocab.bos
         kept = n_kept(request.n_keep, len(prompt), request.scope.n_public, n_ctx, has_bos=has_bos)
         return request.replace(prompt=truncate_prompt(prompt, kept, n_ctx))

@@ -1,4 +1,4 @@
-"""CompletionRequest: one prompt for the engine to continue, in its own terms and not in those of any dialect."""
+"""Completion request: validated, immutable, and independent of any HTTP dialect."""
 
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ from slots.requests.sampling_params import SamplingParams
 from slots.requests.scope import CacheScope
 
 MAX_STOP_STRINGS = 256
-"""Each is searched for at every token."""
+"""Each is searched for after every token."""
 
 
 def _check_stop(stop: tuple[str, ...]) -> tuple[str, ...]:
@@ -34,60 +34,65 @@ class CompletionParams(Params):
         -1,
         ge=-1,
         validation_alias=AliasChoices("n_predict", "max_completion_tokens", "max_tokens"),
-        description="maximum number of tokens to generate; -1: until the context is full, 0: only evaluate the prompt",
+        description=(
+            "maximum number of tokens to generate; -1 = until the context is full, 0 = only evaluate the prompt"
+        ),
     )
     stop: Annotated[tuple[str, ...], Takes("a string or a list of strings"), AfterValidator(_check_stop)] = Field(
         (), description="strings that end the generation; they are not part of its text"
     )
     n_keep: Annotated[Integer, Takes("-1 or more")] = Field(
-        0, ge=-1, description="tokens of the prompt that stay when the context is shifted; -1: all"
+        0, ge=-1, description="number of prompt tokens to keep when the context is shifted; -1 = all"
     )
     slot_id: Annotated[Integer, Takes("-1 or the number of a slot")] = Field(
         -1,
         ge=-1,
         validation_alias=AliasChoices("slot_id", "id_slot"),
-        description="slot to use, waiting for it if it is busy; -1: any",
+        description="slot to use, waiting for it if it is busy; -1 = any slot",
     )
     cache_prompt: Boolean = Field(True, description="reuse what was computed for this prompt before")
     n_cache_reuse: Annotated[Integer, Takes("0 or more")] = Field(
         0,
         ge=0,
-        description="minimum length of a chunk that is reused after a changed part of the prompt, shifted; 0: off",
+        description=(
+            "minimum length of a chunk to reuse after a changed part of the prompt, by shifting it; 0 = disabled"
+        ),
     )
     n_indent: Annotated[Integer, Takes("0 or more")] = Field(
-        0, ge=0, description="end at the first line that is indented by fewer spaces and tabs; 0: off"
+        0,
+        ge=0,
+        description="minimum indentation of a line, in characters; the text ends at a line with less; 0 = disabled",
     )
     t_max_predict_ms: Annotated[Integer, Takes("-1 or more")] = Field(
-        0, ge=-1, description="milliseconds after which the next line end ends the generation; 0 or less: off"
+        0, ge=-1, description="time limit in milliseconds; the text ends at the next line break after it; 0 = disabled"
     )
     n_draft: Annotated[Integer, Takes("-1 or more")] = Field(
         -1,
         ge=-1,
         validation_alias=AliasChoices("speculative.n_max"),
-        description="maximum number of tokens to draft at once; 0: no drafts, -1: as the server was started",
+        description="maximum number of tokens to draft at once; 0 = no drafts, -1 = as the server was started",
     )
-    timings_per_token: Boolean = Field(False, description="report counts and durations with each token")
+    timings_per_token: Boolean = Field(False, description="return token counts and timings with each streamed token")
     backend_sampling: Boolean = Field(
         True, description="let llama.cpp find the largest logits if the server does so; the tokens are the same"
     )
 
 
 class CompletionRequest(CompletionParams):
-    """One prompt to continue."""
+    """One prompt to complete. Raises InvalidRequest, which names the field, for a value out of range."""
 
     prompt: Annotated[SkipValidation[tuple[int, ...]], AfterValidator(_check_prompt)]
-    """Token ids."""
+    prompt_name: str = "prompt"
+    """What error messages call the prompt."""
     sampling: SkipValidation[SamplingParams]
     session: str | None = None
-    """The conversation this belongs to: the slot that served it last is preferred if it is free."""
+    """Identifies a conversation: an idle slot that served this session last is preferred."""
     scope: SkipValidation[CacheScope] = CacheScope()
-    """Which requests may share what is computed for this one."""
     grammar: SkipValidation[CompiledGrammar | None] = None
-    """What the text has to match."""
     is_streamed: bool = True
-    """Report tokens one by one, and not many at once, which costs less."""
+    """Report every token at once, instead of many together, which costs less."""
     preserved_tokens: SkipValidation[frozenset[int]] = frozenset()
-    """Control tokens that appear in the text, from which they are otherwise left out."""
+    """Control tokens that are spelled out in the text; all others are left out."""
 
     def __init__(self, prompt: tuple[int, ...], sampling: SamplingParams | None = None, **options: Any) -> None:  # noqa: ANN401
         super().__init__(prompt=prompt, sampling=sampling or SamplingParams(), **options)  # type: ignore[call-arg]

@@ -75,70 +75,99 @@ def _check_biases(biases: tuple[tuple[int, float], ...]) -> tuple[tuple[int, flo
 class SamplingParams(Params):
     """Raises InvalidRequest, which names the field, for a value of a wrong type or out of its range."""
 
-    temperature: Number = Field(0.8, description="temperature of the distribution; 0 or less: the most likely token")
+    temperature: Number = Field(0.8, description="temperature; 0 = greedy, always the most likely token")
     dynatemp_range: Number = Field(
-        0.0, ge=0.0, description="how far the temperature moves up and down with the entropy; 0: off"
+        0.0,
+        ge=0.0,
+        description="dynamic temperature: how far the entropy moves the temperature up and down; 0 = disabled",
     )
-    dynatemp_exponent: Number = Field(1.0, ge=0.0, description="exponent of the entropy in that")
-    top_k: Integer = Field(40, description="keep the k most likely tokens; 0 or less: all")
+    dynatemp_exponent: Number = Field(1.0, ge=0.0, description="dynamic temperature: exponent of the entropy")
+    top_k: Integer = Field(40, description="top-k: keep the N most likely tokens; 0 = disabled")
     top_p: Number = Field(
-        0.95, ge=0.0, le=1.0, description="keep the most likely tokens that together reach this probability; 1: all"
+        0.95,
+        ge=0.0,
+        le=1.0,
+        description="top-p: keep the most likely tokens until their probabilities sum up to N; 1 = disabled",
     )
     min_p: Number = Field(
-        0.05, ge=0.0, le=1.0, description="keep tokens with this share of the most likely one's probability; 0: all"
+        0.05,
+        ge=0.0,
+        le=1.0,
+        description="min-p: keep tokens with at least N times the probability of the most likely one; 0 = disabled",
     )
     tfs_z: Number = Field(
-        1.0, ge=0.0, le=1.0, description="tail-free sampling: drop the tail where probabilities level out; 1: off"
+        1.0, ge=0.0, le=1.0, description="tail-free sampling: cut the tail of unlikely tokens; 1 = disabled"
     )
     typical_p: Number = Field(
-        1.0, ge=0.0, le=1.0, description="keep the tokens whose surprise is nearest to the expected one; 1: all"
+        1.0,
+        ge=0.0,
+        le=1.0,
+        description=(
+            "typical-p: keep tokens whose information is closest to the entropy, up to probability N; 1 = disabled"
+        ),
     )
     top_n_sigma: Number = Field(
-        -1.0, description="keep tokens within n standard deviations of the largest logit; 0 or less: all"
+        -1.0, description="top-n-sigma: keep tokens within N standard deviations of the largest logit; -1 = disabled"
     )
     xtc_probability: Number = Field(
-        0.0, ge=0.0, le=1.0, description="probability of dropping all likely tokens but the least likely; 0: off"
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description=(
+            "XTC: probability of removing all tokens above the threshold but the least likely of them; 0 = disabled"
+        ),
     )
     xtc_threshold: Number = Field(
-        0.1, ge=0.0, le=1.0, description="probability from which a token counts as likely in XTC; above 0.5: off"
+        0.1, ge=0.0, le=1.0, description="XTC: threshold, as a probability; above 0.5 = disabled"
     )
     adaptive_target: Number = Field(
-        -1.0, le=1.0, description="choose tokens near this probability, with adaptive_p in samplers; below 0: off"
+        -1.0,
+        le=1.0,
+        description="adaptive-p: target probability of the tokens, if adaptive_p is among the samplers; -1 = disabled",
     )
     adaptive_decay: Number = Field(
-        0.9, ge=0.0, le=0.99, description="how slowly adaptive_p follows the probabilities that were chosen"
+        0.9,
+        ge=0.0,
+        le=0.99,
+        description="adaptive-p: decay of the average over earlier tokens; larger adapts more slowly",
     )
-    repeat_penalty: Number = Field(1.1, gt=0.0, description="penalty for repeated tokens; 1: off")
+    repeat_penalty: Number = Field(1.1, gt=0.0, description="penalty for repeated tokens; 1 = disabled")
     repeat_last_n: Integer = Field(
-        64, ge=-1, description="last tokens that the penalties consider; 0: none, -1: the whole context"
+        64, ge=-1, description="number of last tokens to penalize; 0 = disabled, -1 = the whole context"
     )
-    penalize_nl: Boolean = Field(True, description="apply the penalties to line breaks as well")
-    presence_penalty: Number = Field(0.0, description="penalty for tokens that occurred; 0: off")
-    frequency_penalty: Number = Field(0.0, description="penalty for each occurrence of a token; 0: off")
-    dry_multiplier: Number = Field(0.0, ge=0.0, description="DRY: penalty for continuing a repeated sequence; 0: off")
+    penalize_nl: Boolean = Field(True, description="apply these penalties to line breaks as well")
+    presence_penalty: Number = Field(0.0, description="penalty for tokens that occur at all; 0 = disabled")
+    frequency_penalty: Number = Field(0.0, description="penalty for each occurrence of a token; 0 = disabled")
+    dry_multiplier: Number = Field(
+        0.0, ge=0.0, description="DRY: penalty for continuing a repeated sequence; 0 = disabled"
+    )
     dry_base: Number = Field(1.75, ge=1.0, description="DRY: growth of the penalty with each token of the sequence")
-    dry_allowed_length: Integer = Field(2, ge=0, description="DRY: length up to which a repeated sequence is free")
+    dry_allowed_length: Integer = Field(2, ge=0, description="DRY: minimum length of a repeated sequence to penalize")
     dry_penalty_last_n: Integer = Field(
-        64, ge=-1, description="last tokens that DRY considers; 0: none, -1: the whole context"
+        64,
+        ge=-1,
+        description="DRY: number of last tokens to search for repetitions; 0 = disabled, -1 = the whole context",
     )
     dry_sequence_breakers: Annotated[tuple[str, ...], Takes("a list of strings"), AfterValidator(_check_breakers)] = (
-        Field(("\n", ":", '"', "*"), description="DRY: strings at which a sequence ends")
+        Field(("\n", ":", '"', "*"), description="DRY: strings that end a sequence")
     )
-    mirostat: Integer = Field(0, ge=0, le=2, description="1 or 2: this version of Mirostat; 0: off")
-    mirostat_tau: Number = Field(5.0, ge=0.0, description="Mirostat: target surprise, tau")
+    mirostat: Integer = Field(
+        0, ge=0, le=2, description="Mirostat version 1 or 2, in place of other samplers; 0 = disabled"
+    )
+    mirostat_tau: Number = Field(5.0, ge=0.0, description="Mirostat: target entropy, tau")
     mirostat_eta: Number = Field(0.1, ge=0.0, description="Mirostat: learning rate, eta")
     samplers: Annotated[
         tuple[SamplerName, ...], Takes("a list of names or a string of letters"), AfterValidator(_check_samplers)
     ] = Field(DEFAULT_SAMPLERS, description="samplers in the order in which they are applied")
-    min_keep: Integer = Field(0, ge=0, description="minimum number of tokens that a sampler keeps")
-    seed: Integer = Field(-1, ge=-1, le=MAX_SEED, description="seed of the random numbers; -1: a new one each time")
-    ignore_eos: Boolean = Field(False, description="never choose the end of the text")
+    min_keep: Integer = Field(0, ge=0, description="minimum number of tokens that a sampler keeps; 0 = no minimum")
+    seed: Integer = Field(
+        -1, ge=-1, le=MAX_SEED, description="seed of the random number generator; -1 = a random seed per request"
+    )
+    ignore_eos: Boolean = Field(False, description="continue after an end-of-generation token")
     logit_bias: Annotated[tuple[tuple[int, float], ...], Takes(LOGIT_BIASES), AfterValidator(_check_biases)] = Field(
-        (), description="numbers to add to the logits of tokens; false excludes a token"
+        (), description="biases to add to the logits of tokens; false excludes a token"
     )
     n_probs: Integer = Field(
-        0, ge=0, le=MAX_N_PROBS, description="report this many of the most likely tokens with each token"
+        0, ge=0, le=MAX_N_PROBS, description="number of most likely tokens to return with each token; 0 = disabled"
     )
-    post_sampling_probs: Boolean = Field(
-        False, description="report them after the samplers, instead of as the model gives them"
-    )
+    post_sampling_probs: Boolean = Field(False, description="return their probabilities after the samplers, not before")

@@ -1,4 +1,4 @@
-"""POST /v1/embeddings: OpenAI's dialect."""
+"""POST /v1/embeddings: embeddings in OpenAI's dialect."""
 
 from base64 import b64encode
 from dataclasses import dataclass
@@ -54,6 +54,6 @@ class _EmbeddingsFormatter:
         }
 
     def _encode(self, embedding: Embedding) -> Embedding | str:
-        """The numbers, or their bytes as little-endian floats of 32 bits."""
+        """Returns the numbers, or their bytes as little-endian float32."""
         numbers = normalize(embedding[: self.dimensions], EUCLIDEAN)
         return b64encode(numbers.astype("<f4").tobytes()).decode() if self.is_base64 else numbers

@@ -23,7 +23,7 @@ def _read_documents(value: object, info: ValidationInfo) -> list[str]:
 
 
 def _read_document(name: str, value: object) -> str:
-    """A string, or an object that holds it as Jina's do."""
+    """Returns a document, which may be an object with its text, as at Jina's."""
     if isinstance(value, dict):
         return as_string(f"{name}.text", value.get("text"))
     return as_string(name, value)

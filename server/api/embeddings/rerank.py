@@ -1,4 +1,4 @@
-"""POST /rerank: how well documents answer a query, spelled as Jina does, or as Text Embeddings Inference does for
+"""POST /rerank: the relevance of documents to a query, in Jina's format, or in that of Text Embeddings Inference for
 bodies with `texts`."""
 
 import re
@@ -28,11 +28,11 @@ class RerankPrompt:
         self._query_tokens = [] if template else self._tokenize("query", query)
 
     def tokens(self, name: str, document: str) -> tuple[int, ...]:
-        """Returns the tokens of the query and a document. Raises InvalidRequest for one that cannot be tokenized, under
-        the name of its field."""
+        """Returns the tokens of the query and a document. Raises InvalidRequest, which names the field, for one that
+        cannot be tokenized."""
         if self._template is not None:
             parts = {"query": self._query, "document": document}
-            text = PLACEHOLDERS.sub(lambda place: parts[place[1]], self._template)
+            text = PLACEHOLDERS.sub(lambda found: parts[found[1]], self._template)
             return tuple(self._tokenize(name, text, parse_special=True))
         vocab = self._vocab
         end = vocab.sep if vocab.eos is None else vocab.eos
@@ -51,7 +51,7 @@ def _if(is_added: bool, token: int | None) -> list[int]:
 
 
 def read_rerank(fields: Fields, engine: Engine, settings: Settings) -> EmbeddingQuery:
-    """Returns what the body asks for. Raises InvalidRequest, and ApiError (501) where the server does not rank."""
+    """Returns what the body asks for. Raises InvalidRequest, and ApiError (501) if the server does not rank."""
     if engine.pooling != "rank":
         raise ApiError(501, "This server does not support reranking. Start it with `--reranking`")
     body = RerankRequestBody.parse(fields)
@@ -97,6 +97,6 @@ class _Ranking:
         ]
 
     def _best(self, embeddings: list[Embedding]) -> list[tuple[int, float]]:
-        """The best documents and their scores, the best first."""
+        """Returns the indices of the best documents and their scores, the best first."""
         scores = [(index, float(score[0])) for index, score in enumerate(embeddings)]
         return sorted(scores, key=lambda each: -each[1])[: self.top_n]

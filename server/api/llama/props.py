@@ -1,4 +1,4 @@
-"""GET /props: what this server runs and how."""
+"""GET /props, /health and /chat: the state of the server, its model and its defaults."""
 
 from importlib.metadata import version
 

@@ -58,7 +58,7 @@ class LlamaOptions(GenerationOptions):
         ge=0,
         le=MAX_N_PROBS,
         validation_alias=AliasChoices("n_probs", "logprobs"),
-        description="report this many of the most likely tokens with each token",
+        description="number of most likely tokens to return with each token; 0 = disabled",
     )
     response_fields: Annotated[tuple[str, ...], Takes("a list of strings")] = Field(
         (), description="fields of the result to return; `a/b` is the field b of the object a"

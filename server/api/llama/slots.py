@@ -29,8 +29,8 @@ async def get_slots(request: Request) -> JsonResponse:
         raise ApiError(503, "no slot available")
     session_id = get_sessions(request).get(request)
 
-    def may_read(work: CompletionRequest) -> bool:
-        return settings.show_prompts or (session_id is not None and work.session == session_id)
+    def may_read(owned: CompletionRequest) -> bool:
+        return settings.show_prompts or (session_id is not None and owned.session == session_id)
 
     # In a worker thread, since prompts are long.
     return JsonResponse(
@@ -67,11 +67,11 @@ def _slot_json(status: SlotStatus) -> dict[str, object]:
 
 
 def _texts_json(status: SlotStatus, vocab: Vocab, may_read: Callable[[CompletionRequest], bool]) -> dict[str, object]:
-    """The prompt without the system prompt, which is another one's text."""
-    work = status.request
-    if work is None or not may_read(work):
+    """Leaves out the system prompt, which is somebody else's text."""
+    request = status.request
+    if request is None or not may_read(request):
         return {}
-    prompt = work.prompt[work.scope.n_public :]
+    prompt = request.prompt[request.scope.n_public :]
     return {"prompt": _text(prompt, vocab), "generated": _text(status.generated, vocab)}
 
 

@@ -1,4 +1,4 @@
-"""The JSON of OpenAI's chats: the chunks of a stream and the whole."""
+"""ChatFormatter: responses to chats in OpenAI's format, streamed or whole."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ from slots.requests.events import Finished, PositionLogprobs, Timings, Token
 
 
 def delta(piece: OutputDelta) -> dict[str, object]:
-    """Returns what a chunk adds to the message."""
+    """Returns the `delta` of a chunk."""
     match piece:
         case ContentDelta(text):
             return {"content": text}
@@ -57,7 +57,6 @@ class ChatMessage:
 
     @classmethod
     def from_pieces(cls, pieces: Iterable[OutputDelta]) -> Self:
-        """Returns the message that the pieces are of."""
         message = cls()
         for piece in pieces:
             match piece:
@@ -72,7 +71,7 @@ class ChatMessage:
         return message
 
     def json(self) -> dict[str, object]:
-        """Returns it as OpenAI spells it. Content is null only beside calls."""
+        """Content is null only if there are tool calls."""
         message: dict[str, object] = {"role": "assistant", "content": self.content}
         if self.calls:
             message["content"] = self.content or None
@@ -91,12 +90,12 @@ CHUNK_OBJECT = "chat.completion.chunk"
 
 @dataclass(slots=True)
 class _Choice:
-    """What is known of one choice of a stream."""
+    """The state of one choice of a stream."""
 
     parser: OutputParser
     calls_tools: bool = False
     pending_logprobs: list[PositionLogprobs] = field(default_factory=list)
-    """Of tokens whose text is held back."""
+    """Those of tokens whose text the parser holds back."""
 
 
 class ChatFormatter:
@@ -120,7 +119,7 @@ class ChatFormatter:
         self._choices: dict[int, _Choice] = {}
 
     def token_events(self, output: CompletionOutput, token: Token) -> list[object]:
-        """Returns the chunks for a token: none while its text may still become a tag."""
+        """Returns the chunks for a token: none while its text may be part of a tag."""
         choice, events = self._get_or_start(output.index)
         if token.logprobs is not None:
             choice.pending_logprobs.append(token.logprobs)
@@ -143,7 +142,6 @@ class ChatFormatter:
         return [{**self._response_base.wrap(CHUNK_OBJECT, []), "usage": self._usage(outputs)}]
 
     def body(self, outputs: Sequence[FinishedOutput]) -> object:
-        """Returns the whole."""
         choices = [self._full_choice(output, finished) for output, finished in outputs]
         return {
             **self._response_base.wrap(COMPLETION_OBJECT, choices),
@@ -152,7 +150,7 @@ class ChatFormatter:
         }
 
     def _get_or_start(self, index: int) -> tuple[_Choice, list[object]]:
-        """The choice, and the chunk that it begins with if it had none yet."""
+        """Returns the choice, and the chunk that begins it if it has none yet."""
         if index in self._choices:
             return self._choices[index], []
         choice = self._choices[index] = _Choice(self._generation.parser())
@@ -199,5 +197,5 @@ class ChatFormatter:
 
 
 def _reason(finished: Finished, parser: OutputParser, *, calls_tools: bool) -> FinishReason:
-    """A call that a stop string cuts off cannot be carried out."""
+    """A call that a stop string truncates does not count."""
     return finish_reason(finished, calls_tools=calls_tools and not parser.ends_within_call)

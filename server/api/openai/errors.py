@@ -1,4 +1,4 @@
-"""Errors as OpenAI's clients expect them: the status chooses the class of the exception, the code says which error."""
+"""Errors in OpenAI's shape. Clients choose the class of the exception by the status; the code says more."""
 
 from server.http.errors import ApiError, api_error
 from slots.errors import PromptTooLong, QueueFull
@@ -7,10 +7,10 @@ CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
 
 
 class OpenAiError(ApiError):
-    """An error in OpenAI's words: `{"error": {"message": ..., "type": ..., "param": ..., "code": ...}}`."""
+    """Formatted as `{"error": {"message": ..., "type": ..., "param": ..., "code": ...}}`."""
 
     def __init__(self, error: ApiError, status: int, code: str | None) -> None:
-        # The clients send everything from 500 on once more, unless they are told not to.
+        # Clients retry everything from 500 on, unless this header says otherwise.
         headers = {"X-Should-Retry": "false"} if status == 501 else {}
         headers |= error.headers or {}
         super().__init__(status, str(error), field=error.field, details=error.details, headers=headers)
@@ -22,7 +22,7 @@ class OpenAiError(ApiError):
 
 
 def openai_error(error: Exception) -> OpenAiError:
-    """Returns `error` as a client of OpenAI's may see it. A full queue is too many requests."""
+    """Returns `error` in OpenAI's shape. A full queue is "too many requests"."""
     known = api_error(error)
     status = 429 if isinstance(error, QueueFull) else known.status
     code = "context_length_exceeded" if isinstance(error, PromptTooLong) else CODES.get(status)

@@ -50,7 +50,6 @@ def _given_n_probs(body: OpenAiOptions) -> int:
 
 
 def chat_logprobs_json(positions: Sequence[PositionLogprobs], n_top: int, vocab: Vocab) -> dict[str, object]:
-    """Returns `logprobs` of a chat's choice."""
     content = [
         {
             **candidate_json(position.sampled, vocab),
@@ -64,7 +63,7 @@ def chat_logprobs_json(positions: Sequence[PositionLogprobs], n_top: int, vocab:
 def completion_logprobs_json(
     positions: Sequence[PositionLogprobs], n_top: int, vocab: Vocab, offset: int
 ) -> dict[str, object]:
-    """Returns `logprobs` of a completion's choice whose text begins `offset` characters into the whole."""
+    """Returns `logprobs` of a choice; the tokens begin at the character `offset` of its text."""
     tokens = [token_text(position.sampled.token, vocab) for position in positions]
     offsets = []
     for token in tokens:

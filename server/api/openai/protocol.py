@@ -31,7 +31,7 @@ class OpenAiOptions(GenerationOptions):
     model: Annotated[Any, Takes("a string"), WithJsonSchema({"type": "string"})] = Field(
         None, description="any name: the server has one model"
     )
-    repeat_penalty: Number = Field(1.0, gt=0.0, description="penalty for repeated tokens; 1: off")
+    repeat_penalty: Number = Field(1.0, gt=0.0, description="penalty for repeated tokens; 1 = disabled")
     stream_options: Annotated[StreamOptions, Takes("an object with include_usage")] = Field(
         StreamOptions(), description="include_usage: end a stream with its usage"
     )
@@ -40,12 +40,12 @@ class OpenAiOptions(GenerationOptions):
 class ChatCompletionRequestBody(OpenAiOptions, ChatFields):
     """Body of /v1/chat/completions."""
 
-    logprobs: Boolean | None = Field(None, description="report log probabilities; absent: if n_probs asks for them")
+    logprobs: Boolean | None = Field(None, description="return log probabilities; absent = if n_probs is given")
     top_logprobs: Annotated[Integer | None, Takes(LOGPROBS)] = Field(
-        None, ge=0, le=MAX_N_PROBS, description="report this many of the most likely tokens with each token"
+        None, ge=0, le=MAX_N_PROBS, description="number of most likely tokens to return with each token"
     )
     reasoning_format: Annotated[ReasoningFormat | None, Takes(" or ".join(REASONING_FORMATS))] = Field(
-        None, description='"none": reasoning stays in the content; absent: as the server was started'
+        None, description="none = reasoning stays in the content; absent = as the server was started"
     )
 
 
@@ -69,7 +69,7 @@ class OpenAiCompletionRequestBody(OpenAiOptions):
         16,
         ge=-1,
         validation_alias=AliasChoices("n_predict", "max_completion_tokens", "max_tokens"),
-        description="maximum number of tokens to generate; -1: until the context is full",
+        description="maximum number of tokens to generate; -1 = until the context is full",
     )
     best_of: Annotated[Integer | None, Takes(N_CHOICES)] = Field(
         None, ge=1, le=MAX_CHOICES, description="number of texts to generate, of which the n most likely are returned"
@@ -80,7 +80,7 @@ class OpenAiCompletionRequestBody(OpenAiOptions):
         Takes(LOGPROBS),
         PlainValidator(_read_logprobs),
         WithJsonSchema({"type": ["integer", "boolean"]}),
-    ] = Field(None, description="report this many of the most likely tokens with each token")
+    ] = Field(None, description="number of most likely tokens to return with each token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +90,14 @@ class ResponseBase:
     """Seconds since 1970."""
     model: str
     fingerprint: str
-    """Of the model's file and the layout of its context."""
+    """Identifies the model's file and the layout of its context."""
 
     @classmethod
     def new(cls, prefix: str, model: str, engine_fingerprint: str) -> Self:
-        """Returns one of an answer that begins now, with an id of its own."""
         answer_id = f"{prefix}-{secrets.token_urlsafe(18)}"
         return cls(answer_id, int(time.time()), model, f"fp_{engine_fingerprint[:12]}")
 
     def wrap(self, kind: str, choices: list[dict[str, object]]) -> dict[str, object]:
-        """Returns the JSON object of `kind` with these choices."""
         return {
             "id": self.response_id,
             "object": kind,
@@ -115,7 +113,7 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
-    """Of the prompt, taken from what had been computed before."""
+    """Tokens of the prompt that were in the prefix cache."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -125,7 +123,6 @@ class Usage:
         )
 
     def json(self) -> dict[str, object]:
-        """Returns it as OpenAI spells it."""
         return {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
@@ -155,4 +152,4 @@ def finish_reason(finished: Finished, *, calls_tools: bool = False) -> FinishRea
 
 
 DONE_EVENT = b"data: [DONE]\n\n"
-"""The last event."""
+"""Ends every stream."""

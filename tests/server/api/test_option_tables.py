@@ -19,7 +19,7 @@ def test_a_table_says_names_values_default_and_meaning() -> None:
     rows = options_table(MODELS["CompletionRequestBody"]).splitlines()
     assert rows[0] == "| Option | Value | Default | Meaning |"
     assert rows[2].startswith("| `prompt` | a string, a list of token ids, a list of strings and token ids, or ")
-    assert "| `top_p` | a number from 0 to 1 | `0.95` | keep " in "\n".join(rows)
+    assert "| `top_p` | a number from 0 to 1 | `0.95` | top-p: " in "\n".join(rows)
     assert "| `speculative.n_max` | -1 or more | `-1` | " in "\n".join(rows)
 
 
