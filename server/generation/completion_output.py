@@ -1,16 +1,19 @@
-"""CompletionOutput: what was generated for one prompt so far, and how long it took."""
+"""CompletionOutput: what was generated for one prompt so far. Timings, as JSON and as a line of the log."""
 
+import logging
 from dataclasses import dataclass, field
 
 from server.generation.prompts import Prompt
 from slots.errors import InvalidRequest
-from slots.requests.events import PositionLogprobs, Timings, Token
+from slots.requests.events import Finished, PositionLogprobs, StopReason, Timings, Token
 from slots.requests.request import CompletionRequest
 
 MAX_CANDIDATES = 250_000
 """Of all positions of one output; a few hundred megabytes on their way to JSON."""
 MAX_TOKENS = 2_000_000
 """Of one output. With context shift, a generation need not end."""
+
+logger = logging.getLogger("server")
 
 
 @dataclass(slots=True)
@@ -66,3 +69,28 @@ def timings_json(timings: Timings) -> dict[str, float]:
 
 def _per_token(milliseconds: float, n_tokens: int) -> float:
     return milliseconds / n_tokens if n_tokens else 0.0
+
+
+def log_finished(finished: Finished, n_predict: int) -> None:
+    timings = finished.timings
+    logger.info(
+        "slot %d: prompt of %d tokens, %d reused, the rest in %.0f ms; generated %d tokens at %.1f tokens/s; %s",
+        finished.slot_id,
+        finished.n_prompt_tokens,
+        timings.cached_n,
+        timings.prompt_ms,
+        timings.predicted_n,
+        timings.predicted_per_second,
+        _why_it_stopped(finished, n_predict),
+    )
+
+
+def _why_it_stopped(finished: Finished, n_predict: int) -> str:
+    if finished.truncated and finished.reason is StopReason.LIMIT and finished.timings.predicted_n != n_predict:
+        return "the context was full"
+    reasons = {
+        StopReason.EOS: "the model ended it",
+        StopReason.LIMIT: "n_predict was reached",
+        StopReason.WORD: "a stop string was found",
+    }
+    return reasons[finished.reason] + (", beyond the end of the context" if finished.truncated else "")

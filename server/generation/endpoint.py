@@ -12,11 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.generation.completion_output import CompletionOutput
+from server.generation.completion_output import CompletionOutput, log_finished
 from server.generation.constraint import Constraint, compile_constraint
 from server.generation.options import GenerationOptions
 from server.generation.prompts import Prompt
-from server.generation.request_log import log_finished
 from server.http.auth import get_api_key
 from server.http.body import read_body
 from server.http.disconnect import cancel_on_disconnect
