@@ -27,8 +27,9 @@ from server.settings import CacheIsolation
 from server.state import get_engine, get_sessions, get_state
 from slots.engine import Engine
 from slots.errors import InvalidRequest
+from slots.requests.completion_params import CompletionParams
 from slots.requests.events import Failed, Finished, Token
-from slots.requests.request import CompletionParams, CompletionRequest
+from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import MAX_SEED
 from slots.requests.scope import CacheScope
 from slots.requests.stream import CompletionStream

@@ -30,8 +30,8 @@ from server.http.errors import ApiError
 from server.http.fields import preview
 from server.http.request_model import RequestBody
 from slots.errors import InvalidRequest
+from slots.requests.completion_params import CompletionParams
 from slots.requests.params import Boolean, Integer, Takes, expected
-from slots.requests.request import CompletionParams
 from slots.requests.sampling_params import SamplerName, SamplingParams
 
 if TYPE_CHECKING:

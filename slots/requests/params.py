@@ -5,7 +5,6 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Self, get_args
 
-from annotated_types import Ge, Gt, Le
 from pydantic import (
     AliasChoices,
     AllowInfNan,
@@ -87,18 +86,10 @@ class Range:
 
 def get_range(field: FieldInfo) -> Range:
     """Returns the numbers that a field takes."""
-    minimum: Any = -math.inf
-    maximum: Any = math.inf
-    excludes_minimum = False
-    for part in field.metadata:
-        match part:
-            case Ge(ge=bound):
-                minimum = bound
-            case Gt(gt=bound):
-                minimum, excludes_minimum = bound, True
-            case Le(le=bound):
-                maximum = bound
-    return Range(minimum, maximum, excludes_minimum)
+    bounds = {
+        name: getattr(part, name) for part in field.metadata for name in ("ge", "gt", "le") if hasattr(part, name)
+    }
+    return Range(bounds.get("ge", bounds.get("gt", -math.inf)), bounds.get("le", math.inf), "gt" in bounds)
 
 
 def get_expected(field: FieldInfo) -> str:
@@ -111,8 +102,8 @@ def get_expected(field: FieldInfo) -> str:
         return "true or false"
     if str in kinds:
         return "a string"
-    is_bounded = any(isinstance(part, Ge | Gt | Le) for part in field.metadata)
-    return "an integer" if field.annotation is int and not is_bounded else str(get_range(field))
+    allowed = get_range(field)
+    return "an integer" if field.annotation is int and allowed == Range() else str(allowed)
 
 
 class Params(BaseModel):

@@ -1,8 +1,8 @@
 """The options of a completion as responses report them."""
 
 from server.generation.constraint import Constraint, constraint_json
+from slots.requests.completion_params import CompletionParams
 from slots.requests.params import get_spellings
-from slots.requests.request import CompletionParams
 from slots.requests.sampling_params import SamplingParams
 
 USER_TEXT_OPTIONS = frozenset({"dry_sequence_breakers", "logit_bias"})
