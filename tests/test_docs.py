@@ -83,9 +83,9 @@ def test_each_sampler_has_a_section(name: SamplerName) -> None:
 
 def test_options_that_are_off_change_nothing() -> None:
     off = {name: json.loads(spelled_in(row[3])[0]) for name, row in OPTIONS.items() if row[3]}
-    told = {"n_probs": 100, "post_sampling_probs": True}
+    reported = {"n_probs": 100, "post_sampling_probs": True}
     del off["samplers"], off["dry_sequence_breakers"], off["logit_bias"]
-    turned_off, none_used = SamplingParams(**off | told), SamplingParams(samplers=(), **told)
+    turned_off, none_used = SamplingParams(**off | reported), SamplingParams(samplers=(), **reported)
     row = np.random.default_rng(0).normal(0, 5, 100).astype(np.float32)
     left = [
         Sampler(params, [1, 2, 3, 1, 2, 3], Surroundings(100, 100)).choose(row.copy(), Workspace(100)).probabilities

@@ -1,4 +1,4 @@
-"""Whatever a body says, it gets an answer or a refusal, and the server goes on."""
+"""Any body gets a result or an error, and the server continues."""
 
 import requests
 from hypothesis import HealthCheck, given, settings

@@ -53,7 +53,7 @@ def test_settings_say_every_option(server: str) -> None:
 
 
 def test_settings_say_what_was_asked_for(server: str) -> None:
-    asked = {
+    fields = {
         **{"temperature": 0.5, "top_k": 7, "top_p": 0.9, "min_p": 0.1, "n_predict": 2, "repeat_penalty": 1.2},
         **{"repeat_last_n": -1, "penalize_nl": False, "presence_penalty": 0.1, "frequency_penalty": 0.2, "seed": 5},
         **{"ignore_eos": True, "n_probs": 3, "cache_prompt": False, "n_keep": 1, "stop": ["\n"], "stream": False},
@@ -64,8 +64,8 @@ def test_settings_say_what_was_asked_for(server: str) -> None:
         **{"post_sampling_probs": True, "n_indent": 1, "t_max_predict_ms": 60_000, "timings_per_token": True},
         **{"return_tokens": True, "n_cache_reuse": 8, "cache_salt": "mine"},
     }
-    settings = complete(server, **asked)["generation_settings"]
-    assert {name: settings[name] for name in asked} == asked
+    settings = complete(server, **fields)["generation_settings"]
+    assert {name: settings[name] for name in fields} == fields
 
 
 def test_defaults_are_those_of_the_llama_like_api(server: str) -> None:
