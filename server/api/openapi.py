@@ -1,6 +1,7 @@
 """GET /openapi.json: every endpoint as an OpenAPI 3.1 document, made from the models of the request bodies."""
 
 import re
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from importlib.metadata import version
 from typing import Literal
@@ -36,15 +37,15 @@ def openapi_document(dialects: Iterable[Dialect]) -> Json:
     models = [(body, mode) for body in sorted(bodies, key=lambda body: body.__name__)]
     _, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")
     errors = {_error_name(dialect): dialect.error_schema for dialect in dialects}
+    paths: defaultdict[str, Json] = defaultdict(dict)
+    for dialect in dialects:
+        for endpoint in dialect.endpoints:
+            paths[_PARAMETER.sub(r"{\1}", endpoint.path)][endpoint.method.lower()] = _operation(endpoint, dialect)
     return {
         "openapi": "3.1.0",
         "info": {"title": "llama-slots", "version": version("llama-slots")},
         "tags": [{"name": dialect.name} for dialect in dialects],
-        "paths": {
-            _PARAMETER.sub(r"{\1}", endpoint.path): {endpoint.method.lower(): _operation(endpoint, dialect)}
-            for dialect in dialects
-            for endpoint in dialect.endpoints
-        },
+        "paths": paths,
         "components": {"schemas": {**definitions["$defs"], **errors}},
     }
 

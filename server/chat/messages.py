@@ -109,8 +109,8 @@ def _read_part(name: str, value: object) -> str:
 
 
 def _read_calls(name: str, message: Fields) -> list[Json]:
-    """A call in the form that came before tools has no id; the name of its function stands for one, as it does in the
-    message of its result."""
+    """A call in the form that preceded tools has no id; the name of its function is used instead, as in the message of
+    its result."""
     calls = message.get("tool_calls")
     if calls is None:
         call = message.get("function_call")

@@ -46,8 +46,8 @@ SystemPromptOption = Annotated[
     PlainValidator(_read_system_prompt),
     WithJsonSchema({"type": ["string", "object"], "properties": {name: {"type": "string"} for name in MEMBERS}}),
 ]
-"""A request's system prompt. Validated with the engine as context. An empty text removes the present one; the names
-beside it count all the same. A text that leaves no room in a slot is refused."""
+"""A request's system prompt. Validated with the engine as context. An empty text removes the present one, but
+sets the names. A text that leaves no room in a slot is refused."""
 
 
 def make_system_prompt(
@@ -84,5 +84,5 @@ def _read_name(value: Fields, member: str) -> str:
 
 
 def _bos_tokens(vocab: "Vocab") -> tuple[int, ...]:
-    """BOS where the model wants it, but no EOS: the text goes on."""
+    """Returns BOS, if the model wants it, but no EOS, since text follows."""
     return (vocab.bos,) if vocab.add_bos and vocab.bos is not None else ()

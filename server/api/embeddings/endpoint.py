@@ -52,5 +52,5 @@ def require_embeddings(engine: Engine) -> None:
         raise ApiError(501, f"this server ranks documents and computes no embeddings; {how}")
 
 
-def _as_json(answer: object) -> bytes:
-    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+def _as_json(response: object) -> bytes:
+    return orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -172,7 +172,7 @@ def _read_choice(value: object, names: list[str]) -> tuple[str, str | None]:
 
 
 def _read_tool_name(value: Json, names: list[str]) -> str:
-    """The function is named in a member of its own, or beside the type."""
+    """The name is in the member `function`, or next to the type."""
     function = value.get("function")
     field = "tool_choice.name" if function is None and "name" in value else "tool_choice.function.name"
     name = value.get("name") if function is None else function.get("name") if isinstance(function, dict) else None
