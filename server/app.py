@@ -1,58 +1,85 @@
-"""The Starlette application: every path and what stands in front of it."""
+"""The Starlette application: the dialects, and the middleware before their endpoints."""
 
 import time
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
+from starlette.requests import Request
 
-from server.api.embeddings.endpoint import embedding_endpoint
-from server.api.embeddings.llama import read_either_embedding, read_embedding
+from server.api.embeddings.endpoint import EmbeddingQuery, embedding_endpoint
+from server.api.embeddings.llama import read_embedding
 from server.api.embeddings.openai import read_openai_embeddings
+from server.api.embeddings.protocol import EmbeddingRequestBody, OpenAiEmbeddingRequestBody, RerankRequestBody
 from server.api.embeddings.rerank import read_rerank
 from server.api.llama.completion import read_completion
-from server.api.llama.infill import read_infill
-from server.api.llama.props import get_chat_status, get_health, get_props
-from server.api.llama.slots import get_slots, post_slot
-from server.api.llama.tokenize import post_apply_template, post_detokenize, post_tokenize
-from server.api.openai.chat import read_openai_chat
-from server.api.openai.completions import read_either_completion, read_openai_completion
-from server.api.openai.models import get_model, get_models
-from server.generation.endpoint import generation_endpoint
+from server.api.llama.dialect import LLAMA
+from server.api.llama.props import get_health
+from server.api.llama.protocol import CompletionRequestBody
+from server.api.openai.completions import read_openai_completion
+from server.api.openai.dialect import OPENAI
+from server.api.openai.errors import openai_error
+from server.api.openai.protocol import OpenAiCompletionRequestBody
+from server.api.openapi import openapi_endpoint
+from server.generation.endpoint import ParsedRequest, generation_endpoint
 from server.http.auth import RequireApiKey
+from server.http.dialect import Endpoint
+from server.http.error_format import ErrorFormats, use_error_format
 from server.http.exception_handlers import EXCEPTION_HANDLERS, CatchUnexpectedErrors
+from server.http.fields import Fields
 from server.http.session import Sessions
+from server.settings import Settings
 from server.state import ServerState
+from slots.engine import Engine
 
-ROUTES = [
-    Route("/completion", generation_endpoint(read_completion), methods=["POST"]),
-    Route("/completions", generation_endpoint(read_either_completion), methods=["POST"]),
-    Route("/v1/completions", generation_endpoint(read_openai_completion), methods=["POST"]),
-    Route("/chat/completions", generation_endpoint(read_openai_chat, is_slow=True), methods=["POST"]),
-    Route("/v1/chat/completions", generation_endpoint(read_openai_chat, is_slow=True), methods=["POST"]),
-    Route("/infill", generation_endpoint(read_infill), methods=["POST"]),
-    Route("/apply-template", post_apply_template, methods=["POST"]),
-    Route("/embedding", embedding_endpoint(read_embedding), methods=["POST"]),
-    Route("/embeddings", embedding_endpoint(read_either_embedding), methods=["POST"]),
-    Route("/v1/embeddings", embedding_endpoint(read_openai_embeddings), methods=["POST"]),
-    Route("/rerank", embedding_endpoint(read_rerank), methods=["POST"]),
-    Route("/reranking", embedding_endpoint(read_rerank), methods=["POST"]),
-    Route("/v1/rerank", embedding_endpoint(read_rerank), methods=["POST"]),
-    Route("/v1/reranking", embedding_endpoint(read_rerank), methods=["POST"]),
-    Route("/tokenize", post_tokenize, methods=["POST"]),
-    Route("/detokenize", post_detokenize, methods=["POST"]),
-    Route("/health", get_health),
-    Route("/v1/health", get_health),
-    Route("/props", get_props),
-    Route("/slots", get_slots),
-    Route("/slots/{id_slot}", post_slot, methods=["POST"]),
-    Route("/models", get_models),
-    Route("/v1/models", get_models),
-    Route("/models/{id:path}", get_model),
-    Route("/v1/models/{id:path}", get_model),
-    Route("/chat", get_chat_status),
-]
+
+def read_shared_completion(request: Request, fields: Fields) -> ParsedRequest:
+    """Reads a body of /completions: OpenAI's if it names a model, as their clients always do, else llama.cpp's."""
+    if fields.get("model") is None:
+        return read_completion(request, fields)
+    use_error_format(request, openai_error)
+    return read_openai_completion(request, fields)
+
+
+def read_shared_embeddings(fields: Fields, engine: Engine, settings: Settings) -> EmbeddingQuery:
+    """Reads a body of /embeddings: llama.cpp's if it has `content`, else OpenAI's."""
+    is_llama = fields.get("content") is not None
+    return (read_embedding if is_llama else read_openai_embeddings)(fields, engine, settings)
+
+
+_embedding = embedding_endpoint(read_embedding)
+_openai_embeddings = embedding_endpoint(read_openai_embeddings)
+_rerank = embedding_endpoint(read_rerank)
+
+DIALECTS = (
+    LLAMA.with_endpoints(
+        Endpoint(
+            "/completions",
+            generation_endpoint(read_shared_completion),
+            "Continue a text, in llama.cpp's dialect, or in OpenAI's if the body names a model",
+            (CompletionRequestBody, OpenAiCompletionRequestBody),
+        ),
+        Endpoint("/embedding", _embedding, "Embed texts", EmbeddingRequestBody),
+        Endpoint("/rerank", _rerank, "Rank texts by their relevance to a query", RerankRequestBody),
+        Endpoint("/reranking", _rerank, "Rank texts by their relevance to a query", RerankRequestBody),
+    ),
+    OPENAI.with_endpoints(
+        Endpoint(
+            "/embeddings",
+            embedding_endpoint(read_shared_embeddings),
+            "Embed texts, in OpenAI's dialect, or in llama.cpp's if the body has `content`",
+            (OpenAiEmbeddingRequestBody, EmbeddingRequestBody),
+        ),
+        Endpoint("/v1/embeddings", _openai_embeddings, "Embed texts", OpenAiEmbeddingRequestBody),
+        Endpoint("/v1/rerank", _rerank, "Rank texts by their relevance to a query", RerankRequestBody),
+        Endpoint("/v1/reranking", _rerank, "Rank texts by their relevance to a query", RerankRequestBody),
+        Endpoint("/v1/health", get_health, "Whether the model is loaded"),
+    ),
+)
+ENDPOINTS = (
+    *(endpoint for dialect in DIALECTS for endpoint in dialect.endpoints),
+    Endpoint("/openapi.json", openapi_endpoint(DIALECTS), "This description"),
+)
 
 
 def create_app(state: ServerState) -> Starlette:
@@ -70,9 +97,11 @@ def create_app(state: ServerState) -> Starlette:
     ]
     if state.settings.api_keys:
         middleware.append(Middleware(RequireApiKey, keys=state.settings.api_keys))
-    app = Starlette(routes=ROUTES, middleware=middleware, exception_handlers=EXCEPTION_HANDLERS)
+    routes = [endpoint.route() for endpoint in ENDPOINTS]
+    app = Starlette(routes=routes, middleware=middleware, exception_handlers=EXCEPTION_HANDLERS)
     app.router.redirect_slashes = False
     app.state.server = state
     app.state.sessions = Sessions()
+    app.state.error_formats = ErrorFormats(DIALECTS)
     app.state.started_at = int(time.time())
     return app

@@ -1,4 +1,4 @@
-"""What every endpoint needs: the settings, the system prompt, and the engine once its model is loaded."""
+"""ServerState: what the endpoints share, and its accessors."""
 
 import asyncio
 from collections import defaultdict
@@ -25,11 +25,11 @@ class ServerState:
     chat_template: ChatTemplate | None = None
     """None while the model loads."""
     tool_format: ToolFormat | None = None
-    """How the model writes calls of tools; None if its template does not tell."""
+    """How the model writes tool calls; None if its template does not show it."""
     system_prompt: SystemPrompt = field(default_factory=SystemPrompt)
-    """Of the requests that come from now on; it is replaced as a whole."""
+    """Applies to later requests; it is replaced as a whole."""
     slot_locks: Mapping[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
-    """By slot: of saving it and restoring it."""
+    """Held while a slot is saved or restored."""
 
 
 def get_settings(request: Request) -> Settings:

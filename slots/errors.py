@@ -13,11 +13,6 @@ class InvalidRequest(EngineError):
         self.field = field
 
 
-def require(condition: bool, field: str, expected: object, value: object) -> None:
-    if not condition:
-        raise InvalidRequest(field, f"expected {expected}, got {value!r}")
-
-
 class PromptTooLong(InvalidRequest):
     """A prompt, or a text to embed, with too many tokens."""
 

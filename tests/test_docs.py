@@ -2,24 +2,23 @@
 
 import json
 import re
-from dataclasses import fields
 from pathlib import Path
-from typing import cast
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from server.cli.flags import GROUPS
+from server.generation.options import GenerationOptions
 from server.generation.sampler_order import LETTERS, as_samplers
-from server.generation.sampling_options import read_sampling
-from slots.llama import Vocab
-from slots.requests.sampling_params import DEFAULT_SAMPLERS, RANGES, SamplerName, SamplingParams
+from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplerName, SamplingParams
 from slots.sampling import Sampler, SamplerContext
 from slots.sampling.logits.workspace import Workspace
+from tests.slots.requests.ranges import RANGES
 
 FOLDER = Path(__file__).parents[1] / "docs"
 PAGE = (FOLDER / "samplers.md").read_text()
-NAMES = [option.name for option in fields(SamplingParams)]
+NAMES = list(SamplingParams.model_fields)
 MOST_BYTES_OF_A_PLOT = 40_000
 
 
@@ -84,9 +83,9 @@ def test_each_sampler_has_a_section(name: SamplerName) -> None:
 
 def test_options_that_are_off_change_nothing() -> None:
     off = {name: json.loads(spelled_in(row[3])[0]) for name, row in OPTIONS.items() if row[3]}
-    told = {"n_probs": 100, "post_sampling_probs": True}
+    reported = {"n_probs": 100, "post_sampling_probs": True}
     del off["samplers"], off["dry_sequence_breakers"], off["logit_bias"]
-    turned_off, none_used = SamplingParams(**off | told), SamplingParams(samplers=(), **told)  # type: ignore[arg-type]
+    turned_off, none_used = SamplingParams(**off | reported), SamplingParams(samplers=(), **reported)
     row = np.random.default_rng(0).normal(0, 5, 100).astype(np.float32)
     left = [
         Sampler(params, [1, 2, 3, 1, 2, 3], SamplerContext(100, 100)).sample(row.copy(), Workspace(100)).logprobs
@@ -99,7 +98,7 @@ def test_options_that_are_off_change_nothing() -> None:
 @pytest.mark.parametrize("body", BODIES, ids=json.dumps)
 def test_requests_are_understood(body: dict[str, object]) -> None:
     assert set(body) <= {*NAMES, "prompt", "n_predict"}
-    read_sampling(body, cast(Vocab, AnyVocab()), SamplingParams())
+    GenerationOptions.parse(body, SimpleNamespace(vocab=AnyVocab()))
 
 
 @pytest.mark.parametrize("image", re.findall(r"!\[[^]]+\]\(([^)]+)\)", PAGE))

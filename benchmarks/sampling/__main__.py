@@ -14,7 +14,7 @@ import argparse
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
 import llama_cpp.llama_cpp as lib
@@ -36,16 +36,15 @@ PROMPT = tuple(int(token) for token in np.random.default_rng(SEED).integers(0, 2
 PLAIN = SamplingParams(repeat_penalty=1.0, seed=SEED, dry_sequence_breakers=())
 
 CHAINS = {
-    "greedy": replace(PLAIN, temperature=0.0),
+    "greedy": PLAIN.replace(temperature=0.0),
     "default": PLAIN,
-    "default, repeat_penalty 1.1": replace(PLAIN, repeat_penalty=1.1),
-    "top_p alone": replace(PLAIN, samplers=(SamplerName.TOP_P,)),
-    "min_p alone": replace(PLAIN, samplers=(SamplerName.MIN_P,)),
-    "typical_p alone": replace(PLAIN, samplers=(SamplerName.TYP_P,), typical_p=0.9),
-    "mirostat 2": replace(PLAIN, mirostat=2),
-    "DRY": replace(PLAIN, dry_multiplier=0.8),
-    "everything": replace(
-        PLAIN,
+    "default, repeat_penalty 1.1": PLAIN.replace(repeat_penalty=1.1),
+    "top_p alone": PLAIN.replace(samplers=(SamplerName.TOP_P,)),
+    "min_p alone": PLAIN.replace(samplers=(SamplerName.MIN_P,)),
+    "typical_p alone": PLAIN.replace(samplers=(SamplerName.TYP_P,), typical_p=0.9),
+    "mirostat 2": PLAIN.replace(mirostat=2),
+    "DRY": PLAIN.replace(dry_multiplier=0.8),
+    "everything": PLAIN.replace(
         repeat_penalty=1.1,
         frequency_penalty=0.1,
         presence_penalty=0.1,

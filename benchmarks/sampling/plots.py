@@ -10,7 +10,7 @@ import io
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ def example() -> Logits:
 
 def make_sampler(params: SamplingParams, text: Sequence[int] = ()) -> Sampler:
     """The sampler of a request, which tells the probabilities that it leaves."""
-    reported = replace(params, n_probs=len(WORDS), post_sampling_probs=True, seed=1)
+    reported = params.replace(n_probs=len(WORDS), post_sampling_probs=True, seed=1)
     return Sampler(reported, text, CONTEXT)
 
 
@@ -149,7 +149,7 @@ def sampled_probabilities(params: SamplingParams, text: Sequence[int] = (), logi
 
 def sampling_params(*samplers: SamplerName, **options: object) -> SamplingParams:
     """The options of a chain of these samplers."""
-    return SamplingParams(samplers=samplers, **options)  # type: ignore[arg-type]
+    return SamplingParams(samplers=samplers, **options)
 
 
 def plain(name: SamplerName, option: str, *values: float) -> list[Panel]:

@@ -1,4 +1,4 @@
-"""The messages of a chat as requests spell them, brought to one form."""
+"""Messages of a chat: every form in which requests may give them, converted to one."""
 
 import json
 from typing import Any
@@ -6,15 +6,16 @@ from typing import Any
 import orjson
 
 from server.http.errors import ApiError
-from server.http.fields import Fields, as_string, invalid_value, read_string
+from server.http.fields import Fields, as_string, invalid_value, read_member
 from slots.errors import InvalidRequest
 
 Json = dict[str, object]
 Message = dict[str, object]
-"""`role` (system, user, assistant or tool), `content` (a string, or None beside tool calls or thoughts), and where they
-were given `tool_calls`, `tool_call_id`, `name` and `reasoning_content`. A call is
+"""`role` (system, user, assistant or tool), `content` (a string, or None with tool calls or reasoning), and, if given,
+`tool_calls`, `tool_call_id`, `name` and `reasoning_content`. A call is
 {"id", "type": "function", "function": {"name", "arguments"}} with the arguments as a string of JSON."""
 
+MESSAGES = "a list of at least one message"
 MAX_MESSAGES = 4_096
 MAX_TOOL_CALLS = 128
 """Of one message."""
@@ -43,19 +44,19 @@ OTHER_PARTS = {
 
 
 def read_messages(value: object) -> list[Message]:
-    """Returns the messages of a request; one that lacks a role is the user's.
+    """Returns the messages of a request. One without a role is the user's.
 
-    Raises InvalidRequest, which names the member that is wrong, and ApiError (501) for a part that is no text.
+    Raises InvalidRequest, which names the member that is wrong, and ApiError (501) for a part that is not text.
     """
     if not isinstance(value, list) or not value:
-        raise invalid_value("messages", "a list of at least one message", value)
+        raise invalid_value("messages", MESSAGES, value)
     if len(value) > MAX_MESSAGES:
         raise InvalidRequest("messages", f"expected at most {MAX_MESSAGES} messages, got {len(value)}")
     return [_read_message(f"messages[{index}]", message) for index, message in enumerate(value)]
 
 
 def get_tool_calls(message: Message) -> list[dict[str, Any]]:
-    """Returns the calls of a message that was read; none where it has none."""
+    """Returns the tool calls of a message that was read."""
     calls: Any = message.get("tool_calls") or []
     return list(calls)
 
@@ -68,13 +69,13 @@ def _read_message(name: str, value: object) -> Message:
     if role == "assistant":
         if calls := _read_calls(name, value):
             message["tool_calls"] = calls
-        if reasoning := _read_member(name, value, "reasoning_content"):
+        if reasoning := read_member(name, value, "reasoning_content"):
             message["reasoning_content"] = reasoning
     if value.get("content") is not None or len(message) == 2:
         message["content"] = _read_content(f"{name}.content", value.get("content"))
-    if role == "tool" and (call_id := _read_member(name, value, "tool_call_id")):
+    if role == "tool" and (call_id := read_member(name, value, "tool_call_id")):
         message["tool_call_id"] = call_id
-    if called := _read_member(name, value, "name"):
+    if called := read_member(name, value, "name"):
         message["name"] = called
     return message
 
@@ -108,8 +109,8 @@ def _read_part(name: str, value: object) -> str:
 
 
 def _read_calls(name: str, message: Fields) -> list[Json]:
-    """A call in the form that came before tools has no id; the name of its function stands for one, as it does in the
-    message of its result."""
+    """A call in the form that preceded tools has no id; the name of its function is used instead, as in the message of
+    its result."""
     calls = message.get("tool_calls")
     if calls is None:
         call = message.get("function_call")
@@ -126,7 +127,7 @@ def _read_call(name: str, value: object) -> Json:
         raise invalid_value(name, 'an object such as {"id": ..., "type": "function", "function": {...}}', value)
     if value.get("type") not in (None, "function"):
         raise invalid_value(f"{name}.type", "function", value["type"])
-    return _read_function(f"{name}.function", value.get("function"), _read_member(name, value, "id"))
+    return _read_function(f"{name}.function", value.get("function"), read_member(name, value, "id"))
 
 
 def _read_function(name: str, value: object, call_id: str | None) -> Json:
@@ -160,7 +161,3 @@ def _load_json(text: str) -> object:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
-
-
-def _read_member(name: str, fields: Fields, member: str) -> str | None:
-    return read_string({f"{name}.{member}": fields.get(member)}, f"{name}.{member}", "") or None

@@ -1,15 +1,19 @@
-"""The fields of a request that make up a chat."""
+"""ChatFields: the fields of a request body that make up a chat."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
-from server.chat.messages import Json, Message, read_messages
+from pydantic import Field, PlainValidator, WithJsonSchema
+
+from server.chat.messages import MAX_MESSAGES, MESSAGES, ROLES, Json, Message, read_messages
 from server.chat.prompt import ChatPrompt, render_prompt
 from server.chat.template.template import RESERVED_VARIABLES, ChatTemplate
 from server.chat.tools.call_format import ToolFormat
-from server.chat.tools.request import ToolRequest, read_tools
-from server.http.fields import Fields, as_string, invalid_value, read_boolean
+from server.chat.tools.request import ToolFields, ToolRequest
+from server.http.fields import invalid_value
 from slots.errors import InvalidRequest
+from slots.requests.params import Boolean, Takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +28,8 @@ class Chat:
     """Further variables."""
 
     def prompt(self, template: ChatTemplate, tool_format: ToolFormat | None) -> ChatPrompt:
-        """Returns the prompt of the chat; `tool_format` is how the model writes calls, if that is known.
-
-        Belongs to a worker thread. Raises InvalidRequest for messages that the template refuses.
-        """
+        """Returns the prompt of the chat; `tool_format` is how the model writes calls, if that is known. Call it from a
+        worker thread. Raises InvalidRequest for messages that the template refuses."""
         return render_prompt(
             template,
             self.messages,
@@ -39,42 +41,58 @@ class Chat:
         )
 
 
-def read_chat(fields: Fields, defaults: Mapping[str, object]) -> Chat:
-    """Returns the chat of a request; `defaults` are further variables of the template that it may set otherwise.
-
-    Raises InvalidRequest, which names the field, for a wrong value, and ApiError (501) for content that is no text.
-    """
-    return Chat(
-        messages=tuple(read_messages(fields.get("messages"))),
-        tools=read_tools(fields),
-        documents=_read_documents(fields.get("documents")),
-        add_generation_prompt=read_boolean(fields, "add_generation_prompt", True),
-        template_kwargs={**defaults, **_read_effort(fields.get("reasoning_effort")), **_read_template_kwargs(fields)},
-    )
-
-
-def _read_documents(value: object) -> tuple[Json, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
-        raise invalid_value("documents", "a list of objects", value)
-    return tuple(value)
-
-
-def _read_effort(value: object) -> Json:
-    if value is None:
-        return {}
-    effort = as_string("reasoning_effort", value)
-    return {"enable_thinking": False} if effort == "none" else {"reasoning_effort": effort}
-
-
-def _read_template_kwargs(fields: Fields) -> Json:
-    more = fields.get("chat_template_kwargs")
-    if more is None:
-        return {}
-    if not isinstance(more, dict):
-        raise invalid_value("chat_template_kwargs", "an object", more)
+def _read_template_kwargs(value: object) -> Json:
+    if not isinstance(value, dict):
+        raise invalid_value("chat_template_kwargs", "an object", value)
     for name in RESERVED_VARIABLES:
-        if name in more:
+        if name in value:
             raise InvalidRequest(f"chat_template_kwargs.{name}", "expected as a field of the request itself")
-    return more
+    return value
+
+
+_MESSAGES_SCHEMA: Json = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": MAX_MESSAGES,
+    "items": {
+        "type": "object",
+        "properties": {
+            "role": {"enum": list(ROLES)},
+            "content": {"type": ["string", "array", "null"], "items": {"type": "object"}},
+            "name": {"type": "string"},
+            "tool_calls": {"type": "array", "items": {"type": "object"}},
+            "tool_call_id": {"type": "string"},
+            "reasoning_content": {"type": "string"},
+        },
+    },
+}
+
+
+class ChatFields(ToolFields):
+    messages: Annotated[
+        list[Message], Takes(MESSAGES), PlainValidator(read_messages), WithJsonSchema(_MESSAGES_SCHEMA)
+    ] = Field(description="the conversation so far")
+    documents: Annotated[tuple[Json, ...], Takes("a list of objects")] = Field(
+        (), description="documents for the chat template"
+    )
+    add_generation_prompt: Boolean = Field(True, description="end the prompt with the beginning of an answer")
+    reasoning_effort: str | None = Field(None, description='variable of the chat template; "none" turns reasoning off')
+    chat_template_kwargs: Annotated[
+        Json, Takes("an object"), PlainValidator(_read_template_kwargs), WithJsonSchema({"type": "object"})
+    ] = Field({}, description="further variables of the chat template")
+
+    def chat(self, defaults: Mapping[str, object]) -> Chat:
+        """Returns the chat; `defaults` are further variables of the template, unless the request sets them. Raises
+        InvalidRequest for tools that do not fit together."""
+        effort: dict[str, object] = {}
+        if self.reasoning_effort is not None:
+            effort = {"reasoning_effort": self.reasoning_effort}
+        if self.reasoning_effort == "none":
+            effort = {"enable_thinking": False}
+        return Chat(
+            messages=tuple(self.messages),
+            tools=self.tool_request(),
+            documents=self.documents,
+            add_generation_prompt=self.add_generation_prompt,
+            template_kwargs={**defaults, **effort, **self.chat_template_kwargs},
+        )

@@ -1,21 +1,26 @@
-"""The system prompt: a text that stands in front of every prompt, and how to write what follows it."""
+"""SystemPrompt: a text before every prompt, and the names under which users and the assistant speak after it."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-from server.http.fields import Fields, as_string, invalid_value, naming_field, preview, read_string
-from slots.engine import Engine
+from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
+
+from server.http.fields import Fields, as_string, invalid_value, naming_field, preview, read_member
 from slots.errors import InvalidRequest
-from slots.llama import Vocab
+from slots.requests.params import Takes
+
+if TYPE_CHECKING:
+    from slots.engine import Engine
+    from slots.llama import Vocab
 
 EXPECTED_FORMS = "a string or an object with prompt, anti_prompt and assistant_name"
 MEMBERS = ("prompt", "anti_prompt", "assistant_name")
 MAX_NAME_CHARACTERS = 256
-"""Characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class SystemPrompt:
-    """Without tokens it is none, and says no more than how to write what users and the assistant say."""
+    """Without tokens there is no system prompt, only the names."""
 
     text: str = ""
     """As it was given."""
@@ -26,14 +31,8 @@ class SystemPrompt:
     assistant_name: str = ""
 
 
-def read_system_prompt(value: object, engine: Engine) -> SystemPrompt | None:
-    """Returns the system prompt that a request brings, or None if it says nothing about one. An empty text takes
-    the present one away; the names beside it count all the same.
-
-    Raises InvalidRequest, which names the field, for any other shape, and for a text that leaves no room in a slot.
-    """
-    if value is None:
-        return None
+def _read_system_prompt(value: object, info: "ValidationInfo[Engine]") -> SystemPrompt:
+    engine = info.context
     if isinstance(value, str):
         return make_system_prompt("system_prompt", value, engine)
     if not isinstance(value, dict):
@@ -41,11 +40,21 @@ def read_system_prompt(value: object, engine: Engine) -> SystemPrompt | None:
     return _read_object(value, engine)
 
 
+SystemPromptOption = Annotated[
+    SystemPrompt | None,
+    Takes(EXPECTED_FORMS),
+    PlainValidator(_read_system_prompt),
+    WithJsonSchema({"type": ["string", "object"], "properties": {name: {"type": "string"} for name in MEMBERS}}),
+]
+"""A request's system prompt. Validated with the engine as context. An empty text removes the present one, but
+sets the names. A text that leaves no room in a slot is refused."""
+
+
 def make_system_prompt(
-    name: str, text: str, engine: Engine, anti_prompt: str = "", assistant_name: str = ""
+    name: str, text: str, engine: "Engine", anti_prompt: str = "", assistant_name: str = ""
 ) -> SystemPrompt:
-    """Returns the system prompt of a text, which is none if that is empty. Raises InvalidRequest, which names `name`,
-    for a text that leaves no room in a slot or cannot be tokenized."""
+    """Returns the system prompt of a text; an empty one has no tokens. Raises InvalidRequest, which names `name`, for a
+    text that leaves no room in a slot or cannot be tokenized."""
     if not text:
         return SystemPrompt(anti_prompt=anti_prompt, assistant_name=assistant_name)
     with naming_field(name):
@@ -56,7 +65,7 @@ def make_system_prompt(
     return SystemPrompt(text, tokens, anti_prompt, assistant_name)
 
 
-def _read_object(value: Fields, engine: Engine) -> SystemPrompt:
+def _read_object(value: Fields, engine: "Engine") -> SystemPrompt:
     for member in value:
         if member not in MEMBERS:
             raise InvalidRequest("system_prompt", f"expected {EXPECTED_FORMS}, got a member {preview(member)}")
@@ -66,13 +75,14 @@ def _read_object(value: Fields, engine: Engine) -> SystemPrompt:
 
 
 def _read_name(value: Fields, member: str) -> str:
-    name = f"system_prompt.{member}"
-    text = read_string({name: value.get(member)}, name, "")
+    text = read_member("system_prompt", value, member)
     if len(text) > MAX_NAME_CHARACTERS:
-        raise InvalidRequest(name, f"expected at most {MAX_NAME_CHARACTERS} characters, got {len(text)}")
+        raise InvalidRequest(
+            f"system_prompt.{member}", f"expected at most {MAX_NAME_CHARACTERS} characters, got {len(text)}"
+        )
     return text
 
 
-def _bos_tokens(vocab: Vocab) -> tuple[int, ...]:
-    """BOS where the model wants it, but no EOS: the text goes on."""
+def _bos_tokens(vocab: "Vocab") -> tuple[int, ...]:
+    """Returns BOS, if the model wants it, but no EOS, since text follows."""
     return (vocab.bos,) if vocab.add_bos and vocab.bos is not None else ()

@@ -8,14 +8,15 @@ from typing import Any, TypeVar
 
 from models.header import Header
 from models.source import ModelSource
-from server.cli.defaults import describe_defaults
+from server.cli.defaults import REQUEST_DEFAULTS, describe_defaults
 from server.cli.environment import VariableError, read_variables
 from server.cli.flags import GROUPS
 from server.cli.parser import FlagParser
-from server.settings import CompletionDefaults, Settings, without_repeat_penalty
+from server.generation.constraint import Constraint
+from server.generation.options import GenerationOptions
+from server.settings import Settings
 from slots.errors import InvalidRequest
 from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
-from slots.requests.sampling_params import SamplingParams
 
 Options = TypeVar("Options")
 
@@ -38,7 +39,7 @@ class Configuration:
         """Where the draft model comes from, if there is one."""
         pooling = {"pooling": "rank"} if values.get("reranking") else {}
         self.engine = self._options(EngineOptions, speculation=self._speculation(), **pooling)
-        self._defaults = self._options(CompletionDefaults, sampling=self._options(SamplingParams))
+        self._defaults = self._request_defaults()
 
     def model_options(self, path: Path) -> ModelOptions:
         """Returns how to load the model file at `path`."""
@@ -57,7 +58,6 @@ class Configuration:
             chat_template=self._chat_template() or header.chat_template,
             api_keys=(*self._values.get("api_keys", ()), *self._values.get("file_keys", ())),
             defaults=self._defaults,
-            openai_defaults=self._openai_defaults(),
             rerank_template=header.rerank_template,
             can_rank=header.has_classifier,
         )
@@ -76,8 +76,12 @@ class Configuration:
         template: str | None = self._values.get("chat_template_source", self._values.get("chat_template_file"))
         return template
 
-    def _openai_defaults(self) -> CompletionDefaults:
-        return self._defaults if "repeat_penalty" in self._values else without_repeat_penalty(self._defaults)
+    def _request_defaults(self) -> GenerationOptions:
+        values = {name: self._values[name] for name in REQUEST_DEFAULTS if name in self._values}
+        constraint: Constraint | None = self._values.get("constraint")
+        if constraint is not None:
+            values["grammar" if constraint.source.kind == "gbnf" else "json_schema"] = constraint
+        return GenerationOptions(**values)
 
     def _default_alias(self) -> str:
         return self.source.repository or str(self.source.model_file or "bundled")

@@ -2,19 +2,17 @@
 
 from dataclasses import MISSING, fields
 
-from server.settings import CompletionDefaults, Settings
+from server.generation.options import GenerationOptions
+from server.settings import Settings
 from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplingParams
 
-OPTION_CLASSES = (
-    ModelOptions,
-    ContextOptions,
-    EngineOptions,
-    SpeculationOptions,
-    SamplingParams,
-    CompletionDefaults,
-    Settings,
+REQUEST_DEFAULTS = (
+    *SamplingParams.model_fields,
+    *("n_predict", "n_keep", "cache_prompt", "n_cache_reuse", "n_indent", "t_max_predict_ms", "timings_per_token"),
+    "return_tokens",
 )
+"""Options of requests whose defaults are set by flags."""
 
 DEFAULT_DESCRIPTIONS = {
     "alias": "value of -m or -hf, else bundled",
@@ -32,11 +30,11 @@ DEFAULT_DESCRIPTIONS = {
 
 def describe_defaults() -> dict[str, str]:
     """Returns the default of each flag that has one, by the flag's destination."""
+    defaults = {name: GenerationOptions.model_fields[name].default for name in REQUEST_DEFAULTS}
+    for options in (ModelOptions, ContextOptions, EngineOptions, SpeculationOptions, Settings):
+        defaults |= {field.name: field.default for field in fields(options)}
     descriptions = {
-        field.name: _describe_default(field.default)
-        for options in OPTION_CLASSES
-        for field in fields(options)
-        if field.default not in (MISSING, None, (), "")
+        name: _describe_default(default) for name, default in defaults.items() if default not in (MISSING, None, (), "")
     }
     return descriptions | DEFAULT_DESCRIPTIONS
 

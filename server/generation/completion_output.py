@@ -1,36 +1,36 @@
-"""What one prompt of a request has been answered with so far."""
+"""CompletionOutput: what was generated for one prompt so far. Timings, as JSON and as a line of the log."""
 
+import logging
 from dataclasses import dataclass, field
 
 from server.generation.prompts import Prompt
 from slots.errors import InvalidRequest
-from slots.requests.events import PositionLogprobs, Token
+from slots.requests.events import Finished, PositionLogprobs, StopReason, Timings, Token
 from slots.requests.request import CompletionRequest
 
 MAX_CANDIDATES = 250_000
-"""Of all positions of one answer together; a few hundred megabytes on their way to JSON."""
+"""Of all positions of one output; a few hundred megabytes on their way to JSON."""
 MAX_TOKENS = 2_000_000
-"""Of one answer. Where contexts are shifted, a generation need not come to an end."""
+"""Of one output. With context shift, a generation need not end."""
+
+logger = logging.getLogger("server")
 
 
 @dataclass(slots=True)
 class CompletionOutput:
-    """Grows with each token that the engine generates for the prompt, as far as nobody takes them along."""
-
     index: int
-    """The place of the prompt among those of its request."""
+    """Position among the outputs of the request."""
     prompt: Prompt
     request: CompletionRequest
     n_prompt_tokens: int = 0
-    """Those that are evaluated, once the engine has taken the request."""
+    """Known once the engine has taken the request."""
     n_tokens: int = 0
     content: str = ""
     tokens: list[int] = field(default_factory=list)
     logprobs: list[PositionLogprobs] = field(default_factory=list)
 
     def append(self, token: Token) -> None:
-        """Raises InvalidRequest when there are more tokens, or likely tokens of all positions, than an answer may
-        hold."""
+        """Raises InvalidRequest when there are more tokens, or candidates of all positions, than an output may hold."""
         self.n_tokens += 1
         self.content += token.text
         self.tokens.append(token.token)
@@ -44,7 +44,53 @@ class CompletionOutput:
                 raise InvalidRequest("n_probs", f"{expected}, got {n_probs} for each of many tokens")
 
     def clear(self) -> None:
-        """Forgets what was generated so far, but not how much that was."""
+        """Drops what was generated so far, but not the count of tokens."""
         self.content = ""
         self.tokens.clear()
         self.logprobs.clear()
+
+
+def timings_json(timings: Timings) -> dict[str, float]:
+    """Returns token counts, milliseconds and tokens per second; counts of drafted tokens only if there were any."""
+    drafted = {"draft_n": timings.draft_n, "draft_n_accepted": timings.draft_n_accepted} if timings.draft_n else {}
+    return {
+        "cache_n": timings.cached_n,
+        "prompt_n": timings.prompt_n,
+        "prompt_ms": timings.prompt_ms,
+        "prompt_per_token_ms": _per_token(timings.prompt_ms, timings.prompt_n),
+        "prompt_per_second": timings.prompt_per_second,
+        "predicted_n": timings.predicted_n,
+        "predicted_ms": timings.predicted_ms,
+        "predicted_per_token_ms": _per_token(timings.predicted_ms, timings.predicted_n),
+        "predicted_per_second": timings.predicted_per_second,
+        **drafted,
+    }
+
+
+def _per_token(milliseconds: float, n_tokens: int) -> float:
+    return milliseconds / n_tokens if n_tokens else 0.0
+
+
+def log_finished(finished: Finished, n_predict: int) -> None:
+    timings = finished.timings
+    logger.info(
+        "slot %d: prompt of %d tokens, %d reused, the rest in %.0f ms; generated %d tokens at %.1f tokens/s; %s",
+        finished.slot_id,
+        finished.n_prompt_tokens,
+        timings.cached_n,
+        timings.prompt_ms,
+        timings.predicted_n,
+        timings.predicted_per_second,
+        _why_it_stopped(finished, n_predict),
+    )
+
+
+def _why_it_stopped(finished: Finished, n_predict: int) -> str:
+    if finished.truncated and finished.reason is StopReason.LIMIT and finished.timings.predicted_n != n_predict:
+        return "the context was full"
+    reasons = {
+        StopReason.EOS: "the model ended it",
+        StopReason.LIMIT: "n_predict was reached",
+        StopReason.WORD: "a stop string was found",
+    }
+    return reasons[finished.reason] + (", beyond the end of the context" if finished.truncated else "")

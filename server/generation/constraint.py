@@ -1,66 +1,60 @@
-"""What the text of a completion has to match, in every spelling that a request may use."""
+"""Constraint: the grammar that the text of a completion has to match, in every spelling that a request may use."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
+from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
 from grammar.errors import GrammarError
-from grammar.matcher import CompiledGrammar
 from grammar.source import GrammarSource
-from server.http.fields import Fields, as_string, as_strings, invalid_value
-from server.settings import Constraint
-from slots.engine import Engine
+from server.http.fields import as_string, as_strings, invalid_value
 from slots.errors import InvalidRequest
+from slots.requests.params import Takes
+
+if TYPE_CHECKING:
+    from grammar.matcher import CompiledGrammar
+    from slots.engine import Engine
 
 SCHEMA_SHAPES = "a JSON schema, which is an object or true"
+SCHEMA_OR_TEXT = f"{SCHEMA_SHAPES}, or the text of one"
 FORMATS = '{"type": "text"}, {"type": "json_object"} or {"type": "json_schema", "json_schema": {"schema": ...}}'
 ANY_OBJECT = GrammarSource("json_schema", '{"type":"object"}')
 
 Reader = Callable[[str, object], GrammarSource | None]
 
 
-def read_constraint(fields: Fields, default: Constraint | None) -> Constraint | None:
-    """Returns what a request asks its text to match, or None for a text that is free. A request that says nothing about
-    it gets the default.
-
-    Raises InvalidRequest, which names the field, for a value of a wrong type, and for two fields that both ask for
-    something; the grammar itself is looked at when it is compiled.
-    """
-    values = [(name, read, fields.get(name)) for name, read in READERS.items()]
-    given = [(name, read(name, value)) for name, read, value in values if value is not None]
-    asked = [Constraint(name, source) for name, source in given if source is not None]
-    if len(asked) > 1:
-        names = " and ".join(constraint.name for constraint in asked)
-        raise InvalidRequest(names, "expected one of them, since a text can be made to match only one grammar")
-    if asked:
-        return asked[0]
-    return None if given else default
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    name: str
+    """The field of the request, or the flag, that the grammar comes from."""
+    source: GrammarSource
 
 
-def compile_constraint(constraint: Constraint, engine: Engine) -> CompiledGrammar:
-    """Returns the grammar as `engine` takes it.
+def compile_constraint(constraint: Constraint, engine: "Engine") -> "CompiledGrammar":
+    """Returns the grammar for requests to `engine`. It may take a second: call it from a worker thread.
 
-    Belongs to a worker thread: it may take a second. Raises InvalidRequest, which names the field or flag, for a
-    grammar that cannot be used.
+    Raises InvalidRequest, which names the field or flag, for a grammar that cannot be used.
     """
     try:
         return engine.grammars.compile(constraint.source)
     except GrammarError as error:
-        # What it quotes may have half of a surrogate pair in it, which no answer can hold.
+        # What it quotes may hold half of a surrogate pair, which no response can.
         message = str(error).encode(errors="backslashreplace").decode()
         raise InvalidRequest(constraint.name, message) from None
 
 
 def constraint_json(constraint: Constraint | None) -> dict[str, object]:
-    """Returns the grammar by the name of the option that it is for, however it was spelled; `grammar` is always one."""
-    shown: dict[str, object] = {"grammar": ""}
+    """Returns the grammar under the name of the option for its kind; `grammar` is always among them."""
+    result: dict[str, object] = {"grammar": ""}
     if constraint is not None:
         kind, text = constraint.source.kind, constraint.source.text
         if kind == "gbnf":
-            shown["grammar"] = text
+            result["grammar"] = text
         else:
-            shown[kind] = text if kind == "regex" else _on_one_line(text)
-    return shown
+            result[kind] = text if kind == "regex" else _on_one_line(text)
+    return result
 
 
 def _on_one_line(text: str) -> orjson.Fragment:
@@ -68,20 +62,20 @@ def _on_one_line(text: str) -> orjson.Fragment:
     return orjson.Fragment(text.replace("\n", " ").replace("\r", " "))
 
 
-def _as_gbnf(name: str, value: object) -> GrammarSource | None:
+def _read_gbnf(name: str, value: object) -> GrammarSource | None:
     text = as_string(name, value)
     return GrammarSource("gbnf", text) if text else None
 
 
-def _as_regex(name: str, value: object) -> GrammarSource:
+def _read_regex(name: str, value: object) -> GrammarSource:
     return GrammarSource("regex", as_string(name, value))
 
 
-def _as_choice(name: str, value: object) -> GrammarSource:
+def _read_choice(name: str, value: object) -> GrammarSource:
     return GrammarSource("choice", orjson.dumps(as_strings(name, value)).decode())
 
 
-def _as_schema(name: str, value: object, shapes: str = SCHEMA_SHAPES) -> GrammarSource:
+def _read_schema(name: str, value: object, shapes: str = SCHEMA_SHAPES) -> GrammarSource:
     if not isinstance(value, dict | bool):
         raise invalid_value(name, shapes, value)
     try:
@@ -90,46 +84,75 @@ def _as_schema(name: str, value: object, shapes: str = SCHEMA_SHAPES) -> Grammar
         raise invalid_value(name, "a JSON schema that is less deep", value) from None
 
 
-def _as_schema_or_text(name: str, value: object) -> GrammarSource:
+def _read_schema_or_text(name: str, value: object) -> GrammarSource:
     if isinstance(value, str):
         return GrammarSource("json_schema", value)
-    return _as_schema(name, value, f"{SCHEMA_SHAPES}, or the text of one")
+    return _read_schema(name, value, SCHEMA_OR_TEXT)
 
 
-def _as_response_format(name: str, value: object) -> GrammarSource | None:
+def _read_response_format(name: str, value: object) -> GrammarSource | None:
     if not isinstance(value, dict):
         raise invalid_value(name, FORMATS, value)
     match value.get("type"):
         case "text":
             return None
         case "json_object":
-            return _object(f"{name}.schema", value.get("schema"))
+            return _read_object_schema(f"{name}.schema", value.get("schema"))
         case "json_schema":
-            return _wrapped_schema(f"{name}.json_schema", value.get("json_schema"))
+            return _read_wrapped_schema(f"{name}.json_schema", value.get("json_schema"))
     raise invalid_value(name, FORMATS, value)
 
 
-def _object(name: str, schema: object) -> GrammarSource:
-    """A schema that says nothing still leaves it an object."""
-    source = ANY_OBJECT if schema is None else _as_schema(name, schema)
+def _read_object_schema(name: str, schema: object) -> GrammarSource:
+    """A schema that allows everything still requires an object."""
+    source = ANY_OBJECT if schema is None else _read_schema(name, schema)
     return ANY_OBJECT if source.text in ("{}", "true") else source
 
 
-def _wrapped_schema(name: str, wrapper: object) -> GrammarSource:
+def _read_wrapped_schema(name: str, wrapper: object) -> GrammarSource:
     if not isinstance(wrapper, dict):
         raise invalid_value(name, "an object with schema", wrapper)
-    return _as_schema(f"{name}.schema", wrapper.get("schema"))
+    return _read_schema(f"{name}.schema", wrapper.get("schema"))
 
 
-READERS: dict[str, Reader] = {
-    "grammar": _as_gbnf,
-    "json_schema": _as_schema,
-    "regex": _as_regex,
-    "choice": _as_choice,
-    "response_format": _as_response_format,
-    "guided_json": _as_schema_or_text,
-    "guided_regex": _as_regex,
-    "guided_choice": _as_choice,
-    "guided_grammar": _as_gbnf,
-}
-"""By the name of the field; None is what asks for nothing."""
+def _read_with(read: Reader) -> PlainValidator:
+    def validate(value: object, info: ValidationInfo) -> Constraint | None:
+        if isinstance(value, Constraint):  # of a flag
+            return value
+        assert info.field_name
+        source = read(info.field_name, value)
+        return None if source is None else Constraint(info.field_name, source)
+
+    return PlainValidator(validate)
+
+
+TEXT = {"type": "string"}
+TEXTS = {"type": "array", "items": TEXT}
+SCHEMA = {"type": ["object", "boolean"]}
+
+Gbnf = Annotated[Constraint | None, Takes("a string"), _read_with(_read_gbnf), WithJsonSchema(TEXT)]
+Regex = Annotated[Constraint | None, Takes("a string"), _read_with(_read_regex), WithJsonSchema(TEXT)]
+Choice = Annotated[Constraint | None, Takes("a list of strings"), _read_with(_read_choice), WithJsonSchema(TEXTS)]
+JsonSchema = Annotated[Constraint | None, Takes(SCHEMA_SHAPES), _read_with(_read_schema), WithJsonSchema(SCHEMA)]
+JsonSchemaOrText = Annotated[
+    Constraint | None,
+    Takes(SCHEMA_OR_TEXT),
+    _read_with(_read_schema_or_text),
+    WithJsonSchema({"type": ["object", "boolean", "string"]}),
+]
+ResponseFormat = Annotated[
+    Constraint | None,
+    Takes(FORMATS),
+    _read_with(_read_response_format),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {
+                "type": {"enum": ["text", "json_object", "json_schema"]},
+                "json_schema": {"type": "object", "properties": {"schema": SCHEMA}, "required": ["schema"]},
+                "schema": SCHEMA,
+            },
+            "required": ["type"],
+        }
+    ),
+]

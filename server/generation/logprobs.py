@@ -1,4 +1,4 @@
-"""`completion_probabilities`: for each token, how likely it was and what the most likely ones were."""
+"""Log probabilities: the JSON of each token's own and of the most likely ones."""
 
 import math
 from collections.abc import Sequence
@@ -13,34 +13,32 @@ MIN_LOGPROB = -3.4028234663852886e38
 def probabilities_json(
     positions: Sequence[PositionLogprobs], vocab: Vocab, *, after_sampling: bool
 ) -> list[dict[str, object]]:
-    """Returns one object per position, with the fields of the llama-like API (`content` with `probs`) and those that
-    llama.cpp's server has today: `id`, `token`, `bytes`, and `logprob` and `top_logprobs`, or, of what the samplers
-    left, `prob` and `top_probs`."""
-    name_of_top = "top_probs" if after_sampling else "top_logprobs"
-    spell = _sampled_json if after_sampling else candidate_json
+    """Returns `completion_probabilities`: one object per position, with the fields of the llama-like API (`content`,
+    `probs`) and those of llama.cpp's server today: `id`, `token`, `bytes`, and `logprob` with `top_logprobs`, or after
+    sampling `prob` with `top_probs`."""
+    top_name = "top_probs" if after_sampling else "top_logprobs"
+    to_json = _sampled_json if after_sampling else candidate_json
     return [
         {
             "content": token_text(position.sampled.token, vocab),
             "probs": [{"tok_str": token_text(top.token, vocab), "prob": math.exp(top.logprob)} for top in position.top],
-            **spell(position.sampled, vocab),
-            name_of_top: [spell(top, vocab) for top in position.top],
+            **to_json(position.sampled, vocab),
+            top_name: [to_json(top, vocab) for top in position.top],
         }
         for position in positions
     ]
 
 
 def candidate_json(probability: TokenLogprob, vocab: Vocab) -> dict[str, object]:
-    """Returns a token and its `logprob`."""
     return {**_token_json(probability.token, vocab), "logprob": logprob_json(probability)}
 
 
 def logprob_json(probability: TokenLogprob) -> float:
-    """Returns a log probability as JSON can spell it."""
     return max(probability.logprob, MIN_LOGPROB)
 
 
 def token_text(token: int, vocab: Vocab) -> str:
-    """Returns the text of a token, with U+FFFD for what is not a whole character."""
+    """Returns the text of a token, with U+FFFD for bytes that are not a whole character."""
     return vocab.display(token)
 
 

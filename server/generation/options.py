@@ -1,210 +1,165 @@
-"""The options of a completion: JSON to the engine's terms."""
+"""GenerationOptions: what every endpoint that generates text lets a request say, besides its prompts."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-from grammar.matcher import CompiledGrammar
-from server.chat.system_prompt import SystemPrompt, read_system_prompt
-from server.generation.constraint import read_constraint
-from server.generation.sampling_options import read_sampling
-from server.http.errors import ApiError
-from server.http.fields import (
-    Fields,
-    first_present,
-    invalid_value,
-    preview,
-    read_boolean,
-    read_integer,
-    read_string,
-    read_strings,
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
 )
-from server.settings import CompletionDefaults, Constraint
-from slots.engine import Engine
+
+from server.chat.system_prompt import SystemPromptOption
+from server.generation.constraint import (
+    Choice,
+    Constraint,
+    Gbnf,
+    JsonSchema,
+    JsonSchemaOrText,
+    Regex,
+    ResponseFormat,
+)
+from server.generation.logit_bias import LogitBias, as_logit_bias
+from server.generation.sampler_order import as_samplers
+from server.http.errors import ApiError
+from server.http.fields import preview
+from server.http.request_model import RequestBody
 from slots.errors import InvalidRequest
-from slots.requests.request import CompletionRequest
-from slots.requests.sampling_params import MAX_SEED, SamplingParams
-from slots.requests.scope import CacheScope
+from slots.requests.completion_params import CompletionParams
+from slots.requests.params import Boolean, Integer, Takes, expected
+from slots.requests.sampling_params import SamplerName, SamplingParams
+
+if TYPE_CHECKING:
+    from slots.engine import Engine
 
 MAX_CHOICES = 128
-
-
-def read_n_choices(fields: Fields, name: str, default: int = 1) -> int:
-    """Returns how many choices a request wants for each of its prompts. Raises InvalidRequest, which names the field,
-    for none or too many."""
-    n_choices = read_integer(fields, name, default)
-    if not 1 <= n_choices <= MAX_CHOICES:
-        raise invalid_value(name, f"a number from 1 to {MAX_CHOICES}", n_choices)
-    return n_choices
-
-
-def check_queue_capacity(n_prompts: int, n_choices: int, engine: Engine) -> None:
-    """Raises InvalidRequest for more answers than there are slots and places in the queue: they could never all be
-    taken."""
-    n_answers, n_places = n_prompts * n_choices, engine.max_unfinished
-    if n_answers > n_places:
-        message = f"expected at most {n_places} answers, the slots and places in the queue, got {n_answers}"
-        raise InvalidRequest("n", message)
-
-
-def seed_for_choice(request: CompletionRequest, index: int) -> CompletionRequest:
-    """Returns the request for one of several choices: a seed that was asked for is the first one's, and the others
-    count up from it, so that they differ and come out the same again."""
-    seed = request.sampling.seed
-    if seed < 0 or index == 0:
-        return request
-    return replace(request, sampling=replace(request.sampling, seed=(seed + index) % (MAX_SEED + 1)))
-
-
-@dataclass(frozen=True, slots=True)
-class NeutralValue:
-    """The values at which an option asks for nothing; null is always one of them."""
-
-    description: str
-    contains: Callable[[object], bool]
-
-
-def accepts_only(value: object) -> NeutralValue:
-    return NeutralValue(preview(value), lambda given: given is None or given == value)
-
-
-NEUTRAL_VALUES = {
-    "grammar_lazy": accepts_only(False),
-    "grammar_triggers": accepts_only([]),
-    "image_data": accepts_only([]),
-    "lora": accepts_only([]),
-    "modalities": accepts_only(["text"]),
-    "return_progress": accepts_only(False),
-}
-
-
-def refuse_unsupported(fields: Fields) -> None:
-    """Raises ApiError (501), which names the option, when one that is not supported asks for something."""
-    for name, neutral in NEUTRAL_VALUES.items():
-        value = fields.get(name)
-        if not neutral.contains(value):
-            message = f"{name}: not supported, expected {neutral.description} or no such option, got {preview(value)}"
-            raise ApiError(501, message)
-
-
 MAX_SALT_CHARACTERS = 256
-"""Characters."""
+CONSTRAINTS = (
+    *("grammar", "json_schema", "regex", "choice", "response_format"),
+    *("guided_json", "guided_regex", "guided_choice", "guided_grammar"),
+)
+"""The fields that say what a text has to match. A request may use one of them."""
+
+N_CHOICES = f"a number from 1 to {MAX_CHOICES}"
 
 
-@dataclass(frozen=True, slots=True)
-class CompletionOptions:
-    """Everything that a request says besides its prompts, which all share it."""
-
-    sampling: SamplingParams
-    system_prompt: SystemPrompt | None
-    """The one that stands in front from now on, if the request brings one."""
-    constraint: Constraint | None
-    n_choices: int
-    """Answers to each prompt."""
-    n_predict: int
-    stop: tuple[str, ...]
-    n_keep: int
-    slot_id: int
-    cache_prompt: bool
-    n_cache_reuse: int
-    cache_salt: str
-    n_indent: int
-    t_max_predict_ms: int
-    n_draft: int
-    timings_per_token: bool
-    backend_sampling: bool
-    stream: bool
-    return_tokens: bool
-    response_fields: tuple[str, ...]
-    preserved: frozenset[int] = frozenset()
-    """Control tokens that are spelled out in the text."""
-
-    def request(
-        self, prompt: tuple[int, ...], session: str, scope: CacheScope, grammar: CompiledGrammar | None
-    ) -> CompletionRequest:
-        """Returns what to ask the engine for; `grammar` is what the constraint was compiled to.
-
-        Raises InvalidRequest for a value out of its range.
-        """
-        return CompletionRequest(
-            prompt=prompt,
-            sampling=self.sampling,
-            n_predict=self.n_predict,
-            stop=self.stop,
-            n_keep=self.n_keep,
-            slot_id=self.slot_id,
-            session=session,
-            cache_prompt=self.cache_prompt,
-            scope=scope,
-            grammar=grammar,
-            n_cache_reuse=self.n_cache_reuse,
-            n_indent=self.n_indent,
-            t_max_predict_ms=self.t_max_predict_ms,
-            is_streamed=self.stream,
-            n_draft=self.n_draft,
-            timings_per_token=self.timings_per_token,
-            backend_sampling=self.backend_sampling,
-            preserved_tokens=self.preserved,
-        )
+_DEFAULT_SAMPLING = SamplingParams()
 
 
-def read_options(
-    fields: Fields, engine: Engine, defaults: CompletionDefaults, *, streams: bool = False
-) -> CompletionOptions:
-    """Returns the options of a request to `engine`; `defaults` stand for those that it leaves out, and `streams` for
-    whether it wants a stream.
-
-    Raises InvalidRequest, which names the field, for a wrong type and for a sampling option out of its range, and
-    ApiError (501) for an option that is not supported.
-    """
-    refuse_unsupported(fields)
-    return CompletionOptions(
-        sampling=read_sampling(fields, engine.vocab, defaults.sampling),
-        system_prompt=read_system_prompt(fields.get("system_prompt"), engine),
-        constraint=read_constraint(fields, defaults.constraint),
-        n_choices=read_n_choices(fields, first_present(fields, "n", "n_cmpl")),
-        n_predict=_read_n_predict(fields, defaults.n_predict),
-        stop=_read_stop(fields.get("stop")),
-        n_keep=read_integer(fields, "n_keep", defaults.n_keep),
-        slot_id=_read_slot_id(fields),
-        cache_prompt=read_boolean(fields, "cache_prompt", defaults.cache_prompt),
-        n_cache_reuse=read_integer(fields, "n_cache_reuse", defaults.n_cache_reuse),
-        cache_salt=_read_cache_salt(fields),
-        n_indent=read_integer(fields, "n_indent", defaults.n_indent),
-        t_max_predict_ms=read_integer(fields, "t_max_predict_ms", defaults.t_max_predict_ms),
-        n_draft=read_integer(fields, "speculative.n_max", defaults.n_draft),
-        timings_per_token=read_boolean(fields, "timings_per_token", defaults.timings_per_token),
-        backend_sampling=read_boolean(fields, "backend_sampling", True),
-        stream=read_boolean(fields, "stream", streams),
-        return_tokens=read_boolean(fields, "return_tokens", defaults.return_tokens),
-        response_fields=read_strings(fields, "response_fields", ()),
-    )
-
-
-def _read_n_predict(fields: Fields, default: int) -> int:
-    name = first_present(fields, "n_predict", "max_completion_tokens", "max_tokens")
-    n_predict = read_integer(fields, name, default)
-    if n_predict < -1:
-        raise invalid_value(name, "-1 or more", n_predict)
-    return n_predict
-
-
-def _read_stop(value: object) -> tuple[str, ...]:
-    words = [] if value is None else [value] if isinstance(value, str) else value
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise invalid_value("stop", "a string or a list of strings", value)
-    return tuple(word for word in words if word)
-
-
-def _read_slot_id(fields: Fields) -> int:
-    slot_id = read_integer(fields, "slot_id", -1)
-    id_slot = read_integer(fields, "id_slot", slot_id)
-    if fields.get("slot_id") is not None and slot_id != id_slot:
-        raise InvalidRequest("id_slot", f"expected the same as slot_id, {slot_id}, or only one of them, got {id_slot}")
-    return id_slot
-
-
-def _read_cache_salt(fields: Fields) -> str:
-    salt = read_string(fields, "cache_salt", "")
+def _check_salt(salt: str) -> str:
     if len(salt) > MAX_SALT_CHARACTERS:
-        raise InvalidRequest("cache_salt", f"expected at most {MAX_SALT_CHARACTERS} characters, got {len(salt)}")
+        raise expected(f"at most {MAX_SALT_CHARACTERS} characters", got=len(salt))
     return salt
+
+
+def _accept_only(neutral: object) -> PlainValidator:
+    """Returns the validator of an option that is not supported. It raises ApiError (501), which names the option,
+    unless the value asks for nothing."""
+
+    def validate(value: object, info: ValidationInfo) -> object:
+        if value != neutral:
+            message = f"not supported, expected {preview(neutral)} or no such option, got {preview(value)}"
+            raise ApiError(501, f"{info.field_name}: {message}")
+        return value
+
+    return PlainValidator(validate)
+
+
+NotSupported = Annotated[Any, Takes("[]"), _accept_only([]), WithJsonSchema({"type": "array"})]
+
+
+class GenerationOptions(RequestBody, CompletionParams, SamplingParams):
+    """The server's defaults are an instance, constructed with what its flags say; the models of bodies extend it.
+
+    Raises InvalidRequest, which names the field, and ApiError (501) for an option that is not supported. Bodies are
+    parsed with the engine as context.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+    alternatives: ClassVar[frozenset[str]] = frozenset(CONSTRAINTS)
+
+    n: Annotated[Integer, Takes(N_CHOICES)] = Field(
+        1,
+        ge=1,
+        le=MAX_CHOICES,
+        validation_alias=AliasChoices("n", "n_cmpl"),
+        description="number of texts to generate for each prompt",
+    )
+    stream: Boolean = Field(False, description="return the text as server-sent events, token by token")
+    return_tokens: Boolean = Field(False, description="return the ids of the generated tokens")
+    cache_salt: Annotated[str, AfterValidator(_check_salt)] = Field(
+        "", description="share prefixes only with requests that have the same salt"
+    )
+    system_prompt: SystemPromptOption = Field(
+        None, description="system prompt of this and all later requests; an empty one removes it"
+    )
+    grammar: Gbnf = Field(None, description="GBNF grammar that the output has to match")
+    json_schema: JsonSchema = Field(None, description="JSON schema that the output has to match; {} = any JSON value")
+    regex: Regex = Field(None, description="regular expression that the output has to match")
+    choice: Choice = Field(None, description="strings of which the output is one")
+    response_format: ResponseFormat = Field(None, description="format of the output, as OpenAI specifies it")
+    guided_json: JsonSchemaOrText = Field(None, description="as json_schema, in vLLM's spelling")
+    guided_regex: Regex = Field(None, description="as regex, in vLLM's spelling")
+    guided_choice: Choice = Field(None, description="as choice, in vLLM's spelling")
+    guided_grammar: Gbnf = Field(None, description="as grammar, in vLLM's spelling")
+    grammar_lazy: Annotated[bool, Takes("false"), _accept_only(False)] = Field(False, description="not supported")
+    grammar_triggers: NotSupported = Field((), description="not supported")
+    image_data: NotSupported = Field((), description="not supported")
+    lora: NotSupported = Field((), description="not supported")
+    modalities: Annotated[Any, Takes('["text"]'), _accept_only(["text"]), WithJsonSchema({"type": "array"})] = Field(
+        ("text",), description="only text is supported"
+    )
+    return_progress: Annotated[bool, Takes("false"), _accept_only(False)] = Field(False, description="not supported")
+
+    @property
+    def sampling(self) -> SamplingParams:
+        """How tokens are chosen."""
+        values = {name: self.__dict__[name] for name in SamplingParams.model_fields}
+        return _DEFAULT_SAMPLING.model_copy(update=values)  # which does not validate again
+
+    @property
+    def constraint(self) -> Constraint | None:
+        """What the text has to match; None leaves it free."""
+        return next((self.__dict__[name] for name in CONSTRAINTS if self.__dict__[name] is not None), None)
+
+    @field_validator("stop", mode="before", json_schema_input_type=str | list[str])
+    @classmethod
+    def _read_stop(cls, value: object) -> object:
+        words = [value] if isinstance(value, str) else value
+        return [word for word in words if word != ""] if isinstance(words, list) else value
+
+    @field_validator("samplers", mode="before", json_schema_input_type=str | list[str])
+    @classmethod
+    def _read_samplers(cls, value: object) -> tuple[SamplerName, ...]:
+        return as_samplers("samplers", list(value) if isinstance(value, tuple) else value)
+
+    @field_validator(
+        "logit_bias",
+        mode="before",
+        json_schema_input_type=dict[str, float | bool] | list[tuple[int | str, float | bool]],
+    )
+    @classmethod
+    def _read_logit_bias(cls, value: object, info: "ValidationInfo[Engine]") -> LogitBias:
+        return value if isinstance(value, tuple) else as_logit_bias("logit_bias", value, info.context.vocab)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_slot(cls, values: dict[str, object]) -> dict[str, object]:
+        if "slot_id" in values and values.get("id_slot", values["slot_id"]) != values["slot_id"]:
+            same = f"expected the same as slot_id, {preview(values['slot_id'])}, or only one of them"
+            raise InvalidRequest("id_slot", f"{same}, got {preview(values['id_slot'])}")
+        return values
+
+    @model_validator(mode="after")
+    def _check_constraints(self) -> Self:
+        if len(self.model_fields_set & self.alternatives) > 1:
+            names = [constraint.name for name in CONSTRAINTS if (constraint := self.__dict__[name]) is not None]
+            if len(names) > 1:
+                message = "expected one of them, since a text can be made to match only one grammar"
+                raise InvalidRequest(" and ".join(names), message)
+        return self

@@ -1,4 +1,4 @@
-"""The prompt of a request in all its shapes, and the tokens that it stands for."""
+"""Prompts: every shape in which a request may give them, and their tokens."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from slots.errors import InvalidRequest, PromptTooLong
 from slots.llama import Vocab
 
 SHAPES = "a string, a list of token ids, a list of strings and token ids, or a list of several of these"
+SCHEMA = {"type": ["string", "array"], "items": {"type": ["string", "integer", "array"]}}
 MAX_PROMPTS = 128
 
 PromptInput = str | list[object]
@@ -19,24 +20,26 @@ class Prompt:
     original: PromptInput
     """As the request gave it."""
     tokens: tuple[int, ...]
-    """Those of the system prompt among them."""
+    """Including those of the system prompt."""
     n_system: int
-    """How many of them, from the first, are the system prompt's."""
+    """Number of tokens at the beginning that are the system prompt's."""
+    name: str = "prompt"
+    """What error messages call it."""
 
 
 def read_prompts(value: object, engine: Engine, system: tuple[int, ...]) -> list[Prompt]:
-    """Returns the one prompt, or the several prompts, of a request to `engine`; each follows the tokens of `system`.
+    """Returns the prompts of a request to `engine`, each after the tokens of `system`.
 
-    Raises InvalidRequest, which names the prompt, for any other shape, for more prompts than can ever be taken, for
-    tokens that the vocabulary does not have and for a prompt of no tokens; PromptTooLong for a list of more token ids
-    than a slot has room for, where the engine cannot leave some out.
+    Raises InvalidRequest, which names the prompt, for any other shape, for more prompts than can ever be queued, for
+    token ids outside the vocabulary and for a prompt without tokens; PromptTooLong for a list of more token ids than
+    fit into a slot, if the engine cannot leave some out.
     """
     return [_read_one(name, part, engine, system) for name, part in split_prompts(value, engine)]
 
 
 def split_prompts(value: object, engine: Engine) -> list[tuple[str, object]]:
-    """Returns the one prompt, or the several prompts, of a request to `engine`, each with its name. Raises
-    InvalidRequest for more than can ever be taken."""
+    """Returns the prompts of a request to `engine`, each with its name. Raises InvalidRequest for more than can ever be
+    queued."""
     if is_list_of_several(value):
         _check_count(len(value), engine.max_unfinished)
         return [(f"prompt[{index}]", part) for index, part in enumerate(value)]
@@ -44,7 +47,7 @@ def split_prompts(value: object, engine: Engine) -> list[tuple[str, object]]:
 
 
 def _check_count(n_prompts: int, n_places: int) -> None:
-    """Counts before anything is tokenized."""
+    """Checks before anything is tokenized."""
     if n_prompts > MAX_PROMPTS:
         message = f"expected at most {MAX_PROMPTS} prompts, since each takes a place in the queue, got {n_prompts}"
         raise InvalidRequest("prompt", message)
@@ -59,16 +62,16 @@ def _read_one(name: str, value: object, engine: Engine, system: tuple[int, ...])
     parts = [value] if isinstance(value, str) else value
     n_known = len(system) + sum(map(is_number, parts))
     if n_known > engine.n_ctx_slot and not engine.context_shift:
-        raise PromptTooLong(n_known, engine.n_ctx_slot)
+        raise PromptTooLong(n_known, engine.n_ctx_slot, name)  # before each token is looked at
     tokens = system + _tokenize(name, parts, engine.vocab, is_start=not system)
     if not tokens:
         raise InvalidRequest(name, "expected at least one token, got none")
-    return Prompt(value, tokens, len(system))
+    return Prompt(value, tokens, len(system), name)
 
 
 def _tokenize(name: str, parts: Sequence[object], vocab: Vocab, *, is_start: bool) -> tuple[int, ...]:
-    """The special tokens around a text (BOS, where the model's header asks for it) come only with a text in front:
-    a list that starts with a token id already says how it starts. Behind a system prompt there are none."""
+    """Special tokens (BOS, if the model's header asks for it) are added only to a text at the beginning: a list that
+    starts with a token id says itself how it starts. After a system prompt none are added."""
 
     def tokenize(index: int, text: str) -> list[int]:
         with naming_field(name):
@@ -80,7 +83,7 @@ def _tokenize(name: str, parts: Sequence[object], vocab: Vocab, *, is_start: boo
 def tokenize_mixed(
     name: str, parts: Sequence[object], vocab: Vocab, tokenize: Callable[[int, str], list[int]]
 ) -> list[int]:
-    """Returns the tokens of strings and token ids in a row; `tokenize` gets the place of each string, and the string.
+    """Returns the tokens of a list of strings and token ids; `tokenize` gets the index of each string, and the string.
 
     Raises InvalidRequest, which names the part, for anything else, and what `tokenize` raises.
     """

@@ -1,4 +1,4 @@
-"""The option `samplers`: which samplers are used, in which order."""
+"""The option `samplers`: which samplers are applied, in which order."""
 
 from collections.abc import Iterable
 
@@ -33,7 +33,7 @@ ALIASES = {
 
 
 def as_samplers(name: str, value: object) -> tuple[SamplerName, ...]:
-    """Returns the samplers of a JSON value. Raises InvalidRequest for one that is neither names nor letters."""
+    """Returns the samplers that a JSON value names. Raises InvalidRequest for anything but names or letters."""
     if isinstance(value, str):
         return samplers_from_letters(name, value)
     if isinstance(value, list):
@@ -42,7 +42,7 @@ def as_samplers(name: str, value: object) -> tuple[SamplerName, ...]:
 
 
 def samplers_from_letters(name: str, letters: str) -> tuple[SamplerName, ...]:
-    """Returns a sampler for each letter. Raises InvalidRequest for a letter that stands for none."""
+    """Returns a sampler for each letter. Raises InvalidRequest for an unknown letter."""
     for letter in letters:
         if letter not in LETTERS:
             meanings = ", ".join(f"{known} ({sampler})" for known, sampler in LETTERS.items())
@@ -51,7 +51,7 @@ def samplers_from_letters(name: str, letters: str) -> tuple[SamplerName, ...]:
 
 
 def samplers_from_names(name: str, spellings: Iterable[object]) -> tuple[SamplerName, ...]:
-    """Returns a sampler for each name, in any of its spellings. Raises InvalidRequest for a name that none has."""
+    """Returns a sampler for each name, in any of its spellings. Raises InvalidRequest for an unknown name."""
     return tuple(_sampler_by_name(name, spelling) for spelling in spellings)
 
 
@@ -69,4 +69,4 @@ def _normalize_name(spelling: str) -> str:
 SAMPLERS_BY_NAME = {_normalize_name(spelling): sampler for spelling, sampler in ALIASES.items()} | {
     _normalize_name(sampler): sampler for sampler in SamplerName
 }
-"""The samplers by all names that they go by: top_k, top-k, TopK, ..."""
+"""The samplers by every spelling of their names: top_k, top-k, TopK, ..."""

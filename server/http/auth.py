@@ -1,4 +1,4 @@
-"""API keys, for every path but those by which a load balancer sees that the server is there."""
+"""API keys: required on every path except the health checks of load balancers."""
 
 import hmac
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.api.openai.errors import format_error
+from server.http.error_format import format_error
 from server.http.errors import ApiError
 
 OPEN_PATHS = frozenset({"/health", "/v1/health"})
@@ -14,7 +14,8 @@ BEARER = "bearer "
 
 
 class RequireApiKey:
-    """Answers 401 to a request that bears none of the keys, as `Authorization: Bearer KEY` or `X-Api-Key: KEY`."""
+    """Middleware that responds with 401 to a request without one of the keys, as `Authorization: Bearer KEY` or
+    `X-Api-Key: KEY`."""
 
     def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
         self.app = app
@@ -28,14 +29,14 @@ class RequireApiKey:
         error = ApiError(401, message, headers={"WWW-Authenticate": "Bearer"})
         await format_error(scope, error).response()(scope, receive, send)
 
-    def _is_known(self, given: bytes) -> bool:
-        """All keys are compared, each in constant time, so that the time taken says nothing about them."""
-        matches = [hmac.compare_digest(given, key) for key in self.keys]
+    def _is_known(self, key: bytes) -> bool:
+        """Compares all keys, each in constant time, so that the response time reveals nothing about them."""
+        matches = [hmac.compare_digest(key, known) for known in self.keys]
         return any(matches)
 
 
 def get_api_key(headers: Headers) -> bytes:
-    """Returns the API key that a request bears; an empty one if it bears none."""
+    """Returns the API key of a request, or an empty one."""
     authorization = headers.get("Authorization", "")
     is_bearer = authorization[: len(BEARER)].lower() == BEARER
     key = authorization[len(BEARER) :].strip() if is_bearer else headers.get("X-Api-Key", "")

@@ -1,4 +1,4 @@
-"""A request's body as a JSON object, whatever its Content-Type says: node's `fetch` calls a string text/plain."""
+"""read_body: reads a request's body as JSON, whatever its Content-Type: node's `fetch` calls a string text/plain."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -13,14 +13,14 @@ from slots.errors import InvalidRequest
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_BYTES_ON_LOOP = 8 * 1024
-"""A longer body, which may be a text to tokenize, is read in a worker thread: all streams wait for the event loop."""
+"""A longer body, which may be a text to tokenize, is parsed in a worker thread: all streams wait for the event loop."""
 
 Result = TypeVar("Result")
 
 
 async def read_body(request: Request, read: Callable[[Fields], Result], *, is_slow: bool = False) -> Result:
-    """Returns what `read` makes of the fields of the JSON object in the body. `read` may be called in another thread,
-    and always is if it is slow.
+    """Returns what `read` returns for the JSON object in the body. `read` may be called in another thread, and always
+    is if it is slow.
 
     Raises InvalidRequest for a body that is anything else, ApiError (413) for one above the limit, ClientDisconnect
     when the client goes away before its end, and what `read` raises.

@@ -1,4 +1,4 @@
-"""Work that nobody waits for any more is not worth doing."""
+"""cancel_on_disconnect: cancels work when its client goes away."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -11,21 +11,21 @@ Result = TypeVar("Result")
 
 
 async def cancel_on_disconnect(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result:
-    """Returns what `work` returns. The request's body must have been read.
+    """Returns what `work` returns. The request's body must have been read already.
 
-    Raises what `work` raises, and ClientDisconnect, after cancelling it, when the client goes away first.
+    Raises what `work` raises, and ClientDisconnect, after cancelling it, if the client goes away first.
     """
-    working = asyncio.create_task(work)
-    watching = asyncio.create_task(_wait_for_disconnect(receive))
+    task = asyncio.create_task(work)
+    watcher = asyncio.create_task(_wait_for_disconnect(receive))
     try:
-        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
+        await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
             raise ClientDisconnect
-        return working.result()
+        return task.result()
     finally:
-        working.cancel()
-        watching.cancel()
-        await asyncio.gather(working, watching, return_exceptions=True)
+        task.cancel()
+        watcher.cancel()
+        await asyncio.gather(task, watcher, return_exceptions=True)
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:

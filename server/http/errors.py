@@ -1,4 +1,4 @@
-"""Every error in the shape that llama.cpp gives it: `{"error": {"code": ..., "message": ..., "type": ...}}`."""
+"""ApiError: an error as clients get it, as llama.cpp does: `{"error": {"code": ..., "message": ..., "type": ...}}`."""
 
 from collections.abc import Mapping
 
@@ -16,8 +16,6 @@ TYPES = {
 
 
 class ApiError(Exception):
-    """An error as a client gets it."""
-
     def __init__(
         self,
         status: int,
@@ -30,27 +28,25 @@ class ApiError(Exception):
         super().__init__(message)
         self.status = status
         self.field = field
-        """The one that was wrong in the request."""
+        """The field of the request that is wrong."""
         self.details = details or {}
         self.headers = headers
 
     @property
     def error_type(self) -> str:
-        """What it is called in answers."""
+        """The `type` of the error in a response."""
         return TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
 
     def body(self) -> dict[str, object]:
-        """Returns the JSON object that says what went wrong."""
         return {"error": {"code": self.status, "message": str(self), "type": self.error_type, **self.details}}
 
     def response(self) -> JsonResponse:
-        """Returns the answer to a request that failed with this error."""
         return JsonResponse(self.body(), self.status, self.headers)
 
 
 def api_error(error: Exception) -> ApiError:
-    """Returns `error` as a client may see it: the engine's errors speak for themselves, anything unexpected says
-    no more than that it happened."""
+    """Returns `error` as a client may see it: errors of the engine with their message, unexpected ones without
+    details."""
     match error:
         case ApiError():
             return error
@@ -69,3 +65,16 @@ def api_error(error: Exception) -> ApiError:
             return ApiError(500, str(error))
         case _:
             return ApiError(500, "something went wrong inside the server; its log says what")
+
+
+ERROR_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "error": {
+            "type": "object",
+            "properties": {"code": {"type": "integer"}, "message": {"type": "string"}, "type": {"type": "string"}},
+            "required": ["code", "message", "type"],
+        }
+    },
+    "required": ["error"],
+}

@@ -1,4 +1,4 @@
-"""Server-sent events."""
+"""EventStreamResponse: a stream of server-sent events."""
 
 import asyncio
 import logging
@@ -23,10 +23,9 @@ SendEvent = Callable[[object], Awaitable[None]]
 
 
 class EventStreamResponse(Response):
-    """Answers with the events that `produce` sends.
+    """Sends the events of `produce`, which is cancelled when the client goes away.
 
-    The status goes out with the first event: what fails before it is answered with a status of its own, what fails
-    after it with an event that holds the error. When the client goes away, `produce` is cancelled.
+    The status is sent with the first event. An error before it has its own status; one after it is sent as an event.
     """
 
     media_type = "text/event-stream"
@@ -38,10 +37,10 @@ class EventStreamResponse(Response):
         format_error: Callable[[Exception], ApiError] = api_error,
         last_event: bytes = b"",
     ) -> None:
-        """`last_event` says that no more events come."""
+        """`last_event` marks the end of the stream."""
         self.status_code = 200
         self.background = None
-        # Without the last one, nginx would hold events back until its buffer is full.
+        # Without the last header, nginx would hold events back until its buffer is full.
         self.init_headers({**headers, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         self._produce = produce
         self._format_error = format_error
@@ -70,7 +69,7 @@ class EventStreamResponse(Response):
 
 
 class _EventWriter:
-    """Writes whole events, also when several tasks have some to send."""
+    """Writes events one at a time, also if several tasks send some."""
 
     def __init__(self, send: Send, start: Mapping[str, Any]) -> None:
         self.has_started = False
@@ -84,7 +83,7 @@ class _EventWriter:
         await self._write(b"data: %b\n\n" % orjson.dumps(data))
 
     async def ping_in_silence(self) -> None:
-        """Sends a comment now and then, so that proxies keep the connection open while a long prompt is computed."""
+        """Sends a comment in long pauses, so that proxies keep the connection open while a long prompt is computed."""
         while True:
             self._is_silent = True
             await asyncio.sleep(PING_INTERVAL_SECONDS)

@@ -1,4 +1,4 @@
-"""Where exceptions end: expected ones become answers, unexpected ones an answer and a traceback in the log."""
+"""Exception handlers: turn errors into responses. Unexpected ones are logged with a traceback."""
 
 import logging
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.api.openai.errors import format_error
+from server.http.error_format import format_error
 from server.http.errors import ApiError
 from slots.errors import EngineError
 
@@ -20,7 +20,7 @@ def handle_error(request: Request, error: Exception) -> Response:
 
 
 def handle_routing_error(request: Request, error: Exception) -> Response:
-    """Starlette's own errors: an unknown path (404) and a wrong method (405, with Allow)."""
+    """Handles Starlette's own errors: an unknown path (404) and a wrong method (405, with Allow)."""
     assert isinstance(error, HTTPException)
     path, allowed = request.url.path, (error.headers or {}).get("Allow")
     messages = {
@@ -44,24 +44,24 @@ EXCEPTION_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Respons
 
 
 class CatchUnexpectedErrors:
-    """Answers 500 when anything below raises what nobody expected. It sits below the CORS headers, so that a
-    browser may read this answer too. An answer that has begun is broken off: its client must not take it for whole."""
+    """Middleware that responds with 500 to an unexpected error. It runs inside the CORS middleware, so that a browser
+    may read the response. A response that has started is broken off, so that it does not look complete."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
+        has_started = False
 
-        async def note_begin(message: Message) -> None:
-            nonlocal begun
-            begun = True
+        async def note_start(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
             await send(message)
 
         try:
-            await self.app(scope, receive, note_begin)
+            await self.app(scope, receive, note_start)
         except Exception as error:
-            if begun or scope["type"] != "http":
+            if has_started or scope["type"] != "http":
                 raise
             logger.exception("%s %s failed", scope["method"], scope["path"])
             await format_error(scope, error).response()(scope, receive, send)

@@ -1,7 +1,5 @@
-"""Typed readers for the fields of a JSON object. A field that is null counts as absent.
-
-Every reader raises InvalidRequest, which names the field, for a value of another type.
-"""
+"""Typed readers for JSON values within a request. Each raises InvalidRequest, which names the field, for a value of
+another type."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,13 +8,9 @@ from typing import TypeGuard
 import orjson
 
 from slots.errors import InvalidRequest, UnbrokenTextError
+from slots.requests.params import MAX_INTEGER, MAX_NUMBER, MIN_INTEGER
 
 Fields = Mapping[str, object]
-
-MIN_INTEGER = -(2**31)
-MAX_INTEGER = 2**32 - 1
-MAX_NUMBER = 3.4028234663852886e38
-"""The largest float of 32 bits: what llama.cpp computes with."""
 
 MAX_PREVIEW_CHARACTERS = 60
 
@@ -31,27 +25,25 @@ def preview(value: object) -> str:
 
 
 def invalid_value(name: str, expected: str, value: object) -> InvalidRequest:
-    """Returns the error for a field that is not what was expected."""
     return InvalidRequest(name, f"expected {expected}, got {'nothing' if value is None else preview(value)}")
 
 
 def first_present(fields: Fields, *names: str) -> str:
-    """Returns the first of several spellings of one option that the request has a value for."""
+    """Returns the first of several spellings of an option that a request has, else the first of all."""
     return next((name for name in names if fields.get(name) is not None), names[0])
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Returns true for what JSON calls a number; to Python, true and false are numbers as well."""
+    """Returns whether `value` is a JSON number; to Python, true and false are numbers as well."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_list_of_several(value: object) -> TypeGuard[list[object]]:
-    """Returns true for a list of texts; one with a number in it is a single text, of token ids and perhaps strings."""
+    """Returns whether `value` is a list of texts. A list with a number in it is one text, of token ids and strings."""
     return isinstance(value, list) and bool(value) and not any(is_number(part) for part in value)
 
 
 def as_number(name: str, value: object) -> float:
-    """Returns `value` as a number."""
     if not is_number(value):
         raise invalid_value(name, "a number", value)
     if abs(value) > MAX_NUMBER:
@@ -60,7 +52,7 @@ def as_number(name: str, value: object) -> float:
 
 
 def as_integer(name: str, value: object) -> int:
-    """Returns `value` as an integer, also when it is spelled as 40.0."""
+    """Returns `value` as an integer, which JSON may spell as 40.0."""
     if not is_number(value) or value != int(value):
         raise invalid_value(name, "an integer", value)
     if not MIN_INTEGER <= value <= MAX_INTEGER:
@@ -69,61 +61,40 @@ def as_integer(name: str, value: object) -> int:
 
 
 def as_string(name: str, value: object) -> str:
-    """Returns `value` as a string."""
     if not isinstance(value, str):
         raise invalid_value(name, "a string", value)
     return value
 
 
 def as_boolean(name: str, value: object) -> bool:
-    """Returns `value` as true or false."""
     if not isinstance(value, bool):
         raise invalid_value(name, "true or false", value)
     return value
 
 
 def as_strings(name: str, value: object) -> tuple[str, ...]:
-    """Returns `value` as a list of strings."""
     if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
         raise invalid_value(name, "a list of strings", value)
     return tuple(value)
 
 
 def as_token(name: str, value: object, n_tokens: int) -> int:
-    """Returns `value` as the id of one of the `n_tokens` tokens of a vocabulary."""
+    """Returns `value` as a token id in a vocabulary of `n_tokens` tokens."""
     token = as_integer(name, value)
     if not 0 <= token < n_tokens:
         raise invalid_value(name, f"the id of a token, from 0 to {n_tokens - 1}", value)
     return token
 
 
-def read_integer(fields: Fields, name: str, default: int) -> int:
-    """Returns a request's integer, or the default."""
-    value = fields.get(name)
-    return default if value is None else as_integer(name, value)
-
-
-def read_string(fields: Fields, name: str, default: str) -> str:
-    """Returns a request's string, or the default."""
-    value = fields.get(name)
-    return default if value is None else as_string(name, value)
-
-
-def read_strings(fields: Fields, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns a request's list of strings, or the default."""
-    value = fields.get(name)
-    return default if value is None else as_strings(name, value)
-
-
-def read_boolean(fields: Fields, name: str, default: bool) -> bool:
-    """Returns a request's true or false, or the default."""
-    value = fields.get(name)
-    return default if value is None else as_boolean(name, value)
+def read_member(name: str, fields: Fields, member: str) -> str:
+    """Returns a string within the object `name`, or "" if it is absent."""
+    value = fields.get(member)
+    return "" if value is None else as_string(f"{name}.{member}", value)
 
 
 @contextmanager
 def naming_field(field: str) -> Iterator[None]:
-    """Raises InvalidRequest, which names `field`, for a text that cannot be tokenized."""
+    """Turns the error of a text that cannot be tokenized into an InvalidRequest that names `field`."""
     try:
         yield
     except UnbrokenTextError as error:

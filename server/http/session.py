@@ -1,4 +1,4 @@
-"""The cookie by which a client gets the slot again that served it last. It holds a random id and nothing else."""
+"""Sessions: a cookie with a random id, by which a client gets the slot again that served it last."""
 
 import secrets
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ COOKIE = "llama_slots_session"
 class Session:
     session_id: str
     headers: dict[str, str]
-    """What to answer with: the cookie, if the client has none yet."""
+    """Headers of the response: the cookie, if the client has none yet."""
 
 
 class Sessions:
-    """Signs with a secret of its own: a session lasts as long as the slots it stands for, until the server ends."""
+    """Signs cookies with a secret of its own, so that sessions end with the server, as its slots do."""
 
     def __init__(self) -> None:
         self._signer = Signer(secrets.token_bytes(32), salt=COOKIE)
 
     def get_or_create(self, request: Request) -> Session:
-        """Returns the session of the request's cookie, or a new one if it has none that was signed here."""
+        """Returns the session of the request's cookie, or a new one if the cookie was not signed here."""
         known = self.get(request)
         if known is not None:
             return Session(known, headers={})
@@ -31,7 +31,7 @@ class Sessions:
         return Session(new, headers={"Set-Cookie": self._cookie(new, secure=_is_encrypted(request))})
 
     def get(self, request: Request) -> str | None:
-        """Returns the id in the request's cookie, or None if it has none that was signed here."""
+        """Returns the id in the request's cookie, or None if the cookie was not signed here."""
         try:
             return self._signer.unsign(request.cookies.get(COOKIE, "")).decode()
         except BadSignature:

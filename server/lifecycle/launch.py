@@ -14,10 +14,11 @@ from server.chat.system_prompt import make_system_prompt
 from server.chat.template.loading import load_chat_template, load_tool_format
 from server.cli.configuration import Configuration
 from server.generation.constraint import compile_constraint
+from server.generation.options import GenerationOptions
 from server.lifecycle.listener import PortError, format_url, open_port
 from server.lifecycle.model_loading import load_in_background
 from server.lifecycle.uvicorn_server import GracefulServer
-from server.settings import CompletionDefaults, Settings
+from server.settings import Settings
 from server.state import ServerState
 from slots.engine import Engine
 from slots.errors import EngineError, InvalidRequest, ModelLoadError
@@ -88,15 +89,15 @@ def _check_ranking(settings: Settings, engine: Engine) -> None:
         raise InvalidRequest("argument --reranking, or --pooling rank", expected)
 
 
-def _check_biases(defaults: CompletionDefaults, engine: Engine) -> None:
+def _check_biases(defaults: GenerationOptions, engine: Engine) -> None:
     n_tokens = engine.vocab.n_tokens
-    for token, _ in defaults.sampling.logit_bias:
+    for token, _ in defaults.logit_bias:
         if token >= n_tokens:
             expected = f"expected tokens of the model, from 0 to {n_tokens - 1}, got {token}"
             raise InvalidRequest("argument -l/--logit-bias", expected)
 
 
-async def _check_constraint(defaults: CompletionDefaults, engine: Engine) -> None:
+async def _check_constraint(defaults: GenerationOptions, engine: Engine) -> None:
     if defaults.constraint is not None:
         await asyncio.to_thread(compile_constraint, defaults.constraint, engine)
 

@@ -238,14 +238,14 @@ class Engine:
         prompt, n_ctx = request.prompt, self.n_ctx_slot
         if request.scope.n_public > n_ctx - MIN_DISCARDABLE:  # a context shift may move private tokens to there
             scope = replace(request.scope, n_public=n_ctx - MIN_DISCARDABLE)
-            return self._fit_prompt(replace(request, scope=scope))
+            return self._fit_prompt(request.replace(scope=scope))
         if len(prompt) <= n_ctx:
             return request
         if not self.context_shift:
-            raise PromptTooLong(len(prompt), n_ctx)
+            raise PromptTooLong(len(prompt), n_ctx, request.prompt_name)
         has_bos = prompt[0] == self.vocab.bos
         kept = n_kept(request.n_keep, len(prompt), request.scope.n_public, n_ctx, has_bos=has_bos)
-        return replace(request, prompt=truncate_prompt(prompt, kept, n_ctx))
+        return request.replace(prompt=truncate_prompt(prompt, kept, n_ctx))
 
     async def _run_slot_task(self, slot_id: int, action: Callable[[KvCacheManager, Slot], Any]) -> object:
         self.check_can_generate()

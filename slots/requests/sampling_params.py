@@ -1,10 +1,12 @@
-"""How the next token is to be chosen: validated and immutable."""
+"""SamplingParams: how the next token is chosen. Names, neutral values and defaults are those of the llama-like API."""
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
 
-from slots.errors import require
+from pydantic import AfterValidator, Field
+
+from slots.requests.params import Boolean, Integer, Number, Params, Takes, expected
 
 MAX_SEED = 2**32 - 1
 MAX_N_PROBS = 128
@@ -12,7 +14,10 @@ MAX_N_PROBS = 128
 MAX_SAMPLERS = 16
 """In the order of samplers, which may name one several times."""
 MAX_SEQUENCE_BREAKERS = 32
-"""Each is looked for in every token of the vocabulary."""
+"""Each is searched for in every token of the vocabulary."""
+
+
+LOGIT_BIASES = "a list of [token id or string, number or false] pairs, or an object with token ids or strings as keys"
 
 
 class SamplerName(StrEnum):
@@ -46,133 +51,123 @@ DEFAULT_SAMPLERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
-    """The numbers from `least` to `most`, both included unless `is_open`, which leaves `least` out."""
-
-    minimum: float = -math.inf
-    maximum: float = math.inf
-    excludes_minimum: bool = False
-
-    def contains(self, value: float) -> bool:
-        """Whether a value, which must be finite in any case, is in the range."""
-        return (
-            math.isfinite(value)
-            and self.minimum <= value <= self.maximum
-            and not (self.excludes_minimum and value == self.minimum)
-        )
-
-    def __str__(self) -> str:
-        kind = "an integer" if isinstance(self.minimum, int) else "a number"
-        least, most = (f"{end:g}" if isinstance(end, float) else str(end) for end in (self.minimum, self.maximum))
-        if math.isfinite(self.minimum) and math.isfinite(self.maximum):
-            return f"{kind} from {least} to {most}"
-        if math.isfinite(self.minimum):
-            return f"{kind} above {least}" if self.excludes_minimum else f"{kind}, {least} or more"
-        return f"{kind}, {most} or less" if math.isfinite(self.maximum) else "a finite number"
+def _check_samplers(samplers: tuple[SamplerName, ...]) -> tuple[SamplerName, ...]:
+    if len(samplers) > MAX_SAMPLERS:
+        raise expected(f"at most {MAX_SAMPLERS}", got=len(samplers))
+    return samplers
 
 
-RANGES = {
-    "temperature": Range(),
-    "dynatemp_range": Range(0.0),
-    "dynatemp_exponent": Range(0.0),
-    "top_p": Range(0.0, 1.0),
-    "min_p": Range(0.0, 1.0),
-    "tfs_z": Range(0.0, 1.0),
-    "typical_p": Range(0.0, 1.0),
-    "top_n_sigma": Range(),
-    "xtc_probability": Range(0.0, 1.0),
-    "xtc_threshold": Range(0.0, 1.0),
-    "adaptive_target": Range(maximum=1.0),
-    "adaptive_decay": Range(0.0, 0.99),
-    "repeat_penalty": Range(0.0, excludes_minimum=True),
-    "repeat_last_n": Range(-1),
-    "presence_penalty": Range(),
-    "frequency_penalty": Range(),
-    "dry_multiplier": Range(0.0),
-    "dry_base": Range(1.0),
-    "dry_allowed_length": Range(0),
-    "dry_penalty_last_n": Range(-1),
-    "mirostat": Range(0, 2),
-    "mirostat_tau": Range(0.0),
-    "mirostat_eta": Range(0.0),
-    "min_keep": Range(0),
-    "seed": Range(-1, MAX_SEED),
-    "n_probs": Range(0, MAX_N_PROBS),
-}
+def _check_breakers(breakers: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(breakers):
+        raise expected("strings that are not empty", got=list(breakers))
+    if len(breakers) > MAX_SEQUENCE_BREAKERS:
+        raise expected(f"at most {MAX_SEQUENCE_BREAKERS} strings", got=len(breakers))
+    return breakers
 
 
-@dataclass(frozen=True, slots=True)
-class SamplingParams:
-    """How the next token is chosen. The names, neutral values and defaults are those of the llama-like API.
+def _check_biases(biases: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
+    for token, bias in biases:
+        if math.isnan(bias) or bias == math.inf:
+            raise expected(f"a finite bias for token {token}", got=bias)
+    return biases
 
-    Raises InvalidRequest, which names the field, for a value out of its range.
-    """
 
-    temperature: float = 0.8
-    """0 or less takes the most likely token."""
-    dynatemp_range: float = 0.0
-    """The temperature moves this far up and down with the entropy; 0 is off."""
-    dynatemp_exponent: float = 1.0
-    top_k: int = 40
-    """0 or less is off."""
-    top_p: float = 0.95
-    """1 is off."""
-    min_p: float = 0.05
-    """0 is off."""
-    tfs_z: float = 1.0
-    """1 is off."""
-    typical_p: float = 1.0
-    """1 is off."""
-    top_n_sigma: float = -1.0
-    """0 or less is off."""
-    xtc_probability: float = 0.0
-    """0 is off."""
-    xtc_threshold: float = 0.1
-    """Above 0.5 is off."""
-    adaptive_target: float = -1.0
-    """Less than 0 is off."""
-    adaptive_decay: float = 0.9
-    repeat_penalty: float = 1.1
-    """1 is off."""
-    repeat_last_n: int = 64
-    """Tokens looked back upon by the penalties; 0 is off, -1 is the whole context."""
-    penalize_nl: bool = True
-    presence_penalty: float = 0.0
-    frequency_penalty: float = 0.0
-    dry_multiplier: float = 0.0
-    """0 is off."""
-    dry_base: float = 1.75
-    dry_allowed_length: int = 2
-    dry_penalty_last_n: int = 64
-    """Tokens looked back upon by DRY; 0 is off, -1 is the whole context."""
-    dry_sequence_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
-    mirostat: int = 0
-    """1 and 2 are the versions of Mirostat; 0 is off."""
-    mirostat_tau: float = 5.0
-    mirostat_eta: float = 0.1
-    samplers: tuple[SamplerName, ...] = DEFAULT_SAMPLERS
-    """The order of the samplers; one that is not in it is not used."""
-    min_keep: int = 0
-    """Tokens that a sampler leaves at least, where it can."""
-    seed: int = -1
-    """-1 takes a random one."""
-    ignore_eos: bool = False
-    logit_bias: tuple[tuple[int, float], ...] = ()
-    """(token, what is added to its logit) pairs; -inf rules the token out."""
-    n_probs: int = 0
-    """Report this many of the most likely tokens with each generated token."""
-    post_sampling_probs: bool = False
-    """Report them as the samplers leave them, and not as the model gives them."""
+class SamplingParams(Params):
+    """Raises InvalidRequest, which names the field, for a value of a wrong type or out of its range."""
 
-    def __post_init__(self) -> None:
-        for name, allowed in RANGES.items():
-            value = getattr(self, name)
-            require(allowed.contains(value), name, allowed, value)
-        require(len(self.samplers) <= MAX_SAMPLERS, "samplers", f"at most {MAX_SAMPLERS}", len(self.samplers))
-        breakers = self.dry_sequence_breakers
-        require(all(breakers), "dry_sequence_breakers", "strings that are not empty", list(breakers))
-        at_most = f"at most {MAX_SEQUENCE_BREAKERS} strings"
-        require(len(breakers) <= MAX_SEQUENCE_BREAKERS, "dry_sequence_breakers", at_most, len(breakers))
-        for token, bias in self.logit_bias:
-            require(not math.isnan(bias) and bias != math.inf, "logit_bias", f"a finite bias for token {token}", bias)
+    temperature: Number = Field(0.8, description="temperature; 0 = greedy, always the most likely token")
+    dynatemp_range: Number = Field(
+        0.0,
+        ge=0.0,
+        description="dynamic temperature: how far the entropy moves the temperature up and down; 0 = disabled",
+    )
+    dynatemp_exponent: Number = Field(1.0, ge=0.0, description="dynamic temperature: exponent of the entropy")
+    top_k: Integer = Field(40, description="top-k: keep the N most likely tokens; 0 = disabled")
+    top_p: Number = Field(
+        0.95,
+        ge=0.0,
+        le=1.0,
+        description="top-p: keep the most likely tokens until their probabilities sum up to N; 1 = disabled",
+    )
+    min_p: Number = Field(
+        0.05,
+        ge=0.0,
+        le=1.0,
+        description="min-p: keep tokens with at least N times the probability of the most likely one; 0 = disabled",
+    )
+    tfs_z: Number = Field(
+        1.0, ge=0.0, le=1.0, description="tail-free sampling: cut the tail of unlikely tokens; 1 = disabled"
+    )
+    typical_p: Number = Field(
+        1.0,
+        ge=0.0,
+        le=1.0,
+        description=(
+            "typical-p: keep tokens whose information is closest to the entropy, up to probability N; 1 = disabled"
+        ),
+    )
+    top_n_sigma: Number = Field(
+        -1.0, description="top-n-sigma: keep tokens within N standard deviations of the largest logit; -1 = disabled"
+    )
+    xtc_probability: Number = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description=(
+            "XTC: probability of removing all tokens above the threshold but the least likely of them; 0 = disabled"
+        ),
+    )
+    xtc_threshold: Number = Field(
+        0.1, ge=0.0, le=1.0, description="XTC: threshold, as a probability; above 0.5 = disabled"
+    )
+    adaptive_target: Number = Field(
+        -1.0,
+        le=1.0,
+        description="adaptive-p: target probability of the tokens, if adaptive_p is among the samplers; -1 = disabled",
+    )
+    adaptive_decay: Number = Field(
+        0.9,
+        ge=0.0,
+        le=0.99,
+        description="adaptive-p: decay of the average over earlier tokens; larger adapts more slowly",
+    )
+    repeat_penalty: Number = Field(1.1, gt=0.0, description="penalty for repeated tokens; 1 = disabled")
+    repeat_last_n: Integer = Field(
+        64, ge=-1, description="number of last tokens to penalize; 0 = disabled, -1 = the whole context"
+    )
+    penalize_nl: Boolean = Field(True, description="apply these penalties to line breaks as well")
+    presence_penalty: Number = Field(0.0, description="penalty for tokens that occur at all; 0 = disabled")
+    frequency_penalty: Number = Field(0.0, description="penalty for each occurrence of a token; 0 = disabled")
+    dry_multiplier: Number = Field(
+        0.0, ge=0.0, description="DRY: penalty for continuing a repeated sequence; 0 = disabled"
+    )
+    dry_base: Number = Field(1.75, ge=1.0, description="DRY: growth of the penalty with each token of the sequence")
+    dry_allowed_length: Integer = Field(2, ge=0, description="DRY: minimum length of a repeated sequence to penalize")
+    dry_penalty_last_n: Integer = Field(
+        64,
+        ge=-1,
+        description="DRY: number of last tokens to search for repetitions; 0 = disabled, -1 = the whole context",
+    )
+    dry_sequence_breakers: Annotated[tuple[str, ...], Takes("a list of strings"), AfterValidator(_check_breakers)] = (
+        Field(("\n", ":", '"', "*"), description="DRY: strings that end a sequence")
+    )
+    mirostat: Integer = Field(
+        0, ge=0, le=2, description="Mirostat version 1 or 2, in place of other samplers; 0 = disabled"
+    )
+    mirostat_tau: Number = Field(5.0, ge=0.0, description="Mirostat: target entropy, tau")
+    mirostat_eta: Number = Field(0.1, ge=0.0, description="Mirostat: learning rate, eta")
+    samplers: Annotated[
+        tuple[SamplerName, ...], Takes("a list of names or a string of letters"), AfterValidator(_check_samplers)
+    ] = Field(DEFAULT_SAMPLERS, description="samplers in the order in which they are applied")
+    min_keep: Integer = Field(0, ge=0, description="minimum number of tokens that a sampler keeps; 0 = no minimum")
+    seed: Integer = Field(
+        -1, ge=-1, le=MAX_SEED, description="seed of the random number generator; -1 = a random seed per request"
+    )
+    ignore_eos: Boolean = Field(False, description="continue after an end-of-generation token")
+    logit_bias: Annotated[tuple[tuple[int, float], ...], Takes(LOGIT_BIASES), AfterValidator(_check_biases)] = Field(
+        (), description="biases to add to the logits of tokens; false excludes a token"
+    )
+    n_probs: Integer = Field(
+        0, ge=0, le=MAX_N_PROBS, description="number of most likely tokens to return with each token; 0 = disabled"
+    )
+    post_sampling_probs: Boolean = Field(False, description="return their probabilities after the samplers, not before")

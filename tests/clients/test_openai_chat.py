@@ -1,4 +1,4 @@
-"""OpenAI's client chats."""
+"""Chats with OpenAI's client."""
 
 import asyncio
 from pathlib import Path
@@ -18,8 +18,8 @@ TELL: Any = [{"role": "user", "content": "Tell me a story."}]
 
 def chat(server: str, **options: Any) -> ChatCompletion:
     """Returns a short answer that is the same each time, unless `options` say otherwise."""
-    asked: dict[str, Any] = {"model": MODEL, "messages": TELL, "max_tokens": 8, "temperature": 0} | options
-    answer: ChatCompletion = openai_client(server).chat.completions.create(**asked)
+    fields: dict[str, Any] = {"model": MODEL, "messages": TELL, "max_tokens": 8, "temperature": 0} | options
+    answer: ChatCompletion = openai_client(server).chat.completions.create(**fields)
     return answer
 
 
@@ -72,9 +72,9 @@ def test_choices_differ_and_come_out_the_same_with_a_seed(server: str) -> None:
 
 
 def test_assistants_last_message_is_continued(server: str) -> None:
-    begun: Any = [*TELL, {"role": "assistant", "content": "Once upon a time"}]
-    content = chat(server, messages=begun).choices[0].message.content
-    prompt = post(server, {"messages": begun}, "/apply-template").json()["prompt"]
+    conversation: Any = [*TELL, {"role": "assistant", "content": "Once upon a time"}]
+    content = chat(server, messages=conversation).choices[0].message.content
+    prompt = post(server, {"messages": conversation}, "/apply-template").json()["prompt"]
     assert prompt.endswith("assistant\nOnce upon a time")
     assert content
     assert not content.startswith("Once upon a time")

@@ -1,4 +1,4 @@
-"""OpenAI's client asks for completions."""
+"""Completions with OpenAI's client."""
 
 from typing import Any
 

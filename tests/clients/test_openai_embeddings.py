@@ -1,4 +1,4 @@
-"""OpenAI's client asks for embeddings, as base64 unless it is told otherwise."""
+"""Embeddings with OpenAI's client, which requests base64 by default."""
 
 import asyncio
 

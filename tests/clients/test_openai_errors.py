@@ -1,4 +1,4 @@
-"""What goes wrong comes out as the exceptions that users of OpenAI's client catch."""
+"""Errors raise the exceptions that users of OpenAI's client catch."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""OpenAI's client offers tools, and brings back what they said."""
+"""Tool calls with OpenAI's client."""
 
 import json
 from pathlib import Path
@@ -33,8 +33,8 @@ ASK: list[Any] = [{"role": "user", "content": "How is the weather?"}]
 
 
 def ask(server: str, **options: Any) -> ChatCompletion:
-    asked: dict[str, Any] = {"messages": ASK, "tools": [WEATHER, TIME], "max_tokens": 200, "temperature": 1, "seed": 1}
-    answer: ChatCompletion = openai_client(server).chat.completions.create(model=MODEL, **asked | options)
+    fields: dict[str, Any] = {"messages": ASK, "tools": [WEATHER, TIME], "max_tokens": 200, "temperature": 1, "seed": 1}
+    answer: ChatCompletion = openai_client(server).chat.completions.create(model=MODEL, **fields | options)
     return answer
 
 
@@ -132,9 +132,9 @@ def test_tool_needs_no_description_where_the_template_writes_one(tmp_path: Path)
 
 def test_what_a_tool_says_goes_back_in(server: str) -> None:
     call = the_call(ask(server, tool_choice="required", parallel_tool_calls=False))
-    said = ask(server, tool_choice="required", parallel_tool_calls=False).choices[0].message
+    answer_message = ask(server, tool_choice="required", parallel_tool_calls=False).choices[0].message
     result: Any = {"role": "tool", "tool_call_id": call.id, "content": "It rains cats and dogs."}
-    conversation = [*ASK, said.model_dump(exclude_none=True), result]
+    conversation = [*ASK, answer_message.model_dump(exclude_none=True), result]
     prompt = post(server, {"messages": conversation, "tools": [WEATHER]}, "/apply-template").json()["prompt"]
     assert "It rains cats and dogs." in prompt
     assert f'"{call.function.name}"' in prompt

@@ -1,4 +1,4 @@
-"""Ways to ask a server, as short as the tests want to be."""
+"""Requests to a server, as short as tests want to write them."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ Json = dict[str, Any]
 SECONDS = 60
 STORY = "Once upon a time"
 DETERMINISTIC = {"prompt": STORY, "n_predict": 8, "temperature": 0, "cache_prompt": False}
-"""A short completion, always computed in the same steps."""
+"""A short completion with the same result each time."""
 
 
 def post(url: str, fields: object, path: str = "/completion") -> requests.Response:
@@ -24,21 +24,21 @@ def get(url: str) -> requests.Response:
 
 
 def complete(url: str, **fields: Any) -> Any:
-    """Returns the answer to a completion that is the same each time, unless `fields` say otherwise."""
+    """Returns the response to a deterministic completion, changed by `fields`."""
     response = post(url, DETERMINISTIC | fields)
     assert response.status_code == 200, response.text
     return response.json()
 
 
 def stream(url: str, **fields: Any) -> list[Json]:
-    """Returns the events of a completion as `complete` asks for it."""
+    """Returns the events of a deterministic completion, changed by `fields`."""
     response = post(url, DETERMINISTIC | {"stream": True} | fields)
     assert response.status_code == 200, response.text
     return list(events(response.content))
 
 
 def events(body: bytes) -> Iterator[Json]:
-    """Reads server-sent events strictly: each is one line of data in UTF-8 and a blank line."""
+    """Parses server-sent events strictly: each is one line of data in UTF-8 and a blank line."""
     *blocks, rest = body.split(b"\n\n")
     assert not rest
     for block in blocks:
@@ -48,8 +48,7 @@ def events(body: bytes) -> Iterator[Json]:
 
 @contextmanager
 def open_stream(url: str, client: requests.Session | None = None, **fields: Any) -> Iterator[bytes]:
-    """Gives the first event of a long stream that goes on meanwhile; its client, a new one if none is given, goes away
-    at the end."""
+    """Yields the first event of a long stream, which continues until the context ends and the client disconnects."""
     body = {"prompt": STORY, "n_predict": -1, "ignore_eos": True, "stream": True} | fields
     ask = client.post if client else requests.post
     with ask(f"{url}/completion", json=body, stream=True, timeout=SECONDS) as response:
@@ -62,7 +61,7 @@ def joined_text(chunks: list[Json]) -> str:
 
 
 def get_error(response: requests.Response) -> Json:
-    """Returns the error in an answer, after a look at its shape."""
+    """Returns the error in a response, after checking its shape."""
     error: Json = response.json()["error"]
     assert error["code"] == response.status_code
     assert isinstance(error["message"], str)
@@ -71,7 +70,7 @@ def get_error(response: requests.Response) -> Json:
 
 
 def refusal(url: str, **fields: Any) -> str:
-    """Returns the message with which a completion is refused as a bad request."""
+    """Returns the message of the 400 response to a completion."""
     response = post(url, {"prompt": STORY, "n_predict": 1} | fields)
     error = get_error(response)
     assert (error["code"], error["type"]) == (400, "invalid_request_error")

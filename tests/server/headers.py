@@ -1,4 +1,4 @@
-"""A header as a model would have it, for tests without a model."""
+"""A header of a model, for tests without a model."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The program itself, as a user starts and stops it."""
+"""Program: the server as a process, started and stopped as a user does."""
 
 import os
 import re
@@ -27,11 +27,11 @@ seconds = float(sys.argv.pop(1))
 Engine.load = lambda *options: (time.sleep(seconds), load(*options))[1]
 main()
 """)  # fmt: skip
-"""The program with a model that takes some seconds more to load; how many comes before the flags."""
+"""The program with a model that takes more seconds to load; their number precedes the flags."""
 
 
 class Program:
-    """The program with some arguments, on a port that it chooses itself."""
+    """A process of the program, on a port that it chooses itself."""
 
     def __init__(self, log: Path, *arguments: str) -> None:
         self._log = log
@@ -67,7 +67,7 @@ class Program:
 
 
 def environment() -> dict[str, str]:
-    """Returns the environment without what would change the flags."""
+    """Returns the environment without variables of the program."""
     return {name: text for name, text in os.environ.items() if not name.startswith("LLAMA_") and name != "HF_TOKEN"}
 
 
@@ -82,7 +82,7 @@ def running(tmp_path: Path, *arguments: str) -> Iterator[Program]:
 
 
 def run_failing(*flags: str, code: int = 1) -> str:
-    """Returns the last line of a program that cannot do what it is asked, without a traceback before it."""
+    """Returns the last line of stderr of a program that must fail without a traceback."""
     command = [sys.executable, *PROGRAM, "--port", "0", *flags]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=environment(), check=False)
     assert (done.returncode, done.stdout) == (code, "")

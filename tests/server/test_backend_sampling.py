@@ -1,4 +1,4 @@
-"""A server that lets llama.cpp find the largest logits."""
+"""A server with backend sampling."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A server whose slots go on where their context ends."""
+"""A server with context shift."""
 
 from collections.abc import Iterator
 

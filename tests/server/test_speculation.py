@@ -1,4 +1,4 @@
-"""Speculative decoding as requests and answers know it."""
+"""Speculative decoding over HTTP."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from server.api.llama.completion import timings_json
+from server.generation.completion_output import timings_json
 from slots.options import SpeculationOptions
 from slots.requests.events import Timings
 from tests.conftest import running_server
@@ -36,9 +36,9 @@ def test_slots_tell_whether_they_speculate(server: str, speculating: str) -> Non
 
 
 def test_a_request_says_how_many_tokens_are_guessed_at_once(speculating: str) -> None:
-    for asked, told in (({}, -1), ({"speculative.n_max": 0}, 0), ({"speculative.n_max": 3}, 3)):
-        answer = complete(speculating, **REPEATING, **asked)
-        assert answer["generation_settings"]["speculative.n_max"] == told
+    for fields, n_max in (({}, -1), ({"speculative.n_max": 0}, 0), ({"speculative.n_max": 3}, 3)):
+        answer = complete(speculating, **REPEATING, **fields)
+        assert answer["generation_settings"]["speculative.n_max"] == n_max
     assert "draft_n" not in complete(speculating, **REPEATING, **{"speculative.n_max": 0})["timings"]
 
 
@@ -49,18 +49,18 @@ def test_anything_else_is_refused(server: str, value: object) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/completions", "/v1/chat/completions", "/infill"])
 def test_all_dialects_take_it(speculating: str, path: str) -> None:
-    asked: dict[str, Any] = {"prompt": "Once", "messages": [{"role": "user", "content": "Hi"}], "input_prefix": "a"}
-    asked |= {"input_suffix": "b", "max_tokens": 4}
-    assert post(speculating, asked | {"speculative.n_max": 2}, path).ok
-    response = post(speculating, asked | {"speculative.n_max": -5}, path)
+    fields: dict[str, Any] = {"prompt": "Once", "messages": [{"role": "user", "content": "Hi"}], "input_prefix": "a"}
+    fields |= {"input_suffix": "b", "max_tokens": 4}
+    assert post(speculating, fields | {"speculative.n_max": 2}, path).ok
+    response = post(speculating, fields | {"speculative.n_max": -5}, path)
     assert response.status_code == 400
     assert "speculative.n_max" in response.json()["error"]["message"]
 
 
 def test_guesses_are_told_where_there_were_some() -> None:
     timings = Timings(0, 1, 1.0, 10, 1.0, draft_n=8, draft_n_accepted=5)
-    told = timings_json(timings)
-    assert (told["draft_n"], told["draft_n_accepted"]) == (8, 5)
+    n_max = timings_json(timings)
+    assert (n_max["draft_n"], n_max["draft_n_accepted"]) == (8, 5)
     assert not {"draft_n", "draft_n_accepted"} & timings_json(Timings(0, 1, 1.0, 10, 1.0, 0, 0)).keys()
 
 

@@ -1,1 +1,1 @@
-"""Embeddings and ranking over HTTP: OpenAI's dialect, llama.cpp's, Jina's and that of Text Embeddings Inference."""
+"""Embeddings and ranking, in the dialects of OpenAI, llama.cpp, Jina and Text Embeddings Inference."""

@@ -1,4 +1,4 @@
-"""What the endpoints for embeddings and ranking have in common."""
+"""embedding_endpoint: what the endpoints for embeddings and ranking share."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ from slots.engine import Engine
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingQuery:
-    """What a body asks for, and how its dialect spells the answer."""
+    """What a body asks for, and the format of the response."""
 
     request: EmbeddingRequest
     format: Callable[[list[Embedding]], object]
-    """Turns the embedding of each text into what becomes JSON."""
+    """Returns the JSON for the embedding of each text."""
 
 
 ReadQuery = Callable[[Fields, Engine, Settings], EmbeddingQuery]
 
 
 def embedding_endpoint(read: ReadQuery) -> Callable[[Request], Awaitable[Response]]:
-    """Returns the endpoint that embeds the texts of a body."""
+    """Returns the endpoint that embeds the texts that `read` finds in a body."""
 
     async def endpoint(request: Request) -> Response:
         engine, settings = get_engine(request), get_settings(request)
@@ -46,11 +46,11 @@ def embedding_endpoint(read: ReadQuery) -> Callable[[Request], Awaitable[Respons
 
 
 def require_embeddings(engine: Engine) -> None:
-    """Raises ApiError (501) where texts get scores and no embeddings."""
+    """Raises ApiError (501) if the model ranks texts."""
     if engine.pooling == "rank":
         how = "start it without `--reranking`, or with another `--pooling`"
         raise ApiError(501, f"this server ranks documents and computes no embeddings; {how}")
 
 
-def _as_json(answer: object) -> bytes:
-    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+def _as_json(response: object) -> bytes:
+    return orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -1,4 +1,4 @@
-"""The texts of a request for embeddings, in all their shapes."""
+"""Inputs of embeddings: every shape in which a request may give texts."""
 
 from server.http.fields import as_token, invalid_value, is_list_of_several, naming_field
 from slots.embedding.request import EmbeddingRequest, text_too_long
@@ -6,15 +6,16 @@ from slots.engine import Engine
 from slots.errors import InvalidRequest
 
 SHAPES = "a string, a list of token ids, or a list of several of these"
+SCHEMA = {"type": ["string", "array"], "items": {"type": ["string", "integer", "array"]}}
 MAX_TEXTS = 2048
-"""As at OpenAI's."""
+"""OpenAI's limit."""
 
 
 def read_texts(name: str, value: object, engine: Engine) -> EmbeddingRequest:
-    """Returns what to embed; special tokens are added around a string, where the model's header asks for them.
+    """Returns the texts to embed; special tokens are added around a string, if the model's header asks for them.
 
-    Raises InvalidRequest, which names the text, for any other shape, too many texts, empty ones, and tokens that the
-    vocabulary does not have; PromptTooLong for a list of more token ids than a text may have.
+    Raises InvalidRequest, which names the text, for any other shape, too many texts, empty ones, and token ids outside
+    the vocabulary; PromptTooLong for a list of more token ids than a text may have.
     """
     if is_list_of_several(value):
         check_count(name, len(value))
@@ -31,8 +32,8 @@ def check_count(name: str, n_texts: int) -> None:
 
 
 def check_length(name: str, n_tokens: int, engine: Engine) -> None:
-    """Raises PromptTooLong for more tokens than a text may have: before they are looked at one by one, or there are as
-    many of each of several texts."""
+    """Raises PromptTooLong for more tokens than a text may have, early: before each token is looked at, or further
+    texts are tokenized."""
     if n_tokens > engine.max_embedding_tokens:
         raise text_too_long(n_tokens, engine.max_embedding_tokens, name)
 

@@ -1,25 +1,24 @@
-"""POST /embedding: the llama-like API. POST /embeddings speaks this dialect and OpenAI's."""
+"""POST /embedding: embeddings in llama.cpp's dialect."""
 
 import numpy as np
 
 from server.api.embeddings.endpoint import EmbeddingQuery, require_embeddings
 from server.api.embeddings.inputs import read_texts
-from server.api.embeddings.normalize import NO_NORM, normalize
-from server.api.embeddings.openai import read_openai_embeddings
-from server.http.fields import Fields, first_present, invalid_value, read_integer
+from server.api.embeddings.normalize import normalize
+from server.api.embeddings.protocol import EmbeddingRequestBody
+from server.http.fields import Fields, first_present
 from server.settings import Settings
 from slots.embedding.pooling import Embedding
 from slots.engine import Engine
 
 
 def read_embedding(fields: Fields, engine: Engine, settings: Settings) -> EmbeddingQuery:
-    """Returns what the body asks for. Raises InvalidRequest, and ApiError where the server only ranks."""
+    """Returns what the body asks for. Raises InvalidRequest, and ApiError if the server only ranks."""
     require_embeddings(engine)
+    body = EmbeddingRequestBody.parse(fields)
     name = first_present(fields, "content", "input")
-    request = read_texts(name, fields.get(name), engine)
-    norm = read_integer(fields, "embd_normalize", settings.embd_normalize)
-    if norm < NO_NORM:
-        raise invalid_value("embd_normalize", "-1 or more", norm)
+    request = read_texts(name, body.content, engine)
+    norm = settings.embd_normalize if body.embd_normalize is None else body.embd_normalize
 
     def format_embeddings(embeddings: list[Embedding]) -> object:
         return [
@@ -28,9 +27,3 @@ def read_embedding(fields: Fields, engine: Engine, settings: Settings) -> Embedd
         ]
 
     return EmbeddingQuery(request, format_embeddings)
-
-
-def read_either_embedding(fields: Fields, engine: Engine, settings: Settings) -> EmbeddingQuery:
-    """Returns what the body asks for: in llama.cpp's dialect if it has `content`, else in OpenAI's."""
-    is_llama = fields.get("content") is not None
-    return (read_embedding if is_llama else read_openai_embeddings)(fields, engine, settings)

@@ -1,4 +1,4 @@
-"""Embeddings scaled to the same length."""
+"""normalize: scales embeddings to the same length."""
 
 import numpy as np
 
@@ -8,13 +8,12 @@ NO_NORM = -1
 INFINITY_NORM = 0
 EUCLIDEAN = 2
 MAX_INT16 = 32760
-"""As near to the largest number of 16 bits as llama.cpp goes."""
+"""llama.cpp's maximum, a little below that of 16 bits."""
 
 
 def normalize(embedding: Embedding, norm: int) -> Embedding:
-    """Returns float32 numbers in the shape of `embedding`, (n_embd,), divided by its norm: the taxicab norm for 1, the
-    Euclidean one for 2, the p-norm for p; for 0 the largest number becomes 32760, and -1 leaves all as they are.
-    Zeros stay zeros."""
+    """Returns `embedding`, of shape (n_embd,), as float32 divided by a norm: 1 is the taxicab norm, 2 the Euclidean, p
+    the p-norm; 0 scales the largest number to 32760, and -1 nothing. Zeros stay zeros."""
     largest = float(np.abs(embedding).max())
     if norm == NO_NORM or largest == 0:
         return embedding

@@ -1,4 +1,4 @@
-"""POST /v1/embeddings: OpenAI's dialect."""
+"""POST /v1/embeddings: embeddings in OpenAI's dialect."""
 
 from base64 import b64encode
 from dataclasses import dataclass
@@ -6,35 +6,32 @@ from dataclasses import dataclass
 from server.api.embeddings.endpoint import EmbeddingQuery, require_embeddings
 from server.api.embeddings.inputs import read_texts
 from server.api.embeddings.normalize import EUCLIDEAN, normalize
-from server.http.fields import Fields, invalid_value, read_integer, read_string
+from server.api.embeddings.protocol import OpenAiEmbeddingRequestBody
+from server.http.fields import Fields, invalid_value
 from server.settings import Settings
 from slots.embedding.pooling import Embedding
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 
-FORMATS = ("float", "base64")
-
 
 def read_openai_embeddings(fields: Fields, engine: Engine, settings: Settings) -> EmbeddingQuery:
     """Returns what the body asks for.
 
-    Raises InvalidRequest for a field that is not as OpenAI documents it, or where a text gets no single embedding, and
-    ApiError where the server only ranks.
+    Raises InvalidRequest for a field that is not as OpenAI documents it, or if a text gets no single embedding, and
+    ApiError if the server only ranks.
     """
     require_embeddings(engine)
     if engine.pooling == "none":
         raise InvalidRequest(
             "input", "expected one embedding for a text, but the server was started with --pooling none"
         )
-    request = read_texts("input", fields.get("input"), engine)
-    encoding = read_string(fields, "encoding_format", "float")
-    if encoding not in FORMATS:
-        raise invalid_value("encoding_format", " or ".join(FORMATS), encoding)
+    body = OpenAiEmbeddingRequestBody.parse(fields)
+    request = read_texts("input", body.input, engine)
     n_embd = engine.model.n_embd_out
-    dimensions = read_integer(fields, "dimensions", n_embd)
+    dimensions = n_embd if body.dimensions is None else body.dimensions
     if not 1 <= dimensions <= n_embd:
         raise invalid_value("dimensions", f"a number from 1 to {n_embd}", dimensions)
-    formatter = _EmbeddingsFormatter(settings.alias, dimensions, encoding == "base64", request.n_tokens)
+    formatter = _EmbeddingsFormatter(settings.alias, dimensions, body.encoding_format == "base64", request.n_tokens)
     return EmbeddingQuery(request, formatter.format)
 
 
@@ -57,6 +54,6 @@ class _EmbeddingsFormatter:
         }
 
     def _encode(self, embedding: Embedding) -> Embedding | str:
-        """The numbers, or their bytes as little-endian floats of 32 bits."""
+        """Returns the numbers, or their bytes as little-endian float32."""
         numbers = normalize(embedding[: self.dimensions], EUCLIDEAN)
         return b64encode(numbers.astype("<f4").tobytes()).decode() if self.is_base64 else numbers

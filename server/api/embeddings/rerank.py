@@ -1,13 +1,14 @@
-"""POST /rerank: how well documents answer a query, spelled as Jina does, or as Text Embeddings Inference does for
+"""POST /rerank: the relevance of documents to a query, in Jina's format, or in that of Text Embeddings Inference for
 bodies with `texts`."""
 
 import re
 from dataclasses import dataclass
 
 from server.api.embeddings.endpoint import EmbeddingQuery
-from server.api.embeddings.inputs import check_count, check_length
+from server.api.embeddings.inputs import check_length
+from server.api.embeddings.protocol import DOCUMENTS, RerankRequestBody
 from server.http.errors import ApiError
-from server.http.fields import Fields, as_string, invalid_value, naming_field, read_boolean, read_integer
+from server.http.fields import Fields, invalid_value, naming_field
 from server.settings import Settings
 from slots.embedding.pooling import Embedding
 from slots.embedding.request import EmbeddingRequest
@@ -27,11 +28,11 @@ class RerankPrompt:
         self._query_tokens = [] if template else self._tokenize("query", query)
 
     def tokens(self, name: str, document: str) -> tuple[int, ...]:
-        """Returns the tokens of the query and a document. Raises InvalidRequest for one that cannot be tokenized, under
-        the name of its field."""
+        """Returns the tokens of the query and a document. Raises InvalidRequest, which names the field, for one that
+        cannot be tokenized."""
         if self._template is not None:
             parts = {"query": self._query, "document": document}
-            text = PLACEHOLDERS.sub(lambda place: parts[place[1]], self._template)
+            text = PLACEHOLDERS.sub(lambda found: parts[found[1]], self._template)
             return tuple(self._tokenize(name, text, parse_special=True))
         vocab = self._vocab
         end = vocab.sep if vocab.eos is None else vocab.eos
@@ -50,20 +51,19 @@ def _if(is_added: bool, token: int | None) -> list[int]:
 
 
 def read_rerank(fields: Fields, engine: Engine, settings: Settings) -> EmbeddingQuery:
-    """Returns what the body asks for. Raises InvalidRequest, and ApiError (501) where the server does not rank."""
+    """Returns what the body asks for. Raises InvalidRequest, and ApiError (501) if the server does not rank."""
     if engine.pooling != "rank":
         raise ApiError(501, "This server does not support reranking. Start it with `--reranking`")
-    is_tei = fields.get("documents") is None and fields.get("texts") is not None
-    name = "texts" if is_tei else "documents"
-    documents = _read_documents(name, fields.get(name))
-    prompt = RerankPrompt(engine.vocab, settings.rerank_template, as_string("query", fields.get("query")))
+    body = RerankRequestBody.parse(fields)
+    is_tei = body.documents is None and body.texts is not None
+    name, documents = ("texts", body.texts) if is_tei else ("documents", body.documents)
+    if documents is None:
+        raise invalid_value(name, DOCUMENTS, None)
+    prompt = RerankPrompt(engine.vocab, settings.rerank_template, body.query)
     texts = [_tokens(f"{name}[{index}]", document, prompt, engine) for index, document in enumerate(documents)]
     request = EmbeddingRequest(tuple(texts), name)
-    top_n = read_integer(fields, "top_n", len(documents))
-    if top_n < 1:
-        raise invalid_value("top_n", "1 or more", top_n)
-    shows = read_boolean(fields, "return_text" if is_tei else "return_documents", False)
-    ranking = _Ranking(documents, top_n, shows)
+    top_n = len(documents) if body.top_n is None else body.top_n
+    ranking = _Ranking(documents, top_n, body.return_text if is_tei else body.return_documents)
     if is_tei:
         return EmbeddingQuery(request, ranking.format_tei)
     return EmbeddingQuery(request, lambda scores: ranking.format_jina(scores, settings.alias, request.n_tokens))
@@ -73,20 +73,6 @@ def _tokens(name: str, document: str, prompt: RerankPrompt, engine: Engine) -> t
     tokens = prompt.tokens(name, document)
     check_length(name, len(tokens), engine)  # at once, since each has the whole query in it
     return tokens
-
-
-def _read_documents(name: str, value: object) -> list[str]:
-    if not isinstance(value, list) or not value:
-        raise invalid_value(name, "a list of documents", value)
-    check_count(name, len(value))
-    return [_read_document(f"{name}[{index}]", document) for index, document in enumerate(value)]
-
-
-def _read_document(name: str, value: object) -> str:
-    """A string, or an object that holds it as Jina's do."""
-    if isinstance(value, dict):
-        return as_string(f"{name}.text", value.get("text"))
-    return as_string(name, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +97,6 @@ class _Ranking:
         ]
 
     def _best(self, embeddings: list[Embedding]) -> list[tuple[int, float]]:
-        """The best documents and their scores, the best first."""
+        """Returns the indices of the best documents and their scores, the best first."""
         scores = [(index, float(score[0])) for index, score in enumerate(embeddings)]
         return sorted(scores, key=lambda each: -each[1])[: self.top_n]

@@ -1,4 +1,4 @@
-"""POST /completion: the llama-like API."""
+"""POST /completion: completions in llama.cpp's dialect."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from typing import ClassVar
 from starlette.requests import Request
 
 from server.api.llama.generation_settings import all_options_json
-from server.generation.completion_output import CompletionOutput
+from server.api.llama.protocol import CompletionRequestBody, LlamaOptions
+from server.generation.completion_output import CompletionOutput, timings_json
 from server.generation.endpoint import FinishedOutput, ParsedRequest
 from server.generation.logprobs import probabilities_json
-from server.generation.options import CompletionOptions, read_options
 from server.generation.prompts import read_prompts
 from server.http.fields import Fields
-from server.state import get_engine, get_settings, get_state
+from server.state import get_engine, get_state
 from slots.llama import Vocab
-from slots.requests.events import Finished, PositionLogprobs, StopReason, Timings, Token
+from slots.requests.events import Finished, PositionLogprobs, StopReason, Token
 
 Result = Mapping[str, object]
 
 
 def select_fields(paths: Sequence[str], result: Result) -> Result:
-    """Returns what `result` has at each path, by the whole path: `a/b` is the field `b` of the object `a`. A path that
-    leads nowhere is left out; no paths at all ask for everything."""
+    """Returns the values of `result` at some paths, under the path: `a/b` is the field `b` of the object `a`. Paths
+    without a value are left out; without paths, the whole result is returned."""
     if not paths:
         return result
     return {path: value for path in paths for value in _at(path, result)}
@@ -39,16 +39,15 @@ def _at(path: str, result: Result) -> list[object]:
 
 @dataclass(frozen=True, slots=True)
 class CompletionFormatter:
-    """What the answers to one request have in common."""
+    """Formats the response to one request."""
 
     vocab: Vocab
     model: str
     n_ctx: int
-    options: CompletionOptions
+    options: LlamaOptions
     end_of_stream: ClassVar[bytes] = b""
 
     def token_events(self, output: CompletionOutput, token: Token) -> list[object]:
-        """Returns the one event for a token, which `answer` counts already."""
         chunk: dict[str, object] = {
             "index": output.index,
             "content": token.text,
@@ -66,30 +65,29 @@ class CompletionFormatter:
         return [chunk]
 
     def finish_events(self, output: CompletionOutput, finished: Finished) -> list[object]:
-        """Returns the one event that ends an answer; it leaves out what the chunks have said."""
+        """Returns the one event that ends an output; it leaves out what its chunks held."""
         return [self._result(output, finished)]
 
     def final_events(self, _: Sequence[FinishedOutput]) -> list[object]:
-        """Returns nothing: each answer says all that there is to say about it."""
         return []
 
     def body(self, outputs: Sequence[FinishedOutput]) -> object:
-        """Returns the result if there is one, or the list of them."""
-        results = [self._result(answer, finished) for answer, finished in outputs]
+        """Returns the result of the only output, or a list of several."""
+        results = [self._result(output, finished) for output, finished in outputs]
         return results if len(results) > 1 else results[0]
 
-    def _result(self, answer: CompletionOutput, finished: Finished) -> Result:
+    def _result(self, output: CompletionOutput, finished: Finished) -> Result:
         stream = self.options.stream
         result: dict[str, object] = {
-            "index": answer.index,
-            "content": "" if stream else answer.content,
-            "tokens": answer.tokens if self.options.return_tokens and not stream else [],
+            "index": output.index,
+            "content": "" if stream else output.content,
+            "tokens": output.tokens if self.options.return_tokens and not stream else [],
             "stop": True,
             "slot_id": finished.slot_id,
             "id_slot": finished.slot_id,
             "model": self.model,
-            "prompt": answer.prompt.original,
-            "generation_settings": self._settings(answer, finished),
+            "prompt": output.prompt.original,
+            "generation_settings": self._settings(output, finished),
             "stopped_eos": finished.reason is StopReason.EOS,
             "stopped_limit": finished.reason is StopReason.LIMIT,
             "stopped_word": finished.reason is StopReason.WORD,
@@ -102,18 +100,18 @@ class CompletionFormatter:
             "tokens_cached": finished.timings.cached_n,
             "timings": timings_json(finished.timings),
         }
-        if answer.logprobs and not stream:
-            result["completion_probabilities"] = self._logprobs(answer.logprobs)
+        if output.logprobs and not stream:
+            result["completion_probabilities"] = self._logprobs(output.logprobs)
         return select_fields(self.options.response_fields, result)
 
     def _logprobs(self, positions: list[PositionLogprobs]) -> list[dict[str, object]]:
         after_sampling = self.options.sampling.post_sampling_probs
         return probabilities_json(positions, self.vocab, after_sampling=after_sampling)
 
-    def _settings(self, answer: CompletionOutput, finished: Finished) -> dict[str, object]:
-        request = answer.request
+    def _settings(self, output: CompletionOutput, finished: Finished) -> dict[str, object]:
+        request = output.request
         return {
-            **all_options_json(request, self.options.constraint),
+            **all_options_json(request, request.sampling, self.options.constraint),
             "seed": finished.seed,
             "stop": request.stop,
             "stream": self.options.stream,
@@ -125,32 +123,12 @@ class CompletionFormatter:
         }
 
 
-def timings_json(timings: Timings) -> dict[str, float]:
-    """Returns token counts, milliseconds and tokens per second; of tokens guessed ahead only where there were some."""
-    drafted = {"draft_n": timings.draft_n, "draft_n_accepted": timings.draft_n_accepted} if timings.draft_n else {}
-    return {
-        "cache_n": timings.cached_n,
-        "prompt_n": timings.prompt_n,
-        "prompt_ms": timings.prompt_ms,
-        "prompt_per_token_ms": _per_token(timings.prompt_ms, timings.prompt_n),
-        "prompt_per_second": timings.prompt_per_second,
-        "predicted_n": timings.predicted_n,
-        "predicted_ms": timings.predicted_ms,
-        "predicted_per_token_ms": _per_token(timings.predicted_ms, timings.predicted_n),
-        "predicted_per_second": timings.predicted_per_second,
-        **drafted,
-    }
-
-
-def _per_token(milliseconds: float, n_tokens: int) -> float:
-    return milliseconds / n_tokens if n_tokens else 0.0
-
-
 def read_completion(request: Request, fields: Fields) -> ParsedRequest:
     """Returns what a body asks for. Raises InvalidRequest, which names the field, and ApiError (501) for an option that
     is not supported."""
-    engine, settings, state = get_engine(request), get_settings(request), get_state(request)
-    options = read_options(fields, engine, settings.defaults)
-    system_prompt = options.system_prompt or state.system_prompt
-    prompts = read_prompts(fields.get("prompt"), engine, system_prompt.tokens)
-    return options, prompts, CompletionFormatter(engine.vocab, settings.alias, engine.n_ctx_slot, options)
+    state, engine = get_state(request), get_engine(request)
+    body = CompletionRequestBody.parse(fields, engine, state.settings.defaults)
+    system_prompt = body.system_prompt or state.system_prompt
+    prompts = read_prompts(body.prompt, engine, system_prompt.tokens)
+    formatter = CompletionFormatter(engine.vocab, state.settings.alias, engine.n_ctx_slot, body)
+    return ParsedRequest(body, prompts, formatter, body.constraint)

@@ -1,45 +1,41 @@
-"""The options of a completion as answers spell them back."""
+"""The options of a completion as responses report them."""
 
-from dataclasses import fields
-
-from server.generation.constraint import constraint_json
-from server.settings import CompletionDefaults, Constraint
-from slots.requests.request import CompletionRequest
+from server.generation.constraint import Constraint, constraint_json
+from slots.requests.completion_params import CompletionParams
+from slots.requests.params import get_spellings
 from slots.requests.sampling_params import SamplingParams
 
-USER_TEXT_OPTIONS = ("dry_sequence_breakers", "logit_bias")
+USER_TEXT_OPTIONS = frozenset({"dry_sequence_breakers", "logit_bias"})
 """Sampling options that hold text or tokens of the user's."""
+_SAMPLING = [name for name in SamplingParams.model_fields if name not in USER_TEXT_OPTIONS]
+_SPELLINGS = {
+    name: get_spellings(name, field)[0]
+    for name, field in CompletionParams.model_fields.items()
+    if name not in ("stop", "slot_id", "backend_sampling")
+}
 
 
-def options_json(options: CompletionRequest | CompletionDefaults) -> dict[str, object]:
-    """Returns the options by their names, but for those that hold text or tokens of the user's."""
-    names = [option.name for option in fields(SamplingParams) if option.name not in USER_TEXT_OPTIONS]
+def options_json(params: CompletionParams, sampling: SamplingParams) -> dict[str, object]:
+    """Returns the options by their names, without those that hold text or tokens of the user's."""
     return {
-        **{name: getattr(options.sampling, name) for name in names},
-        "n_predict": options.n_predict,
-        "max_tokens": options.n_predict,
-        "n_keep": options.n_keep,
-        "cache_prompt": options.cache_prompt,
-        "n_cache_reuse": options.n_cache_reuse,
-        "n_indent": options.n_indent,
-        "t_max_predict_ms": options.t_max_predict_ms,
-        "speculative.n_max": options.n_draft,
-        "timings_per_token": options.timings_per_token,
+        **{name: getattr(sampling, name) for name in _SAMPLING},
+        **{spelling: getattr(params, name) for name, spelling in _SPELLINGS.items()},
+        "max_tokens": params.n_predict,
     }
 
 
 def all_options_json(
-    options: CompletionRequest | CompletionDefaults, constraint: Constraint | None
+    params: CompletionParams, sampling: SamplingParams, constraint: Constraint | None
 ) -> dict[str, object]:
-    """Returns the options by their names, and what the text has to match, for whom they belong to."""
+    """Returns the options by their names, and what the text has to match, for the user that they belong to."""
     return {
-        **options_json(options),
+        **options_json(params, sampling),
         **constraint_json(constraint),
-        "dry_sequence_breakers": options.sampling.dry_sequence_breakers,
-        "logit_bias": _logit_bias_json(options.sampling),
+        "dry_sequence_breakers": sampling.dry_sequence_breakers,
+        "logit_bias": _logit_bias_json(sampling),
     }
 
 
 def _logit_bias_json(sampling: SamplingParams) -> list[dict[str, object]]:
-    """False is the bias that rules a token out, since JSON has no infinity."""
+    """The bias of a token that is excluded is false, since JSON has no infinity."""
     return [{"token": token, "bias": bias if bias > -float("inf") else False} for token, bias in sampling.logit_bias]

@@ -1,4 +1,4 @@
-"""GET /props: what this server runs and how."""
+"""GET /props, /health and /chat: the state of the server, its model and its defaults."""
 
 from importlib.metadata import version
 
@@ -6,8 +6,8 @@ from starlette.requests import Request
 
 from server.api.llama.generation_settings import all_options_json
 from server.chat.template.capabilities import Capabilities
+from server.generation.options import GenerationOptions
 from server.http.json_response import JsonResponse
-from server.settings import CompletionDefaults
 from server.state import get_chat_template, get_engine, get_settings, get_state
 from slots.llama import Vocab
 
@@ -38,8 +38,8 @@ async def get_props(request: Request) -> JsonResponse:
     )
 
 
-def _defaults_json(defaults: CompletionDefaults) -> dict[str, object]:
-    return {**all_options_json(defaults, defaults.constraint), "return_tokens": defaults.return_tokens}
+def _defaults_json(defaults: GenerationOptions) -> dict[str, object]:
+    return {**all_options_json(defaults, defaults, defaults.constraint), "return_tokens": defaults.return_tokens}
 
 
 def _capabilities_json(capabilities: Capabilities) -> dict[str, bool]:
@@ -80,7 +80,7 @@ async def get_chat_status(request: Request) -> JsonResponse:
             "model_name": settings.alias,
             "max_new_tokens": defaults.n_predict if defaults.n_predict >= 0 else engine.n_ctx_slot,
             "device": engine.model.device,
-            "do_sample": defaults.sampling.temperature > 0,
+            "do_sample": defaults.temperature > 0,
             "system_prompt": state.system_prompt.text,
         }
     )

@@ -1,8 +1,8 @@
-"""A slot as the bytes of a file: what it holds, where it fits, and a digest over all of that.
+"""Slot files: saved slots on disk.
 
-The magic, the version and the size of the header; the header as JSON; the tokens as 32-bit integers; the state in
-llama.cpp's own format; the digest. Numbers are little-endian. Nothing of a file is used before its digest is checked,
-except the sizes, and those must add up to the size of the file: llama.cpp trusts what it is given.
+A file holds the magic, the version and the size of the header; the header as JSON; the tokens as 32-bit integers; the
+state in llama.cpp's own format; a digest of all that. Numbers are little-endian. Nothing of a file is used before its
+digest is checked, except the sizes, and those must add up to the size of the file: llama.cpp trusts what it is given.
 """
 
 import errno
@@ -38,7 +38,7 @@ DIGEST_SIZE = 32
 @dataclass(frozen=True, slots=True)
 class Header:
     fingerprint: str
-    """Of the model, and of the types of its KV cache."""
+    """Of the model and the types of its KV cache."""
     n_tokens: int
     n_exact: int
     salt: str
@@ -73,7 +73,7 @@ def write_slot(file: BufferedIOBase, saved: SavedSlot, fingerprint: str) -> int:
 def read_slot(file: BufferedIOBase, n_bytes: int, fingerprint: str) -> SavedSlot:
     """Returns the slot in a file of `n_bytes` bytes.
 
-    Raises InvalidRequest, which says what is wrong, for a file that is none of ours, truncated or damaged, or of a
+    Raises InvalidRequest, which says what is wrong, for another kind of file, a truncated or damaged one, or one of a
     model with another fingerprint; OSError.
     """
     start, header_bytes, header = _read_header(file, n_bytes)
@@ -92,7 +92,7 @@ def read_slot(file: BufferedIOBase, n_bytes: int, fingerprint: str) -> SavedSlot
 
 
 def _read_header(file: BufferedIOBase, n_bytes: int) -> tuple[bytes, bytes, Header]:
-    """Returns the bytes of the start, the bytes of the header, and what these say, if they add up to `n_bytes`."""
+    """Returns the bytes of the start and of the header, and the header, if the sizes add up to `n_bytes`."""
     start = file.read(START.size)
     if not start.startswith(MAGIC[: len(start)]):
         raise _unusable("of another kind")
@@ -141,13 +141,13 @@ def _unusable(kind: str) -> InvalidRequest:
 
 
 MAX_NAME_BYTES = 255
-NAMES = f"the name of a file, without a path or a dot in front, of at most {MAX_NAME_BYTES} bytes"
+FILE_NAMES = f"the name of a file, without a path or a dot in front, of at most {MAX_NAME_BYTES} bytes"
 
 
 def as_file_name(name: str, value: object) -> str:
     """Returns `value` as the name of a file in a folder. Raises InvalidRequest, which names the field."""
     if not isinstance(value, str) or not _is_file_name(value):
-        raise invalid_value(name, NAMES, value)
+        raise invalid_value(name, FILE_NAMES, value)
     return value
 
 
@@ -158,13 +158,14 @@ def _is_file_name(text: str) -> bool:
 
 
 class SlotFolder:
-    """Its methods take names that `as_file_name` has returned. They belong to a worker thread: states are large."""
+    """The folder of saved slots. Call the methods in a worker thread, since states are large, with names that
+    `as_file_name` has returned."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def write(self, name: str, saved: SavedSlot, fingerprint: str) -> int:
-        """Puts a slot into a file, which is there as a whole or not at all. Returns its size in bytes.
+        """Writes a file completely or not at all. Returns its size in bytes.
 
         Raises InvalidRequest for the name of a folder, ApiError (500) when it cannot be written.
         """
@@ -182,7 +183,7 @@ class SlotFolder:
         return n_written
 
     def read(self, name: str, fingerprint: str) -> tuple[SavedSlot, int]:
-        """Returns the slot in a file, and the size of that in bytes.
+        """Returns the slot in a file, and the size of the file in bytes.
 
         Raises ApiError (404) when there is no such file, ApiError (500) when it cannot be read, InvalidRequest when it
         is no regular file or what `read_slot` refuses.
@@ -202,12 +203,12 @@ class SlotFolder:
 
 
 def _open_for_owner(path: str, flags: int) -> int:
-    """What users wrote is nobody else's business."""
+    """Opens a file that only its owner may read."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _open_in_folder(path: str, flags: int) -> int:
-    """Links may lead out of the folder, and the other end of a pipe may never come."""
+    """Opens a file without following a link out of the folder, or waiting for the other end of a pipe."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 

@@ -1,4 +1,4 @@
-"""GET /slots: what each slot is doing, and of the text of its user what the one who asks may see."""
+"""GET /slots: what each slot does. POST /slots/{id_slot}: save, restore or erase what it computed."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,7 +7,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from server.api.llama.generation_settings import options_json
-from server.api.llama.slot_files import SlotFolder, as_file_name
+from server.api.llama.protocol import SlotFileRequestBody
+from server.api.llama.slot_files import SlotFolder
 from server.http.body import read_body
 from server.http.disconnect import cancel_on_disconnect
 from server.http.errors import ApiError
@@ -28,8 +29,8 @@ async def get_slots(request: Request) -> JsonResponse:
         raise ApiError(503, "no slot available")
     session_id = get_sessions(request).get(request)
 
-    def may_read(work: CompletionRequest) -> bool:
-        return settings.show_prompts or (session_id is not None and work.session == session_id)
+    def may_read(owned: CompletionRequest) -> bool:
+        return settings.show_prompts or (session_id is not None and owned.session == session_id)
 
     # In a worker thread, since prompts are long.
     return JsonResponse(
@@ -61,16 +62,16 @@ def _slot_json(status: SlotStatus) -> dict[str, object]:
         ],
     }
     if status.request is not None:
-        slot["params"] = options_json(status.request)
+        slot["params"] = options_json(status.request, status.request.sampling)
     return slot
 
 
 def _texts_json(status: SlotStatus, vocab: Vocab, may_read: Callable[[CompletionRequest], bool]) -> dict[str, object]:
-    """The prompt without the system prompt, which is another one's text."""
-    work = status.request
-    if work is None or not may_read(work):
+    """Leaves out the system prompt, which is somebody else's text."""
+    request = status.request
+    if request is None or not may_read(request):
         return {}
-    prompt = work.prompt[work.scope.n_public :]
+    prompt = request.prompt[request.scope.n_public :]
     return {"prompt": _text(prompt, vocab), "generated": _text(status.generated, vocab)}
 
 
@@ -138,7 +139,7 @@ async def _erase(request: Request, slot_id: int) -> dict[str, object]:
 
 
 async def _read_file_name(request: Request) -> str:
-    return await read_body(request, lambda fields: as_file_name("filename", fields.get("filename")))
+    return await read_body(request, lambda fields: SlotFileRequestBody.parse(fields).filename)
 
 
 def _milliseconds_since(started: float) -> float:

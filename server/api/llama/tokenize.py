@@ -1,11 +1,11 @@
-"""POST /tokenize and POST /detokenize. One gives back what the other was given, for any text."""
+"""POST /tokenize, /detokenize and /apply-template. Detokenizing reverses tokenizing, for any text."""
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from server.chat.request import read_chat
+from server.api.llama.protocol import ApplyTemplateRequestBody, DetokenizeRequestBody, TokenizeRequestBody
 from server.http.body import read_body
-from server.http.fields import Fields, as_string, as_token, invalid_value, naming_field, read_boolean
+from server.http.fields import Fields, as_token, naming_field
 from server.http.json_response import JsonResponse
 from server.state import get_chat_template, get_engine, get_settings, get_state
 from slots.llama import Vocab
@@ -21,20 +21,24 @@ async def post_detokenize(request: Request) -> JsonResponse:
     return JsonResponse(await read_body(request, lambda fields: _detokenize(fields, vocab)))
 
 
+async def post_apply_template(request: Request) -> JsonResponse:
+    template, defaults = get_chat_template(request), get_settings(request).chat_template_kwargs
+    chat = await read_body(request, lambda fields: ApplyTemplateRequestBody.parse(fields).chat(defaults))
+    prompt = await run_in_threadpool(chat.prompt, template, get_state(request).tool_format)
+    return JsonResponse({"prompt": prompt.text})
+
+
 def _tokenize(fields: Fields, vocab: Vocab) -> dict[str, object]:
+    body = TokenizeRequestBody.parse(fields)
     with naming_field("content"):
-        tokens = vocab.tokenize_plain(
-            as_string("content", fields.get("content")),
-            add_special=read_boolean(fields, "add_special", False),
-            parse_special=read_boolean(fields, "parse_special", True),
-        )
-    if read_boolean(fields, "with_pieces", False):
+        tokens = vocab.tokenize_plain(body.content, add_special=body.add_special, parse_special=body.parse_special)
+    if body.with_pieces:
         return {"tokens": [{"id": token, "piece": _piece(token, vocab)} for token in tokens]}
     return {"tokens": tokens}
 
 
 def _piece(token: int, vocab: Vocab) -> str | list[int]:
-    """A token may hold only a part of a character; its bytes then stand for it."""
+    """The bytes of the token, if they are not text: it may hold only a part of a character."""
     piece = vocab.piece(token)
     try:
         return piece.decode()
@@ -43,15 +47,6 @@ def _piece(token: int, vocab: Vocab) -> str | list[int]:
 
 
 def _detokenize(fields: Fields, vocab: Vocab) -> dict[str, object]:
-    value = fields.get("tokens")
-    if not isinstance(value, list):
-        raise invalid_value("tokens", "a list of token ids", value)
-    tokens = [as_token(f"tokens[{index}]", token, vocab.n_tokens) for index, token in enumerate(value)]
+    values = DetokenizeRequestBody.parse(fields).tokens
+    tokens = [as_token(f"tokens[{index}]", value, vocab.n_tokens) for index, value in enumerate(values)]
     return {"content": vocab.display_all(tokens)}
-
-
-async def post_apply_template(request: Request) -> JsonResponse:
-    template, defaults = get_chat_template(request), get_settings(request).chat_template_kwargs
-    chat = await read_body(request, lambda fields: read_chat(fields, defaults))
-    prompt = await run_in_threadpool(chat.prompt, template, get_state(request).tool_format)
-    return JsonResponse({"prompt": prompt.text})

@@ -1,13 +1,18 @@
-"""The JSON of OpenAI's chats: the chunks of a stream and the whole."""
+"""ChatFormatter: responses to chats in OpenAI's format, streamed or whole."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from server.api.llama.completion import timings_json
-from server.api.openai.chat_request import ChatOptions
-from server.api.openai.logprobs import chat_logprobs_json
-from server.api.openai.protocol import DONE_EVENT, FinishReason, ResponseBase, finish_reason, total_usage
+from server.api.openai.logprobs import LogprobsOptions, chat_logprobs_json
+from server.api.openai.protocol import (
+    DONE_EVENT,
+    ChatCompletionRequestBody,
+    FinishReason,
+    ResponseBase,
+    finish_reason,
+    total_usage,
+)
 from server.chat.tools.output_parser import (
     ContentDelta,
     OutputDelta,
@@ -16,14 +21,15 @@ from server.chat.tools.output_parser import (
     ToolCallDelta,
     ToolCallStart,
 )
-from server.generation.completion_output import CompletionOutput
+from server.generation.chat import ChatGeneration
+from server.generation.completion_output import CompletionOutput, timings_json
 from server.generation.endpoint import FinishedOutput
 from slots.llama import Vocab
 from slots.requests.events import Finished, PositionLogprobs, Timings, Token
 
 
 def delta(piece: OutputDelta) -> dict[str, object]:
-    """Returns what a chunk adds to the message."""
+    """Returns the `delta` of a chunk."""
     match piece:
         case ContentDelta(text):
             return {"content": text}
@@ -51,7 +57,6 @@ class ChatMessage:
 
     @classmethod
     def from_pieces(cls, pieces: Iterable[OutputDelta]) -> Self:
-        """Returns the message that the pieces are of."""
         message = cls()
         for piece in pieces:
             match piece:
@@ -66,7 +71,7 @@ class ChatMessage:
         return message
 
     def json(self) -> dict[str, object]:
-        """Returns it as OpenAI spells it. Content is null only beside calls."""
+        """Content is null only if there are tool calls."""
         message: dict[str, object] = {"role": "assistant", "content": self.content}
         if self.calls:
             message["content"] = self.content or None
@@ -85,27 +90,36 @@ CHUNK_OBJECT = "chat.completion.chunk"
 
 @dataclass(slots=True)
 class _Choice:
-    """What is known of one choice of a stream."""
+    """The state of one choice of a stream."""
 
     parser: OutputParser
     calls_tools: bool = False
     pending_logprobs: list[PositionLogprobs] = field(default_factory=list)
-    """Of tokens whose text is held back."""
+    """Those of tokens whose text the parser holds back."""
 
 
 class ChatFormatter:
-    """What the choices for one chat have in common."""
+    """Formats the response to one chat."""
 
     end_of_stream: ClassVar[bytes] = DONE_EVENT
 
-    def __init__(self, vocab: Vocab, envelope: ResponseBase, options: ChatOptions) -> None:
+    def __init__(
+        self,
+        vocab: Vocab,
+        response_base: ResponseBase,
+        generation: ChatGeneration,
+        logprobs: LogprobsOptions,
+        body: ChatCompletionRequestBody,
+    ) -> None:
         self._vocab = vocab
-        self._response_base = envelope
-        self._options = options
+        self._response_base = response_base
+        self._generation = generation
+        self._logprobs_options = logprobs
+        self._include_usage = bool(body.stream_options.include_usage)
         self._choices: dict[int, _Choice] = {}
 
     def token_events(self, output: CompletionOutput, token: Token) -> list[object]:
-        """Returns the chunks for a token: none while its text may still become a tag."""
+        """Returns the chunks for a token: none while its text may be part of a tag."""
         choice, events = self._get_or_start(output.index)
         if token.logprobs is not None:
             choice.pending_logprobs.append(token.logprobs)
@@ -122,14 +136,13 @@ class ChatFormatter:
         return events
 
     def final_events(self, outputs: Sequence[FinishedOutput]) -> list[object]:
-        """Returns the chunk with what all choices took, if that was asked for."""
-        if not self._options.include_usage:
+        """Returns the chunk with the usage, if it was requested."""
+        if not self._include_usage:
             return []
         return [{**self._response_base.wrap(CHUNK_OBJECT, []), "usage": self._usage(outputs)}]
 
     def body(self, outputs: Sequence[FinishedOutput]) -> object:
-        """Returns the whole."""
-        choices = [self._full_choice(answer, finished) for answer, finished in outputs]
+        choices = [self._full_choice(output, finished) for output, finished in outputs]
         return {
             **self._response_base.wrap(COMPLETION_OBJECT, choices),
             "usage": self._usage(outputs),
@@ -137,10 +150,10 @@ class ChatFormatter:
         }
 
     def _get_or_start(self, index: int) -> tuple[_Choice, list[object]]:
-        """The choice, and the chunk that it begins with if it had none yet."""
+        """Returns the choice, and the chunk that begins it if it has none yet."""
         if index in self._choices:
             return self._choices[index], []
-        choice = self._choices[index] = _Choice(self._options.parser())
+        choice = self._choices[index] = _Choice(self._generation.parser())
         return choice, [self._chunk(index, {"role": "assistant", "content": None})]
 
     def _piece_events(
@@ -165,24 +178,24 @@ class ChatFormatter:
         chunk = self._response_base.wrap(CHUNK_OBJECT, [choice])
         return {**chunk, "timings": timings_json(timings)} if timings else chunk
 
-    def _full_choice(self, answer: CompletionOutput, finished: Finished) -> dict[str, object]:
-        parser = self._options.parser()
-        message = ChatMessage.from_pieces([*parser.feed(answer.content), *parser.finish()])
+    def _full_choice(self, output: CompletionOutput, finished: Finished) -> dict[str, object]:
+        parser = self._generation.parser()
+        message = ChatMessage.from_pieces([*parser.feed(output.content), *parser.finish()])
         return {
-            "index": answer.index,
+            "index": output.index,
             "message": message.json(),
-            "logprobs": self._logprobs(answer.logprobs),
+            "logprobs": self._logprobs(output.logprobs),
             "finish_reason": _reason(finished, parser, calls_tools=bool(message.calls)),
         }
 
     def _logprobs(self, positions: Sequence[PositionLogprobs]) -> dict[str, object] | None:
-        logprobs = self._options.logprobs
-        return chat_logprobs_json(positions, logprobs.n_top, self._vocab) if logprobs.enabled and positions else None
+        options = self._logprobs_options
+        return chat_logprobs_json(positions, options.n_top, self._vocab) if options.enabled and positions else None
 
-    def _usage(self, answers: Sequence[FinishedOutput]) -> dict[str, object]:
-        return total_usage([finished for _, finished in answers]).json()
+    def _usage(self, outputs: Sequence[FinishedOutput]) -> dict[str, object]:
+        return total_usage([finished for _, finished in outputs]).json()
 
 
 def _reason(finished: Finished, parser: OutputParser, *, calls_tools: bool) -> FinishReason:
-    """A call that a stop string cuts off cannot be carried out."""
+    """A call that a stop string truncates does not count."""
     return finish_reason(finished, calls_tools=calls_tools and not parser.ends_within_call)

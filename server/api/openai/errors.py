@@ -1,22 +1,16 @@
-"""Errors as OpenAI's clients expect them: the status chooses the class of the exception, the code says which error."""
-
-from starlette.requests import Request
-from starlette.types import Scope
+"""Errors in OpenAI's shape. Clients choose the class of the exception by the status; the code says more."""
 
 from server.http.errors import ApiError, api_error
 from slots.errors import PromptTooLong, QueueFull
 
-PATHS = frozenset({"/chat/completions", "/embeddings", "/models"})
-"""That are OpenAI's without the prefix as well."""
-PREFIXES = ("/v1/", "/models/")
 CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
 
 
 class OpenAiError(ApiError):
-    """An error in OpenAI's words: `{"error": {"message": ..., "type": ..., "param": ..., "code": ...}}`."""
+    """Formatted as `{"error": {"message": ..., "type": ..., "param": ..., "code": ...}}`."""
 
     def __init__(self, error: ApiError, status: int, code: str | None) -> None:
-        # The clients send everything from 500 on once more, unless they are told not to.
+        # Clients retry everything from 500 on, unless this header says otherwise.
         headers = {"X-Should-Retry": "false"} if status == 501 else {}
         headers |= error.headers or {}
         super().__init__(status, str(error), field=error.field, details=error.details, headers=headers)
@@ -28,7 +22,7 @@ class OpenAiError(ApiError):
 
 
 def openai_error(error: Exception) -> OpenAiError:
-    """Returns `error` as a client of OpenAI's may see it. A full queue is too many requests."""
+    """Returns `error` in OpenAI's shape. A full queue is "too many requests"."""
     known = api_error(error)
     status = 429 if isinstance(error, QueueFull) else known.status
     code = "context_length_exceeded" if isinstance(error, PromptTooLong) else CODES.get(status)
@@ -37,13 +31,19 @@ def openai_error(error: Exception) -> OpenAiError:
     return OpenAiError(known, status, code)
 
 
-def use_openai_errors(request: Request) -> None:
-    """From now on errors of this request are spelled as OpenAI's."""
-    request.state.speaks_openai = True
-
-
-def format_error(scope: Scope, error: Exception) -> ApiError:
-    """Returns `error` in the dialect of the request that failed with it, which its path tells, or what was noted."""
-    path: str = scope["path"]
-    is_openai = path in PATHS or path.startswith(PREFIXES) or "speaks_openai" in scope.get("state", {})
-    return openai_error(error) if is_openai else api_error(error)
+ERROR_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "error": {
+            "type": "object",
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            },
+            "required": ["message", "type", "param", "code"],
+        }
+    },
+    "required": ["error"],
+}

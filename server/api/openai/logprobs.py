@@ -1,63 +1,55 @@
-"""Log probabilities as OpenAI spells them: once for chats, once for completions."""
+"""Log probabilities in OpenAI's formats: one for chats, one for completions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from server.api.openai.protocol import ChatCompletionRequestBody, OpenAiCompletionRequestBody, OpenAiOptions
 from server.generation.logprobs import candidate_json, logprob_json, token_text
-from server.http.fields import Fields, invalid_value, read_boolean, read_integer
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
 from slots.requests.events import PositionLogprobs
-from slots.requests.sampling_params import MAX_N_PROBS
 
 
 @dataclass(frozen=True, slots=True)
 class LogprobsOptions:
-    """Which ones a request wants to see."""
+    """Which log probabilities a response reports."""
 
     enabled: bool
     n_top: int
-    """Most likely tokens of each position besides the one that was chosen."""
+    """Number of most likely tokens at each position, besides the sampled one."""
 
     @property
     def n_probs(self) -> int:
-        """What to ask the engine for, which tells the chosen token's only together with others."""
+        """What to request from the engine, which reports the sampled token's only together with others."""
         return max(self.n_top, 1) if self.enabled else 0
 
 
-def read_chat_logprobs(fields: Fields) -> LogprobsOptions:
-    """Returns what `logprobs` and `top_logprobs` ask for, or llama.cpp's `n_probs` where they are absent.
-
-    Raises InvalidRequest, which names the field.
-    """
-    n_probs = _count(fields, "n_probs", 0)
-    shown = read_boolean(fields, "logprobs", n_probs > 0)
-    if fields.get("top_logprobs") and not shown:
+def chat_logprobs(body: ChatCompletionRequestBody) -> LogprobsOptions:
+    """Returns what `logprobs` and `top_logprobs` ask for, or llama.cpp's `n_probs` if they are absent. Raises
+    InvalidRequest, which names the field."""
+    n_probs = _given_n_probs(body)
+    enabled = n_probs > 0 if body.logprobs is None else body.logprobs
+    if body.top_logprobs and not enabled:
         raise InvalidRequest("top_logprobs", 'expected "logprobs": true with it')
-    return LogprobsOptions(shown, _count(fields, "top_logprobs", n_probs))
+    return LogprobsOptions(enabled, n_probs if body.top_logprobs is None else body.top_logprobs)
 
 
-def read_completion_logprobs(fields: Fields) -> LogprobsOptions:
-    """Returns what `logprobs` asks for, which is a number here, or llama.cpp's `n_probs` where it is absent.
-
-    Raises InvalidRequest, which names the field.
-    """
-    if fields.get("logprobs") is False:
+def completion_logprobs(body: OpenAiCompletionRequestBody) -> LogprobsOptions:
+    """Returns what `logprobs` asks for, or llama.cpp's `n_probs` if it is absent."""
+    if body.logprobs is False:
         return LogprobsOptions(enabled=False, n_top=0)
-    name = "logprobs" if fields.get("logprobs") is not None else "n_probs"
-    n_top = _count(fields, name, 0)
-    return LogprobsOptions(name == "logprobs" or n_top > 0, n_top)
+    if body.logprobs is None:
+        n_probs = _given_n_probs(body)
+        return LogprobsOptions(n_probs > 0, n_probs)
+    return LogprobsOptions(enabled=True, n_top=body.logprobs)
 
 
-def _count(fields: Fields, name: str, default: int) -> int:
-    count = read_integer(fields, name, default)
-    if not 0 <= count <= MAX_N_PROBS:
-        raise invalid_value(name, f"a number from 0 to {MAX_N_PROBS}", count)
-    return count
+def _given_n_probs(body: OpenAiOptions) -> int:
+    """Returns what the body itself says; a flag's default is for llama.cpp's dialect."""
+    return body.n_probs if "n_probs" in body.model_fields_set else 0
 
 
 def chat_logprobs_json(positions: Sequence[PositionLogprobs], n_top: int, vocab: Vocab) -> dict[str, object]:
-    """Returns `logprobs` of a chat's choice."""
     content = [
         {
             **candidate_json(position.sampled, vocab),
@@ -71,7 +63,7 @@ def chat_logprobs_json(positions: Sequence[PositionLogprobs], n_top: int, vocab:
 def completion_logprobs_json(
     positions: Sequence[PositionLogprobs], n_top: int, vocab: Vocab, offset: int
 ) -> dict[str, object]:
-    """Returns `logprobs` of a completion's choice whose text begins `offset` characters into the whole."""
+    """Returns `logprobs` of a choice; the tokens begin at the character `offset` of its text."""
     tokens = [token_text(position.sampled.token, vocab) for position in positions]
     offsets = []
     for token in tokens:

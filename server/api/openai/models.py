@@ -1,4 +1,4 @@
-"""GET /v1/models and /v1/models/{id}: the one model that this server has, as OpenAI lists models."""
+"""GET /v1/models and /v1/models/{id}: the one model of this server, as OpenAI lists models."""
 
 from starlette.requests import Request
 
@@ -13,16 +13,16 @@ async def get_models(request: Request) -> JsonResponse:
 
 
 async def get_model(request: Request) -> JsonResponse:
-    """Raises ApiError (404) for a name that the model does not go by."""
-    asked, names = request.path_params["id"], model_names(get_settings(request))
-    if asked not in names:
-        message = f"model: expected {' or '.join(names)}, since no other is loaded, got {asked}"
+    """Raises ApiError (404) for another name than the model's."""
+    name, names = request.path_params["id"], model_names(get_settings(request))
+    if name not in names:
+        message = f"model: expected {' or '.join(names)}, since no other is loaded, got {name}"
         raise ApiError(404, message, field="model")
     return JsonResponse(_model_json(request))
 
 
 def model_names(settings: Settings) -> list[str]:
-    """Returns the names that the model goes by: its alias first, then its file's without the ending."""
+    """Returns the names of the model: its alias, then the name of its file without the ending."""
     return list(dict.fromkeys([settings.alias, settings.model_path.stem]))
 
 

@@ -1,13 +1,86 @@
-"""What all parts of one answer have in common."""
+"""OpenAI's protocol: the request bodies, and the parts that its responses share."""
 
 import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from server.http.fields import Fields, invalid_value, read_boolean
+from pydantic import AliasChoices, BaseModel, Field, PlainValidator, WithJsonSchema
+
+from server.chat.request import ChatFields
+from server.generation.options import MAX_CHOICES, N_CHOICES, GenerationOptions
+from server.generation.prompts import SCHEMA as PROMPT_SCHEMA
+from server.generation.prompts import SHAPES as PROMPT_SHAPES
+from server.http.fields import as_integer
+from server.settings import REASONING_FORMATS, ReasoningFormat
 from slots.requests.events import Finished, StopReason
+from slots.requests.params import Boolean, Integer, Number, Takes, expected
+from slots.requests.sampling_params import MAX_N_PROBS
+
+LOGPROBS = f"a number from 0 to {MAX_N_PROBS}"
+
+
+class StreamOptions(BaseModel):
+    include_usage: Boolean | None = None
+
+
+class OpenAiOptions(GenerationOptions):
+    """Options of completions and chats."""
+
+    model: Annotated[Any, Takes("a string"), WithJsonSchema({"type": "string"})] = Field(
+        None, description="any name: the server has one model"
+    )
+    repeat_penalty: Number = Field(1.0, gt=0.0, description="penalty for repeated tokens; 1 = disabled")
+    stream_options: Annotated[StreamOptions, Takes("an object with include_usage")] = Field(
+        StreamOptions(), description="include_usage: end a stream with its usage"
+    )
+
+
+class ChatCompletionRequestBody(OpenAiOptions, ChatFields):
+    """Body of /v1/chat/completions."""
+
+    logprobs: Boolean | None = Field(None, description="return log probabilities; absent = if n_probs is given")
+    top_logprobs: Annotated[Integer | None, Takes(LOGPROBS)] = Field(
+        None, ge=0, le=MAX_N_PROBS, description="number of most likely tokens to return with each token"
+    )
+    reasoning_format: Annotated[ReasoningFormat | None, Takes(" or ".join(REASONING_FORMATS))] = Field(
+        None, description="none = reasoning stays in the content; absent = as the server was started"
+    )
+
+
+def _read_logprobs(value: object) -> int | bool:
+    if value is False:
+        return False
+    count = as_integer("logprobs", value)
+    if not 0 <= count <= MAX_N_PROBS:
+        raise expected(LOGPROBS)
+    return count
+
+
+class OpenAiCompletionRequestBody(OpenAiOptions):
+    """Body of /v1/completions."""
+
+    prompt: Annotated[Any, Takes(PROMPT_SHAPES), WithJsonSchema(PROMPT_SCHEMA)] = Field(
+        description="text to continue, or several of them"
+    )
+    suffix: str = Field("", description="text after the one to generate")
+    n_predict: Annotated[Integer, Takes("-1 or more")] = Field(
+        16,
+        ge=-1,
+        validation_alias=AliasChoices("n_predict", "max_completion_tokens", "max_tokens"),
+        description="maximum number of tokens to generate; -1 = until the context is full",
+    )
+    best_of: Annotated[Integer | None, Takes(N_CHOICES)] = Field(
+        None, ge=1, le=MAX_CHOICES, description="number of texts to generate, of which the n most likely are returned"
+    )
+    echo: Boolean = Field(False, description="begin the text with the prompt")
+    logprobs: Annotated[
+        int | bool | None,
+        Takes(LOGPROBS),
+        PlainValidator(_read_logprobs),
+        WithJsonSchema({"type": ["integer", "boolean"]}),
+    ] = Field(None, description="number of most likely tokens to return with each token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +90,14 @@ class ResponseBase:
     """Seconds since 1970."""
     model: str
     fingerprint: str
-    """Of the model's file and the layout of its context."""
+    """Identifies the model's file and the layout of its context."""
 
     @classmethod
     def new(cls, prefix: str, model: str, engine_fingerprint: str) -> Self:
-        """Returns one of an answer that begins now, with an id of its own."""
         answer_id = f"{prefix}-{secrets.token_urlsafe(18)}"
         return cls(answer_id, int(time.time()), model, f"fp_{engine_fingerprint[:12]}")
 
     def wrap(self, kind: str, choices: list[dict[str, object]]) -> dict[str, object]:
-        """Returns the JSON object of `kind` with these choices."""
         return {
             "id": self.response_id,
             "object": kind,
@@ -42,7 +113,7 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
-    """Of the prompt, taken from what had been computed before."""
+    """Tokens of the prompt that were in the prefix cache."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -52,7 +123,6 @@ class Usage:
         )
 
     def json(self) -> dict[str, object]:
-        """Returns it as OpenAI spells it."""
         return {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
@@ -62,8 +132,8 @@ class Usage:
 
 
 def total_usage(choices: Sequence[Finished]) -> Usage:
-    """Returns what several choices for one prompt took together. They share the prompt: it counts once, and as cached
-    only as far as the first of them found it."""
+    """Returns the usage of several choices for one prompt. They share the prompt: it counts once, and as cached only to
+    the extent that the first of them found it."""
     return Usage(
         prompt_tokens=max(choice.n_prompt_tokens for choice in choices),
         completion_tokens=sum(choice.timings.predicted_n for choice in choices),
@@ -75,23 +145,11 @@ FinishReason = Literal["stop", "length", "tool_calls"]
 
 
 def finish_reason(finished: Finished, *, calls_tools: bool = False) -> FinishReason:
-    """Returns the reason; a text that was cut off is too long whatever it was about to say."""
+    """Returns the reason; "length" takes precedence."""
     if finished.reason is StopReason.LIMIT:
         return "length"
     return "tool_calls" if calls_tools else "stop"
 
 
 DONE_EVENT = b"data: [DONE]\n\n"
-"""The last event."""
-
-
-def wants_usage(fields: Fields) -> bool:
-    """Returns whether a stream is to end with what it took. Raises InvalidRequest, which names the field."""
-    options = fields.get("stream_options")
-    if options is None:
-        return False
-    if not isinstance(options, dict):
-        raise invalid_value("stream_options", "an object with include_usage", options)
-    return read_boolean(
-        {"stream_options.include_usage": options.get("include_usage")}, "stream_options.include_usage", False
-    )
+"""Ends every stream."""

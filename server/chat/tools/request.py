@@ -1,37 +1,61 @@
-"""The tools that a request offers to the model, and which of them it is to call."""
+"""ToolRequest: the tools that a request offers to the model, and which of them the model has to call."""
 
 import re
 from dataclasses import dataclass
+from typing import Annotated, Any
 
-from server.http.fields import Fields, as_boolean, invalid_value, read_boolean, read_string
+from pydantic import Field, PlainValidator, WithJsonSchema
+
+from server.http.fields import as_boolean, invalid_value, read_member
+from server.http.request_model import RequestBody
 from slots.errors import InvalidRequest
+from slots.requests.params import Boolean, Takes
 
 Json = dict[str, object]
 
 MAX_TOOLS = 128
 MAX_NAME_CHARACTERS = 64
-"""Characters."""
 _NAME = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_NAME_CHARACTERS}}}")
 _CHOICES = '"auto", "none", "required" or {"type": "function", "function": {"name": ...}}'
+_TOOLS = "a list of tools"
+_TOOLS_SCHEMA: Json = {
+    "type": "array",
+    "maxItems": MAX_TOOLS,
+    "items": {
+        "type": "object",
+        "properties": {
+            "type": {"const": "function"},
+            "function": {
+                "type": "object",
+                "properties": {
+                    "name": {"type": "string", "pattern": f"^{_NAME.pattern}$"},
+                    "description": {"type": "string"},
+                    "parameters": {"type": "object"},
+                    "strict": {"type": "boolean"},
+                },
+                "required": ["name"],
+            },
+        },
+        "required": ["function"],
+    },
+}
 _NO_PARAMETERS: Json = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
 @dataclass(frozen=True, slots=True)
 class ToolRequest:
-    """What a request says about tools."""
-
     tools: tuple[Json, ...]
-    """As OpenAI spells them: {"type": "function", "function": {"name", "description", "parameters"}}, with all
-    of these members, which templates take for granted."""
+    """As OpenAI spells them: {"type": "function", "function": {"name", "description", "parameters"}}, with all of these
+    members, which templates rely on."""
     choice: str
-    """"auto", "none", "required", or "function" for the one that is `named`."""
+    """"auto", "none", "required", or "function" for the tool `tool_name`."""
     tool_name: str | None
     parallel: bool
-    """Whether a turn may have several calls; of a tool that is named there is one, as OpenAI has it."""
+    """Whether a turn may have several calls. A tool that the request names is called once, as at OpenAI's."""
 
     @property
     def callable_tools(self) -> tuple[Json, ...]:
-        """Those that the model may call."""
+        """The tools that the model may call."""
         if self.choice == "none":
             return ()
         return tuple(tool for tool in self.tools if self.tool_name is None or get_tool_name(tool) == self.tool_name)
@@ -41,27 +65,45 @@ class ToolRequest:
         return self.choice in ("required", "function")
 
 
-def read_tools(fields: Fields) -> ToolRequest | None:
-    """Returns what a request says about tools; None if it offers none.
-
-    Raises InvalidRequest, which names the member that is wrong, also for a choice of a tool that is not offered and for
-    tools in the form that came before them.
-    """
-    if fields.get("functions"):
-        raise InvalidRequest("functions", "expected tools in their place, as OpenAI's clients have them now")
-    value = fields.get("tools")
-    if value is not None and not isinstance(value, list):
-        raise invalid_value("tools", "a list of tools", value)
-    if value and len(value) > MAX_TOOLS:
+def _read_tools(value: object) -> tuple[Json, ...]:
+    if not isinstance(value, list):
+        raise invalid_value("tools", _TOOLS, value)
+    if len(value) > MAX_TOOLS:
         raise InvalidRequest("tools", f"expected at most {MAX_TOOLS} tools, got {len(value)}")
-    tools = tuple(_read_tool(f"tools[{index}]", tool) for index, tool in enumerate(value or ()))
-    parallel = read_boolean(fields, "parallel_tool_calls", True)
-    names = [get_tool_name(tool) for tool in tools]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise invalid_value(f"tools[{index}].function.name", "a name that no other tool has", name)
-    choice, named = _read_choice(fields.get("tool_choice"), names)
-    return ToolRequest(tools, choice, named, parallel and named is None) if tools else None
+    return tuple(_read_tool(f"tools[{index}]", tool) for index, tool in enumerate(value))
+
+
+def _refuse_functions(value: object) -> object:
+    if value:
+        raise InvalidRequest("functions", "expected tools in their place, as OpenAI's clients have them now")
+    return value
+
+
+class ToolFields(RequestBody):
+    """What a request says about tools."""
+
+    functions: Annotated[
+        Any, Takes("[]"), PlainValidator(_refuse_functions), WithJsonSchema({"type": "array", "maxItems": 0})
+    ] = Field((), description="not supported; superseded by tools")
+    tools: Annotated[tuple[Json, ...], Takes(_TOOLS), PlainValidator(_read_tools), WithJsonSchema(_TOOLS_SCHEMA)] = (
+        Field((), description="functions that the model may call")
+    )
+    parallel_tool_calls: Boolean = Field(True, description="allow several calls in one turn")
+    tool_choice: Annotated[Any, Takes(_CHOICES), WithJsonSchema({"type": ["string", "object"]})] = Field(
+        None, description="whether tools may, must or must not be called, or the tool to call"
+    )
+
+    def tool_request(self) -> ToolRequest | None:
+        """Returns the tools, or None if there are none. Raises InvalidRequest for two tools with one name, and for the
+        choice of a tool that is not offered."""
+        names = [get_tool_name(tool) for tool in self.tools]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise invalid_value(f"tools[{index}].function.name", "a name that no other tool has", name)
+        choice, tool_name = _read_choice(self.tool_choice, names)
+        if not self.tools:
+            return None
+        return ToolRequest(self.tools, choice, tool_name, self.parallel_tool_calls and tool_name is None)
 
 
 def get_tool_name(tool: Json) -> str:
@@ -95,7 +137,7 @@ def _read_tool(name: str, value: object) -> Json:
         as_boolean(f"{name}.strict", function["strict"])
     read: Json = {
         "name": _read_name(f"{name}.name", function.get("name")),
-        "description": read_string({f"{name}.description": function.get("description")}, f"{name}.description", ""),
+        "description": read_member(name, function, "description"),
         "parameters": _read_parameters(name, function.get("parameters")),
     }
     return {"type": "function", "function": read}
@@ -130,7 +172,7 @@ def _read_choice(value: object, names: list[str]) -> tuple[str, str | None]:
 
 
 def _read_tool_name(value: Json, names: list[str]) -> str:
-    """The function is named in a member of its own, or beside the type."""
+    """The name is in the member `function`, or next to the type."""
     function = value.get("function")
     field = "tool_choice.name" if function is None and "name" in value else "tool_choice.function.name"
     name = value.get("name") if function is None else function.get("name") if isinstance(function, dict) else None

@@ -6,7 +6,7 @@ from grammar.source import GrammarSource, Kind
 from server.cli.flags.sampling import sampling_value
 from server.cli.parser import Flag, Group, Switch
 from server.cli.values import MAX_SIZE, int_in_range, text_file
-from server.settings import Constraint
+from server.generation.constraint import Constraint
 
 COMPLETION = Group(
     "completion",

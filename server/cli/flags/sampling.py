@@ -36,7 +36,7 @@ def _flag_reader(read: Reader[Value]) -> Reader[Value]:
 
 def _validate(name: str, value: Value) -> Value:
     """Returns the value. Raises InvalidRequest if it is out of range for the field `name` of SamplingParams."""
-    SamplingParams(**{name: value})  # type: ignore[arg-type]
+    SamplingParams(**{name: value})
     return value
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.api.openai.chat import with_system_prompt
-from server.chat.request import read_chat
+from server.chat.request import ChatFields
 from server.chat.system_prefix import n_system_tokens
 from server.chat.tools.call_format import GENERIC_FORMAT
+from server.generation.chat import with_system_prompt
 from slots.llama import Vocab
 from tests.server.chat.chat_messages import TOOL, assistant, template, user
 from tests.server.chat.templates import ALL, ROLES_ONLY, TAGGED_TOOLS
@@ -42,7 +42,7 @@ class Letters:
 
 def common_prefix(source: str, *messages: dict[str, object], n_letters: int = 1, **fields: Any) -> str:
     """Returns the part of a chat's prompt that comes from the system prompt."""
-    chat = with_system_prompt(read_chat({"messages": list(messages), **fields}, {}), SYSTEM)
+    chat = with_system_prompt(ChatFields.parse({"messages": list(messages), **fields}).chat({}), SYSTEM)
     chat_template, letters = template(source), Letters(n_letters)
     text = chat.prompt(chat_template, GENERIC_FORMAT).text
     tokens = (letters.bos, *letters.tokenize(text, add_special=False, parse_special=True))

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from models.source import ModelSource
+from server.api.openai.protocol import OpenAiOptions
 from server.settings import Settings
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from tests.server.cli.flag_parsing import get_error, parse_flags, sampling, settings
@@ -34,9 +35,12 @@ def test_the_repeat_penalty_is_1_1_by_default() -> None:
 
 
 def test_openais_dialect_has_a_repeat_penalty_only_if_a_flag_says_so() -> None:
-    assert settings().openai_defaults.sampling.repeat_penalty == 1.0
-    assert settings("--repeat-penalty", "1.3").openai_defaults.sampling.repeat_penalty == 1.3
-    assert settings("--temp", "0.5").openai_defaults.sampling.temperature == 0.5
+    def openai_options(*flags: str) -> OpenAiOptions:
+        return OpenAiOptions.parse({}, defaults=settings(*flags).defaults)
+
+    assert openai_options().repeat_penalty == 1.0
+    assert openai_options("--repeat-penalty", "1.3").repeat_penalty == 1.3
+    assert openai_options("--temp", "0.5").temperature == 0.5
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_what_asks_for_nothing_may_stand_beside_what_does(server: str, neutral: 
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("fields", "reported"),
     [
         ({"grammar": GBNF}, {"grammar": GBNF}),
         ({"guided_grammar": GBNF}, {"grammar": GBNF}),
@@ -136,16 +136,16 @@ def test_what_asks_for_nothing_may_stand_beside_what_does(server: str, neutral: 
         ({}, {"grammar": ""}),
     ],
 )
-def test_result_and_end_of_stream_say_what_was_asked(server: str, asked: Json, said: Json) -> None:
-    for result in (complete(server, n_predict=1, **asked), stream(server, n_predict=1, **asked)[-1]):
+def test_result_and_end_of_stream_say_what_was_asked(server: str, fields: Json, reported: Json) -> None:
+    for result in (complete(server, n_predict=1, **fields), stream(server, n_predict=1, **fields)[-1]):
         settings = result["generation_settings"]
-        assert {name: settings[name] for name in said} == said
-        assert not ({"json_schema", "regex", "choice"} - said.keys()) & settings.keys()
+        assert {name: settings[name] for name in reported} == reported
+        assert not ({"json_schema", "regex", "choice"} - reported.keys()) & settings.keys()
 
 
 def test_result_says_the_members_in_their_order(server: str) -> None:
-    said = complete(server, n_predict=1, json_schema=SCHEMA)["generation_settings"]["json_schema"]
-    assert list(said["properties"]) == ["zeal", "age"]
+    reported = complete(server, n_predict=1, json_schema=SCHEMA)["generation_settings"]["json_schema"]
+    assert list(reported["properties"]) == ["zeal", "age"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Grammars that cannot be used are refused at the door."""
+"""Grammars that cannot be used are refused before a slot is taken."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A server whose flags say what the texts of requests have to match that do not say it themselves."""
+"""Flags that constrain the output of requests without a constraint."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from grammar.source import GrammarSource
-from server.settings import Constraint
+from server.generation.constraint import Constraint
 from tests.conftest import running_server
 from tests.server.asking import complete, get, joined_text, refusal, stream
 from tests.server.cli.flag_parsing import get_error, settings
@@ -64,8 +64,8 @@ def test_last_of_several_counts() -> None:
 
 
 def test_file_that_cannot_be_read_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    said = get_error(capsys, "--grammar-file", str(tmp_path / "none"))
-    assert said.startswith("argument --grammar-file: expected a file of text, but ")
+    message = get_error(capsys, "--grammar-file", str(tmp_path / "none"))
+    assert message.startswith("argument --grammar-file: expected a file of text, but ")
 
 
 @pytest.mark.parametrize(
@@ -116,5 +116,5 @@ def test_request_that_asks_for_two_is_refused_all_the_same(strict_server: str) -
 
 def test_result_and_props_tell_it(strict_server: str) -> None:
     props = get(f"{strict_server}/props").json()["default_generation_settings"]["params"]
-    for told in (props, complete(strict_server)["generation_settings"]):
-        assert (told["grammar"], told["json_schema"]) == ("", {"enum": ["old", "young"]})
+    for options in (props, complete(strict_server)["generation_settings"]):
+        assert (options["grammar"], options["json_schema"]) == ("", {"enum": ["old", "young"]})

@@ -66,10 +66,10 @@ def rule_as_regex(name: str, rules: dict[str, list[re.Match[str]]]) -> str:
 def class_as_regex(inner: str) -> str:
     characters = CHARACTER.findall(inner.removeprefix("^"))
     last = len(characters) - 1
-    spelled = [
+    characters = [
         "-" if character == "-" and 0 < n < last else escaped(character) for n, character in enumerate(characters)
     ]
-    return f"[{'^' if inner.startswith('^') else ''}{''.join(spelled)}]"
+    return f"[{'^' if inner.startswith('^') else ''}{''.join(characters)}]"
 
 
 def escaped(character: str) -> str:

@@ -1,4 +1,4 @@
-"""With whom a request shares what is computed of its prompt."""
+"""Which requests share prefixes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,8 +17,8 @@ LONG = "The grey cat of the miller sat on the long wall and looked at the mice t
 
 
 def request(**headers: str) -> Request:
-    spelled = [(name.replace("_", "-").lower().encode(), value.encode()) for name, value in headers.items()]
-    return Request({"type": "http", "headers": spelled})
+    raw = [(name.replace("_", "-").lower().encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "headers": raw})
 
 
 def test_salt_is_empty_for_those_who_share_with_everybody() -> None:
@@ -48,8 +48,8 @@ def test_a_key_is_the_same_in_either_header() -> None:
 
 
 def test_sessions_make_no_difference_where_keys_are_kept_apart() -> None:
-    asked = request(authorization="Bearer a")
-    assert make_cache_salt(asked, "one", "key", "") == make_cache_salt(asked, "other", "key", "")
+    one_key = request(authorization="Bearer a")
+    assert make_cache_salt(one_key, "one", "key", "") == make_cache_salt(one_key, "other", "key", "")
 
 
 def n_cached(url: str, prompt: str, **options: Any) -> int:

@@ -11,38 +11,38 @@ LIKELY = TokenLogprob(1, -0.5)
 TOKEN = Token(1, "a", 0, PositionLogprobs(LIKELY, (LIKELY,)), None)
 
 
-def answer() -> CompletionOutput:
+def make_output() -> CompletionOutput:
     return CompletionOutput(0, Prompt("a", (1,), 0), CompletionRequest((1,), SamplingParams(n_probs=1)))
 
 
 def test_tokens_add_up() -> None:
-    told = answer()
-    told.append(TOKEN)
-    told.append(TOKEN)
-    assert (told.content, told.tokens, told.n_tokens, len(told.logprobs)) == ("aa", [1, 1], 2, 2)
+    output = make_output()
+    output.append(TOKEN)
+    output.append(TOKEN)
+    assert (output.content, output.tokens, output.n_tokens, len(output.logprobs)) == ("aa", [1, 1], 2, 2)
 
 
 def test_what_is_cleared_is_still_counted() -> None:
-    told = answer()
-    told.append(TOKEN)
-    told.clear()
-    assert (told.content, told.tokens, told.n_tokens, told.logprobs) == ("", [], 1, [])
+    output = make_output()
+    output.append(TOKEN)
+    output.clear()
+    assert (output.content, output.tokens, output.n_tokens, output.logprobs) == ("", [], 1, [])
 
 
 @pytest.mark.parametrize(("limit", "field"), [("MAX_TOKENS", "n_predict"), ("MAX_CANDIDATES", "n_probs")])
 def test_no_answer_grows_without_end(monkeypatch: pytest.MonkeyPatch, limit: str, field: str) -> None:
     monkeypatch.setattr(f"server.generation.completion_output.{limit}", 2)
-    told = answer()
-    told.append(TOKEN)
-    told.append(TOKEN)
+    output = make_output()
+    output.append(TOKEN)
+    output.append(TOKEN)
     with pytest.raises(InvalidRequest, match=f"^{field}: expected at most 2 "):
-        told.append(TOKEN)
+        output.append(TOKEN)
 
 
 def test_answer_that_is_cleared_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.generation.completion_output.MAX_TOKENS", 2)
-    told = answer()
+    output = make_output()
     for _ in range(10):
-        told.append(TOKEN)
-        told.clear()
-    assert told.n_tokens == 10
+        output.append(TOKEN)
+        output.clear()
+    assert output.n_tokens == 10

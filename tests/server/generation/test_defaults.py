@@ -1,4 +1,4 @@
-"""A server whose flags say what a request gets that leaves an option out."""
+"""Flags that set the defaults of requests."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -42,13 +42,13 @@ def test_request_gets_them(tuned_server: str) -> None:
 
 
 def test_request_that_says_otherwise_does_not(tuned_server: str) -> None:
-    said = settings(tuned_server, **OTHERS)
-    assert {name: said[name] for name in OTHERS} == OTHERS
+    options = settings(tuned_server, **OTHERS)
+    assert {name: options[name] for name in OTHERS} == OTHERS
 
 
 def test_null_is_the_default(tuned_server: str) -> None:
-    said = settings(tuned_server, **dict.fromkeys(DEFAULTS))
-    assert {name: said[name] for name in DEFAULTS} == DEFAULTS
+    options = settings(tuned_server, **dict.fromkeys(DEFAULTS))
+    assert {name: options[name] for name in DEFAULTS} == DEFAULTS
 
 
 def test_props_tell_them(tuned_server: str) -> None:

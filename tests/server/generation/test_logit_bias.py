@@ -61,5 +61,5 @@ def test_anything_else_is_refused(server: str, bias: Any, message: str) -> None:
 
 
 def test_the_biases_that_an_answer_spells_can_be_sent_back(server: str) -> None:
-    spelled = complete(server, logit_bias=[[5, 1.5], [6, False]])["generation_settings"]["logit_bias"]
-    assert complete(server, logit_bias=spelled)["generation_settings"]["logit_bias"] == spelled
+    biases = complete(server, logit_bias=[[5, 1.5], [6, False]])["generation_settings"]["logit_bias"]
+    assert complete(server, logit_bias=biases)["generation_settings"]["logit_bias"] == biases

@@ -45,9 +45,9 @@ def test_several_prompts_get_the_text_of_each(server: str) -> None:
 
 
 def test_streamed_chunks_say_which_prompt_they_belong_to(server: str) -> None:
-    told = stream(server, prompt=["A dog", "A cat"])
+    all_events = stream(server, prompt=["A dog", "A cat"])
     for index, prompt in enumerate(("A dog", "A cat")):
-        own = [event for event in told if event["index"] == index]
+        own = [event for event in all_events if event["index"] == index]
         assert joined_text(own) == complete(server, prompt=prompt)["content"]
         assert [event["stop"] for event in own] == [False] * (len(own) - 1) + [True]
 

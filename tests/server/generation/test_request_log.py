@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from server.generation.request_log import log_finished
+from server.generation.completion_output import log_finished
 from slots.requests.events import Finished, StopReason, Timings
 
 FINISHED = Finished(

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from slots.requests.sampling_params import RANGES
 from tests.server.asking import complete, refusal
+from tests.slots.requests.ranges import RANGES
 
 OUT_OF_RANGE: list[tuple[str, Any, str]] = [
     ("temperature", 1e300, "a number from -3.4028234663852886e+38 to 3.4028234663852886e+38"),

@@ -7,26 +7,26 @@ ORIGIN = "https://chat.example"
 
 
 def test_preflight_allows_any_origin_method_and_header(server: str) -> None:
-    asked = {
+    headers = {
         "Origin": ORIGIN,
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "content-type, authorization, x-made-up",
     }
-    response = requests.options(f"{server}/completion", headers=asked, timeout=SECONDS)
+    response = requests.options(f"{server}/completion", headers=headers, timeout=SECONDS)
     assert response.status_code == 200
     assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert response.headers["Access-Control-Allow-Credentials"] == "true"
     assert "POST" in response.headers["Access-Control-Allow-Methods"]
-    assert response.headers["Access-Control-Allow-Headers"] == asked["Access-Control-Request-Headers"]
+    assert response.headers["Access-Control-Allow-Headers"] == headers["Access-Control-Request-Headers"]
 
 
 def test_page_on_the_internet_may_reach_a_server_at_home(server: str) -> None:
-    asked = {
+    headers = {
         "Origin": ORIGIN,
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Private-Network": "true",
     }
-    response = requests.options(f"{server}/completion", headers=asked, timeout=SECONDS)
+    response = requests.options(f"{server}/completion", headers=headers, timeout=SECONDS)
     assert response.headers["Access-Control-Allow-Private-Network"] == "true"
 
 

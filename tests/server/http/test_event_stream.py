@@ -1,4 +1,4 @@
-"""What becomes of a stream whose producer fails."""
+"""Streams whose producer fails."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -53,8 +53,8 @@ def test_failure_midway_is_an_event_that_ends_the_stream(error: Exception, messa
         raise error
 
     sent = messages_of(produce)
-    said = f'data: {{"error":{{"code":500,"message":"{message}","type":"server_error"}}}}\n\n'
-    assert body_of(sent) == b'data: {"content":"a"}\n\n' + said.encode()
+    error_event = f'data: {{"error":{{"code":500,"message":"{message}","type":"server_error"}}}}\n\n'
+    assert body_of(sent) == b'data: {"content":"a"}\n\n' + error_event.encode()
     assert not sent[-1]["more_body"]
 
 

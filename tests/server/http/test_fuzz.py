@@ -1,14 +1,13 @@
-"""Whatever a body says, it gets an answer or a refusal, and the server goes on."""
-
-from dataclasses import Field, fields
-from typing import Any
+"""Any body gets a result or an error, and the server continues."""
 
 import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slots.requests.sampling_params import RANGES, Range, SamplerName, SamplingParams
+from slots.requests.params import Range
+from slots.requests.sampling_params import SamplerName, SamplingParams
 from tests.server.asking import SECONDS, Json, complete, get
+from tests.slots.requests.ranges import RANGES
 
 TEXT = st.text(max_size=12)
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-3, 600)
@@ -20,7 +19,7 @@ BIASES = st.lists(st.tuples(st.integers(-1, 600) | TEXT, NUMBERS | st.booleans()
     st.integers(-1, 600).map(str) | TEXT, NUMBERS | st.booleans(), max_size=4
 )
 OPTIONS = (
-    *(option.name for option in fields(SamplingParams)),
+    *SamplingParams.model_fields,
     *("slot_id", "id_slot", "cache_prompt", "n_keep", "n", "stream", "stop", "return_tokens", "n_indent"),
     *("t_max_predict_ms", "timings_per_token", "response_fields", "grammar", "n_cache_reuse", "cache_salt"),
     *("json_schema", "regex", "choice", "response_format", "guided_json"),
@@ -37,17 +36,17 @@ BODIES = st.builds(
 )
 
 
-def values_of(option: Field[Any]) -> st.SearchStrategy[object]:
+def values_of(name: str) -> st.SearchStrategy[object]:
     """Values that the option takes, most of them near those at which it does something."""
-    allowed = RANGES.get(option.name, Range())
-    match option.default:
+    allowed = RANGES.get(name, Range())
+    match SamplingParams.model_fields[name].default:
         case bool():
             return st.booleans()
         case int():
             return st.integers(int(max(allowed.minimum, -3)), int(min(allowed.maximum, 300)))
         case float():
             return st.floats(max(allowed.minimum, -3), min(allowed.maximum, 10), exclude_min=allowed.excludes_minimum)
-    return VALUES_OF_LISTS[option.name]
+    return VALUES_OF_LISTS[name]
 
 
 VALUES_OF_LISTS: dict[str, st.SearchStrategy[object]] = {
@@ -55,7 +54,7 @@ VALUES_OF_LISTS: dict[str, st.SearchStrategy[object]] = {
     "dry_sequence_breakers": st.lists(st.text(min_size=1, max_size=3), max_size=3),
     "logit_bias": st.lists(st.tuples(st.integers(0, 500), st.floats(-100, 100) | st.just(False)), max_size=3),
 }
-SAMPLING = st.fixed_dictionaries({}, optional={option.name: values_of(option) for option in fields(SamplingParams)})
+SAMPLING = st.fixed_dictionaries({}, optional={name: values_of(name) for name in SamplingParams.model_fields})
 
 
 def assert_answered(server: str, response: requests.Response) -> None:

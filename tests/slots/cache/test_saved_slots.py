@@ -14,7 +14,7 @@ PROMPT = "Once upon a time there was a little dog who liked to play with a red b
 
 
 def make_request(runner: EngineRunner, **options: object) -> CompletionRequest:
-    return CompletionRequest(runner.prompt(PROMPT), WITH_RUNNER_UP, **{"n_predict": 20, **options})  # type: ignore[arg-type]
+    return CompletionRequest(runner.prompt(PROMPT), WITH_RUNNER_UP, **{"n_predict": 20, **options})
 
 
 @pytest.mark.parametrize("kv_unified", [True, False])
@@ -34,7 +34,7 @@ def test_a_restored_slot_goes_on_where_it_was(make_runner: MakeRunner, kv_unifie
         for slot_id in range(engine.n_slots):
             await engine.erase_slot(slot_id)
         await engine.restore_slot(2, saved)
-        restored = await read(engine.submit(replace(on, slot_id=2)))
+        restored = await read(engine.submit(on.replace(slot_id=2)))
         assert restored.finished.timings.cached_n == len(so_far) - 1
         assert_same_text(straight_on, restored)
 

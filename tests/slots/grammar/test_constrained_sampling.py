@@ -5,7 +5,6 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -73,7 +72,7 @@ def test_a_grammar_that_is_over_ends_the_text_also_if_ends_are_ignored(runner: E
     grammar = compiled(runner, LIST)
 
     async def test() -> None:
-        answer = await runner.complete(PROMPT, replace(GREEDY, ignore_eos=True), n_predict=200, grammar=grammar)
+        answer = await runner.complete(PROMPT, GREEDY.replace(ignore_eos=True), n_predict=200, grammar=grammar)
         assert LIST_TEXT.fullmatch(answer.text)
         assert answer.finished.reason is StopReason.EOS
 
@@ -113,7 +112,7 @@ def test_every_sampler_keeps_to_the_grammar(runner: EngineRunner, options: dict[
 def test_the_greedy_token_is_the_most_likely_one_that_is_allowed(runner: EngineRunner) -> None:
     text = "root ::= [a-z ]{1,40}"
     n_vocab = runner.engine.vocab.n_tokens
-    greedy = replace(GREEDY, repeat_penalty=1.0)
+    greedy = GREEDY.replace(repeat_penalty=1.0)
     rows: list[Logits] = []
     choose = Sampler.sample
 
@@ -137,7 +136,7 @@ def test_the_greedy_token_is_the_most_likely_one_that_is_allowed(runner: EngineR
 
 def test_probabilities_of_the_model_are_those_before_the_grammar(runner: EngineRunner) -> None:
     grammar = compiled(runner, "root ::= [0-9]{3}")
-    sampling = replace(GREEDY, n_probs=3, repeat_penalty=1.0)
+    sampling = GREEDY.replace(n_probs=3, repeat_penalty=1.0)
 
     async def test() -> None:
         free = await runner.complete(PROMPT, sampling, n_predict=1)

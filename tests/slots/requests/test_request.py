@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from slots.errors import InvalidRequest
-from slots.requests.request import MAX_STOP_STRINGS, CompletionRequest
+from slots.requests.completion_params import MAX_STOP_STRINGS
+from slots.requests.request import CompletionRequest
 
 
 def request(**fields: Any) -> CompletionRequest:

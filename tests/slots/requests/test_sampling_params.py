@@ -10,10 +10,10 @@ from slots.requests.sampling_params import (
     MAX_SAMPLERS,
     MAX_SEED,
     MAX_SEQUENCE_BREAKERS,
-    RANGES,
     SamplerName,
     SamplingParams,
 )
+from tests.slots.requests.ranges import RANGES
 
 ENDS: dict[str, tuple[list[float], list[float]]] = {
     "temperature": ([-3e38, 0.0, 3e38], []),
@@ -71,7 +71,7 @@ def test_the_ends_of_all_ranges_are_tried() -> None:
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, (inside, _) in ENDS.items() for value in inside])
 def test_a_value_at_the_end_of_its_range_is_taken(name: str, value: float) -> None:
-    assert getattr(SamplingParams(**{name: value}), name) == value  # type: ignore[arg-type]
+    assert getattr(SamplingParams(**{name: value}), name) == value
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from slots.errors import InvalidRequest
 from slots.llama import Logits
-from slots.requests.sampling_params import MAX_N_PROBS, RANGES, SamplerName, SamplingParams
+from slots.requests.params import MIN_INTEGER
+from slots.requests.sampling_params import MAX_N_PROBS, SamplerName, SamplingParams
 from slots.sampling import SampledToken, Sampler
 from slots.sampling.logits.workspace import Workspace
+from tests.slots.requests.ranges import RANGES, is_within
 from tests.slots.sampling.factories import examples, make_breakers, make_context, row_strategy
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -32,7 +34,7 @@ def option_values(name: str) -> st.SearchStrategy[float]:
     """The usual value of a numeric option and extreme ones."""
     allowed, usual = RANGES[name], getattr(SamplingParams(), name)
     every = INTEGERS if isinstance(usual, int) else NUMBERS
-    extreme = sorted({value for x in every for value in (x, -x) if allowed.contains(value)})
+    extreme = sorted({value for x in every for value in (x, -x) if is_within(allowed, value)})
     return st.one_of(st.just(usual), st.sampled_from(extreme))
 
 
@@ -138,7 +140,7 @@ def test_each_option_may_be_extreme_with_every_sampler_in_the_chain(name: str, s
     row[3] = -np.inf
     extremes = [x for number in (*NUMBERS, *INTEGERS) for x in (number, -number)]
     of_its_type = [x for x in extremes if isinstance(x, type(getattr(SamplingParams(), name)))]
-    allowed = [x for x in of_its_type if name == "top_k" or RANGES[name].contains(x)]
+    allowed = [x for x in of_its_type if (x >= MIN_INTEGER if name == "top_k" else is_within(RANGES[name], x))]
     assert len(allowed) >= 3
     for value in allowed:
         for choice in run({"mirostat": mirostat, **used, name: value}, row, n_tokens=2):

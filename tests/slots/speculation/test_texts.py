@@ -21,7 +21,7 @@ LIST = 'root ::= "[" item ("," item){3,9} "]"\nitem ::= [a-z]{2,5} " = " [0-9]{1
 FORCING = 'root ::= "Q7X9Z4J8K2W5V3Y6" [a-z]{2,6} "Q7X9Z4J8K2W5V3Y6" [a-z]{2,6} "!"'
 """Has tokens about which there is no choice."""
 ENDLESS = SamplingParams(temperature=0.0, seed=7, ignore_eos=True)
-ENDING = replace(ENDLESS, ignore_eos=False)
+ENDING = ENDLESS.replace(ignore_eos=False)
 SEEDED = SamplingParams(temperature=1.0, seed=7, ignore_eos=True)
 
 
@@ -47,7 +47,7 @@ def assert_same(one: Completion, other: Completion) -> None:
 
 
 @pytest.mark.parametrize("wrong_every", [0, 1, 3])
-@pytest.mark.parametrize("sampling", [ENDLESS, SEEDED, replace(SEEDED, mirostat=2), replace(ENDLESS, dry_multiplier=1)])
+@pytest.mark.parametrize("sampling", [ENDLESS, SEEDED, SEEDED.replace(mirostat=2), ENDLESS.replace(dry_multiplier=1)])
 def test_the_text_is_the_same(
     drafting_runner: EngineRunner, drafter: ScriptedDrafter, sampling: SamplingParams, wrong_every: int
 ) -> None:
@@ -135,7 +135,7 @@ def test_a_grammar_holds_within_a_draft(
     async def test() -> None:
         for wrong_every in (0, 3):
             drafter.wrong_every = wrong_every
-            for sampling in (ENDING, replace(SEEDED, ignore_eos=False)):
+            for sampling in (ENDING, SEEDED.replace(ignore_eos=False)):
                 plain, drafted = await with_and_without(drafting_runner, drafter, sampling, grammar=grammar)
                 assert_same(plain, drafted)
                 assert drafted.finished.timings.draft_n > 0
@@ -146,7 +146,7 @@ def test_a_grammar_holds_within_a_draft(
 def test_probabilities_are_told_of_drafted_tokens(drafting_runner: EngineRunner, drafter: ScriptedDrafter) -> None:
     async def test() -> None:
         drafter.wrong_every = 5
-        plain, drafted = await with_and_without(drafting_runner, drafter, replace(ENDLESS, n_probs=3))
+        plain, drafted = await with_and_without(drafting_runner, drafter, ENDLESS.replace(n_probs=3))
         assert_same(plain, drafted)
         for one, other in zip(plain.tokens, drafted.tokens, strict=True):
             assert one.logprobs is not None
@@ -171,7 +171,7 @@ def test_slots_draft_side_by_side(make_drafting_runner: MakeDraftingRunner, kv_u
 
     async def test() -> None:
         async def ask(number: int, **options: Any) -> Completion:
-            sampling = replace(SEEDED, seed=number, temperature=number % 2)
+            sampling = SEEDED.replace(seed=number, temperature=number % 2)
             return await runner.complete(prompts[number], sampling, n_predict=30 + number, **options)
 
         plain = [await ask(number, n_draft=0) for number in range(5)]

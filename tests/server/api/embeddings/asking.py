@@ -1,4 +1,4 @@
-"""Ways to ask for embeddings."""
+"""Requests for embeddings."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ Vector = npt.NDArray[np.float64]
 
 
 def embeddings(url: str, text: object, **fields: Any) -> list[Vector]:
-    """Returns the embeddings of OpenAI's dialect, by their index."""
+    """Returns the embeddings in OpenAI's dialect, by index."""
     answer = post_ok(url, "/v1/embeddings", input=text, **fields)
     assert [each["index"] for each in answer["data"]] == list(range(len(answer["data"])))
     return [np.array(each["embedding"]) for each in answer["data"]]
@@ -24,7 +24,7 @@ def post_ok(url: str, path: str, **fields: Any) -> Any:
 
 
 def post_error(url: str, path: str, status: int = 400, **fields: Any) -> Json:
-    """Returns what is wrong with a request, in either dialect's words."""
+    """Returns the error in the response to a request, in either dialect."""
     response = post(url, fields, path)
     assert response.status_code == status, response.text
     if "param" not in response.json()["error"]:

@@ -36,8 +36,8 @@ def test_a_score_belongs_to_its_document_whatever_stands_beside_it(ranker: str) 
 
 def test_the_best_documents_can_be_asked_for_with_their_text(ranker: str) -> None:
     everything = post_ok(ranker, "/rerank", query=QUERY, documents=DOCUMENTS)["results"]
-    asked = {"query": QUERY, "documents": [{"text": text} for text in DOCUMENTS], "top_n": 2, "return_documents": True}
-    best = post_ok(ranker, "/rerank", **asked)["results"]
+    fields = {"query": QUERY, "documents": [{"text": text} for text in DOCUMENTS], "top_n": 2, "return_documents": True}
+    best = post_ok(ranker, "/rerank", **fields)["results"]
     assert [each["index"] for each in best] == [each["index"] for each in everything[:2]]
     assert [each["document"]["text"] for each in best] == [DOCUMENTS[each["index"]] for each in best]
 

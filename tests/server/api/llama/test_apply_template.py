@@ -123,5 +123,5 @@ def test_image_is_not_supported(server: str) -> None:
 
 
 def test_template_that_cannot_be_read_ends_the_program_with_one_line() -> None:
-    said = run_failing("--chat-template", "{% if %}", code=2)
-    assert said.startswith("llama-slots: error: argument --chat-template: expected a Jinja template, got one that ")
+    message = run_failing("--chat-template", "{% if %}", code=2)
+    assert message.startswith("llama-slots: error: argument --chat-template: expected a Jinja template, got one that ")

@@ -1,5 +1,3 @@
-from dataclasses import fields
-
 import requests
 
 from slots.requests.sampling_params import SamplingParams
@@ -19,7 +17,7 @@ OPTIONS = {
     *("repeat_last_n", "penalize_nl", "presence_penalty", "frequency_penalty", "ignore_eos", "logit_bias", "n_probs"),
     *("cache_prompt", "n_keep", "slot_id", "n_ctx", "model", "max_tokens", "n_indent", "t_max_predict_ms", "grammar"),
     *("timings_per_token", "return_tokens", "n_cache_reuse", "cache_salt"),
-    *(option.name for option in fields(SamplingParams)),
+    *SamplingParams.model_fields,
 }
 
 
@@ -55,7 +53,7 @@ def test_settings_say_every_option(server: str) -> None:
 
 
 def test_settings_say_what_was_asked_for(server: str) -> None:
-    asked = {
+    fields = {
         **{"temperature": 0.5, "top_k": 7, "top_p": 0.9, "min_p": 0.1, "n_predict": 2, "repeat_penalty": 1.2},
         **{"repeat_last_n": -1, "penalize_nl": False, "presence_penalty": 0.1, "frequency_penalty": 0.2, "seed": 5},
         **{"ignore_eos": True, "n_probs": 3, "cache_prompt": False, "n_keep": 1, "stop": ["\n"], "stream": False},
@@ -66,8 +64,8 @@ def test_settings_say_what_was_asked_for(server: str) -> None:
         **{"post_sampling_probs": True, "n_indent": 1, "t_max_predict_ms": 60_000, "timings_per_token": True},
         **{"return_tokens": True, "n_cache_reuse": 8, "cache_salt": "mine"},
     }
-    settings = complete(server, **asked)["generation_settings"]
-    assert {name: settings[name] for name in asked} == asked
+    settings = complete(server, **fields)["generation_settings"]
+    assert {name: settings[name] for name in fields} == fields
 
 
 def test_defaults_are_those_of_the_llama_like_api(server: str) -> None:

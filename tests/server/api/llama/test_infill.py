@@ -43,9 +43,9 @@ def test_prefix_and_suffix_may_be_lists_of_texts_and_tokens(server: str) -> None
 def test_the_answer_is_a_stream_unless_it_is_not_asked_for(server: str) -> None:
     response = post(server, INFILL, "/infill")
     assert response.headers["content-type"].startswith("text/event-stream")
-    told = list(events(response.content))
-    assert joined_text(told) == infill(server)["content"]
-    assert [event["stop"] for event in told] == [False] * (len(told) - 1) + [True]
+    all_events = list(events(response.content))
+    assert joined_text(all_events) == infill(server)["content"]
+    assert [event["stop"] for event in all_events] == [False] * (len(all_events) - 1) + [True]
 
 
 def test_the_prompt_follows_the_prefix(server: str) -> None:
@@ -70,10 +70,10 @@ def test_other_files_come_first_as_a_repository(server: str) -> None:
 
 def test_other_files_are_found_in_the_cache(server: str) -> None:
     chunks = [{"filename": "long.py", "text": "LONG = 1\n" * 20}]
-    asked = {"input_extra": chunks, "cache_prompt": True}
-    warm_up = infill(server, **asked, input_prefix="", input_suffix="", n_predict=0)
+    fields = {"input_extra": chunks, "cache_prompt": True}
+    warm_up = infill(server, **fields, input_prefix="", input_suffix="", n_predict=0)
     n_extra = warm_up["tokens_evaluated"] - 3  # the rest are the tokens around an empty prefix and suffix
-    assert infill(server, **asked)["tokens_cached"] >= n_extra
+    assert infill(server, **fields)["tokens_cached"] >= n_extra
 
 
 def test_options_of_a_completion_are_taken(server: str) -> None:

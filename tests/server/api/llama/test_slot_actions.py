@@ -63,22 +63,22 @@ def erase_all(url: str) -> None:
 
 def test_save_says_what_it_wrote(saving_server: str, folder: Path) -> None:
     fill(saving_server, 0)
-    said = done(saving_server, 0, "save", filename="said.bin")
-    assert said.keys() == {"id_slot", "filename", "n_saved", "n_written", "timings"}
-    assert (said["id_slot"], said["filename"]) == (0, "said.bin")
-    assert said["n_saved"] == n_cells(saving_server, 0) >= len(tokenize(saving_server, TALE))
-    assert said["n_written"] == (folder / "said.bin").stat().st_size
-    assert said["timings"]["save_ms"] > 0
+    reply = done(saving_server, 0, "save", filename="said.bin")
+    assert reply.keys() == {"id_slot", "filename", "n_saved", "n_written", "timings"}
+    assert (reply["id_slot"], reply["filename"]) == (0, "said.bin")
+    assert reply["n_saved"] == n_cells(saving_server, 0) >= len(tokenize(saving_server, TALE))
+    assert reply["n_written"] == (folder / "said.bin").stat().st_size
+    assert reply["timings"]["save_ms"] > 0
 
 
 def test_restore_says_what_it_read(saving_server: str) -> None:
     fill(saving_server, 0)
     saved = done(saving_server, 0, "save", filename="read.bin")
-    said = done(saving_server, 1, "restore", filename="read.bin")
-    assert said.keys() == {"id_slot", "filename", "n_restored", "n_read", "timings"}
-    assert (said["id_slot"], said["filename"]) == (1, "read.bin")
-    assert (said["n_restored"], said["n_read"]) == (saved["n_saved"], saved["n_written"])
-    assert said["timings"]["restore_ms"] > 0
+    reply = done(saving_server, 1, "restore", filename="read.bin")
+    assert reply.keys() == {"id_slot", "filename", "n_restored", "n_read", "timings"}
+    assert (reply["id_slot"], reply["filename"]) == (1, "read.bin")
+    assert (reply["n_restored"], reply["n_read"]) == (saved["n_saved"], saved["n_written"])
+    assert reply["timings"]["restore_ms"] > 0
 
 
 def test_erase_says_how_much(saving_server: str) -> None:

@@ -39,15 +39,15 @@ def test_chunks_name_the_slot(server: str) -> None:
 def test_stop_string_is_never_partly_shown(server: str) -> None:
     text = complete(server, n_predict=24, ignore_eos=True)["content"]
     word = text[len(text) // 2 :][:5]
-    told = stream(server, n_predict=24, ignore_eos=True, stop=[word])
-    assert joined_text(told) == text[: text.index(word)]
-    assert told[-1]["stopping_word"] == word
+    all_chunks = stream(server, n_predict=24, ignore_eos=True, stop=[word])
+    assert joined_text(all_chunks) == text[: text.index(word)]
+    assert all_chunks[-1]["stopping_word"] == word
 
 
 def test_text_is_whole_characters_at_every_event(server: str) -> None:
     wild = {"temperature": 5.0, "top_k": 0, "top_p": 1, "min_p": 0, "seed": 1, "n_predict": 64}
-    told = stream(server, **wild, ignore_eos=True)
-    assert joined_text(told) == complete(server, **wild, ignore_eos=True)["content"]
+    all_chunks = stream(server, **wild, ignore_eos=True)
+    assert joined_text(all_chunks) == complete(server, **wild, ignore_eos=True)["content"]
 
 
 def test_answer_is_an_event_stream_that_no_proxy_holds_back(server: str) -> None:

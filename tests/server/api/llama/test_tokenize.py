@@ -24,8 +24,8 @@ def test_text_of_every_kind_comes_back(server: str, text: str) -> None:
 
 def test_no_bos_unless_asked_for(server: str) -> None:
     props = post(server, {"content": "hello"}, "/tokenize").json()["tokens"]
-    asked = post(server, {"content": "hello", "add_special": True}, "/tokenize").json()["tokens"]
-    assert asked[-len(props) :] == props
+    with_special = post(server, {"content": "hello", "add_special": True}, "/tokenize").json()["tokens"]
+    assert with_special[-len(props) :] == props
 
 
 def test_special_tokens_may_be_read_as_text(server: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from server.chat.tools.request import ToolRequest, read_tools
+from server.chat.tools.request import ToolFields, ToolRequest
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     "find_place": {
@@ -24,6 +24,10 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     },
     "wait": {"type": "object", "properties": {}, "additionalProperties": False},
 }
+
+
+def read_tools(fields: Mapping[str, object]) -> ToolRequest | None:
+    return ToolFields.parse(fields).tool_request()
 
 
 def make_tool_request(

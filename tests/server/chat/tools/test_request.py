@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from server.chat.tools.request import get_tool_name, get_tool_parameters, read_tools
+from server.chat.tools.request import get_tool_name, get_tool_parameters
 from slots.errors import InvalidRequest
+from tests.server.chat.tools.example_tools import read_tools
 
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
 NAMES = "1 to 64 letters, digits, underscores, dots or dashes"

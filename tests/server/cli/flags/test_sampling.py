@@ -1,17 +1,16 @@
-from dataclasses import fields
-
 import pytest
 
+from server.api.llama.generation_settings import options_json
 from server.cli.flags import GROUPS
-from server.settings import CompletionDefaults
+from server.generation.options import GenerationOptions
 from slots.requests.sampling_params import SamplerName, SamplingParams
 from tests.server.cli.flag_parsing import get_error, parse_flags, sampling, settings
 
 
-@pytest.mark.parametrize("options", [SamplingParams, CompletionDefaults])
-def test_each_default_has_a_flag(options: type) -> None:
-    destinations = {flag.destination for group in GROUPS for flag in group.flags} | {"sampling"}
-    assert {option.name for option in fields(options)} <= destinations
+def test_each_default_has_a_flag() -> None:
+    destinations = {flag.destination for group in GROUPS for flag in group.flags}
+    defaults = options_json(GenerationOptions(), GenerationOptions()).keys() - {"max_tokens", "speculative.n_max"}
+    assert defaults | set(SamplingParams.model_fields) | {"return_tokens"} <= destinations
 
 
 @pytest.mark.parametrize(
@@ -58,7 +57,7 @@ def test_each_default_has_a_flag(options: type) -> None:
     ],
 )
 def test_flags_of_sampling(flags: str, field: str, value: object) -> None:
-    assert sampling(*flags.split()) == SamplingParams(**{field: value})  # type: ignore[arg-type]
+    assert sampling(*flags.split()) == SamplingParams(**{field: value})
 
 
 @pytest.mark.parametrize(
@@ -117,7 +116,7 @@ def test_logit_biases_are_collected() -> None:
 
 def test_flags_of_what_else_a_request_leaves_out() -> None:
     flags = "-n 5 --keep -1 --no-cache-prompt --n-indent 2 --t-max-predict-ms 100 --timings-per-token --return-tokens"
-    assert settings(*flags.split()).defaults == CompletionDefaults(
+    assert settings(*flags.split()).defaults == GenerationOptions(
         n_predict=5,
         n_keep=-1,
         cache_prompt=False,

@@ -1,7 +1,6 @@
 """DRY against llama.cpp's own, on texts with many repetitions in the bundled model's vocabulary."""
 
 import itertools
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,7 +37,7 @@ BREAKERS = (("\n", ":", '"', "*"), (), ("the", " and T"), ("on the mat", "o:"), 
     ],
 )
 def test_dry(bundled_model: Model, breakers: tuple[str, ...], options: SamplingParams) -> None:
-    params = replace(options, dry_sequence_breakers=breakers)
+    params = options.replace(dry_sequence_breakers=breakers)
     vocab = bundled_model.vocab
     found = SequenceBreakerFinder(vocab).find(breakers)
     row = np.random.default_rng(1).standard_normal(vocab.n_tokens).astype(np.float32)

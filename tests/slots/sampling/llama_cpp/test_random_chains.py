@@ -1,7 +1,6 @@
 """Chains of any samplers in any order with any options, against llama.cpp's chain of the same."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from hypothesis import assume, given
@@ -96,7 +95,7 @@ def with_cuts_around(params: SamplingParams) -> Iterator[SamplingParams]:
     """The same options, and those whose cuts are moved by no more than rounding in 32 bits may move them."""
     yield params
     for factor in (1 - ROUNDING, 1 + ROUNDING):
-        yield replace(params, **{name: min(getattr(params, name) * factor, most) for name, most in CUTS.items()})
+        yield params.replace(**{name: min(getattr(params, name) * factor, most) for name, most in CUTS.items()})
 
 
 def agree(ours: Remaining, theirs: Remaining) -> bool:

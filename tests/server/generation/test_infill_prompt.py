@@ -1,6 +1,6 @@
 import pytest
 
-from server.api.llama.infill import FimTokens, InfillContext, TokenBudget, infill_prompt, token_budget
+from server.generation.infill_prompt import FimTokens, InfillContext, TokenBudget, infill_prompt, token_budget
 
 PRE, SUF, MID, BOS = 1001, 1002, 1003, 1004
 MARKS = FimTokens(PRE, SUF, MID)

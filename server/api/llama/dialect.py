@@ -1,0 +1,38 @@
+"""llama.cpp's dialect."""
+
+from server.api.llama.completion import read_completion
+from server.api.llama.infill import read_infill
+from server.api.llama.props import get_chat_status, get_health, get_props
+from server.api.llama.protocol import (
+    ApplyTemplateRequestBody,
+    CompletionRequestBody,
+    DetokenizeRequestBody,
+    InfillRequestBody,
+    SlotFileRequestBody,
+    TokenizeRequestBody,
+)
+from server.api.llama.slots import get_slots, post_slot
+from server.api.llama.tokenize import post_apply_template, post_detokenize, post_tokenize
+from server.generation.endpoint import generation_endpoint
+from server.http.dialect import Dialect, Endpoint
+from server.http.errors import ERROR_SCHEMA, api_error
+
+LLAMA = Dialect(
+    name="llama.cpp",
+    endpoints=(
+        Endpoint("/completion", generation_endpoint(read_completion), "Continue a text", CompletionRequestBody),
+        Endpoint("/infill", generation_endpoint(read_infill), "Fill the gap in a text", InfillRequestBody),
+        Endpoint("/apply-template", post_apply_template, "Format a chat as a prompt", ApplyTemplateRequestBody),
+        Endpoint("/tokenize", post_tokenize, "Tokenize a text", TokenizeRequestBody),
+        Endpoint("/detokenize", post_detokenize, "Turn tokens into a text", DetokenizeRequestBody),
+        Endpoint("/health", get_health, "Whether the model is loaded"),
+        Endpoint("/props", get_props, "Properties of the server, its model and its defaults"),
+        Endpoint("/slots", get_slots, "What each slot does", query=("fail_on_no_slot",)),
+        Endpoint(
+            "/slots/{id_slot}", post_slot, "Save, restore or erase a slot", SlotFileRequestBody, query=("action",)
+        ),
+        Endpoint("/chat", get_chat_status, "State of the server for chat clients"),
+    ),
+    format_error=api_error,
+    error_schema=ERROR_SCHEMA,
+)

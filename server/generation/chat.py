@@ -1,0 +1,87 @@
+"""Chat generation: from a chat and its options to the prompt, the grammar and the parser of the output."""
+
+from dataclasses import dataclass, replace
+
+from starlette.requests import Request
+
+from server.chat.prompt import tokenize_prompt
+from server.chat.request import Chat
+from server.chat.system_prefix import n_system_tokens
+from server.chat.tools.call_format import ToolFormat
+from server.chat.tools.grammar import json_answer_grammar, preserved_tokens, tool_call_grammar
+from server.chat.tools.output_parser import OutputParser
+from server.chat.tools.reasoning import ReasoningTags
+from server.generation.constraint import Constraint
+from server.generation.options import GenerationOptions
+from server.generation.prompts import Prompt
+from server.state import get_chat_template, get_engine, get_state
+from slots.errors import InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ChatGeneration:
+    prompt: Prompt
+    constraint: Constraint | None
+    preserved_tokens: frozenset[int]
+    tool_format: ToolFormat | None
+    """How calls are written; None if no tool may be called."""
+    reasoning_tags: ReasoningTags | None
+    """What encloses the reasoning; None if it stays in the text."""
+
+    def parser(self) -> OutputParser:
+        """Returns a parser for the text of one choice."""
+        return OutputParser(self.tool_format, self.reasoning_tags)
+
+
+def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reasoning_format: str) -> ChatGeneration:
+    """Returns what is needed to generate an answer to `chat`. The system prompt of the options, else the server's,
+    precedes a chat that has none. With the reasoning format "none", reasoning stays in the text.
+
+    Call it from a worker thread. Raises InvalidRequest for messages that the template refuses, and for a grammar that
+    cannot be combined with the chat's tools.
+    """
+    state, engine, template = get_state(request), get_engine(request), get_chat_template(request)
+    defaults = state.settings.chat_template_kwargs
+    system_prompt = options.system_prompt or state.system_prompt
+    full = with_system_prompt(chat, system_prompt.text)
+    rendered = full.prompt(template, state.tool_format)
+    tool_format = rendered.tool_format if chat.tools and chat.tools.callable_tools else None
+    constraint, tags = options.constraint, rendered.reasoning_tags
+    if chat.tools and tool_format:
+        schema = _answer_schema(constraint, state.settings.defaults, tool_format)
+        constraint = Constraint("tools", tool_call_grammar(tool_format, chat.tools, tags, schema))
+    elif constraint and tags:
+        constraint, tags = _constrain_after_reasoning(constraint, tags)
+    preserved = preserved_tokens(engine.vocab, tool_format, tags)
+    tokens = tokenize_prompt(rendered.text, engine.vocab)
+    n_system = n_system_tokens(full, tokens, template, defaults, engine.vocab) if full is not chat else 0
+    prompt = Prompt(rendered.text, tokens, n_system, "messages")
+    return ChatGeneration(prompt, constraint, preserved, tool_format, None if reasoning_format == "none" else tags)
+
+
+def with_system_prompt(chat: Chat, text: str) -> Chat:
+    """Returns the chat with a system prompt as its first message, unless that is empty or the chat has its own."""
+    if not text or any(message["role"] == "system" for message in chat.messages):
+        return chat
+    return replace(chat, messages=({"role": "system", "content": text}, *chat.messages))
+
+
+def _answer_schema(constraint: Constraint | None, defaults: GenerationOptions, tool_format: ToolFormat) -> str | None:
+    """Returns the JSON schema of an answer without calls; None leaves it free. A constraint from a flag gives way to
+    calls. Other grammars of a request than JSON schemas are refused, and so are these if calls are bare JSON."""
+    if constraint is None or constraint is defaults.constraint:
+        return None
+    if constraint.source.kind != "json_schema":
+        raise InvalidRequest(constraint.name, "expected a JSON schema or nothing beside tools that may be called")
+    if tool_format.is_only_at_start:
+        message = "expected nothing beside tools that may be called, since this model's calls are bare JSON"
+        raise InvalidRequest(constraint.name, message)
+    return constraint.source.text
+
+
+def _constrain_after_reasoning(constraint: Constraint, tags: ReasoningTags) -> tuple[Constraint, ReasoningTags]:
+    """JSON follows the reasoning. Any other grammar applies to the whole output, so that there is no reasoning unless
+    the grammar itself spells it."""
+    if constraint.source.kind == "json_schema":
+        return replace(constraint, source=json_answer_grammar(constraint.source.text, tags)), tags
+    return constraint, replace(tags, is_open=False)
