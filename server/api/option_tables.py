@@ -13,8 +13,8 @@ import orjson
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from server.api.dialects import DIALECTS
 from server.api.llama.protocol import CompletionRequestBody
-from server.app import DIALECTS
 from server.generation.options import GenerationOptions
 from server.http.request_model import RequestBody
 from slots.requests.params import get_expected, get_spellings

@@ -6,8 +6,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from server.api.dialects import DIALECTS
 from server.api.openapi import openapi_document
-from server.app import DIALECTS
 from server.http.dialect import Endpoint
 from tests.conftest import running_server
 from tests.server.asking import STORY, get

@@ -7,7 +7,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.app import DIALECTS
+from server.api.dialects import DIALECTS
 from server.http.dialect import Dialect, Endpoint
 from server.http.error_format import ErrorFormats, format_error, use_error_format
 from server.http.errors import ApiError, api_error
