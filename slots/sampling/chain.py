@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import NamedTuple
 
 from slots.requests.sampling_params import SamplerName, SamplingParams
 from slots.sampling.fast_chain import MAX_TOP_K, FastChainParams
@@ -11,7 +13,7 @@ from slots.sampling.samplers.adaptive_p import make_adaptive_p
 from slots.sampling.samplers.dry import make_dry
 from slots.sampling.samplers.grammar_mask import GrammarMask
 from slots.sampling.samplers.infill import make_infill
-from slots.sampling.samplers.logit_bias import make_logit_bias
+from slots.sampling.samplers.logit_bias import LogitBias
 from slots.sampling.samplers.mirostat import make_mirostat
 from slots.sampling.samplers.penalties import make_penalties
 from slots.sampling.samplers.temperature import make_temperature
@@ -25,21 +27,36 @@ from slots.sampling.samplers.truncation import (
 )
 from slots.sampling.samplers.xtc import make_xtc
 
-SAMPLER_FACTORIES: dict[SamplerName, Callable[[SamplerInputs], LogitsProcessor | None]] = {
-    SamplerName.PENALTIES: make_penalties,
-    SamplerName.DRY: make_dry,
-    SamplerName.TOP_N_SIGMA: make_top_n_sigma,
-    SamplerName.TOP_K: make_top_k,
-    SamplerName.TFS_Z: make_tail_free,
-    SamplerName.TYP_P: make_typical,
-    SamplerName.TOP_P: make_top_p,
-    SamplerName.MIN_P: make_min_p,
-    SamplerName.XTC: make_xtc,
-    SamplerName.TEMPERATURE: make_temperature,
-    SamplerName.ADAPTIVE_P: make_adaptive_p,
-    SamplerName.INFILL: make_infill,
+MAX_XTC_THRESHOLD = 0.5
+"""Above it, no two tokens can reach the threshold."""
+
+
+class _Definition(NamedTuple):
+    has_effect: Callable[[SamplerInputs], bool]
+    make: Callable[[SamplerInputs], LogitsProcessor]
+
+
+SAMPLERS: dict[SamplerName, _Definition] = {
+    SamplerName.PENALTIES: _Definition(lambda inputs: inputs.has_penalties, make_penalties),
+    SamplerName.DRY: _Definition(
+        lambda inputs: inputs.params.dry_multiplier > 0 and inputs.params.dry_penalty_last_n != 0, make_dry
+    ),
+    SamplerName.TOP_N_SIGMA: _Definition(lambda inputs: inputs.params.top_n_sigma > 0, make_top_n_sigma),
+    SamplerName.TOP_K: _Definition(lambda inputs: 0 < inputs.params.top_k < inputs.context.n_vocab, make_top_k),
+    SamplerName.TFS_Z: _Definition(lambda inputs: inputs.params.tfs_z < 1, make_tail_free),
+    SamplerName.TYP_P: _Definition(lambda inputs: inputs.params.typical_p < 1, make_typical),
+    SamplerName.TOP_P: _Definition(lambda inputs: inputs.params.top_p < 1, make_top_p),
+    SamplerName.MIN_P: _Definition(lambda inputs: inputs.params.min_p > 0, make_min_p),
+    SamplerName.XTC: _Definition(
+        lambda inputs: inputs.params.xtc_probability > 0 and inputs.params.xtc_threshold <= MAX_XTC_THRESHOLD, make_xtc
+    ),
+    SamplerName.TEMPERATURE: _Definition(
+        lambda inputs: not inputs.has_fixed_temperature or inputs.params.temperature != 1, make_temperature
+    ),
+    SamplerName.ADAPTIVE_P: _Definition(lambda inputs: inputs.params.adaptive_target >= 0, make_adaptive_p),
+    SamplerName.INFILL: _Definition(lambda _inputs: True, make_infill),
 }
-"""The samplers that the `samplers` option can order."""
+"""The samplers that the `samplers` option can order. One without effect is left out and costs nothing."""
 
 _EDIT_LOGITS = (SamplerName.PENALTIES, SamplerName.DRY)
 _KEEP_ARGMAX = (SamplerName.TOP_N_SIGMA, SamplerName.TOP_K, SamplerName.TFS_Z, SamplerName.TOP_P, SamplerName.MIN_P)
@@ -48,20 +65,33 @@ _SEARCH_LARGEST = (SamplerName.TOP_K, SamplerName.MIN_P, SamplerName.TOP_N_SIGMA
 _FAST_ORDER = (SamplerName.TOP_K, SamplerName.TOP_P, SamplerName.MIN_P, SamplerName.TEMPERATURE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chain:
     """The samplers of a request, in the order mask, edits, samplers."""
 
     mask: GrammarMask | None
     edits: tuple[LogitsProcessor, ...]
-    samplers: tuple[LogitsProcessor, ...]
+    make_samplers: Callable[[], tuple[LogitsProcessor, ...]]
     is_greedy: bool  # takes the most likely candidate instead of drawing one
     needs_softmax: bool  # computes the probabilities of all tokens, not only of the largest logits
+    n_top_logits: int | None  # how many of the largest logits the samplers look at; None if it may be all
     fast_params: FastChainParams | None  # equal to `samplers`, if the fast chain can do it
+
+    @cached_property
+    def samplers(self) -> tuple[LogitsProcessor, ...]:
+        """Made when they are first needed, which for most requests with `fast_params` is never."""
+        return self.make_samplers()
 
     @property
     def processors(self) -> tuple[LogitsProcessor, ...]:
         return (self.mask, *self.edits, *self.samplers) if self.mask else self.edits + self.samplers
+
+    @property
+    def stateful_processors(self) -> tuple[LogitsProcessor, ...]:
+        """All that may have a state: the samplers of a fast chain have none."""
+        if self.fast_params is None:
+            return self.processors
+        return (self.mask, *self.edits) if self.mask else self.edits
 
 
 def build_chain(inputs: SamplerInputs) -> Chain:
@@ -73,25 +103,28 @@ def build_chain(inputs: SamplerInputs) -> Chain:
     params = inputs.params
     order = _order(params)
     is_greedy = SamplerName.TEMPERATURE in order and params.temperature <= 0 and inputs.has_fixed_temperature
-    named = _make_processors(inputs, order, is_greedy)
-    n_edits = next((index for index, (name, _) in enumerate(named) if name not in _EDIT_LOGITS), len(named))
-    edits, samplers = ([processor for _, processor in part] for part in (named[:n_edits], named[n_edits:]))
-    names = [name for name, _ in named[n_edits:]]
-    if (bias := make_logit_bias(inputs)) is not None:
-        edits.insert(0, bias)
-    if params.mirostat and not is_greedy:
-        samplers.append(make_mirostat(inputs))
+    has_mirostat = params.mirostat > 0 and not is_greedy
+    effective = _with_effect(inputs, order, is_greedy)
+    n_edits = next((index for index, name in enumerate(effective) if name not in _EDIT_LOGITS), len(effective))
+    names = effective[n_edits:]
+    # A sampler that is listed twice is one object with one state.
+    make = cache(lambda name: SAMPLERS[name].make(inputs))
+    edits = [make(name) for name in effective[:n_edits]]
+    if params.logit_bias or inputs.banned_tokens:
+        edits.insert(0, LogitBias(params.logit_bias, inputs.banned_tokens))
     mask = None
     if inputs.matcher is not None:
         searches_largest = names[0] is SamplerName.TOP_K if names else is_greedy
         is_lazy = searches_largest and not params.mirostat
         mask = GrammarMask(inputs.matcher, inputs.context.end_of_generation, is_lazy=is_lazy)
+    n_top_logits = params.top_k if names and names[0] is SamplerName.TOP_K else 1 if is_greedy and not names else None
     return Chain(
         mask=mask,
         edits=tuple(edits),
-        samplers=tuple(samplers),
+        make_samplers=lambda: (*map(make, names), *([make_mirostat(inputs)] if has_mirostat else ())),
         is_greedy=is_greedy,
         needs_softmax=names[0] not in _SEARCH_LARGEST if names else not is_greedy,
+        n_top_logits=n_top_logits,
         fast_params=None if is_greedy or params.mirostat else _fast_params(inputs, names),
     )
 
@@ -103,18 +136,14 @@ def _order(params: SamplingParams) -> list[SamplerName]:
     return [*order, SamplerName.ADAPTIVE_P] if len(order) < len(params.samplers) else order
 
 
-def _make_processors(
-    inputs: SamplerInputs, order: Sequence[SamplerName], is_greedy: bool
-) -> list[tuple[SamplerName, LogitsProcessor]]:
-    """Make the samplers that have an effect; for a greedy chain those that can change which token is the argmax."""
+def _with_effect(inputs: SamplerInputs, order: Sequence[SamplerName], is_greedy: bool) -> list[SamplerName]:
+    """Returns the samplers that have an effect; for a greedy chain those that can change which token is the argmax."""
     if is_greedy:
         order = order[: order.index(SamplerName.TEMPERATURE)]
-    # A sampler that is listed twice is one object with one state.
-    processors = {name: SAMPLER_FACTORIES[name](inputs) for name in dict.fromkeys(order)}
-    named = [(name, processor) for name in order if (processor := processors[name]) is not None]
-    while is_greedy and named and named[-1][0] in _KEEP_ARGMAX:
-        named.pop()
-    return named
+    names = [name for name in order if SAMPLERS[name].has_effect(inputs)]
+    while is_greedy and names and names[-1] in _KEEP_ARGMAX:
+        names.pop()
+    return names
 
 
 def _fast_params(inputs: SamplerInputs, names: Sequence[SamplerName]) -> FastChainParams | None:

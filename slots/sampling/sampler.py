@@ -21,7 +21,6 @@ from slots.sampling.logprobs import ModelLogprobs, sampled_logprobs
 from slots.sampling.sampler_context import LogitsProcessor, SamplerContext, SamplerInputs
 from slots.sampling.samplers.grammar_mask import GrammarMask, as_invalid_request
 from slots.sampling.samplers.penalties import Penalties
-from slots.sampling.samplers.truncation import get_top_k
 
 
 def no_float_warnings() -> np.errstate:
@@ -64,10 +63,9 @@ def n_top_logits_needed(chain: Chain) -> int | None:
     if n are lowered, the k largest afterwards are among the k + n largest before. One more shows whether other logits
     may equal the last of them.
     """
-    k = 1 if chain.is_greedy and not chain.samplers else get_top_k(chain.samplers[0]) if chain.samplers else None
-    if k is None or chain.mask is not None:
+    if chain.n_top_logits is None or chain.mask is not None:
         return None
-    n = k + 1
+    n = chain.n_top_logits + 1
     for edit in chain.edits:
         # Edits that never raise a logit have this attribute.
         lowered: int | None = getattr(edit, "max_lowered", None)
@@ -101,11 +99,11 @@ class Sampler:
         self._chain = build_chain(inputs)
         self.traits = build_traits(self._chain, params)
         self._fast_params = self.traits.fast_params
-        samplers = tuple(dict.fromkeys(self._chain.processors))
+        processors = tuple(dict.fromkeys(self._chain.stateful_processors))
         # By name: an isinstance check of a protocol takes as long as sampling a token.
-        self._accepts: list[Callable[[int], None]] = _methods(samplers, "accept")
-        self._observes: list[Callable[[int, float], None]] = _methods(samplers, "observe")
-        self._banned = inputs.banned_tokens() if matcher else set()
+        self._accepts: list[Callable[[int], None]] = _methods(processors, "accept")
+        self._observes: list[Callable[[int, float], None]] = _methods(processors, "observe")
+        self._banned = inputs.banned_tokens if matcher else frozenset()
         self._n_probs = params.n_probs
         self._needs_model_logprobs = params.n_probs > 0 and not params.post_sampling_probs
 
@@ -189,5 +187,5 @@ class Sampler:
         return sampled_logprobs(candidates, index, self._n_probs)
 
 
-def _methods(samplers: Iterable[LogitsProcessor], name: str) -> list[Any]:
-    return [getattr(sampler, name) for sampler in samplers if hasattr(sampler, name)]
+def _methods(processors: Iterable[LogitsProcessor], name: str) -> list[Any]:
+    return [getattr(processor, name) for processor in processors if hasattr(processor, name)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -52,10 +53,9 @@ LogitsProcessor = Callable[[Candidates], None]
 """A sampler with its options and state: changes the logits of candidates, or removes some candidates."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SamplerInputs:
-    """What a `make_...` function builds a request's sampler from. It returns None if the options leave the sampler
-    without effect, which then costs nothing."""
+    """What a `make_...` function builds a request's sampler from."""
 
     params: SamplingParams
     prompt: Sequence[int]
@@ -68,7 +68,14 @@ class SamplerInputs:
         """False for a temperature that follows the entropy, which it never does with Mirostat."""
         return self.params.dynatemp_range == 0 or self.params.mirostat > 0
 
-    def banned_tokens(self) -> set[int]:
+    @property
+    def has_penalties(self) -> bool:
+        params = self.params
+        is_neutral = (params.repeat_penalty, params.presence_penalty, params.frequency_penalty) == (1.0, 0.0, 0.0)
+        return params.repeat_last_n != 0 and not is_neutral
+
+    @cached_property
+    def banned_tokens(self) -> frozenset[int]:
         ends = self.context.end_of_generation if self.params.ignore_eos else ()
         biased = (token for token, bias in self.params.logit_bias if bias == -np.inf)
-        return {*self.context.suppressed, *ends, *biased}
+        return frozenset({*self.context.suppressed, *ends, *biased})

@@ -45,6 +45,5 @@ class AdaptiveP:
         self._n = 1.0 + self._decay * self._n
 
 
-def make_adaptive_p(inputs: SamplerInputs) -> LogitsProcessor | None:
-    params = inputs.params
-    return AdaptiveP(params.adaptive_target, params.adaptive_decay) if params.adaptive_target >= 0 else None
+def make_adaptive_p(inputs: SamplerInputs) -> LogitsProcessor:
+    return AdaptiveP(inputs.params.adaptive_target, inputs.params.adaptive_decay)

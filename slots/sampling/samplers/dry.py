@@ -151,9 +151,7 @@ class _LastBreaker:
         return self._n_since_end if self._n_since_start < window else window
 
 
-def make_dry(inputs: SamplerInputs) -> LogitsProcessor | None:
+def make_dry(inputs: SamplerInputs) -> LogitsProcessor:
     params = inputs.params
-    if params.dry_multiplier == 0.0 or params.dry_penalty_last_n == 0:
-        return None
     breakers = inputs.context.find_sequence_breakers(params.dry_sequence_breakers)
     return Dry(params, inputs.prompt, inputs.context.n_ctx, breakers)

@@ -75,7 +75,7 @@ class Infill:
         )
 
 
-def make_infill(inputs: SamplerInputs) -> LogitsProcessor | None:
+def make_infill(inputs: SamplerInputs) -> LogitsProcessor:
     context = inputs.context
-    end_token = None if context.end_token in inputs.banned_tokens() else context.end_token
+    end_token = None if context.end_token in inputs.banned_tokens else context.end_token
     return Infill(context.end_of_generation, end_token, context.output_bytes)

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 import numpy as np
 
 from slots.sampling.logits.candidates import Candidates
-from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 
 _MAX_SCALAR_BIASES = 16  # up to here, single numbers are faster than arrays
 
@@ -29,8 +28,3 @@ class LogitBias:
             return
         indices, which = candidates.find(self._tokens)
         candidates.set_logits_at(indices, candidates.logits[indices] + self._biases[which])
-
-
-def make_logit_bias(inputs: SamplerInputs) -> LogitsProcessor | None:
-    banned = inputs.banned_tokens()
-    return LogitBias(inputs.params.logit_bias, banned) if inputs.params.logit_bias or banned else None

@@ -143,9 +143,5 @@ class BatchedPenalties:
         self.apply(flat, (logits_rows * logits.shape[1])[rows] + tokens, rows)
 
 
-def make_penalties(inputs: SamplerInputs) -> LogitsProcessor | None:
-    params = inputs.params
-    is_neutral = (params.repeat_penalty, params.presence_penalty, params.frequency_penalty) == (1.0, 0.0, 0.0)
-    if is_neutral or params.repeat_last_n == 0:
-        return None
-    return Penalties(params, inputs.prompt, inputs.context.n_ctx, inputs.context.newline)
+def make_penalties(inputs: SamplerInputs) -> LogitsProcessor:
+    return Penalties(inputs.params, inputs.prompt, inputs.context.n_ctx, inputs.context.newline)

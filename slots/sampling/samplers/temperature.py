@@ -30,7 +30,7 @@ def scale_by_entropy(candidates: Candidates, temperature: float, dynatemp_range:
     scale(candidates, minimum + (maximum - minimum) * share**exponent)
 
 
-def make_temperature(inputs: SamplerInputs) -> LogitsProcessor | None:
+def make_temperature(inputs: SamplerInputs) -> LogitsProcessor:
     params = inputs.params
     if not inputs.has_fixed_temperature:
         return partial(
@@ -39,4 +39,4 @@ def make_temperature(inputs: SamplerInputs) -> LogitsProcessor | None:
             dynatemp_range=params.dynatemp_range,
             exponent=params.dynatemp_exponent,
         )
-    return partial(scale, temperature=params.temperature) if params.temperature != 1 else None
+    return partial(scale, temperature=params.temperature)

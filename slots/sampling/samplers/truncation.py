@@ -147,40 +147,25 @@ def _sorted_weights(candidates: Candidates) -> tuple[Floats64, Floats64]:
     return np.exp(shifted, dtype=np.float64, out=weights[:n]), curvature[:n]
 
 
-# Each of these returns None if the options keep all tokens.
+def make_top_k(inputs: SamplerInputs) -> LogitsProcessor:
+    return partial(keep_top_k, k=inputs.params.top_k)
 
 
-def make_top_k(inputs: SamplerInputs) -> LogitsProcessor | None:
-    k = inputs.params.top_k
-    return partial(keep_top_k, k=k) if 0 < k < inputs.context.n_vocab else None
+def make_top_p(inputs: SamplerInputs) -> LogitsProcessor:
+    return partial(keep_top_p, p=inputs.params.top_p, min_keep=inputs.params.min_keep)
 
 
-def get_top_k(processor: LogitsProcessor) -> int | None:
-    if isinstance(processor, partial) and processor.func is keep_top_k:
-        return int(processor.keywords["k"])
-    return None
+def make_min_p(inputs: SamplerInputs) -> LogitsProcessor:
+    return partial(keep_min_p, p=inputs.params.min_p, min_keep=inputs.params.min_keep)
 
 
-def make_top_p(inputs: SamplerInputs) -> LogitsProcessor | None:
-    params = inputs.params
-    return partial(keep_top_p, p=params.top_p, min_keep=params.min_keep) if params.top_p < 1 else None
+def make_top_n_sigma(inputs: SamplerInputs) -> LogitsProcessor:
+    return partial(keep_top_n_sigma, n=inputs.params.top_n_sigma)
 
 
-def make_min_p(inputs: SamplerInputs) -> LogitsProcessor | None:
-    params = inputs.params
-    return partial(keep_min_p, p=params.min_p, min_keep=params.min_keep) if params.min_p > 0 else None
+def make_typical(inputs: SamplerInputs) -> LogitsProcessor:
+    return partial(keep_typical, p=inputs.params.typical_p, min_keep=inputs.params.min_keep)
 
 
-def make_top_n_sigma(inputs: SamplerInputs) -> LogitsProcessor | None:
-    n = inputs.params.top_n_sigma
-    return partial(keep_top_n_sigma, n=n) if n > 0 else None
-
-
-def make_typical(inputs: SamplerInputs) -> LogitsProcessor | None:
-    params = inputs.params
-    return partial(keep_typical, p=params.typical_p, min_keep=params.min_keep) if params.typical_p < 1 else None
-
-
-def make_tail_free(inputs: SamplerInputs) -> LogitsProcessor | None:
-    params = inputs.params
-    return partial(keep_tail_free, z=params.tfs_z, min_keep=params.min_keep) if params.tfs_z < 1 else None
+def make_tail_free(inputs: SamplerInputs) -> LogitsProcessor:
+    return partial(keep_tail_free, z=inputs.params.tfs_z, min_keep=inputs.params.min_keep)

@@ -41,8 +41,6 @@ class Xtc:
         candidates.is_sorted, candidates.n_masked = was_sorted, n_masked
 
 
-def make_xtc(inputs: SamplerInputs) -> LogitsProcessor | None:
+def make_xtc(inputs: SamplerInputs) -> LogitsProcessor:
     params = inputs.params
-    if params.xtc_probability == 0 or params.xtc_threshold > 0.5:
-        return None
     return Xtc(params.xtc_probability, params.xtc_threshold, params.min_keep, inputs.rng)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from slots.requests.sampling_params import SamplerName, SamplingParams
-from slots.sampling.chain import SAMPLER_FACTORIES, Chain, build_chain
+from slots.sampling.chain import SAMPLERS, Chain, build_chain
 from slots.sampling.fast_chain import FastChainParams
 from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 from slots.sampling.samplers.adaptive_p import AdaptiveP
@@ -66,7 +66,7 @@ def kinds(chain: Chain) -> list[object]:
 
 
 def test_every_sampler_has_a_factory() -> None:
-    assert set(SAMPLER_FACTORIES) == set(SamplerName)
+    assert set(SAMPLERS) == set(SamplerName)
 
 
 def test_neutral_values_leave_no_step() -> None:
