@@ -117,14 +117,14 @@ class CompletionRunner:
 
     @property
     def has_work(self) -> bool:
-        return bool(self._output or self._slot_tasks)
+        return bool(self._output or self._slot_tasks.tasks)
 
     def add(self, state: RequestState, stream: CompletionStream) -> None:
         self._output.add_request(state, stream)
         self.waiting.append(state)
 
     def add_task(self, task: SlotTask) -> None:
-        self._slot_tasks.add(task)
+        self._slot_tasks.tasks.append(task)
 
     def cancel(self, request_id: int) -> None:
         self.waiting = [state for state in self.waiting if state.request_id != request_id]
@@ -156,7 +156,8 @@ class CompletionRunner:
 
     def step(self) -> None:
         """Run one step. If it fails, the requests in its batch fail."""
-        self._slot_tasks.run_ready(self.slots, self._cache)
+        if self._slot_tasks.tasks:
+            self._slot_tasks.run_ready(self.slots, self._cache)
         self._assign_slots()
         scheduled = self._schedule()
         if not scheduled:

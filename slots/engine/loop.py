@@ -28,6 +28,7 @@ class EngineLoop:
         self.has_ended = False  # read from other threads
         self._completions = completions
         self._embeddings = embeddings
+        self._has_embeddings = False  # whether the runner has any work
         self._runners = [runner for runner in (completions, embeddings) if runner]
         self._commands = commands
 
@@ -58,7 +59,9 @@ class EngineLoop:
             if self._completions:
                 self._completions.step()
                 self._emit(loop)  # so that tokens do not wait for the embeddings
-            self._embeddings.step(completions_idle=not is_generating)
+            if self._has_embeddings:
+                self._embeddings.step(completions_idle=not is_generating)
+                self._has_embeddings = self._embeddings.has_work
         except Exception:
             _log.exception("the engine failed outside of a step, and with it all requests")
             self._fail_all(internal_error())
@@ -68,7 +71,7 @@ class EngineLoop:
 
     def _receive(self) -> bool:
         """Carry out commands, waiting for one if there is no work. Returns False after Stop."""
-        is_idle = not any(runner.has_work for runner in self._runners)
+        is_idle = not (self._has_embeddings or (self._completions and self._completions.has_work))
         try:
             while True:
                 command = self._commands.get(block=is_idle)
@@ -84,6 +87,7 @@ class EngineLoop:
     def _dispatch(self, command: Command) -> bool:
         if isinstance(command, Embed):
             self._embeddings.add(command.job)
+            self._has_embeddings = True
         elif self._completions and isinstance(command, Submit):
             self._completions.add(command.state, command.stream)
         elif self._completions and isinstance(command, SlotTask):

@@ -36,24 +36,18 @@ class SlotTaskQueue:
     """Slot tasks in the order of arrival. Engine thread only."""
 
     def __init__(self) -> None:
-        self._tasks: list[SlotTask] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._tasks)
-
-    def add(self, task: SlotTask) -> None:
-        self._tasks.append(task)
+        self.tasks: list[SlotTask] = []
 
     def run_ready(self, slots: Sequence[Slot], cache: KvCacheManager) -> None:
         """Run the tasks whose slot is idle. Tasks whose caller has gone away are dropped."""
-        self._tasks = [task for task in self._tasks if not task.future.cancelled()]
-        for task in list(self._tasks):
+        self.tasks = [task for task in self.tasks if not task.future.cancelled()]
+        for task in list(self.tasks):
             slot = slots[task.slot_id]
             if slot.is_idle:
-                self._tasks.remove(task)
+                self.tasks.remove(task)
                 task.run(cache, slot)
 
     def fail_all(self, error: EngineError) -> None:
-        for task in self._tasks:
+        for task in self.tasks:
             task.fail(error)
-        self._tasks.clear()
+        self.tasks.clear()
