@@ -3,7 +3,6 @@
 from starlette.requests import Request
 
 from server.api.openai.chat_response import ChatFormatter
-from server.api.openai.logprobs import chat_logprobs
 from server.api.openai.protocol import ChatCompletionRequestBody, ResponseBase
 from server.generation.chat import prepare_chat
 from server.generation.endpoint import ParsedRequest
@@ -17,7 +16,7 @@ def read_chat_completion(request: Request, fields: Fields) -> ParsedRequest:
     state, engine = get_state(request), get_engine(request)
     settings = state.settings
     body = ChatCompletionRequestBody.parse(fields, engine, settings.defaults)
-    logprobs = chat_logprobs(body)
+    logprobs = body.logprobs_options()
     body = body.replace(n_probs=logprobs.n_probs)
     chat = body.chat(settings.chat_template_kwargs)
     reasoning_format = body.reasoning_format or settings.reasoning_format

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from server.api.openai.logprobs import LogprobsOptions, chat_logprobs_json
+from server.api.openai.logprobs import chat_logprobs_json
 from server.api.openai.protocol import (
     DONE_EVENT,
     ChatCompletionRequestBody,
     FinishReason,
+    LogprobsOptions,
     ResponseBase,
     finish_reason,
     total_usage,

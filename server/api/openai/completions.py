@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from starlette.requests import Request
 
-from server.api.openai.logprobs import LogprobsOptions, completion_logprobs, completion_logprobs_json
+from server.api.openai.logprobs import completion_logprobs_json
 from server.api.openai.protocol import (
     DONE_EVENT,
+    LogprobsOptions,
     OpenAiCompletionRequestBody,
     ResponseBase,
     Usage,
@@ -128,7 +129,7 @@ def read_openai_completion(request: Request, fields: Fields) -> ParsedRequest:
     is not supported."""
     state, engine = get_state(request), get_engine(request)
     body = OpenAiCompletionRequestBody.parse(fields, engine, state.settings.defaults)
-    logprobs, n_generated = completion_logprobs(body), _n_generated(body)
+    logprobs, n_generated = body.logprobs_options(), _n_generated(body)
     if body.echo and logprobs.enabled:
         raise InvalidRequest("echo", "expected no logprobs with it: those of the prompt are not computed")
     # The best choices are found by their log probabilities.

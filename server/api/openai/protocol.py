@@ -14,11 +14,26 @@ from server.generation.prompts import SCHEMA as PROMPT_SCHEMA
 from server.generation.prompts import SHAPES as PROMPT_SHAPES
 from server.http.fields import as_integer
 from server.settings import REASONING_FORMATS, ReasoningFormat
+from slots.errors import InvalidRequest
 from slots.requests.events import Finished, StopReason
 from slots.requests.params import Boolean, Integer, Number, Takes, expected
 from slots.requests.sampling_params import MAX_N_PROBS
 
 LOGPROBS = f"a number from 0 to {MAX_N_PROBS}"
+
+
+@dataclass(frozen=True, slots=True)
+class LogprobsOptions:
+    """Which log probabilities a response reports."""
+
+    enabled: bool
+    n_top: int
+    """Number of most likely tokens at each position, besides the sampled one."""
+
+    @property
+    def n_probs(self) -> int:
+        """What to request from the engine, which reports the sampled token's only together with others."""
+        return max(self.n_top, 1) if self.enabled else 0
 
 
 class StreamOptions(BaseModel):
@@ -36,6 +51,11 @@ class OpenAiOptions(GenerationOptions):
         StreamOptions(), description="include_usage: end a stream with its usage"
     )
 
+    @property
+    def _own_n_probs(self) -> int:
+        """What the body itself says; a flag's default is for llama.cpp's dialect."""
+        return self.n_probs if "n_probs" in self.model_fields_set else 0
+
 
 class ChatCompletionRequestBody(OpenAiOptions, ChatFields):
     """Body of /v1/chat/completions."""
@@ -47,6 +67,14 @@ class ChatCompletionRequestBody(OpenAiOptions, ChatFields):
     reasoning_format: Annotated[ReasoningFormat | None, Takes(" or ".join(REASONING_FORMATS))] = Field(
         None, description="none = reasoning stays in the content; absent = as the server was started"
     )
+
+    def logprobs_options(self) -> LogprobsOptions:
+        """Raises InvalidRequest for `top_logprobs` without `logprobs`."""
+        n_probs = self._own_n_probs
+        enabled = n_probs > 0 if self.logprobs is None else self.logprobs
+        if self.top_logprobs and not enabled:
+            raise InvalidRequest("top_logprobs", 'expected "logprobs": true with it')
+        return LogprobsOptions(enabled, n_probs if self.top_logprobs is None else self.top_logprobs)
 
 
 def _read_logprobs(value: object) -> int | bool:
@@ -81,6 +109,13 @@ class OpenAiCompletionRequestBody(OpenAiOptions):
         PlainValidator(_read_logprobs),
         WithJsonSchema({"type": ["integer", "boolean"]}),
     ] = Field(None, description="number of most likely tokens to return with each token")
+
+    def logprobs_options(self) -> LogprobsOptions:
+        if self.logprobs is False:
+            return LogprobsOptions(enabled=False, n_top=0)
+        if self.logprobs is None:
+            return LogprobsOptions(self._own_n_probs > 0, self._own_n_probs)
+        return LogprobsOptions(enabled=True, n_top=self.logprobs)
 
 
 @dataclass(frozen=True, slots=True)

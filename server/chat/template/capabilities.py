@@ -19,6 +19,8 @@ class Capabilities:
     """Content may be a string."""
     supports_typed_content: bool
     """Content may be a list of typed parts."""
+    needs_typed_content: bool
+    """It may be nothing else."""
     needs_list_of_tools: bool
     """It fails without tools, but not with an empty list of them."""
     supports_tools: bool
@@ -34,10 +36,6 @@ class Capabilities:
     """It refuses call ids that are not nine letters and digits."""
     supports_reasoning: bool
     """It shows the reasoning_content of earlier answers."""
-
-    @property
-    def needs_typed_content(self) -> bool:
-        return self.supports_typed_content and not self.supports_strings
 
 
 def detect_capabilities(render: Render) -> Capabilities:
@@ -59,6 +57,7 @@ def detect_capabilities(render: Render) -> Capabilities:
         supports_system=CONTENT in render_text({"role": "system", "content": CONTENT}, USER) or not render_text(USER),
         supports_strings=strings,
         supports_typed_content=typed,
+        needs_typed_content=typed and not strings,
         needs_list_of_tools=needs_list,
         supports_tools=call.name in render_text(USER, tools=[call.tool]),
         supports_tool_calls=supports_calls,
