@@ -1,6 +1,6 @@
 # make run      set everything up in .venv and start the server on the bundled model (ARGS="--port 9000" for flags)
 # make test     set everything up and run the tests (ARGS="-k stop" for pytest's options; WORKERS=0 for one at a time)
-# make lint     ruff and mypy
+# make lint     ruff, mypy and the layers of imports
 # make bench    the benchmarks (PEER="llama-server ..." starts another server to compare with)
 # make install  only set up; CUDA=1 builds llama.cpp for NVIDIA GPUs, EXTRAS=hub adds an extra of pyproject.toml
 
@@ -33,6 +33,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports
 
 bench: $(VENV)/.dev $(VENV)/.plots
 	@$(BIN)/python -m benchmarks.serve $(if $(PEER),--peer '$(PEER)') $(ARGS)
