@@ -13,8 +13,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.generation.completion_output import CompletionOutput, log_finished
-from server.generation.constraint import Constraint, compile_constraint
-from server.generation.options import GenerationOptions
 from server.generation.prompts import Prompt
 from server.http.auth import get_api_key
 from server.http.body import read_body
@@ -23,6 +21,8 @@ from server.http.error_format import format_error
 from server.http.event_stream import EventStreamResponse, SendEvent
 from server.http.fields import Fields
 from server.http.json_response import JsonResponse
+from server.options.constraint import Constraint, compile_constraint
+from server.options.generation_options import GenerationOptions
 from server.settings import CacheIsolation
 from server.state import get_engine, get_sessions, get_state
 from slots.engine import Engine

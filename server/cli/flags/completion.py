@@ -6,7 +6,7 @@ from grammar.source import GrammarSource, Kind
 from server.cli.flags.sampling import describe_option, sampling_value
 from server.cli.parser import Flag, Group, Switch
 from server.cli.values import MAX_SIZE, int_in_range, text_file
-from server.generation.constraint import Constraint
+from server.options.constraint import Constraint
 
 COMPLETION = Group(
     "completion",

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from server.cli.parser import Flag, Group, Switch
 from server.cli.values import finite_float, integer, invalid
-from server.generation.options import GenerationOptions
-from server.generation.sampler_order import LETTERS, samplers_from_letters, samplers_from_names
 from server.http.fields import as_integer, as_number
+from server.options.generation_options import GenerationOptions
+from server.options.sampler_order import LETTERS, samplers_from_letters, samplers_from_names
 from slots.errors import InvalidRequest
 from slots.requests.sampling_params import SamplerName, SamplingParams
 

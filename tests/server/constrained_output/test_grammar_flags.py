@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from grammar.source import GrammarSource
-from server.generation.constraint import Constraint
+from server.options.constraint import Constraint
 from tests.conftest import running_server
 from tests.server.cli.flag_parsing import get_error, settings
 from tests.server.http_client import complete, get, joined_text, refusal, stream

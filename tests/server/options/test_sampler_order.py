@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from server.generation.sampler_order import LETTERS
+from server.options.sampler_order import LETTERS
 from slots.requests.sampling_params import SamplerName
 from tests.server.http_client import complete, refusal
 
