@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from server.generation.options import GenerationOptions
+from server.options.generation_options import GenerationOptions
 
 CacheIsolation = Literal["none", "session", "key"]
 ReasoningFormat = Literal["none", "auto", "deepseek"]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from server.cli.flags import GROUPS
-from server.generation.options import GenerationOptions
-from server.generation.sampler_order import LETTERS, as_samplers
+from server.options.generation_options import GenerationOptions
+from server.options.sampler_order import LETTERS, as_samplers
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplerName, SamplingParams
 from slots.sampling import Sampler, SamplerContext
 from slots.sampling.logits.workspace import Workspace

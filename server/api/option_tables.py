@@ -15,8 +15,8 @@ from pydantic.fields import FieldInfo
 
 from server.api.dialects import DIALECTS
 from server.api.llama.protocol import CompletionRequestBody
-from server.generation.options import GenerationOptions
 from server.http.request_model import RequestBody
+from server.options.generation_options import GenerationOptions
 from slots.requests.params import get_expected, get_spellings
 
 MODELS = {body.__name__: body for dialect in DIALECTS for endpoint in dialect.endpoints for body in endpoint.bodies}

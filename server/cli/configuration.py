@@ -12,8 +12,8 @@ from server.cli.defaults import REQUEST_DEFAULTS, describe_defaults
 from server.cli.environment import VariableError, read_variables
 from server.cli.flags import GROUPS
 from server.cli.parser import FlagParser
-from server.generation.constraint import Constraint
-from server.generation.options import GenerationOptions
+from server.options.constraint import Constraint
+from server.options.generation_options import GenerationOptions
 from server.settings import Settings
 from slots.errors import InvalidRequest
 from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions

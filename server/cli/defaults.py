@@ -2,7 +2,7 @@
 
 from dataclasses import MISSING, fields
 
-from server.generation.options import GenerationOptions
+from server.options.generation_options import GenerationOptions
 from server.settings import Settings
 from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplingParams

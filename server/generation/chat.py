@@ -11,9 +11,9 @@ from server.chat.tools.call_format import ToolFormat
 from server.chat.tools.grammar import json_answer_grammar, preserved_tokens, tool_call_grammar
 from server.chat.tools.output_parser import OutputParser
 from server.chat.tools.reasoning import ReasoningTags
-from server.generation.constraint import Constraint
-from server.generation.options import GenerationOptions
 from server.generation.prompts import Prompt
+from server.options.constraint import Constraint
+from server.options.generation_options import GenerationOptions
 from server.state import get_chat_template, get_engine, get_state
 from slots.errors import InvalidRequest
 

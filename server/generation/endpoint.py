@@ -13,8 +13,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.generation.completion_output import CompletionOutput, log_finished
-from server.generation.constraint import Constraint, compile_constraint
-from server.generation.options import GenerationOptions
 from server.generation.prompts import Prompt
 from server.http.auth import get_api_key
 from server.http.body import read_body
@@ -23,6 +21,8 @@ from server.http.error_format import format_error
 from server.http.event_stream import EventStreamResponse, SendEvent
 from server.http.fields import Fields
 from server.http.json_response import JsonResponse
+from server.options.constraint import Constraint, compile_constraint
+from server.options.generation_options import GenerationOptions
 from server.settings import CacheIsolation
 from server.state import get_engine, get_sessions, get_state
 from slots.engine import Engine
@@ -35,52 +35,6 @@ from slots.requests.scope import CacheScope
 from slots.requests.stream import CompletionStream
 
 Result = TypeVar("Result")
-
-
-async def run_requests(
-    engine: Engine,
-    outputs: Iterable[CompletionOutput],
-    run: Callable[[CompletionOutput, CompletionStream], Coroutine[Any, Any, Result]],
-    on_accepted: Callable[[], None],
-) -> list[Result]:
-    """Returns what `run` returns for each request, in order. They run concurrently; if one fails, or if this is
-    cancelled, all of them are cancelled and free their slots. `on_accepted` is called when the engine has taken them
-    all.
-
-    Raises what the engine raises when it refuses a request, and what `run` raises.
-    """
-    streams: list[CompletionStream] = []
-    runs: list[asyncio.Task[Result]] = []
-    try:
-        for output in outputs:
-            stream = engine.submit(output.request)
-            output.n_prompt_tokens = stream.n_prompt_tokens
-            streams.append(stream)
-            runs.append(asyncio.create_task(run(output, stream)))
-        on_accepted()
-        return await asyncio.gather(*runs)
-    finally:
-        for stream, running in zip(streams, runs, strict=True):
-            running.cancel()
-            stream.cancel()
-
-
-async def collect(
-    output: CompletionOutput, stream: CompletionStream, on_token: Callable[[Token], Awaitable[None]] | None = None
-) -> Finished:
-    """Collects a generation in `output`, and returns how it ended. Raises EngineError if it failed."""
-    async for event in stream:
-        if isinstance(event, Finished):
-            log_finished(event, output.request.n_predict)
-            return event
-        if isinstance(event, Failed):
-            raise event.error
-        output.append(event)
-        if on_token is not None:
-            await on_token(event)
-    raise RuntimeError("a stream ended without saying how")
-
-
 FinishedOutput = tuple[CompletionOutput, Finished]
 
 
@@ -148,12 +102,19 @@ async def serve(request: Request, parsed: ParsedRequest) -> Response:
     session = get_sessions(request).get_or_create(request)
     salt = make_cache_salt(request, session.session_id, state.settings.cache_isolation, options.cache_salt)
     params = {name: getattr(options, name) for name in CompletionParams.model_fields}
-    params |= {"session": session.session_id, "grammar": grammar, "is_streamed": options.stream}
-    params |= {"preserved_tokens": parsed.preserved_tokens}
     outputs: list[CompletionOutput] = []
     for prompt in parsed.prompts:
-        scope = CacheScope(salt, prompt.n_system)
-        completion = CompletionRequest(prompt.tokens, options.sampling, prompt_name=prompt.name, scope=scope, **params)
+        completion = CompletionRequest(
+            prompt.tokens,
+            options.sampling,
+            prompt_name=prompt.name,
+            session=session.session_id,
+            scope=CacheScope(salt, prompt.n_system),
+            grammar=grammar,
+            is_streamed=options.stream,
+            preserved_tokens=parsed.preserved_tokens,
+            **params,
+        )
         for choice in range(options.n):
             outputs.append(CompletionOutput(len(outputs), prompt, seed_for_choice(completion, choice)))
 
@@ -225,3 +186,47 @@ async def _stream(
     endings = await run_requests(engine, outputs, run, on_accepted)
     for event in formatter.final_events(list(zip(outputs, endings, strict=True))):
         await send(event)
+
+
+async def run_requests(
+    engine: Engine,
+    outputs: Iterable[CompletionOutput],
+    run: Callable[[CompletionOutput, CompletionStream], Coroutine[Any, Any, Result]],
+    on_accepted: Callable[[], None],
+) -> list[Result]:
+    """Returns what `run` returns for each request, in order. They run concurrently; if one fails, or if this is
+    cancelled, all of them are cancelled and free their slots. `on_accepted` is called when the engine has taken them
+    all.
+
+    Raises what the engine raises when it refuses a request, and what `run` raises.
+    """
+    streams: list[CompletionStream] = []
+    runs: list[asyncio.Task[Result]] = []
+    try:
+        for output in outputs:
+            stream = engine.submit(output.request)
+            output.n_prompt_tokens = stream.n_prompt_tokens
+            streams.append(stream)
+            runs.append(asyncio.create_task(run(output, stream)))
+        on_accepted()
+        return await asyncio.gather(*runs)
+    finally:
+        for stream, running in zip(streams, runs, strict=True):
+            running.cancel()
+            stream.cancel()
+
+
+async def collect(
+    output: CompletionOutput, stream: CompletionStream, on_token: Callable[[Token], Awaitable[None]] | None = None
+) -> Finished:
+    """Collects a generation in `output`, and returns how it ended. Raises EngineError if it failed."""
+    async for event in stream:
+        if isinstance(event, Finished):
+            log_finished(event, output.request.n_predict)
+            return event
+        if isinstance(event, Failed):
+            raise event.error
+        output.append(event)
+        if on_token is not None:
+            await on_token(event)
+    raise RuntimeError("a stream ended without saying how")

@@ -110,7 +110,7 @@ def make_infill_prompt(
     """Returns the prompt for a gap, cut to fit into a slot of `engine` with an answer of `n_predict` tokens."""
     budget = token_budget(n_predict, engine.n_ctx_slot, engine.n_batch, has_extra=len(context.extra) > 0)
     tokens = infill_prompt(context, fim, budget, suffix_first=suffix_first)
-    return Prompt(engine.vocab.detokenize(tokens).decode(errors="replace"), tokens, n_system=0)
+    return Prompt(engine.vocab.display_all(tokens), tokens, n_system=0)
 
 
 def read_mixed(name: str, value: object, vocab: Vocab) -> list[int]:

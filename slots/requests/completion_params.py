@@ -33,7 +33,7 @@ class CompletionParams(Params):
         (), description="strings that end the generation; they are not part of its text"
     )
     n_keep: Annotated[Integer, Takes("-1 or more")] = Field(
-        0, ge=-1, description="number of prompt tokens to keep when the context is shifted; -1 = all"
+        0, ge=-1, description="number of prompt tokens that a context shift keeps; -1 = all"
     )
     slot_id: Annotated[Integer, Takes("-1 or the number of a slot")] = Field(
         -1,
@@ -41,7 +41,7 @@ class CompletionParams(Params):
         validation_alias=AliasChoices("slot_id", "id_slot"),
         description="slot to use, waiting for it if it is busy; -1 = any slot",
     )
-    cache_prompt: Boolean = Field(True, description="reuse what was computed for this prompt before")
+    cache_prompt: Boolean = Field(True, description="reuse the cached prefix of the prompt")
     n_cache_reuse: Annotated[Integer, Takes("0 or more")] = Field(
         0,
         ge=0,

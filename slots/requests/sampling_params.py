@@ -129,7 +129,7 @@ class SamplingParams(Params):
         0.9,
         ge=0.0,
         le=0.99,
-        description="adaptive-p: decay of the average over earlier tokens; larger adapts more slowly",
+        description="adaptive-p: decay of the average over earlier tokens, up to 0.99; larger adapts more slowly",
     )
     repeat_penalty: Number = Field(1.1, gt=0.0, description="penalty for repeated tokens; 1 = disabled")
     repeat_last_n: Integer = Field(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.server.asking import events, post
+from tests.server.http_client import events, post
 
 VIM_SHOWS = (
     "content",

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.server.asking import SECONDS, get, post
+from tests.server.http_client import SECONDS, get, post
 
 DOCUMENTED_URL = "http://localhost:8001"
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from tests.clients.openai_clients import MODEL, async_openai_client, checked_usage, openai_client
 from tests.conftest import running_server
-from tests.server.asking import post
+from tests.server.http_client import post
 
 TELL: Any = [{"role": "user", "content": "Tell me a story."}]
 

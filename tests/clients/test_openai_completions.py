@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from tests.clients.openai_clients import MODEL, STORY, checked_usage, complete, openai_client
-from tests.server.asking import post
+from tests.server.http_client import post
 
 
 @pytest.mark.parametrize("base", ["/v1", "", "/"])

@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from tests.clients.openai_clients import MODEL, async_openai_client, openai_client
-from tests.server.asking import post
+from tests.server.http_client import post
 
 TEXTS = ["A cat sat on a mat.", "A red ball."]
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.clients.openai_clients import MODEL, STORY, complete, openai_client
 from tests.conftest import running_server
-from tests.server.asking import open_stream, post
+from tests.server.http_client import open_stream, post
 from tests.server.program import SLOW_PROGRAM, running
 
 

@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionMessageFunctionToolC
 
 from tests.clients.openai_clients import MODEL, openai_client
 from tests.conftest import running_server
-from tests.server.asking import post
+from tests.server.http_client import post
 
 WEATHER: Any = {
     "type": "function",

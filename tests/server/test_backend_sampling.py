@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import running_server
-from tests.server.asking import complete, refusal
 from tests.server.cli.flag_parsing import parse_flags
+from tests.server.http_client import complete, refusal
 
 SAID = "Backend sampling: the 256 largest logits of each slot are found where they are computed"
 

@@ -1,7 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from tests.server.asking import joined_text, stream
+from tests.server.http_client import joined_text, stream
 
 PROMPTS = [f"Story number {number}: once upon a time" for number in range(16)]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import running_server
-from tests.server.asking import STORY, complete, get, get_error, post, stream, tokenize
+from tests.server.http_client import STORY, complete, get, get_error, post, stream, tokenize
 
 N_CTX = 256
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import running_server
-from tests.server.asking import SECONDS, complete, get, get_error, open_stream, post, refusal
+from tests.server.http_client import SECONDS, complete, get, get_error, open_stream, post, refusal
 
 
 @pytest.fixture(scope="module")

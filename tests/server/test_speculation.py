@@ -10,9 +10,9 @@ from server.generation.completion_output import timings_json
 from slots.options import SpeculationOptions
 from slots.requests.events import Timings
 from tests.conftest import running_server
-from tests.server.asking import complete, get, post, refusal, stream
 from tests.server.cli.flag_parsing import get_error as flags_error_of
 from tests.server.cli.flag_parsing import parse_flags
+from tests.server.http_client import complete, get, post, refusal, stream
 from tests.server.program import run_failing
 
 REPEATING = {"prompt": "One day, Tom saw a red ball. " * 8, "n_predict": 48, "ignore_eos": True}

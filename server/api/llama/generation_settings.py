@@ -1,6 +1,6 @@
 """The options of a completion as responses report them."""
 
-from server.generation.constraint import Constraint, constraint_json
+from server.options.constraint import Constraint, constraint_json
 from slots.requests.completion_params import CompletionParams
 from slots.requests.params import get_spellings
 from slots.requests.sampling_params import SamplingParams

@@ -7,11 +7,11 @@ from pydantic import AliasChoices, Field, PlainValidator, WithJsonSchema
 from server.api.llama.slot_files import FILE_NAMES, as_file_name
 from server.chat.request import ChatFields
 from server.generation.infill_prompt import MIXED_SHAPES, Chunk
-from server.generation.options import GenerationOptions
 from server.generation.prompts import SCHEMA as PROMPT_SCHEMA
 from server.generation.prompts import SHAPES as PROMPT_SHAPES
 from server.http.fields import as_string, invalid_value
 from server.http.request_model import RequestBody
+from server.options.generation_options import GenerationOptions
 from slots.requests.params import Boolean, Integer, Takes
 from slots.requests.sampling_params import MAX_N_PROBS
 

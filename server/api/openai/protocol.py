@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, BaseModel, Field, PlainValidator, WithJsonSchema
 
 from server.chat.request import ChatFields
-from server.generation.options import MAX_CHOICES, N_CHOICES, GenerationOptions
 from server.generation.prompts import SCHEMA as PROMPT_SCHEMA
 from server.generation.prompts import SHAPES as PROMPT_SHAPES
 from server.http.fields import as_integer
+from server.options.generation_options import MAX_CHOICES, N_CHOICES, GenerationOptions
 from server.settings import REASONING_FORMATS, ReasoningFormat
 from slots.errors import InvalidRequest
 from slots.requests.events import Finished, StopReason

@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+from server.cli.flags.sampling import describe_option
 from server.cli.parser import Flag, Group, Switch
 from server.cli.values import MAX_SIZE, existing_folder, int_in_range, one_of, text_file
 from server.settings import CacheIsolation
@@ -14,15 +15,14 @@ CACHE = Group(
     Switch(
         "--cache-prompt, --no-cache-prompt",
         "cache_prompt",
-        "reuse the cached prefix of a prompt, unless a request says otherwise",
+        describe_option("cache_prompt"),
         "LLAMA_ARG_CACHE_PROMPT",
     ),
     Flag(
         "--cache-reuse N",
         "n_cache_reuse",
         int_in_range(0, MAX_SIZE),
-        "minimum number of tokens of a chunk that is reused after a changed part of the prompt, by shifting it in the "
-        "KV cache; 0 = disabled",
+        describe_option("n_cache_reuse"),
         "LLAMA_ARG_CACHE_REUSE",
     ),
     Flag(
@@ -51,12 +51,7 @@ CACHE = Group(
         "when the context is full, discard its older half and continue",
         "LLAMA_ARG_CONTEXT_SHIFT",
     ),
-    Flag(
-        "--keep N",
-        "n_keep",
-        int_in_range(-1),
-        "number of prompt tokens that a context shift keeps; -1 = all",
-    ),
+    Flag("--keep N", "n_keep", int_in_range(-1), describe_option("n_keep")),
     Switch(
         "--swa-full",
         "swa_full",

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from grammar.source import GrammarSource, Kind
-from server.cli.flags.sampling import sampling_value
+from server.cli.flags.sampling import describe_option, sampling_value
 from server.cli.parser import Flag, Group, Switch
 from server.cli.values import MAX_SIZE, int_in_range, text_file
-from server.generation.constraint import Constraint
+from server.options.constraint import Constraint
 
 COMPLETION = Group(
     "completion",
@@ -15,31 +15,31 @@ COMPLETION = Group(
         "-n, --predict, --n-predict N",
         "n_predict",
         int_in_range(-1),
-        "maximum number of tokens to generate; -1 = until the context is full",
+        describe_option("n_predict"),
         "LLAMA_ARG_N_PREDICT",
     ),
     Flag(
         "--t-max-predict-ms N",
         "t_max_predict_ms",
         int_in_range(-1, MAX_SIZE),
-        "time limit in milliseconds; the text ends at the next line break after it; 0 = disabled",
+        describe_option("t_max_predict_ms"),
     ),
     Flag(
         "--n-indent N",
         "n_indent",
         int_in_range(0, MAX_SIZE),
-        "minimum indentation of a line, in characters; the text ends at a line with less; 0 = disabled",
+        describe_option("n_indent"),
     ),
-    Switch("--ignore-eos", "ignore_eos", "continue after an end-of-generation token"),
+    Switch("--ignore-eos", "ignore_eos", describe_option("ignore_eos")),
     Flag(
         "--n-probs N",
         "n_probs",
         sampling_value("n_probs"),
-        "number of most likely tokens to return with each token; 0 = disabled",
+        describe_option("n_probs"),
     ),
-    Switch("--post-sampling-probs", "post_sampling_probs", "return their probabilities after the samplers, not before"),
-    Switch("--return-tokens", "return_tokens", "return the ids of the generated tokens"),
-    Switch("--timings-per-token", "timings_per_token", "return token counts and timings with each streamed token"),
+    Switch("--post-sampling-probs", "post_sampling_probs", describe_option("post_sampling_probs")),
+    Switch("--return-tokens", "return_tokens", describe_option("return_tokens")),
+    Switch("--timings-per-token", "timings_per_token", describe_option("timings_per_token")),
     Switch(
         "--spm-infill",
         "spm_infill",

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from server.cli.parser import Flag, Group, Switch
 from server.cli.values import finite_float, integer, invalid
-from server.generation.sampler_order import LETTERS, samplers_from_letters, samplers_from_names
 from server.http.fields import as_integer, as_number
+from server.options.generation_options import GenerationOptions
+from server.options.sampler_order import LETTERS, samplers_from_letters, samplers_from_names
 from slots.errors import InvalidRequest
 from slots.requests.sampling_params import SamplerName, SamplingParams
 
@@ -19,6 +20,11 @@ TOKEN_AND_BIAS = re.compile(r"([0-9]{1,9})([+-].+)")
 
 Value = TypeVar("Value")
 Reader = Callable[[str], Value]
+
+
+def describe_option(name: str) -> str:
+    """Returns the description of a request's option, which is the help of the flag for its default."""
+    return str(GenerationOptions.model_fields[name].description)
 
 
 def _flag_reader(read: Reader[Value]) -> Reader[Value]:
@@ -87,78 +93,38 @@ def token_bias(text: str) -> tuple[tuple[int, float], ...]:
     return ((int(token), -float("inf") if bias == "-inf" else as_number("logit_bias", finite_float(bias))),)
 
 
-def _sampling_flag(spelling: str, option: str, help_text: str, variable: str | None = None) -> Flag:
-    return Flag(spelling, option, sampling_value(option), help_text, variable)
+def _sampling_flag(spelling: str, option: str, variable: str | None = None) -> Flag:
+    return Flag(spelling, option, sampling_value(option), describe_option(option), variable)
 
 
 SAMPLING = Group(
     "sampling",
     "Defaults for options that a request leaves out.",
-    Flag("--samplers A;B;...", "samplers", sampler_names, "samplers in the order in which they are applied"),
+    Flag("--samplers A;B;...", "samplers", sampler_names, describe_option("samplers")),
     Flag(
         "--sampler-seq, --sampling-seq LETTERS",
         "samplers",
         sampler_letters,
         f"the same in letters: {', '.join(f'{letter} {sampler}' for letter, sampler in LETTERS.items())}",
     ),
-    _sampling_flag("-s, --seed N", "seed", "seed of the random number generator; -1 = a random seed per request"),
-    _sampling_flag(
-        "--temp, --temperature N",
-        "temperature",
-        "temperature; 0 = greedy, always the most likely token",
-        "LLAMA_ARG_TEMPERATURE",
-    ),
-    _sampling_flag(
-        "--dynatemp-range N",
-        "dynatemp_range",
-        "dynamic temperature: how far the entropy moves the temperature up and down; 0 = disabled",
-    ),
-    _sampling_flag("--dynatemp-exp N", "dynatemp_exponent", "dynamic temperature: exponent of the entropy"),
-    _sampling_flag("--top-k N", "top_k", "top-k: keep the N most likely tokens; 0 = disabled", "LLAMA_ARG_TOP_K"),
-    _sampling_flag(
-        "--top-p N",
-        "top_p",
-        "top-p: keep the most likely tokens until their probabilities sum up to N; 1 = disabled",
-        "LLAMA_ARG_TOP_P",
-    ),
-    _sampling_flag(
-        "--min-p N",
-        "min_p",
-        "min-p: keep tokens with at least N times the probability of the most likely one; 0 = disabled",
-        "LLAMA_ARG_MIN_P",
-    ),
-    _sampling_flag(
-        "--top-nsigma, --top-n-sigma N",
-        "top_n_sigma",
-        "top-n-sigma: keep tokens within N standard deviations of the largest logit; -1 = disabled",
-    ),
-    _sampling_flag(
-        "--typical, --typical-p N",
-        "typical_p",
-        "locally typical sampling: keep tokens whose information is closest to the entropy, up to probability N; "
-        "1 = disabled",
-    ),
-    _sampling_flag("--tfs, --tfs-z N", "tfs_z", "tail-free sampling: cut the tail of unlikely tokens; 1 = disabled"),
-    _sampling_flag(
-        "--xtc-probability N",
-        "xtc_probability",
-        "XTC: probability of removing all tokens above the threshold but the least likely of them; 0 = disabled",
-    ),
-    _sampling_flag("--xtc-threshold N", "xtc_threshold", "XTC: threshold, as a probability; above 0.5 = disabled"),
-    _sampling_flag(
-        "--adaptive-target N",
-        "adaptive_target",
-        "adaptive-p: target probability of the tokens, if adaptive_p is among the samplers; -1 = disabled",
-    ),
-    _sampling_flag(
-        "--adaptive-decay N",
-        "adaptive_decay",
-        "adaptive-p: decay of the average over earlier tokens, up to 0.99; larger adapts more slowly",
-    ),
-    _sampling_flag("--mirostat N", "mirostat", "Mirostat version 1 or 2, in place of other samplers; 0 = disabled"),
-    _sampling_flag("--mirostat-ent N", "mirostat_tau", "Mirostat: target entropy, tau"),
-    _sampling_flag("--mirostat-lr N", "mirostat_eta", "Mirostat: learning rate, eta"),
-    _sampling_flag("--min-keep N", "min_keep", "minimum number of tokens that a sampler keeps; 0 = no minimum"),
+    _sampling_flag("-s, --seed N", "seed"),
+    _sampling_flag("--temp, --temperature N", "temperature", "LLAMA_ARG_TEMPERATURE"),
+    _sampling_flag("--dynatemp-range N", "dynatemp_range"),
+    _sampling_flag("--dynatemp-exp N", "dynatemp_exponent"),
+    _sampling_flag("--top-k N", "top_k", "LLAMA_ARG_TOP_K"),
+    _sampling_flag("--top-p N", "top_p", "LLAMA_ARG_TOP_P"),
+    _sampling_flag("--min-p N", "min_p", "LLAMA_ARG_MIN_P"),
+    _sampling_flag("--top-nsigma, --top-n-sigma N", "top_n_sigma"),
+    _sampling_flag("--typical, --typical-p N", "typical_p"),
+    _sampling_flag("--tfs, --tfs-z N", "tfs_z"),
+    _sampling_flag("--xtc-probability N", "xtc_probability"),
+    _sampling_flag("--xtc-threshold N", "xtc_threshold"),
+    _sampling_flag("--adaptive-target N", "adaptive_target"),
+    _sampling_flag("--adaptive-decay N", "adaptive_decay"),
+    _sampling_flag("--mirostat N", "mirostat"),
+    _sampling_flag("--mirostat-ent N", "mirostat_tau"),
+    _sampling_flag("--mirostat-lr N", "mirostat_eta"),
+    _sampling_flag("--min-keep N", "min_keep"),
     Flag(
         "-l, --logit-bias TOKEN_ID(+/-)BIAS",
         "logit_bias",
@@ -172,39 +138,15 @@ SAMPLING = Group(
 REPETITION = Group(
     "repetition penalties",
     "Defaults for options that a request leaves out.",
-    _sampling_flag(
-        "--repeat-last-n N",
-        "repeat_last_n",
-        "number of last tokens to penalize; 0 = disabled, -1 = the whole context",
-    ),
-    _sampling_flag(
-        "--repeat-penalty N", "repeat_penalty", "penalty for repeated tokens; 1 = disabled", "LLAMA_ARG_REPEAT_PENALTY"
-    ),
-    _sampling_flag(
-        "--presence-penalty N",
-        "presence_penalty",
-        "penalty for tokens that occur at all; 0 = disabled",
-        "LLAMA_ARG_PRESENCE_PENALTY",
-    ),
-    _sampling_flag(
-        "--frequency-penalty N",
-        "frequency_penalty",
-        "penalty for each occurrence of a token; 0 = disabled",
-        "LLAMA_ARG_FREQUENCY_PENALTY",
-    ),
-    Switch("--penalize-nl, --no-penalize-nl", "penalize_nl", "apply these penalties to line breaks as well"),
-    _sampling_flag(
-        "--dry-multiplier N", "dry_multiplier", "DRY: penalty for continuing a repeated sequence; 0 = disabled"
-    ),
-    _sampling_flag("--dry-base N", "dry_base", "DRY: growth of the penalty with each token of the sequence"),
-    _sampling_flag(
-        "--dry-allowed-length N", "dry_allowed_length", "DRY: minimum length of a repeated sequence to penalize"
-    ),
-    _sampling_flag(
-        "--dry-penalty-last-n N",
-        "dry_penalty_last_n",
-        "DRY: number of last tokens to search for repetitions; 0 = disabled, -1 = the whole context",
-    ),
+    _sampling_flag("--repeat-last-n N", "repeat_last_n"),
+    _sampling_flag("--repeat-penalty N", "repeat_penalty", "LLAMA_ARG_REPEAT_PENALTY"),
+    _sampling_flag("--presence-penalty N", "presence_penalty", "LLAMA_ARG_PRESENCE_PENALTY"),
+    _sampling_flag("--frequency-penalty N", "frequency_penalty", "LLAMA_ARG_FREQUENCY_PENALTY"),
+    Switch("--penalize-nl, --no-penalize-nl", "penalize_nl", describe_option("penalize_nl")),
+    _sampling_flag("--dry-multiplier N", "dry_multiplier"),
+    _sampling_flag("--dry-base N", "dry_base"),
+    _sampling_flag("--dry-allowed-length N", "dry_allowed_length"),
+    _sampling_flag("--dry-penalty-last-n N", "dry_penalty_last_n"),
     Flag(
         "--dry-sequence-breaker STRING",
         "dry_sequence_breakers",

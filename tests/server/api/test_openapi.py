@@ -10,7 +10,7 @@ from server.api.dialects import DIALECTS
 from server.api.openapi import openapi_document
 from server.http.dialect import Endpoint
 from tests.conftest import running_server
-from tests.server.asking import STORY, get
+from tests.server.http_client import STORY, get
 
 DOCUMENT: Any = openapi_document(DIALECTS)
 ENDPOINTS = [endpoint for dialect in DIALECTS for endpoint in dialect.endpoints]

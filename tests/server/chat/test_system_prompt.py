@@ -13,7 +13,7 @@ from server.generation.prompts import read_prompts
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 from tests.conftest import running_server
-from tests.server.asking import (
+from tests.server.http_client import (
     DETERMINISTIC,
     SECONDS,
     STORY,
@@ -27,7 +27,7 @@ from tests.server.asking import (
     refusal,
     stream,
 )
-from tests.server.asking import tokenize as tokens_of
+from tests.server.http_client import tokenize as tokens_of
 from tests.server.program import run_failing
 
 FIRST = "You are the old miller, and you tell a story to the children of the village. "

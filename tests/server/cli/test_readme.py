@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from server.app import ENDPOINTS
-from server.generation.options import CONSTRAINTS
+from server.options.generation_options import CONSTRAINTS
 from slots.requests.sampling_params import SamplingParams
 
 ROOT = Path(__file__).parents[3]

@@ -9,7 +9,7 @@ import pytest
 import requests
 from pydantic import BaseModel
 
-from tests.server.asking import SECONDS, STORY, Json, complete, get, joined_text, open_stream, stream, tokenize
+from tests.server.http_client import SECONDS, STORY, Json, complete, get, joined_text, open_stream, stream, tokenize
 
 GBNF = """
 root ::= word ("-" word){2} # three of them

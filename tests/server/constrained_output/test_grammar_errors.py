@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.asking import STORY, complete, get, post, refusal
+from tests.server.http_client import STORY, complete, get, post, refusal
 
 REQUIRES_ITSELF = {
     "$ref": "#/$defs/a",

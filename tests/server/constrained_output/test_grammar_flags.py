@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from grammar.source import GrammarSource
-from server.generation.constraint import Constraint
+from server.options.constraint import Constraint
 from tests.conftest import running_server
-from tests.server.asking import complete, get, joined_text, refusal, stream
 from tests.server.cli.flag_parsing import get_error, settings
+from tests.server.http_client import complete, get, joined_text, refusal, stream
 from tests.server.program import run_failing
 
 GBNF = 'root ::= "yes" | "no"'

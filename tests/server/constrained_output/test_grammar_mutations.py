@@ -3,7 +3,7 @@
 import re
 from random import Random
 
-from tests.server.asking import STORY, get, get_error, post
+from tests.server.http_client import STORY, get, get_error, post
 
 GOOD = (
     'root ::= "yes" | "no"',

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from server.generation.endpoint import make_cache_salt
 from tests.conftest import running_server
-from tests.server.asking import SECONDS, Json, complete, get, refusal
+from tests.server.http_client import SECONDS, Json, complete, get, refusal
 
 LONG = "The grey cat of the miller sat on the long wall and looked at the mice that ran by. " * 6
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.server.asking import Json, complete, joined_text, stream
+from tests.server.http_client import Json, complete, joined_text, stream
 
 LONG = {"n_predict": 400, "ignore_eos": True, "repeat_penalty": 1}
 

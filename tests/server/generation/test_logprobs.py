@@ -1,6 +1,6 @@
 import math
 
-from tests.server.asking import complete, stream
+from tests.server.http_client import complete, stream
 
 
 def test_each_token_has_its_probabilities_in_both_spellings(server: str) -> None:

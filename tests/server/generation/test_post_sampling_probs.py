@@ -1,6 +1,6 @@
 import math
 
-from tests.server.asking import complete, stream
+from tests.server.http_client import complete, stream
 
 ASKED = {"n_probs": 5, "post_sampling_probs": True, "n_predict": 4, "ignore_eos": True}
 

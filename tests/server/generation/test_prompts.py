@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.asking import STORY, complete, get, joined_text, post, refusal, stream, tokenize
+from tests.server.http_client import STORY, complete, get, joined_text, post, refusal, stream, tokenize
 
 
 def test_string_and_its_tokens_are_the_same_prompt(server: str) -> None:

@@ -1,7 +1,7 @@
 import pytest
 import requests
 
-from tests.server.asking import SECONDS, STORY
+from tests.server.http_client import SECONDS, STORY
 
 ORIGIN = "https://chat.example"
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.server.asking import SECONDS, STORY, get, open_stream
+from tests.server.http_client import SECONDS, STORY, get, open_stream
 
 
 def busy_slots(server: str) -> int:

@@ -1,7 +1,7 @@
 import pytest
 import requests
 
-from tests.server.asking import SECONDS, get, get_error, post
+from tests.server.http_client import SECONDS, get, get_error, post
 
 
 def answer_to(server: str, body: bytes) -> requests.Response:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from slots.requests.params import Range
 from slots.requests.sampling_params import SamplerName, SamplingParams
-from tests.server.asking import SECONDS, Json, complete, get
+from tests.server.http_client import SECONDS, Json, complete, get
 from tests.slots.requests.ranges import RANGES
 
 TEXT = st.text(max_size=12)

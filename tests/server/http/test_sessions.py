@@ -1,6 +1,6 @@
 import requests
 
-from tests.server.asking import SECONDS, STORY, complete, open_stream
+from tests.server.http_client import SECONDS, STORY, complete, open_stream
 
 COOKIE = "llama_slots_session"
 

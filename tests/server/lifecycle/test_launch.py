@@ -11,7 +11,7 @@ import requests
 
 from models.source import BUNDLED_MODEL
 from server.lifecycle.listener import format_url, open_port
-from tests.server.asking import open_stream
+from tests.server.http_client import open_stream
 from tests.server.program import PROGRAM, SECONDS, SLOW_PROGRAM, run_failing, running
 
 

@@ -12,7 +12,7 @@ import uvicorn
 from server.app import create_app
 from server.settings import Settings
 from server.state import ServerState
-from tests.server.asking import SECONDS, get_error
+from tests.server.http_client import SECONDS, get_error
 
 KEYS = ("first-key", "zweiter Schlüssel")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import running_server
-from tests.server.api.embeddings.asking import embeddings, post_error, post_ok
-from tests.server.asking import tokenize
+from tests.server.api.embeddings.embedding_client import embeddings, post_error, post_ok
+from tests.server.http_client import tokenize
 
 HELLO = "Hello there"
 

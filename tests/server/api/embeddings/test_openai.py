@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import requests
 
-from tests.server.api.embeddings.asking import cosine, embeddings, post_error, post_ok
-from tests.server.asking import complete, open_stream, tokenize
+from tests.server.api.embeddings.embedding_client import cosine, embeddings, post_error, post_ok
+from tests.server.http_client import complete, open_stream, tokenize
 
 HELLO = "Hello there"
 

@@ -9,7 +9,7 @@ from models.source import BUNDLED_MODEL
 from server.api.embeddings.rerank import RerankPrompt
 from slots.llama import Model, Vocab
 from slots.options import ModelOptions
-from tests.server.api.embeddings.asking import post_error, post_ok
+from tests.server.api.embeddings.embedding_client import post_error, post_ok
 from tests.server.program import run_failing as refused_program
 from tests.slots.embedding.embedding_models import write_encoder
 

@@ -6,8 +6,8 @@ import pytest
 import requests
 
 from tests.conftest import running_server
-from tests.server.asking import get, get_error, post
 from tests.server.chat.templates import BRACKETS
+from tests.server.http_client import get, get_error, post
 from tests.server.program import run_failing
 
 VARIABLES = "{{- sign | default('') }}{{ documents | tojson if documents }}"

@@ -1,7 +1,7 @@
 import requests
 
 from slots.requests.sampling_params import SamplingParams
-from tests.server.asking import SECONDS, STORY, complete, get, post, tokenize
+from tests.server.http_client import SECONDS, STORY, complete, get, post, tokenize
 
 RESULT_FIELDS = {
     *("content", "stop", "generation_settings", "model", "prompt", "stopped_eos", "stopped_limit", "stopped_word"),

@@ -7,7 +7,7 @@ import pytest
 
 from models.source import BUNDLED_MODEL
 from tests.conftest import running_server
-from tests.server.asking import Json, complete, events, get_error, joined_text, post, tokenize
+from tests.server.http_client import Json, complete, events, get_error, joined_text, post, tokenize
 
 PREFIX = "def total(prices):\n    "
 SUFFIX = "\n    return result\n"

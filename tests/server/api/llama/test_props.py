@@ -1,6 +1,6 @@
 import pytest
 
-from tests.server.asking import STORY, Json, get, open_stream, post
+from tests.server.http_client import STORY, Json, get, open_stream, post
 
 
 @pytest.mark.parametrize("path", ["/health", "/v1/health"])

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from tests.server.api.llama.test_completion import RESULT_FIELDS
-from tests.server.asking import complete, refusal, stream
+from tests.server.http_client import complete, refusal, stream
 
 
 def test_result_has_only_the_fields_that_were_asked_for(server: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.conftest import running_server
-from tests.server.asking import SECONDS, Json, complete, get, get_error, open_stream, post, tokenize
+from tests.server.http_client import SECONDS, Json, complete, get, get_error, open_stream, post, tokenize
 
 TALE = "The old clock of the town hall struck twelve, and all the cats of the town came to the square. " * 4
 MORE = TALE + "Then"

@@ -8,8 +8,8 @@ import pytest
 import requests
 
 from tests.conftest import running_server
-from tests.server.asking import SECONDS, STORY, Json, get, open_stream
 from tests.server.http.test_disconnect import wait_until
+from tests.server.http_client import SECONDS, STORY, Json, get, open_stream
 
 SECRET = "The code of the safe is seven "
 

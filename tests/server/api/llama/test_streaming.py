@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import requests
 
 from tests.server.api.llama.test_completion import RESULT_FIELDS
-from tests.server.asking import SECONDS, STORY, complete, get, joined_text, open_stream, post, stream
+from tests.server.http_client import SECONDS, STORY, complete, get, joined_text, open_stream, post, stream
 
 
 def test_events_end_with_everything_and_say_little_before(server: str) -> None:

@@ -1,5 +1,5 @@
 from tests.server.api.llama.test_completion import TIMINGS
-from tests.server.asking import stream
+from tests.server.http_client import stream
 
 
 def test_each_chunk_carries_timings(server: str) -> None:

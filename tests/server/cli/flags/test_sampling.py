@@ -2,7 +2,7 @@ import pytest
 
 from server.api.llama.generation_settings import options_json
 from server.cli.flags import GROUPS
-from server.generation.options import GenerationOptions
+from server.options.generation_options import GenerationOptions
 from slots.requests.sampling_params import SamplerName, SamplingParams
 from tests.server.cli.flag_parsing import get_error, parse_flags, sampling, settings
 

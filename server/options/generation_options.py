@@ -15,7 +15,10 @@ from pydantic import (
 )
 
 from server.chat.system_prompt import SystemPromptOption
-from server.generation.constraint import (
+from server.http.errors import ApiError
+from server.http.fields import preview
+from server.http.request_model import RequestBody
+from server.options.constraint import (
     Choice,
     Constraint,
     Gbnf,
@@ -24,11 +27,8 @@ from server.generation.constraint import (
     Regex,
     ResponseFormat,
 )
-from server.generation.logit_bias import LogitBias, as_logit_bias
-from server.generation.sampler_order import as_samplers
-from server.http.errors import ApiError
-from server.http.fields import preview
-from server.http.request_model import RequestBody
+from server.options.logit_bias import LogitBias, as_logit_bias
+from server.options.sampler_order import as_samplers
 from slots.errors import InvalidRequest
 from slots.requests.completion_params import CompletionParams
 from slots.requests.params import Boolean, Integer, Takes, expected

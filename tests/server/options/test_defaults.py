@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import running_server
-from tests.server.asking import STORY, get, post
+from tests.server.http_client import STORY, get, post
 
 FLAGS = (
     *("--n-predict", "3", "--temp", "0", "--samplers", "top_k;temp", "--dry-sequence-breaker", r"\t", "-l", "5-inf"),

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.asking import Json, complete, get_error, post, refusal
+from tests.server.http_client import Json, complete, get_error, post, refusal
 
 
 @pytest.mark.parametrize(

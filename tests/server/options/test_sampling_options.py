@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.asking import complete, refusal
+from tests.server.http_client import complete, refusal
 from tests.slots.requests.ranges import RANGES
 
 OUT_OF_RANGE: list[tuple[str, Any, str]] = [

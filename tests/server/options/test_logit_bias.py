@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.asking import complete, refusal, tokenize
+from tests.server.http_client import complete, refusal, tokenize
 
 
 def first_token(server: str, **fields: Any) -> int:

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from server.generation.sampler_order import LETTERS
+from server.options.sampler_order import LETTERS
 from slots.requests.sampling_params import SamplerName
-from tests.server.asking import complete, refusal
+from tests.server.http_client import complete, refusal
 
 DEFAULT = ["penalties", "dry", "top_n_sigma", "top_k", "tfs_z", "typ_p", "top_p", "min_p", "xtc", "temperature"]
 WILD = {"temperature": 5.0, "top_p": 1, "min_p": 0, "repeat_penalty": 1, "ignore_eos": True, "n_predict": 16, "seed": 1}

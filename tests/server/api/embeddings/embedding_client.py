@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tests.server.asking import Json, get_error, post
+from tests.server.http_client import Json, get_error, post
 
 Vector = npt.NDArray[np.float64]
 
