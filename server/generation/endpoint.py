@@ -12,6 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from grammar.errors import GrammarError
+from grammar.matcher import CompiledGrammar
 from server.generation.completion_output import CompletionOutput, log_finished
 from server.generation.prompts import Prompt
 from server.http.auth import get_api_key
@@ -21,7 +23,7 @@ from server.http.error_format import format_error
 from server.http.event_stream import EventStreamResponse, SendEvent
 from server.http.fields import Fields
 from server.http.json_response import JsonResponse
-from server.options.constraint import Constraint, compile_constraint
+from server.options.constraint import Constraint
 from server.options.generation_options import GenerationOptions
 from server.settings import CacheIsolation
 from server.state import get_engine, get_sessions, get_state
@@ -146,6 +148,19 @@ def seed_for_choice(request: CompletionRequest, index: int) -> CompletionRequest
     if seed < 0 or index == 0:
         return request
     return request.replace(sampling=request.sampling.replace(seed=(seed + index) % (MAX_SEED + 1)))
+
+
+def compile_constraint(constraint: Constraint, engine: Engine) -> CompiledGrammar:
+    """Returns the grammar for requests to `engine`. It may take a second: call it from a worker thread.
+
+    Raises InvalidRequest, which names the field or flag, for a grammar that cannot be used.
+    """
+    try:
+        return engine.grammars.compile(constraint.source)
+    except GrammarError as error:
+        # What it quotes may hold half of a surrogate pair, which no response can.
+        message = str(error).encode(errors="backslashreplace").decode()
+        raise InvalidRequest(constraint.name, message) from None
 
 
 def make_cache_salt(request: Request, session_id: str, isolation: CacheIsolation, cache_salt: str) -> str:

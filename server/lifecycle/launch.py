@@ -13,10 +13,10 @@ from server.app import create_app
 from server.chat.system_prompt import make_system_prompt
 from server.chat.template.loading import load_chat_template, load_tool_format
 from server.cli.configuration import Configuration
+from server.generation.endpoint import compile_constraint
 from server.lifecycle.listener import PortError, format_url, open_port
 from server.lifecycle.model_loading import load_in_background
 from server.lifecycle.uvicorn_server import GracefulServer
-from server.options.constraint import compile_constraint
 from server.options.generation_options import GenerationOptions
 from server.settings import Settings
 from server.state import ServerState

@@ -2,20 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import orjson
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
-from grammar.errors import GrammarError
 from grammar.source import GrammarSource
 from server.http.fields import as_string, as_strings, invalid_value
-from slots.errors import InvalidRequest
 from slots.requests.params import Takes
-
-if TYPE_CHECKING:
-    from grammar.matcher import CompiledGrammar
-    from slots.engine import Engine
 
 SCHEMA_SHAPES = "a JSON schema, which is an object or true"
 SCHEMA_OR_TEXT = f"{SCHEMA_SHAPES}, or the text of one"
@@ -30,19 +24,6 @@ class Constraint:
     name: str
     """The field of the request, or the flag, that the grammar comes from."""
     source: GrammarSource
-
-
-def compile_constraint(constraint: Constraint, engine: "Engine") -> "CompiledGrammar":
-    """Returns the grammar for requests to `engine`. It may take a second: call it from a worker thread.
-
-    Raises InvalidRequest, which names the field or flag, for a grammar that cannot be used.
-    """
-    try:
-        return engine.grammars.compile(constraint.source)
-    except GrammarError as error:
-        # What it quotes may hold half of a surrogate pair, which no response can.
-        message = str(error).encode(errors="backslashreplace").decode()
-        raise InvalidRequest(constraint.name, message) from None
 
 
 def constraint_json(constraint: Constraint | None) -> dict[str, object]:
