@@ -2,6 +2,8 @@
 docs/development.md say about the code is there."""
 
 import re
+import tomllib
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,14 @@ def test_an_answer_names_few_files_and_what_is_in_them(question: str) -> None:
     code = "\n".join((ROOT / path).read_text() for path in files)
     names = {part for name in _NAME.findall(answer) for part in name.split(".")}
     assert not {name for name in names if not re.search(rf"\b{name}\b", code)}
+
+
+def test_the_layers_are_those_that_make_lint_holds() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    page = (ROOT / "docs/architecture.md").read_text()
+    rows = (
+        page.split("\n-----------        -------------          ------------\n", 1)[1].split("\n```", 1)[0].splitlines()
+    )
+    shown = [[row[start:end].strip() for row in rows] for start, end in ((0, 19), (19, 42), (42, None))]
+    layers = zip_longest(*(contract["layers"] for contract in contracts[:3]), fillvalue="")
+    assert shown == [list(column) for column in zip(*layers, strict=True)]
