@@ -23,7 +23,7 @@ logger = logging.getLogger("models")
 
 PREFERRED_QUANTIZATIONS = ("Q4_K_M", "Q8_0")
 COMPANION_PATTERNS = ("mmproj", "imatrix", "mtp-", "eagle3-", "dflash-", "dspark-")
-"""Marks in the names of GGUF files that accompany a model."""
+"""Substrings of the names of GGUF files that accompany a model."""
 QUANTIZATION = re.compile(r"[-.]([A-Z0-9_]+)$", re.IGNORECASE)
 TOKEN_HINT = "a token with access to it (--hf-token or HF_TOKEN)"
 
