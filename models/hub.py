@@ -22,8 +22,8 @@ from models.gguf.model_file import PART_NAME
 logger = logging.getLogger("models")
 
 PREFERRED_QUANTIZATIONS = ("Q4_K_M", "Q8_0")
-COMPANION_MARKS = ("mmproj", "imatrix", "mtp-", "eagle3-", "dflash-", "dspark-")
-"""Marks in the names of GGUF files that accompany a model."""
+COMPANION_PATTERNS = ("mmproj", "imatrix", "mtp-", "eagle3-", "dflash-", "dspark-")
+"""Substrings of the names of GGUF files that accompany a model."""
 QUANTIZATION = re.compile(r"[-.]([A-Z0-9_]+)$", re.IGNORECASE)
 TOKEN_HINT = "a token with access to it (--hf-token or HF_TOKEN)"
 
@@ -140,7 +140,7 @@ def _gguf(names: Iterable[str]) -> list[str]:
 def _is_first_file(name: str) -> bool:
     file_name = name.rsplit("/", 1)[-1]
     part = PART_NAME.fullmatch(file_name)
-    return not any(mark in file_name for mark in COMPANION_MARKS) and (part is None or int(part["number"]) == 1)
+    return not any(mark in file_name for mark in COMPANION_PATTERNS) and (part is None or int(part["number"]) == 1)
 
 
 def _has_quantization(name: str, quantization: str) -> bool:

@@ -13,8 +13,8 @@ from server.lifecycle.logs import set_up_logging
 
 def main() -> NoReturn:
     """Runs the program and exits: 0 after a signal, 1 if the model cannot be served, 2 for invalid flags."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, _stop)
     configuration = read_configuration(sys.argv[1:], os.environ)
     set_up_logging(configuration.verbose)
     from server.lifecycle.launch import launch  # noqa: PLC0415 - keeps llama.cpp out of --help
@@ -25,7 +25,7 @@ def main() -> NoReturn:
     os._exit(code)
 
 
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
+def _stop(signal_number: int, frame: FrameType | None) -> NoReturn:
     """Exits before the server handles signals itself, for example during a download."""
     sys.exit(0)
 

@@ -52,7 +52,7 @@ class PositionAutomaton:
         """The positions at which the lexeme can end."""
         self.first_characters = self.next_characters(frozenset([START]))
         self.continuation_characters = self.next_characters(self.accepting)
-        """The characters that can follow where the lexeme could also end."""
+        """The characters that can follow at a point at which the lexeme could also end."""
         self.is_multi_character = any(self._follow[1:])
 
     def transitions(self, positions: frozenset[int]) -> Mapping[int, set[int]]:

@@ -13,9 +13,9 @@ from grammar.limits import Deadline
 
 def bits(terminals: int) -> Iterator[int]:
     while terminals:
-        lowest = terminals & -terminals
-        yield lowest.bit_length() - 1
-        terminals ^= lowest
+        lowest_bit = terminals & -terminals
+        yield lowest_bit.bit_length() - 1
+        terminals ^= lowest_bit
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def _find_rivals(follow_sets: FollowSets, starts: list[int], deadline: Deadline)
 
 
 def _can_match_same_text(follow_sets: FollowSets, starts: list[int], one: int, other: int) -> bool:
-    """Whether two terminals might match the same text, as their first characters tell."""
+    """Whether two terminals might match the same text, judged by their first characters."""
     first, second = follow_sets.terminals[one], follow_sets.terminals[other]
     if isinstance(first, TokenLexeme) and isinstance(second, TokenLexeme):
         return bool(first.named_ids & second.named_ids) or (first.has_unnamed and second.has_unnamed)

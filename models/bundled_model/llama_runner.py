@@ -52,7 +52,7 @@ class Runner:
         self._llama.reset()  # type: ignore[no-untyped-call]
         self._llama.eval(tokens)
         logits = self._llama.scores[: len(tokens) - 1].astype(np.float64)
-        highest = logits.max(axis=1)
-        log_sums = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1))
+        max_logits = logits.max(axis=1)
+        log_sums = max_logits + np.log(np.exp(logits - max_logits[:, None]).sum(axis=1))
         predicted = logits[np.arange(len(tokens) - 1), tokens[1:]]
         return np.asarray(log_sums - predicted)

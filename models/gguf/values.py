@@ -1,4 +1,4 @@
-"""GGUF reader: reads the values of a file one after the other.
+"""GGUF reader: reads the values of a file in order.
 
 A file may be hostile: every length is compared with the size of the file before it is used, and none of them decides
 how much memory is allocated.
@@ -54,7 +54,7 @@ Value = bool | int | float | str | Array
 
 
 class GgufReader:
-    """Reads little-endian values. All methods raise EndOfFileError where the file ends."""
+    """Reads little-endian values. All methods raise EndOfFileError at the end of the file."""
 
     def __init__(self, data: mmap.mmap, position: int = 0) -> None:
         self._data = data

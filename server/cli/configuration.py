@@ -36,7 +36,7 @@ class Configuration:
         self.source = self._options(ModelSource)
         self.context = self._options(ContextOptions)
         self.draft_source = self._draft_source()
-        """Where the draft model comes from, if there is one."""
+        """The source of the draft model, if there is one."""
         pooling = {"pooling": "rank"} if values.get("reranking") else {}
         self.engine = self._options(EngineOptions, speculation=self._speculation(), **pooling)
         self._defaults = self._request_defaults()

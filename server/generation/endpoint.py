@@ -1,4 +1,4 @@
-"""generation_endpoint: serves what a body asks for, streamed or whole, in the format of its dialect."""
+"""generation_endpoint: serves the text that a body requests, streamed or as one response, in its dialect's format."""
 
 import asyncio
 import hashlib

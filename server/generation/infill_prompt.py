@@ -30,7 +30,7 @@ class FimTokens:
     suffix: int
     middle: int
     bos: Tokens = ()
-    """BOS, where the model wants it."""
+    """BOS, if the model wants it."""
 
 
 @dataclass(frozen=True, slots=True)

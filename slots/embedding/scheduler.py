@@ -68,17 +68,17 @@ def schedule_batch(
     """Returns the chunks of the next batch: the rest of the unfinished text, then the next ones of the queue. Only the
     last of them may be left unfinished. The batch is smaller unless `completions_idle`."""
     chunks: list[InputChunk] = []
-    room = limits.n_batch if completions_idle else limits.n_batch_shared
+    n_batch_left = limits.n_batch if completions_idle else limits.n_batch_shared
     free = iter(range(limits.n_sequences))
     if unfinished:
-        chunks.append(InputChunk(unfinished, min(unfinished.n_uncomputed, room)))
-        room -= chunks[0].n_tokens
+        chunks.append(InputChunk(unfinished, min(unfinished.n_uncomputed, n_batch_left)))
+        n_batch_left -= chunks[0].n_tokens
         free = iter(sequence for sequence in free if sequence != unfinished.sequence)
-    while queue and room > 0 and len(chunks) < limits.n_sequences:
+    while queue and n_batch_left > 0 and len(chunks) < limits.n_sequences:
         length = queue.next_length()
-        if not limits.can_chunk and length > room and chunks:
+        if not limits.can_chunk and length > n_batch_left and chunks:
             break
         text = queue.pop(next(free))
-        chunks.append(InputChunk(text, min(length, room) if limits.can_chunk else length))
-        room -= chunks[-1].n_tokens
+        chunks.append(InputChunk(text, min(length, n_batch_left) if limits.can_chunk else length))
+        n_batch_left -= chunks[-1].n_tokens
     return chunks

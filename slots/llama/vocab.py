@@ -65,10 +65,10 @@ class Vocab:
         lone surrogate, and UnbrokenTextError."""
         if len(text) <= _SHALLOW_CHARACTERS:
             return self._tokenize(text.encode(), add_special, parse_special)
-        longest = max(stretch.end() - stretch.start() for stretch in _UNBROKEN.finditer(text))
-        if longest > MAX_UNBROKEN:
+        max_length = max(stretch.end() - stretch.start() for stretch in _UNBROKEN.finditer(text))
+        if max_length > MAX_UNBROKEN:
             raise UnbrokenTextError(
-                f"expected white space, or its end, every {MAX_UNBROKEN} characters, got a stretch of {longest}"
+                f"expected white space, or its end, every {MAX_UNBROKEN} characters, got a stretch of {max_length}"
             )
         return run_on_deep_stack(lambda: self._tokenize(text.encode(), add_special, parse_special))
 

@@ -158,7 +158,7 @@ def _dotted(location: tuple[int | str, ...]) -> str:
 
 
 def get_spellings(name: str, field: FieldInfo) -> list[str]:
-    """Returns the names by which a request may give a field, the usual one first."""
+    """Returns the names by which a request may give a field, the canonical one first."""
     match field.validation_alias:
         case AliasChoices(choices=choices):
             return [choice for choice in choices if isinstance(choice, str)]

@@ -26,7 +26,7 @@ class _Sequence:
 
     tokens: list[int] = field(default_factory=list)
     n_verified: int = 0
-    """How many of them are known to be the text's, as long as its version is the same."""
+    """How many of them are known to be the text's, while its version is unchanged."""
     version: tuple[int, int] = (-1, 0)
 
 
@@ -105,7 +105,7 @@ class DraftModel:
 
     def _try_decode(self, uncomputed: dict[int, list[int]], kept: dict[int, list[int]]) -> Logits | None:
         """Returns a row of logits for each sequence if one batch could take all of these tokens, else None and some of
-        them are computed. An error ends drafting for good."""
+        them are computed. An error ends drafting permanently."""
         try:
             return self._decode(uncomputed, kept)
         except (EngineError, ValueError) as error:
@@ -116,12 +116,12 @@ class DraftModel:
     def _decode(self, uncomputed: dict[int, list[int]], kept: dict[int, list[int]]) -> Logits | None:
         if not self._reserve_cells(sum(map(len, uncomputed.values())), kept):
             return None
-        room = self._n_chunk
+        n_batch_left = self._n_chunk
         self._batch.clear()
         chunks = {}
         for slot_id in sorted(uncomputed):
-            chunks[slot_id] = chunk = uncomputed[slot_id][:room]
-            room -= len(chunk)
+            chunks[slot_id] = chunk = uncomputed[slot_id][:n_batch_left]
+            n_batch_left -= len(chunk)
             if chunk:
                 self._batch.add(slot_id, len(self._sequences[slot_id].tokens), chunk, last_logits=True)
         logits = self._context.decode(self._batch)

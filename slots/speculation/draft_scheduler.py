@@ -93,30 +93,30 @@ class DraftScheduler:
         if not self._drafter.is_cheap:
             self._drafter.observe([slot for slot in slots if slot.state and slot.state.request.n_draft != 0])
 
-    def _limits(self, room: int) -> Lengths:
+    def _limits(self, n_batch_left: int) -> Lengths:
         """Returns the maximum lengths of the slots that may draft, equal but for the limits of their requests. No draft
         is looked for if the budget covers none, since looking takes time as well."""
         limits = {}
         min_cost = self._min_cost()
-        longest = 0
+        max_length = 0
         for slot in self._slots:
             budget = self._budgets[slot.slot_id]
             if slot.state and budget.seconds_left >= min_cost and self._drafter.can_draft(slot):
                 budget.start_request(slot.state.request_id, self._token_seconds)
-                limit = min(max_draft_tokens(slot), room, self._drafter.n_max)
+                limit = min(max_draft_tokens(slot), n_batch_left, self._drafter.n_max)
                 if limit > 0:
                     limits[slot.slot_id] = limit
-                    longest = max(longest, budget.max_length)
-        return {slot_id: min(limit, longest) for slot_id, limit in limits.items()}
+                    max_length = max(max_length, budget.max_length)
+        return {slot_id: min(limit, max_length) for slot_id, limit in limits.items()}
 
     def _min_cost(self) -> float:
         """Returns the minimum cost to each slot of drafts in all slots that could pay off; infinite if none could."""
         n_slots = len(self._slots)
         cost, until = self._min_costs.get(n_slots, (inf, 0))
         if self._n_steps >= until:
-            longest = max(self._budgets[slot.slot_id].max_length for slot in self._slots)
+            max_length = max(self._budgets[slot.slot_id].max_length for slot in self._slots)
             costs = {}
-            for n_tokens in _powers_of_two(min(longest, self._drafter.n_max)):
+            for n_tokens in _powers_of_two(min(max_length, self._drafter.n_max)):
                 seconds = self._cost({slot.slot_id: n_tokens for slot in self._slots})
                 costs[n_tokens] = (seconds + self._drafter.seconds_per_token * n_tokens) / n_slots
             cost = min((cost for n, cost in costs.items() if cost < n * self._token_seconds), default=inf)
@@ -128,9 +128,9 @@ class DraftScheduler:
         started = time.perf_counter()
         lengths = limits if self._drafter.is_cheap else self._select(limits, self._drafter.seconds_per_token)
         slots = [slot for slot in self._slots if slot.slot_id in lengths]
-        found = self._drafter.draft(slots, max(lengths.values())) if slots else []
+        candidates = self._drafter.draft(slots, max(lengths.values())) if slots else []
         ids = [slot.slot_id for slot in slots]
-        drafts = {i: draft[: limits[i]] for i, draft in zip(ids, found, strict=True) if draft}
+        drafts = {i: draft[: limits[i]] for i, draft in zip(ids, candidates, strict=True) if draft}
         selected = self._select({i: len(draft) for i, draft in drafts.items()})
         seconds = time.perf_counter() - started
         for slot_id in limits:
@@ -139,7 +139,7 @@ class DraftScheduler:
 
     def _select(self, limits: Lengths, seconds_per_token: float = 0.0) -> Lengths:
         """Returns the lengths with the maximum expected gain. All drafts of a step are cut to the same power of two,
-        since llama.cpp computes streams together only as far as they are equally long.
+        since llama.cpp computes streams together only up to the length of the shortest.
 
         A negative expected gain is allowed while the budgets cover the cost, provided that the drafts would pay off if
         every token were accepted. Slots whose budgets do not cover their part are left out.

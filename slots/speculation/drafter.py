@@ -1,4 +1,4 @@
-"""Drafter: where drafts come from."""
+"""Drafter: the interface of what proposes draft tokens, and a chain of several."""
 
 from collections.abc import Sequence
 from typing import Protocol

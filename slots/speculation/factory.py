@@ -1,4 +1,4 @@
-"""Makes the drafter that the options ask for."""
+"""Drafter factory: creates the drafter that the options request."""
 
 import logging
 

@@ -15,10 +15,10 @@ from slots.requests.slot import Slot
 Tokens = npt.NDArray[np.int32]
 _TOKEN_BYTES = 4
 _MAX_TRIES = 64
-"""Matches that do not begin at a token, after which the search is given up."""
+"""Maximum number of matches that do not begin at a token, after which the search stops."""
 
 MAX_MATCH = 8
-"""Tokens that are compared at most: a longer match is a better prediction."""
+"""Maximum number of tokens compared: a longer match is a better prediction."""
 
 MAX_POSITIONS = 1024
 """Occurrences of the last token that are compared, the latest ones."""

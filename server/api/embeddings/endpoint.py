@@ -21,7 +21,7 @@ from slots.engine import Engine
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingQuery:
-    """What a body asks for, and the format of the response."""
+    """The texts that a body requests, and the format of the response."""
 
     request: EmbeddingRequest
     format: Callable[[list[Embedding]], object]

@@ -13,7 +13,7 @@ from slots.engine import Engine
 
 
 def read_embedding(fields: Fields, engine: Engine, settings: Settings) -> EmbeddingQuery:
-    """Returns what the body asks for. Raises InvalidRequest, and ApiError if the server only ranks."""
+    """Returns the embeddings that the body requests. Raises InvalidRequest, and ApiError if the server only ranks."""
     require_embeddings(engine)
     body = EmbeddingRequestBody.parse(fields)
     name = first_present(fields, "content", "input")

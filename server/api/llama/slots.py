@@ -67,7 +67,7 @@ def _slot_json(status: SlotStatus) -> dict[str, object]:
 
 
 def _texts_json(status: SlotStatus, vocab: Vocab, may_read: Callable[[CompletionRequest], bool]) -> dict[str, object]:
-    """Leaves out the system prompt, which is somebody else's text."""
+    """Leaves out the system prompt, which another client may have set."""
     request = status.request
     if request is None or not may_read(request):
         return {}

@@ -1,4 +1,4 @@
-"""ChatFormatter: responses to chats in OpenAI's format, streamed or whole."""
+"""ChatFormatter: responses to chats in OpenAI's format, streamed or as one body."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

@@ -56,7 +56,7 @@ class OpenAiCompletionFormatter:
         return events
 
     def finish_events(self, output: CompletionOutput, finished: Finished) -> list[object]:
-        """Returns the chunk that says why a choice ended."""
+        """Returns the chunk with the reason why a choice ended."""
         return [self._chunk(self._choice(output, "", finished=finished), finished.timings)]
 
     def final_events(self, outputs: Sequence[FinishedOutput]) -> list[object]:
@@ -73,8 +73,8 @@ class OpenAiCompletionFormatter:
             text = self._prompt_text(output) if self.options.echo else ""
             choice = self._choice(output, output.content, output.logprobs, finished)
             choices.append({**choice, "index": index, "text": text + output.content})
-        whole = self.response_base.wrap(COMPLETION_OBJECT, choices)
-        return {**whole, "usage": self._usage(outputs).json(), "timings": timings_json(outputs[0][1].timings)}
+        response = self.response_base.wrap(COMPLETION_OBJECT, choices)
+        return {**response, "usage": self._usage(outputs).json(), "timings": timings_json(outputs[0][1].timings)}
 
     def _by_prompt(self, outputs: Sequence[FinishedOutput]) -> list[Sequence[FinishedOutput]]:
         n = self.n_generated

@@ -10,7 +10,7 @@ class OpenAiError(ApiError):
     """Formatted as `{"error": {"message": ..., "type": ..., "param": ..., "code": ...}}`."""
 
     def __init__(self, error: ApiError, status: int, code: str | None) -> None:
-        # Clients retry everything from 500 on, unless this header says otherwise.
+        # Clients retry everything from 500 on, unless this header forbids it.
         headers = {"X-Should-Retry": "false"} if status == 501 else {}
         headers |= error.headers or {}
         super().__init__(status, str(error), field=error.field, details=error.details, headers=headers)

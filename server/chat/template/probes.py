@@ -14,7 +14,7 @@ from server.chat.messages import Json, Message
 ArgumentsAs = Literal["object", "string"]
 
 CONTENT = "haystack"
-"""The content of whatever has to be found again."""
+"""Content that is searched for in the rendered text."""
 USER: Message = {"role": "user", "content": "Hello"}
 OTHER_USER: Message = {"role": "user", "content": "Something else."}
 """Differs from USER in its first character and in its length."""
