@@ -17,9 +17,9 @@ class PromptTooLong(InvalidRequest):
     """A prompt, or a text to embed, with too many tokens."""
 
     def __init__(
-        self, n_prompt_tokens: int, n_ctx: int, field: str = "prompt", room: str = "the context of a slot"
+        self, n_prompt_tokens: int, n_ctx: int, field: str = "prompt", limit_name: str = "the context of a slot"
     ) -> None:
-        super().__init__(field, f"has {n_prompt_tokens} tokens, which is more than {room}, {n_ctx} tokens")
+        super().__init__(field, f"has {n_prompt_tokens} tokens, which is more than {limit_name}, {n_ctx} tokens")
         self.n_prompt_tokens = n_prompt_tokens
         self.n_ctx = n_ctx
 

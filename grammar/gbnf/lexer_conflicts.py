@@ -100,10 +100,10 @@ def _joint_transitions(
 ) -> Iterable[tuple[frozenset[int], frozenset[int]]]:
     """The pairs of states that one character leads two automata to."""
     for characters in _partition([*ours, *theirs]):
-        here = frozenset().union(*(positions for some, positions in ours.items() if some & characters))
-        there = frozenset().union(*(positions for some, positions in theirs.items() if some & characters))
-        if here and there:
-            yield here, there
+        our_states = frozenset().union(*(positions for some, positions in ours.items() if some & characters))
+        their_states = frozenset().union(*(positions for some, positions in theirs.items() if some & characters))
+        if our_states and their_states:
+            yield our_states, their_states
 
 
 def _partition(sets: Iterable[int]) -> list[int]:
@@ -124,10 +124,10 @@ def _find_rivals(follow_sets: FollowSets, starts: list[int], deadline: Deadline)
     if n_terminals > _MAX_PAIRED_TERMINALS:
         return [(1 << n_terminals) - 1] * n_terminals
     rivals = [0] * n_terminals
-    waiting = [(follow_sets.first, follow_sets.first)]
-    seen = set(waiting)
-    while waiting:
-        terminals, others = waiting.pop()
+    worklist = [(follow_sets.first, follow_sets.first)]
+    seen = set(worklist)
+    while worklist:
+        terminals, others = worklist.pop()
         for terminal in bits(terminals):
             deadline.check()
             new = others & ~rivals[terminal]
@@ -135,7 +135,7 @@ def _find_rivals(follow_sets: FollowSets, starts: list[int], deadline: Deadline)
             alike = (other for other in bits(new) if _can_match_same_text(follow_sets, starts, terminal, other))
             for after in {(follow_sets.follow[terminal], follow_sets.follow[other]) for other in alike} - seen:
                 seen |= {after, after[::-1]}
-                waiting += [after, after[::-1]]
+                worklist += [after, after[::-1]]
     return rivals
 
 

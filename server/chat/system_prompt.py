@@ -60,8 +60,8 @@ def make_system_prompt(
     with naming_field(name):
         tokens = (*_bos_tokens(engine.vocab), *engine.vocab.tokenize(text, add_special=False, parse_special=True))
     if len(tokens) >= engine.n_ctx_slot:
-        room = f"expected fewer tokens than the context of a slot has, {engine.n_ctx_slot}, got {len(tokens)}"
-        raise InvalidRequest(name, room)
+        message = f"expected fewer tokens than the context of a slot has, {engine.n_ctx_slot}, got {len(tokens)}"
+        raise InvalidRequest(name, message)
     return SystemPrompt(text, tokens, anti_prompt, assistant_name)
 
 

@@ -22,10 +22,10 @@ class CellPool:
         if n_cells > len(self._free):
             raise ValueError(f"the pool has {len(self._free)} free cells, {n_cells} are too many")
         start = len(self._free) - n_cells
-        taken = self._free[start:]
+        cells = self._free[start:]
         del self._free[start:]
-        self._ref_counts[_as_array(taken)] = 1
-        self._cells_by_slot[slot_id] += taken
+        self._ref_counts[_as_array(cells)] = 1
+        self._cells_by_slot[slot_id] += cells
 
     def share(self, source: int, target: int, n_cells: int) -> None:
         """Replace the cells of `target` by the first `n_cells` cells of `source`."""

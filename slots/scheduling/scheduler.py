@@ -128,12 +128,12 @@ def filler_slots(scheduled: Sequence[ScheduledSlot], slots: Sequence[Slot]) -> l
 
 
 def slots_to_evict(
-    n_cells: int, candidates: Sequence[Slot], gone: Sequence[Slot], cells: CellPool
+    n_cells: int, candidates: Sequence[Slot], evicted: Sequence[Slot], cells: CellPool
 ) -> list[Slot] | None:
-    """Returns the first candidates that free `n_cells` cells together with the slots `gone`; None if all cannot."""
+    """Returns the first candidates that free `n_cells` cells together with the `evicted` slots; None if all cannot."""
 
     def is_enough(victims: Sequence[Slot]) -> bool:
-        return n_cells <= 0 or cells.n_freed_by([slot.slot_id for slot in (*gone, *victims)]) >= n_cells
+        return n_cells <= 0 or cells.n_freed_by([slot.slot_id for slot in (*evicted, *victims)]) >= n_cells
 
     victims: list[Slot] = []
     while not is_enough(victims):
@@ -166,9 +166,9 @@ class _CellBudget:
             return True
         if slot in self._output.preempted:
             return False
-        gone = self._output.evicted + self._output.preempted
-        candidates = [other for other in self._eviction_candidates(slot) if other.cached and other not in gone]
-        victims = slots_to_evict(self._n_reserved + slot.n_uncomputed - cells.n_free, candidates, gone, cells)
+        evicted = self._output.evicted + self._output.preempted
+        candidates = [other for other in self._eviction_candidates(slot) if other.cached and other not in evicted]
+        victims = slots_to_evict(self._n_reserved + slot.n_uncomputed - cells.n_free, candidates, evicted, cells)
         if victims is None:
             return False
         self._output.evicted += [victim for victim in victims if victim.is_idle]

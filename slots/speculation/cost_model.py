@@ -63,10 +63,10 @@ class StepTimeModel:
         new = [size for size in passes if size not in self._samples]
         if new:
             known = self.estimate([size for size in passes if size in self._samples])
-            of_each = max((seconds - known) / len(new), _MIN_SHARE * seconds / len(passes))
+            seconds_each = max((seconds - known) / len(new), _MIN_SHARE * seconds / len(passes))
             for size in set(new):
                 insort(self._sizes, size)
-                self._samples[size] = (of_each, self._n_steps)
+                self._samples[size] = (seconds_each, self._n_steps)
             return
         before = sum(self._samples[size][0] for size in passes)
         change = _WEIGHT * (min(seconds / before, _MAX_OUTLIER) - 1) if before else 0.0

@@ -103,18 +103,18 @@ class DraftModel:
             del sequence.tokens[n_same:]
         sequence.n_verified, sequence.version = n_same, version
 
-    def _try_decode(self, uncomputed: dict[int, list[int]], kept: dict[int, list[int]]) -> Logits | None:
+    def _try_decode(self, uncomputed: dict[int, list[int]], retained: dict[int, list[int]]) -> Logits | None:
         """Returns a row of logits for each sequence if one batch could take all of these tokens, else None and some of
         them are computed. An error ends drafting permanently."""
         try:
-            return self._decode(uncomputed, kept)
+            return self._decode(uncomputed, retained)
         except (EngineError, ValueError) as error:
             _log.error("the draft model failed, the texts go on without it: %s", error)
             self.n_max = 0
             return None
 
-    def _decode(self, uncomputed: dict[int, list[int]], kept: dict[int, list[int]]) -> Logits | None:
-        if not self._reserve_cells(sum(map(len, uncomputed.values())), kept):
+    def _decode(self, uncomputed: dict[int, list[int]], retained: dict[int, list[int]]) -> Logits | None:
+        if not self._reserve_cells(sum(map(len, uncomputed.values())), retained):
             return None
         n_batch_left = self._n_chunk
         self._batch.clear()
@@ -129,13 +129,13 @@ class DraftModel:
             self._sequences[slot_id].tokens += chunk
         return logits if chunks == uncomputed else None
 
-    def _reserve_cells(self, n_tokens: int, kept: dict[int, list[int]]) -> bool:
-        """Whether there are cells for this many tokens, if need be after clearing sequences that are not in `kept`."""
+    def _reserve_cells(self, n_tokens: int, retained: dict[int, list[int]]) -> bool:
+        """Whether there are cells for this many tokens, if need be after clearing sequences that are not in `retained`."""
         if not self._context.is_unified:
             return True
         n_free = self._context.n_ctx - sum(len(sequence.tokens) for sequence in self._sequences)
         for slot_id, sequence in enumerate(self._sequences):
-            if n_free < n_tokens and slot_id not in kept:
+            if n_free < n_tokens and slot_id not in retained:
                 n_free += len(sequence.tokens)
                 self._context.clear_sequence(slot_id)
                 self._sequences[slot_id] = _Sequence()

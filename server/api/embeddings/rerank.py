@@ -38,8 +38,8 @@ class RerankPrompt:
         end = vocab.sep if vocab.eos is None else vocab.eos
         first = _if(vocab.add_bos, vocab.bos)
         last = _if(vocab.add_eos, end)
-        between = last + _if(vocab.add_sep, vocab.sep)
-        return (*first, *self._query_tokens, *between, *self._tokenize(name, document), *last)
+        separator = last + _if(vocab.add_sep, vocab.sep)
+        return (*first, *self._query_tokens, *separator, *self._tokenize(name, document), *last)
 
     def _tokenize(self, name: str, text: str, *, parse_special: bool = False) -> list[int]:
         with naming_field(name):
