@@ -130,7 +130,7 @@ class DraftModel:
         return logits if chunks == uncomputed else None
 
     def _reserve_cells(self, n_tokens: int, retained: dict[int, list[int]]) -> bool:
-        """Whether there are cells for this many tokens, if need be after clearing sequences that are not in `retained`."""
+        """Whether there are cells for this many tokens, if need be after clearing all but the `retained` sequences."""
         if not self._context.is_unified:
             return True
         n_free = self._context.n_ctx - sum(len(sequence.tokens) for sequence in self._sequences)
