@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
 
-from benchmarks.bare_loop import BareLoopConfig, BareLoopProcess
 from benchmarks.harness.client import Prompts, PromptT, Server
 from benchmarks.harness.report import (
     Rounds,
@@ -19,6 +18,7 @@ from benchmarks.harness.report import (
 )
 from benchmarks.harness.workload import Workload
 from benchmarks.serve.workloads import ClosedLoop
+from benchmarks.steps.bare_loop import BareLoopConfig, BareLoopProcess
 
 SPEED = "tokens/s"
 BARE_LOOP = "bare loop"

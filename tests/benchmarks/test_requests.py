@@ -7,14 +7,14 @@ import sys
 import pytest
 from starlette.responses import Response
 
-from benchmarks.request_body import microseconds, request_reader, run_until_submitted
+from benchmarks.requests.body import microseconds, request_reader, run_until_submitted
 from models.source import BUNDLED_MODEL
 from slots.engine import Engine
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 
 
 def test_the_files_of_both_requests_are_counted() -> None:
-    command = [sys.executable, "-m", "benchmarks.files_entered", "--list"]
+    command = [sys.executable, "-m", "benchmarks.requests.files_entered", "--list"]
     output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
     completion, tool_call = output.split("a streamed tool call")
     assert "server/api/llama/completion.py" in completion and "slots/scheduling/scheduler.py" in completion

@@ -8,8 +8,7 @@ import pytest
 from slots.options import EngineOptions
 from slots.requests.request import CompletionRequest
 from slots.requests.scope import CacheScope
-from tests.slots.engine_runner import Completion, EngineRunner, MakeRunner, read
-from tests.slots.same_text import WITH_RUNNER_UP, assert_same_text
+from tests.slots.engine_runner import WITH_RUNNER_UP, Completion, EngineRunner, MakeRunner, assert_same_text, read
 
 STORY = (
     "Once upon a time there was a little girl named Lily who lived in a small house near the forest. She had a dog"

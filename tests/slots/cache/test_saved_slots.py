@@ -7,8 +7,7 @@ import pytest
 from slots.errors import InvalidRequest, ShuttingDown
 from slots.requests.request import CompletionRequest
 from slots.requests.scope import CacheScope
-from tests.slots.engine_runner import EngineRunner, MakeRunner, read
-from tests.slots.same_text import WITH_RUNNER_UP, assert_same_text
+from tests.slots.engine_runner import WITH_RUNNER_UP, EngineRunner, MakeRunner, assert_same_text, read
 
 PROMPT = "Once upon a time there was a little dog who liked to play with a red ball in the garden all day."
 

@@ -11,8 +11,7 @@ from slots.requests.events import StopReason
 from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import SamplingParams
 from slots.requests.scope import CacheScope
-from tests.slots.engine_runner import Completion, EngineRunner, MakeRunner, read
-from tests.slots.same_text import WITH_RUNNER_UP, assert_same_text
+from tests.slots.engine_runner import WITH_RUNNER_UP, Completion, EngineRunner, MakeRunner, assert_same_text, read
 
 SHIFTING = EngineOptions(context_shift=True)
 N_CTX = 256

@@ -7,8 +7,7 @@ import pytest
 
 from slots.options import EngineOptions
 from slots.requests.request import CompletionRequest
-from tests.slots.engine_runner import EXACT, Completion, EngineRunner, engine_maker, read
-from tests.slots.same_text import WITH_RUNNER_UP
+from tests.slots.engine_runner import EXACT, WITH_RUNNER_UP, Completion, EngineRunner, engine_maker, read
 
 N_CTX = 768
 ROUNDING = 1e-3

@@ -9,9 +9,8 @@ import pytest
 from slots.options import ContextOptions, EngineOptions
 from slots.requests.request import CompletionRequest
 from slots.requests.scope import CacheScope
-from tests.slots.engine_runner import Completion, EngineRunner, load_engine, read
+from tests.slots.engine_runner import WITH_RUNNER_UP, Completion, EngineRunner, assert_same_text, load_engine, read
 from tests.slots.llama.tiny_models import write_hybrid, write_mamba, write_sliding_window
-from tests.slots.same_text import WITH_RUNNER_UP, assert_same_text
 
 PREFIX = tuple((17 * n) % 900 + 50 for n in range(100))
 OWN = [tuple(range(start, start + 9)) for start in (1000, 1100, 1200, 1300)]

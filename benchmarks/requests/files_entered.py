@@ -1,4 +1,4 @@
-"""How many of the project's files one request passes through: python -m benchmarks.files_entered [--list]
+"""How many of the project's files one request passes through: python -m benchmarks.requests.files_entered [--list]
 
 A server runs in this process, and answers one plain POST /completion, then one streamed chat
 completion that calls a tool. Counted are the files of server, slots, grammar and models of which a function is called
@@ -23,7 +23,7 @@ from benchmarks.harness.server_process import find_free_port
 from server.cli.configuration import read_configuration
 from server.lifecycle.launch import launch
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 PACKAGES = tuple(f"{PROJECT / name}{os.sep}" for name in ("server", "slots", "grammar", "models"))
 IDLE_SECONDS = 1.0
 """Without a call, after which the server counts as idle."""

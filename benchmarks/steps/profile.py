@@ -1,4 +1,4 @@
-"""Where each microsecond of a step goes, function by function: python -m benchmarks.step_profile
+"""Where each microsecond of a step goes, function by function: python -m benchmarks.steps.profile
 
 The engine's thread runs under cProfile while --slots requests generate at once, without HTTP. The tables have the
 functions that take the longest by themselves, without what they call: microseconds and calls for each step. llama.cpp's
@@ -15,7 +15,7 @@ from types import CodeType
 from typing import Any
 
 from benchmarks.harness.report import format_info, markdown_table, run_info
-from benchmarks.steps import Stopwatch, measure, running_engine, steps_parser
+from benchmarks.steps.__main__ import Stopwatch, measure, running_engine, steps_parser
 from slots.completion.runner import CompletionRunner
 
 

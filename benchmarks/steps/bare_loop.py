@@ -61,7 +61,7 @@ class BareLoopProcess:
     def __init__(self, config: BareLoopConfig) -> None:
         """Waits until the model is loaded."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.bare_loop", *map(str, astuple(config))],
+            [sys.executable, "-m", "benchmarks.steps.bare_loop", *map(str, astuple(config))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,4 +1,4 @@
-"""What it costs to read a request: python -m benchmarks.request_body
+"""What it costs to read a request: python -m benchmarks.requests.body
 
 Microseconds from the bytes of a POST /completion with four options to the request for the engine: JSON, validation,
 defaults, the prompt's tokens and a new session. The route's endpoint is called, and ended when it would submit the

@@ -1,0 +1,1 @@
+"""What reading a request costs, and which files it passes."""
