@@ -15,7 +15,7 @@ from types import CodeType
 from typing import Any
 
 from benchmarks.harness.report import format_info, markdown_table, run_info
-from benchmarks.steps.__main__ import Stopwatch, measure, running_engine, steps_parser
+from benchmarks.steps.measurement import Stopwatch, measure, running_engine, steps_parser
 from slots.completion.runner import CompletionRunner
 
 
