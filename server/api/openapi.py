@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from importlib.metadata import version
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
@@ -13,6 +13,9 @@ from server.http.dialect import Dialect, Endpoint
 from server.http.json_response import JsonResponse
 
 Json = dict[str, object]
+
+_RANGE_KEYWORDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum"}
+"""By pydantic's names, which it leaves in the schemas of fields that may be absent."""
 
 _PARAMETER = re.compile(r"\{(\w+)(:\w+)?\}")
 
@@ -46,8 +49,15 @@ def openapi_document(dialects: Iterable[Dialect]) -> Json:
         "info": {"title": "llama-slots", "version": version("llama-slots")},
         "tags": [{"name": dialect.name} for dialect in dialects],
         "paths": paths,
-        "components": {"schemas": {**definitions["$defs"], **errors}},
+        "components": {"schemas": {**_with_ranges(definitions["$defs"]), **errors}},
     }
+
+
+def _with_ranges(schema: Any) -> Any:  # noqa: ANN401 - any part of a schema
+    """Returns a schema with all ranges in the keywords of JSON Schema."""
+    if isinstance(schema, dict):
+        return {_RANGE_KEYWORDS.get(name, name): _with_ranges(part) for name, part in schema.items()}
+    return [_with_ranges(part) for part in schema] if isinstance(schema, list) else schema
 
 
 def _operation(endpoint: Endpoint, dialect: Dialect) -> Json:

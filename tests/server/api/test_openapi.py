@@ -89,7 +89,10 @@ def test_bodies_that_the_server_takes_fit_to_their_schemas(model: str, body: obj
         ("CompletionRequestBody", {"prompt": STORY, "repeat_penalty": 0}),
         ("CompletionRequestBody", {"prompt": STORY, "n_predict": "5"}),
         ("ChatCompletionRequestBody", {"messages": []}),
+        ("ChatCompletionRequestBody", {"messages": [{"role": "user", "content": "Hi"}], "top_logprobs": 129}),
+        ("OpenAiCompletionRequestBody", {"prompt": STORY, "best_of": 0}),
         ("OpenAiEmbeddingRequestBody", {"input": STORY, "encoding_format": "binary"}),
+        ("RerankRequestBody", {"query": "a", "documents": ["b"], "top_n": 0}),
     ],
 )
 def test_bodies_that_the_server_refuses_do_not(model: str, body: object) -> None:
