@@ -103,12 +103,13 @@ async def serve(request: Request, parsed: ParsedRequest) -> Response:
     grammar = await run_in_threadpool(compile_constraint, constraint, engine) if constraint else None
     session = get_sessions(request).get_or_create(request)
     salt = make_cache_salt(request, session.session_id, state.settings.cache_isolation, options.cache_salt)
+    sampling = options.sampling
     params = {name: getattr(options, name) for name in CompletionParams.model_fields}
     outputs: list[CompletionOutput] = []
     for prompt in parsed.prompts:
         completion = CompletionRequest(
             prompt.tokens,
-            options.sampling,
+            sampling,
             prompt_name=prompt.name,
             session=session.session_id,
             scope=CacheScope(salt, prompt.n_system),
