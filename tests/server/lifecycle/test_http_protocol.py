@@ -51,9 +51,9 @@ def test_a_close_beside_the_offer_still_closes(server: str) -> None:
 @pytest.mark.parametrize("fields", [{}, {"stream": True}], ids=["whole", "streamed"])
 def test_http_1_0_gets_no_chunks(server: str, fields: dict[str, bool]) -> None:
     body = json.dumps({"prompt": "Once", "n_predict": 3, "temperature": 0} | fields).encode()
-    headers, _, text = exchange(server, head(b"Content-Length: %d\r\n\r\n" % len(body), version=b"1.0") + body).partition(
-        b"\r\n\r\n"
-    )
+    headers, _, text = exchange(
+        server, head(b"Content-Length: %d\r\n\r\n" % len(body), version=b"1.0") + body
+    ).partition(b"\r\n\r\n")
     assert b"chunked" not in headers
     last = list(events(text))[-1] if fields else json.loads(text)
     assert last["stop"] is True
