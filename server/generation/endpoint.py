@@ -32,7 +32,7 @@ from slots.errors import InvalidRequest
 from slots.requests.completion_params import CompletionParams
 from slots.requests.events import Failed, Finished, Token
 from slots.requests.request import CompletionRequest
-from slots.requests.sampling_params import MAX_SEED
+from slots.requests.sampling_params import MAX_SEED, RANDOM_SEED
 from slots.requests.scope import CacheScope
 from slots.requests.stream import CompletionStream
 
@@ -146,7 +146,7 @@ def seed_for_choice(request: CompletionRequest, index: int) -> CompletionRequest
     """Returns the request for one of several choices. A seed is that of the first choice, and the others count up from
     it, so that they differ and can be reproduced."""
     seed = request.sampling.seed
-    if seed < 0 or index == 0:
+    if seed == RANDOM_SEED or index == 0:
         return request
     return request.replace(sampling=request.sampling.replace(seed=(seed + index) % (MAX_SEED + 1)))
 
