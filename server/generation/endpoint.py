@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from grammar.errors import GrammarError
 from grammar.matcher import CompiledGrammar
+from server.generation.chat import ChatGeneration
 from server.generation.completion_output import CompletionOutput, log_finished
 from server.generation.prompts import Prompt
 from server.http.auth import get_api_key
@@ -73,6 +74,16 @@ class ParsedRequest:
     constraint: Constraint | None
     preserved_tokens: frozenset[int] = frozenset()
     """Control tokens that the texts include."""
+    stop: tuple[str, ...] = ()
+    """Strings that end a text besides those of the options."""
+
+    @classmethod
+    def of_chat(
+        cls, options: GenerationOptions, generation: ChatGeneration, formatter: ResponseFormatter
+    ) -> "ParsedRequest":
+        """Returns the request for an answer to a chat."""
+        constraint, preserved, stop = generation.constraint, generation.preserved_tokens, generation.stop
+        return cls(options, [generation.prompt], formatter, constraint, preserved, stop)
 
 
 def generation_endpoint(
@@ -105,6 +116,7 @@ async def serve(request: Request, parsed: ParsedRequest) -> Response:
     salt = make_cache_salt(request, session.session_id, state.settings.cache_isolation, options.cache_salt)
     sampling = options.sampling
     params = {name: getattr(options, name) for name in CompletionParams.model_fields}
+    params["stop"] = (*options.stop, *parsed.stop)
     outputs: list[CompletionOutput] = []
     for prompt in parsed.prompts:
         completion = CompletionRequest(
