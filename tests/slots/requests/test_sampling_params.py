@@ -9,8 +9,8 @@ from slots.errors import InvalidRequest
 from slots.requests.sampling_params import (
     MAX_SAMPLERS,
     MAX_SEED,
-    MIN_SEED,
     MAX_SEQUENCE_BREAKERS,
+    MIN_SEED,
     SamplerName,
     SamplingParams,
 )

@@ -70,7 +70,8 @@ def test_parts_of_a_user_reach_a_template_that_reads_them_either_way() -> None:
 def test_arguments_that_were_cut_off_are_an_object_as_far_as_they_go() -> None:
     source = (
         "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}{{ c.function.name }}"
-        "{% for name, value in c.function.arguments.items() %}[{{ name }}={{ value }}]{% endfor %}{% endfor %}{% endfor %}"
+        "{% for name, value in c.function.arguments.items() %}[{{ name }}={{ value }}]{% endfor %}{% endfor %}"
+        "{% endfor %}"
     )
     for arguments, shown in (('{"text": "ab', "[text=ab]"), ("[1]", "[arguments=[1]]"), ("no", "[arguments=no]")):
         assert shown in render(source, user("Hi"), assistant_calls(("call_1", "add", arguments)))
