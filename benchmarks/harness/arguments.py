@@ -27,17 +27,12 @@ def make_parser(
     return parser
 
 
-def add_peer_urls(parser: argparse.ArgumentParser) -> None:
-    """Adds `--peer` for servers that are started by hand."""
-    parser.add_argument("--peer", action="append", default=[], metavar="URL", help="a running server of llama.cpp")
-
-
 def add_server_commands(parser: argparse.ArgumentParser, peer: str) -> None:
     """Adds the options of benchmarks that start both servers; `peer` is the help of `--peer`."""
     parser.add_argument("--peer", help=peer)
     parser.add_argument("--peer-name", help="its name in tables (default: that of its program)")
     parser.add_argument("--flags", default="", help="more flags for our server, in one argument")
-    parser.add_argument("--threads", type=int, default=0, help="of our server (default: all cores)")
+    parser.add_argument("--threads", type=int, default=0, help="of our server (default: its own)")
 
 
 def limit_n_ctx(n_ctx: int, model: Path) -> int:
