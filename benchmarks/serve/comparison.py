@@ -1,5 +1,6 @@
 """Workloads on two servers and on the bare loop, in turns."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -76,6 +77,8 @@ class Comparison(Generic[PromptT]):
             measured[name] = self._measure_servers(workload, (self.seed, number, index))
             if name in loops:
                 measured[name][BARE_LOOP] = bare[loops[name]]
+            first = [f"{server} {next(iter(values.values())):.1f}" for server, values in measured[name].items()]
+            print(f"round {index}, {name}: {', '.join(first)}", file=sys.stderr, flush=True)
         return measured
 
     def _measure_servers(self, workload: Workload, seed: tuple[int, int, int]) -> dict[str, dict[str, float]]:
