@@ -52,7 +52,7 @@ def native(server: str, **options: Any) -> Any:
     return post(server, fields | options).json()
 
 
-@pytest.mark.parametrize("program", [SYNC, ASYNC])
+@pytest.mark.parametrize("program", [SYNC, ASYNC], ids=["create", "acreate"])
 def test_a_completion_has_its_text_and_counts(client: LlmEngine, server: str, program: str) -> None:
     [response] = client.objects(call(program))
     UUID(response["request_id"])
@@ -64,7 +64,7 @@ def test_a_completion_has_its_text_and_counts(client: LlmEngine, server: str, pr
     }
 
 
-@pytest.mark.parametrize("program", [SYNC_STREAM, ASYNC_STREAM])
+@pytest.mark.parametrize("program", [SYNC_STREAM, ASYNC_STREAM], ids=["create", "acreate"])
 def test_a_stream_counts_its_tokens_and_marks_the_last(client: LlmEngine, server: str, program: str) -> None:
     events = client.objects(call(program))
     assert len({UUID(event["request_id"]) for event in events}) == 1
@@ -84,7 +84,7 @@ def test_log_probabilities_are_those_of_the_generated_tokens(client: LlmEngine, 
     assert [token["log_prob"] for token in tokens] == pytest.approx(logprobs, abs=0.02)
 
 
-@pytest.mark.parametrize("program", [SYNC_STREAM, ASYNC_STREAM])
+@pytest.mark.parametrize("program", [SYNC_STREAM, ASYNC_STREAM], ids=["create", "acreate"])
 def test_a_stream_has_the_log_probability_of_each_token(client: LlmEngine, program: str) -> None:
     events = client.objects(call(program, return_token_log_probs=True))
     tokens = [event["output"]["token"] for event in events]
@@ -104,7 +104,7 @@ def test_a_stop_sequence_ends_the_text_before_it(client: LlmEngine) -> None:
     assert output["text"] == whole.partition("little")[0] != whole
 
 
-@pytest.mark.parametrize("program", [SYNC, SYNC_STREAM])
+@pytest.mark.parametrize("program", [SYNC, SYNC_STREAM], ids=["whole", "streamed"])
 def test_a_stop_sequence_is_part_of_the_text_if_that_is_asked_for(client: LlmEngine, program: str) -> None:
     events = client.objects(call(program, stop_sequences=["ittle g"], include_stop_str_in_output=True))
     text = "".join(event["output"]["text"] for event in events)
@@ -136,7 +136,7 @@ OBJECT = {"type": "object", "properties": {"a": {"const": 5}}, "required": ["a"]
         ("guided_grammar", 'root ::= "yes" | "no"', "yes|no"),
     ],
 )
-@pytest.mark.parametrize("program", [SYNC, SYNC_STREAM])
+@pytest.mark.parametrize("program", [SYNC, SYNC_STREAM], ids=["whole", "streamed"])
 def test_each_guide_is_followed(client: LlmEngine, program: str, guide: str, value: object, allowed: str) -> None:
     events = client.objects(call(program, max_new_tokens=40, **{guide: value}))
     assert re.fullmatch(allowed, "".join(event["output"]["text"] for event in events))

@@ -50,7 +50,10 @@ def test_a_base_model_cannot_be_deleted(client: LlmEngine) -> None:
     assert caught.value.kind == "BadRequestError"
 
 
-@pytest.mark.parametrize("call", ["create(name='new', model='llama-2-7b')", "update('bundled', min_workers=2)"])
+@pytest.mark.parametrize(
+    "call",
+    ["create(name='new', model='llama-2-7b', inference_framework_image_tag='1')", "update('bundled', min_workers=2)"],
+)
 def test_models_are_neither_created_nor_changed(client: LlmEngine, call: str) -> None:
     with pytest.raises(ClientError, match="by a request: the server has") as caught:
         client.run(f"Model.{call}")
