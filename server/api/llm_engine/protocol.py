@@ -37,10 +37,10 @@ class LlmEngineCompletionBody(GenerationOptions):
     )
     return_token_log_probs: Boolean = Field(False, description="return each token and its log probability")
     presence_penalty: Number = Field(
-        0.0, ge=0.0, le=2.0, description="penalty for tokens that occur at all; 0 = disabled"
+        0.0, ge=0.0, le=2.0, description="penalty for tokens that are among the last 64; 0 = disabled"
     )
     frequency_penalty: Number = Field(
-        0.0, ge=0.0, le=2.0, description="penalty for each occurrence of a token; 0 = disabled"
+        0.0, ge=0.0, le=2.0, description="penalty for each occurrence of a token among the last 64; 0 = disabled"
     )
     top_k: Annotated[Integer, Takes(TOP_K), AfterValidator(_check_top_k)] = Field(
         -1, description="top-k: keep the N most likely tokens; -1 = all"
