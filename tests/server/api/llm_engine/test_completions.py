@@ -56,7 +56,9 @@ def test_without_any_token_there_is_still_a_last_event(server: str) -> None:
 
 
 def test_null_stands_for_the_default(server: str) -> None:
-    nulls = dict.fromkeys(("stop_sequences", "top_k", "top_p", "presence_penalty", "guided_json", "guided_choice"))
+    nulls: dict[str, Any] = dict.fromkeys(
+        ("stop_sequences", "top_k", "top_p", "presence_penalty", "guided_json", "guided_choice")
+    )
     assert complete(server, **nulls).json()["output"] == complete(server).json()["output"]
 
 
