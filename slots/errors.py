@@ -16,10 +16,10 @@ class InvalidRequest(EngineError):
 class PromptTooLong(InvalidRequest):
     """A prompt, or a text to embed, with too many tokens."""
 
-    def __init__(
-        self, n_prompt_tokens: int, n_ctx: int, field: str = "prompt", limit_name: str = "the context of a slot"
-    ) -> None:
-        super().__init__(field, f"has {n_prompt_tokens} tokens, which is more than {limit_name}, {n_ctx} tokens")
+    def __init__(self, n_prompt_tokens: int, n_ctx: int, field: str = "prompt", message: str | None = None) -> None:
+        """`message` says what is exceeded; by default it is the context of a slot, in llama.cpp's words."""
+        exceeds = f"request ({n_prompt_tokens} tokens) exceeds the available context size ({n_ctx} tokens)"
+        super().__init__(field, message or f"{exceeds}, try increasing it")
         self.n_prompt_tokens = n_prompt_tokens
         self.n_ctx = n_ctx
 

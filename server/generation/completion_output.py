@@ -61,7 +61,7 @@ def timings_json(timings: Timings) -> dict[str, float]:
         "prompt_per_second": timings.prompt_per_second,
         "predicted_n": timings.predicted_n,
         "predicted_ms": timings.predicted_ms,
-        "predicted_per_token_ms": _per_token(timings.predicted_ms, timings.predicted_n),
+        "predicted_per_token_ms": _per_token(timings.predicted_ms, timings.n_predicted_steps),
         "predicted_per_second": timings.predicted_per_second,
         **drafted,
     }

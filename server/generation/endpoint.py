@@ -125,6 +125,7 @@ async def serve(request: Request, parsed: ParsedRequest) -> Response:
     sampling = options.sampling
     params = {name: getattr(options, name) for name in CompletionParams.model_fields}
     params["stop"] = (*options.stop, *parsed.stop)
+    params["n_predict"] = _limit_length(options.n_predict, state.settings.defaults)
     outputs: list[CompletionOutput] = []
     for prompt in parsed.prompts:
         completion = CompletionRequest(
@@ -165,6 +166,12 @@ def _warning_headers(warnings: Sequence[str]) -> dict[str, str]:
         return {}
     words = "; ".join(warnings)[:MAX_WARNING].encode("ascii", "backslashreplace").decode().replace('"', "'")
     return {"Warning": f'299 - "{words}"'}
+
+
+def _limit_length(n_predict: int, defaults: GenerationOptions) -> int:
+    """Returns how many tokens may be generated: what the request says, but no more than the server's flag."""
+    limit = defaults.n_predict
+    return limit if limit >= 0 and not 0 <= n_predict <= limit else n_predict
 
 
 def _check_queue_capacity(n_outputs: int, engine: Engine) -> None:

@@ -15,6 +15,10 @@ TYPES = {
 }
 
 
+TOO_LONG = "exceed_context_size_error"
+"""The type of error by which clients know that they have to shorten a conversation."""
+
+
 class ApiError(Exception):
     def __init__(
         self,
@@ -22,6 +26,7 @@ class ApiError(Exception):
         message: str,
         *,
         field: str | None = None,
+        error_type: str | None = None,
         details: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
@@ -29,13 +34,10 @@ class ApiError(Exception):
         self.status = status
         self.field = field
         """The field of the request that is wrong."""
+        self.error_type = error_type or _error_type(status)
+        """The `type` of the error in a response."""
         self.details = details or {}
         self.headers = headers
-
-    @property
-    def error_type(self) -> str:
-        """The `type` of the error in a response."""
-        return TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
 
     def body(self) -> dict[str, object]:
         return {"error": {"code": self.status, "message": str(self), "type": self.error_type, **self.details}}
@@ -48,6 +50,10 @@ class ApiError(Exception):
         return JsonResponse(self.body(), self.status, self.headers)
 
 
+def _error_type(status: int) -> str:
+    return TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+
+
 def api_error(error: Exception) -> ApiError:
     """Returns `error` as a client may see it: errors of the engine with their message, unexpected ones without
     details."""
@@ -56,7 +62,7 @@ def api_error(error: Exception) -> ApiError:
             return error
         case PromptTooLong():
             counts = {"n_prompt_tokens": error.n_prompt_tokens, "n_ctx": error.n_ctx}
-            return ApiError(400, str(error), field=error.field, details=counts)
+            return ApiError(400, str(error), field=error.field, error_type=TOO_LONG, details=counts)
         case InvalidRequest():
             return ApiError(400, str(error), field=error.field)
         case NotSupported():

@@ -24,7 +24,7 @@ def as_logit_bias(name: str, value: object, vocab: "Vocab") -> LogitBias:
     """
     biases: dict[int, float] = {}
     for target, spelled_bias in _entries(name, value):
-        bias = -float("inf") if spelled_bias is False else as_number(name, spelled_bias)
+        bias = -float("inf") if spelled_bias is False or spelled_bias is None else as_number(name, spelled_bias)
         for token in _tokens(name, target, vocab):
             biases[token] = biases.get(token, 0.0) + bias
     return tuple(biases.items())

@@ -15,7 +15,10 @@ MAX_QUEUED_TOKENS = 16_777_216
 
 def text_too_long(n_tokens: int, max_tokens: int, name: str) -> PromptTooLong:
     """Returns the error for a text of more than `max_tokens` tokens; `name` is its field."""
-    return PromptTooLong(n_tokens, max_tokens, name, "a text to embed may have")
+    message = (
+        f"has {n_tokens} tokens, which is more than a text to embed may have, {max_tokens} tokens: it is too large"
+    )
+    return PromptTooLong(n_tokens, max_tokens, name, message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,12 @@ class Timings:
 
     @property
     def predicted_per_second(self) -> float:
-        return _per_second(self.predicted_n, self.predicted_ms)
+        return _per_second(self.n_predicted_steps, self.predicted_ms)
+
+    @property
+    def n_predicted_steps(self) -> int:
+        """The tokens whose computation `predicted_ms` measures: the first one comes with the prompt."""
+        return max(self.predicted_n - 1, 0)
 
 
 def _per_second(n_tokens: int, milliseconds: float) -> float:

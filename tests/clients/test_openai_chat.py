@@ -31,6 +31,7 @@ def test_a_chat_is_answered_with_and_without_the_prefix(server: str, base: str) 
     assert (answer.object, answer.model) == ("chat.completion", "bundled")
     assert answer.id.startswith("chatcmpl-")
     assert answer.system_fingerprint
+    assert answer.system_fingerprint.startswith("b")
     message = answer.choices[0].message
     assert (message.role, message.tool_calls, message.refusal) == ("assistant", None, None)
     assert message.content == chat(server).choices[0].message.content
@@ -143,6 +144,9 @@ def test_stream_ends_with_the_usage_that_was_asked_for(server: str) -> None:
     )
     assert last.choices == []
     assert checked_usage(last)[1] == 5
+    timings = last.to_dict()["timings"]
+    assert isinstance(timings, dict)
+    assert timings["predicted_n"] == 5
     assert before.choices[0].finish_reason == "length"
     assert before.choices[0].delta.content is None
 

@@ -29,10 +29,16 @@ def test_wrong_value_is_a_bad_request_that_names_it(server: str) -> None:
     assert 'temperature: expected a number, got "hot"' in str(caught.value)
 
 
+@pytest.mark.parametrize("temperature", [-0.1, 2.1])
+def test_temperature_is_bounded_as_at_openai(server: str, temperature: float) -> None:
+    with pytest.raises(openai.BadRequestError, match="temperature: expected a number from 0 to 2"):
+        complete(server, temperature=temperature)
+
+
 def test_prompt_that_is_too_long_has_the_code_that_clients_look_for(server: str) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         complete(server, prompt="a " * 5000)
-    assert caught.value.code == "context_length_exceeded"
+    assert (caught.value.code, caught.value.type) == ("context_length_exceeded", "exceed_context_size_error")
     assert "2048" in str(caught.value)
 
 

@@ -111,7 +111,7 @@ class CompletionFormatter:
     def _settings(self, output: CompletionOutput, finished: Finished) -> dict[str, object]:
         request = output.request
         return {
-            **all_options_json(request, request.sampling, self.options.constraint),
+            **all_options_json(request, request.sampling, self.options.constraint, self.vocab),
             "seed": finished.seed,
             "stop": request.stop,
             "stream": self.options.stream,

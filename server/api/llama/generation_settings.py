@@ -1,6 +1,7 @@
 """The options of a completion as responses report them."""
 
 from server.options.constraint import Constraint, constraint_json
+from slots.llama import Vocab
 from slots.requests.completion_params import CompletionParams
 from slots.requests.params import get_spellings
 from slots.requests.sampling_params import SamplingParams
@@ -25,17 +26,22 @@ def options_json(params: CompletionParams, sampling: SamplingParams) -> dict[str
 
 
 def all_options_json(
-    params: CompletionParams, sampling: SamplingParams, constraint: Constraint | None
+    params: CompletionParams, sampling: SamplingParams, constraint: Constraint | None, vocab: Vocab
 ) -> dict[str, object]:
     """Returns the options by their names, and what the text has to match, for the user that they belong to."""
     return {
         **options_json(params, sampling),
         **constraint_json(constraint),
         "dry_sequence_breakers": sampling.dry_sequence_breakers,
-        "logit_bias": _logit_bias_json(sampling),
+        "logit_bias": _logit_bias_json(sampling, vocab),
     }
 
 
-def _logit_bias_json(sampling: SamplingParams) -> list[dict[str, object]]:
-    """The bias of a token that is excluded is false, since JSON has no infinity."""
-    return [{"token": token, "bias": bias if bias > -float("inf") else False} for token, bias in sampling.logit_bias]
+def _logit_bias_json(sampling: SamplingParams, vocab: Vocab) -> list[dict[str, object]]:
+    """The bias of a token that the request excludes is false, as it may be spelled there; that of a token excluded by
+    `ignore_eos` is null, since JSON has no infinity."""
+    biases = [{"token": token, "bias": bias if bias > -float("inf") else False} for token, bias in sampling.logit_bias]
+    if not sampling.ignore_eos:
+        return biases
+    given = {token for token, _ in sampling.logit_bias}
+    return [*biases, *({"token": token, "bias": None} for token in sorted(vocab.end_of_generation - given))]

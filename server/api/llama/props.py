@@ -17,7 +17,10 @@ async def get_props(request: Request) -> JsonResponse:
     system_prompt, chat_template = get_state(request).system_prompt, get_chat_template(request)
     return JsonResponse(
         {
-            "default_generation_settings": {"params": _defaults_json(settings.defaults), "n_ctx": engine.n_ctx_slot},
+            "default_generation_settings": {
+                "params": _defaults_json(settings.defaults, engine.vocab),
+                "n_ctx": engine.n_ctx_slot,
+            },
             "total_slots": engine.n_slots,
             "model_alias": settings.alias,
             "model_path": str(settings.model_path),
@@ -38,8 +41,9 @@ async def get_props(request: Request) -> JsonResponse:
     )
 
 
-def _defaults_json(defaults: GenerationOptions) -> dict[str, object]:
-    return {**all_options_json(defaults, defaults, defaults.constraint), "return_tokens": defaults.return_tokens}
+def _defaults_json(defaults: GenerationOptions, vocab: Vocab) -> dict[str, object]:
+    options = all_options_json(defaults, defaults, defaults.constraint, vocab)
+    return {**options, "return_tokens": defaults.return_tokens}
 
 
 def _capabilities_json(capabilities: Capabilities) -> dict[str, bool]:

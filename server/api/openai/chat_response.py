@@ -137,10 +137,11 @@ class ChatFormatter:
         return events
 
     def final_events(self, outputs: Sequence[FinishedOutput]) -> list[object]:
-        """Returns the chunk with the usage, if it was requested."""
+        """Returns the chunk with the usage and the timings, if it was requested."""
         if not self._include_usage:
             return []
-        return [{**self._response_base.wrap(CHUNK_OBJECT, []), "usage": self._usage(outputs)}]
+        usage, timings = self._usage(outputs), timings_json(outputs[0][1].timings)
+        return [{**self._response_base.wrap(CHUNK_OBJECT, []), "usage": usage, "timings": timings}]
 
     def body(self, outputs: Sequence[FinishedOutput]) -> object:
         choices = [self._full_choice(output, finished) for output, finished in outputs]

@@ -59,10 +59,11 @@ class OpenAiCompletionFormatter:
         return [self._chunk(self._choice(output, "", finished=finished), finished.timings)]
 
     def final_events(self, outputs: Sequence[FinishedOutput]) -> list[object]:
-        """Returns the chunk with the usage, if it was requested."""
+        """Returns the chunk with the usage and the timings, if it was requested."""
         if not self.options.stream_options.include_usage:
             return []
-        return [{**self.response_base.wrap(COMPLETION_OBJECT, []), "usage": self._usage(outputs).json()}]
+        usage, timings = self._usage(outputs).json(), timings_json(outputs[0][1].timings)
+        return [{**self.response_base.wrap(COMPLETION_OBJECT, []), "usage": usage, "timings": timings}]
 
     def body(self, outputs: Sequence[FinishedOutput]) -> object:
         """Returns the whole: for each prompt the most likely choices, as many as were requested."""

@@ -13,12 +13,13 @@ class OpenAiError(ApiError):
         # Clients retry everything from 500 on, unless this header forbids it.
         headers = {"X-Should-Retry": "false"} if status == 501 else {}
         headers |= error.headers or {}
-        super().__init__(status, str(error), field=error.field, details=error.details, headers=headers)
+        kind = "rate_limit_error" if status == 429 else error.error_type
+        super().__init__(status, str(error), field=error.field, error_type=kind, details=error.details, headers=headers)
         self.code = code
 
     def body(self) -> dict[str, object]:
-        kind = "rate_limit_error" if self.status == 429 else self.error_type
-        return {"error": {"message": str(self), "type": kind, "param": self.field, "code": self.code, **self.details}}
+        members = {"message": str(self), "type": self.error_type, "param": self.field, "code": self.code}
+        return {"error": {**members, **self.details}}
 
 
 def openai_error(error: Exception) -> OpenAiError:

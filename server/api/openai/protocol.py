@@ -46,6 +46,12 @@ class OpenAiOptions(GenerationOptions):
     model: Annotated[Any, Takes("a string"), WithJsonSchema({"type": "string"})] = Field(
         None, description="any name: the server has one model"
     )
+    temperature: Number = Field(
+        0.8,
+        ge=0.0,
+        le=2.0,
+        description="temperature, at most 2, as at OpenAI; 0 = greedy, always the most likely token",
+    )
     repeat_penalty: Number = Field(1.0, gt=0.0, description="penalty for repeated tokens; 1 = disabled")
     stream_options: Annotated[StreamOptions, Takes("an object with include_usage")] = Field(
         StreamOptions(), description="include_usage: end a stream with its usage"
@@ -125,12 +131,12 @@ class ResponseBase:
     """Seconds since 1970."""
     model: str
     fingerprint: str
-    """Identifies the model's file and the layout of its context."""
+    """Identifies the model's file and the layout of its context. It begins with "b", as that of llama.cpp's builds."""
 
     @classmethod
     def new(cls, prefix: str, model: str, engine_fingerprint: str) -> Self:
         answer_id = f"{prefix}-{secrets.token_urlsafe(18)}"
-        return cls(answer_id, int(time.time()), model, f"fp_{engine_fingerprint[:12]}")
+        return cls(answer_id, int(time.time()), model, f"b{engine_fingerprint[:12]}")
 
     def wrap(self, kind: str, choices: list[dict[str, object]]) -> dict[str, object]:
         return {

@@ -89,7 +89,7 @@ class ToolFields(RequestBody):
     tools: Annotated[tuple[Json, ...], Takes(_TOOLS), PlainValidator(_read_tools), WithJsonSchema(_TOOLS_SCHEMA)] = (
         Field((), description="functions that the model may call")
     )
-    parallel_tool_calls: Boolean = Field(True, description="allow several calls in one turn")
+    parallel_tool_calls: Boolean = Field(False, description="allow several calls in one turn")
     tool_choice: Annotated[Any, Takes(_CHOICES), WithJsonSchema({"type": ["string", "object"]})] = Field(
         None, description="whether tools may, must or must not be called, or the tool to call"
     )

@@ -86,5 +86,6 @@ def test_prompt_longer_than_the_context_is_refused_with_both_numbers(server: str
     error = response.json()["error"]
     assert (error["code"], error["n_ctx"]) == (400, n_ctx)
     assert error["n_prompt_tokens"] >= len(tokens)
-    assert str(n_ctx) in error["message"]
-    assert str(error["n_prompt_tokens"]) in error["message"]
+    assert error["type"] == "exceed_context_size_error"
+    n_prompt = error["n_prompt_tokens"]
+    assert f"request ({n_prompt} tokens) exceeds the available context size ({n_ctx} tokens)" in error["message"]

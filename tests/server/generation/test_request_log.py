@@ -29,7 +29,7 @@ def line_about(finished: Finished, caplog: pytest.LogCaptureFixture, n_predict: 
 def test_completion_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     assert line_about(FINISHED, caplog) == (
         "slot 2: prompt of 34 tokens, 20 reused, the rest in 12 ms; "
-        "generated 128 tokens at 200.0 tokens/s; n_predict was reached"
+        "generated 128 tokens at 198.4 tokens/s; n_predict was reached"
     )
 
 

@@ -15,7 +15,7 @@ FLAGS = (
 )
 DEFAULTS = {
     **{"n_predict": 3, "temperature": 0, "samplers": ["top_k", "temperature"], "dry_sequence_breakers": ["\t"]},
-    **{"logit_bias": [{"token": 5, "bias": False}], "n_probs": 2, "post_sampling_probs": True, "return_tokens": True},
+    **{"n_probs": 2, "post_sampling_probs": True, "return_tokens": True},
     **{"ignore_eos": True, "t_max_predict_ms": 60000, "n_cache_reuse": 8, "cache_prompt": False},
 }
 OTHERS = {
@@ -54,3 +54,16 @@ def test_null_is_the_default(tuned_server: str) -> None:
 def test_props_tell_them(tuned_server: str) -> None:
     params = get(f"{tuned_server}/props").json()["default_generation_settings"]["params"]
     assert {name: params[name] for name in DEFAULTS} == DEFAULTS
+
+
+def test_biases_are_followed_by_those_of_ignored_ends(tuned_server: str) -> None:
+    first, *ends = settings(tuned_server)["logit_bias"]
+    assert first == {"token": 5, "bias": False}
+    assert ends
+    assert all(end["bias"] is None for end in ends)
+
+
+@pytest.mark.parametrize("n_predict", [-1, 4, 1000])
+def test_no_request_gets_more_tokens_than_the_flag_says(tuned_server: str, n_predict: int) -> None:
+    result = post(tuned_server, {"prompt": STORY, "n_predict": n_predict}).json()
+    assert (result["generation_settings"]["n_predict"], result["tokens_predicted"]) == (3, 3)

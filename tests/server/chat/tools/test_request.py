@@ -20,11 +20,17 @@ def test_no_tools_are_no_request() -> None:
     assert read_tools({"tools": [], "tool_choice": "auto"}) is None
 
 
-def test_a_model_may_choose_among_all_tools_and_call_several() -> None:
+def test_a_model_may_choose_among_all_tools_and_call_one() -> None:
     found = read_tools({"tools": [WEATHER, PING]})
     assert found is not None
-    assert (found.choice, found.tool_name, found.parallel, found.must_call) == ("auto", None, True, False)
+    assert (found.choice, found.tool_name, found.parallel, found.must_call) == ("auto", None, False, False)
     assert [get_tool_name(tool) for tool in found.callable_tools] == ["weather", "ping"]
+
+
+def test_several_calls_in_one_turn_have_to_be_asked_for() -> None:
+    found = read_tools({"tools": [WEATHER, PING], "parallel_tool_calls": True})
+    assert found is not None
+    assert found.parallel
 
 
 def test_parameters_that_are_missing_are_none_at_all() -> None:
