@@ -85,11 +85,11 @@ def _read_message(name: str, value: object) -> Message:
             message["reasoning_content"] = reasoning
     content = value.get("content")
     if content is not None:
-        message["content"] = _read_content(f"{name}.content", content)
+        message["content"] = read_content(f"{name}.content", content)
     elif role == "tool" or (role == "assistant" and "content" in value and len(message) == 2):
         message["content"] = ""  # a tool that returned nothing, an empty answer
     elif len(message) == 2:
-        message["content"] = _read_content(f"{name}.content", content)
+        message["content"] = read_content(f"{name}.content", content)
     if role == "tool" and (call_id := read_member(name, value, "tool_call_id")):
         message["tool_call_id"] = call_id
     if called := read_member(name, value, "name"):
@@ -105,7 +105,11 @@ def _read_role(name: str, value: object) -> str:
     return ROLES[value]
 
 
-def _read_content(name: str, value: object) -> str:
+def read_content(name: str, value: object) -> str:
+    """Returns the text of a message's content, which is TextParts if it was given in parts.
+
+    Raises InvalidRequest, which names `name`, for any other shape, and ApiError (501) for a part that is not text.
+    """
     if isinstance(value, str):
         return value
     if not isinstance(value, list):

@@ -3,13 +3,21 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from server.http.fields import as_token, invalid_value, is_list_of_several, is_number, naming_field
+from server.http.errors import ApiError
+from server.http.fields import as_string, as_token, invalid_value, is_list_of_several, is_number, naming_field
 from slots.engine import Engine
 from slots.errors import InvalidRequest, PromptTooLong
 from slots.llama import Vocab
 
-SHAPES = "a string, a list of token ids, a list of strings and token ids, or a list of several of these"
-SCHEMA = {"type": ["string", "array"], "items": {"type": ["string", "integer", "array"]}}
+SHAPES = (
+    "a string, a list of token ids, a list of strings and token ids, an object with prompt_string, "
+    "or a list of several of these"
+)
+SCHEMA = {
+    "type": ["string", "array", "object"],
+    "items": {"type": ["string", "integer", "array", "object"]},
+    "properties": {"prompt_string": {"type": "string"}},
+}
 MAX_PROMPTS = 128
 
 PromptInput = str | list[object]
@@ -39,11 +47,23 @@ def read_prompts(value: object, engine: Engine, system: tuple[int, ...]) -> list
 
 def split_prompts(value: object, engine: Engine) -> list[tuple[str, object]]:
     """Returns the prompts of a request to `engine`, each with its name. Raises InvalidRequest for more than can ever be
-    queued."""
+    queued, and for an object without a text; ApiError (501) for one with more than that."""
     if is_list_of_several(value):
         _check_count(len(value), engine.max_unfinished)
-        return [(f"prompt[{index}]", part) for index, part in enumerate(value)]
-    return [("prompt", value)]
+        return [(name := f"prompt[{index}]", unwrap_prompt(name, part)) for index, part in enumerate(value)]
+    return [("prompt", unwrap_prompt("prompt", value))]
+
+
+def unwrap_prompt(name: str, value: object) -> object:
+    """Returns the text of a prompt that is an object with `prompt_string`, and any other value as it is.
+
+    Raises InvalidRequest if that is no string, and ApiError (501) if there are images or sounds beside it.
+    """
+    if not isinstance(value, dict) or "prompt_string" not in value:
+        return value
+    if value.get("multimodal_data"):
+        raise ApiError(501, f"{name}.multimodal_data: images and sounds are not supported, only text is")
+    return as_string(f"{name}.prompt_string", value["prompt_string"])
 
 
 def _check_count(n_prompts: int, n_places: int) -> None:

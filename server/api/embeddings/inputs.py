@@ -1,12 +1,21 @@
 """Inputs of embeddings: every shape in which a request may give texts."""
 
-from server.http.fields import as_token, invalid_value, is_list_of_several, naming_field
+from server.chat.messages import TextParts, read_content
+from server.generation.prompts import tokenize_mixed, unwrap_prompt
+from server.http.fields import Fields, invalid_value, is_list_of_several, naming_field
 from slots.embedding.request import EmbeddingRequest, text_too_long
 from slots.engine import Engine
 from slots.errors import InvalidRequest
+from slots.llama import Vocab
 
-SHAPES = "a string, a list of token ids, or a list of several of these"
-SCHEMA = {"type": ["string", "array"], "items": {"type": ["string", "integer", "array"]}}
+SHAPES = (
+    "a string, a list of token ids and strings, an object with content or prompt_string, or a list of several of these"
+)
+SCHEMA = {
+    "type": ["string", "array", "object"],
+    "items": {"type": ["string", "integer", "array", "object"]},
+    "properties": {"prompt_string": {"type": "string"}, "content": {"type": ["string", "array"]}},
+}
 MAX_TEXTS = 2048
 """OpenAI's limit."""
 
@@ -39,13 +48,37 @@ def check_length(name: str, n_tokens: int, engine: Engine) -> None:
 
 
 def _read_text(name: str, value: object, engine: Engine) -> tuple[int, ...]:
-    vocab = engine.vocab
-    if isinstance(value, str) and value:
-        with naming_field(name):
-            return tuple(vocab.tokenize(value, add_special=True, parse_special=True))
-    if isinstance(value, list) and value:
-        check_length(name, len(value), engine)
-        return tuple(as_token(f"{name}[{index}]", token, vocab.n_tokens) for index, token in enumerate(value))
-    if value in ("", []):
+    text = _unwrap(name, value)
+    if not isinstance(text, str | list):
+        raise invalid_value(name, SHAPES, value)
+    if isinstance(text, list):
+        check_length(name, len(text), engine)
+    tokens = _tokenize(name, text, engine.vocab)
+    if not tokens:
         raise InvalidRequest(name, "expected a text that is not empty")
-    raise invalid_value(name, SHAPES, value)
+    return tokens
+
+
+def _unwrap(name: str, value: object) -> object:
+    """Returns the text of an object: the parts of its content, joined, or its prompt."""
+    if isinstance(value, dict) and "content" in value:
+        return _join_parts(name, value)
+    return unwrap_prompt(name, value)
+
+
+def _join_parts(name: str, value: Fields) -> str:
+    content = read_content(f"{name}.content", value["content"])
+    return "".join(content.parts) if isinstance(content, TextParts) else content
+
+
+def _tokenize(name: str, text: str | list[object], vocab: Vocab) -> tuple[int, ...]:
+    """Special tokens are added around a string, and before one that begins a list."""
+    if isinstance(text, str):
+        with naming_field(name):
+            return tuple(vocab.tokenize(text, add_special=True, parse_special=True))
+
+    def tokenize(index: int, part: str) -> list[int]:
+        with naming_field(name):
+            return vocab.tokenize(part, add_special=index == 0, parse_special=True)
+
+    return tuple(tokenize_mixed(name, text, vocab, tokenize))

@@ -35,6 +35,20 @@ def test_several_prompts_may_have_different_shapes(server: str) -> None:
     assert [result["prompt"] for result in complete(server, prompt=prompts)] == prompts
 
 
+def test_a_prompt_may_be_an_object_with_its_text(server: str) -> None:
+    assert complete(server, prompt={"prompt_string": STORY})["content"] == complete(server)["content"]
+    assert complete(server, prompt={"prompt_string": STORY})["prompt"] == STORY
+    tokens = post(server, {"content": STORY, "add_special": True}, "/tokenize").json()["tokens"]
+    first, second = complete(server, prompt=[tokens, {"prompt_string": STORY}])
+    assert first["content"] == second["content"]
+
+
+def test_media_beside_a_prompt_are_refused_by_name(server: str) -> None:
+    response = post(server, {"prompt": {"prompt_string": STORY, "multimodal_data": ["aGk="]}})
+    assert (response.status_code, response.json()["error"]["type"]) == (501, "not_supported_error")
+    assert response.json()["error"]["message"].startswith("prompt.multimodal_data: ")
+
+
 def test_list_of_one_prompt_gets_an_object(server: str) -> None:
     assert complete(server, prompt=[STORY])["prompt"] == STORY
 
@@ -65,6 +79,7 @@ def test_more_prompts_than_slots_all_get_an_answer(server: str) -> None:
         ([], "prompt: expected at least one token, got none"),
         ([[]], "prompt[0]: expected at least one token, got none"),
         (["a", None], "prompt[1]: expected a string, a list of token ids"),
+        (["a", {"prompt_string": 5}], "prompt[1].prompt_string: expected a string, got 5"),
         ([1, [2]], "prompt[1]: expected a string or the id of a token, got [2]"),
         ([1, True], "prompt[1]: expected a string or the id of a token, got true"),
         ([1.5], "prompt[0]: expected an integer, got 1.5"),

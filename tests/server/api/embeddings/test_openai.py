@@ -64,7 +64,9 @@ def test_fewer_dimensions_are_the_first_ones_of_length_1(server: str) -> None:
         ({"input": ["a", ""]}, "input[1]: expected a text that is not empty"),
         ({"input": ["a", []]}, "input[1]: expected a text that is not empty"),
         ({"input": ["a", None]}, "input[1]: expected a string"),
-        ({"input": [1, "a"]}, "input[1]: expected an integer"),
+        ({"input": [1, None]}, "input[1]: expected a string or the id of a token, got nothing"),
+        ({"input": {"content": 5}}, "input.content: expected a string or a list of text parts"),
+        ({"input": ["a", {"prompt_string": 5}]}, "input[1].prompt_string: expected a string"),
         ({"input": [[1], [2, 3072]]}, "input[1][1]: expected the id of a token, from 0 to 3071, got 3072"),
         ({"input": ["a"] * 2049}, "input: expected at most 2048 texts, got 2049"),
         (
@@ -128,3 +130,25 @@ def test_a_server_for_embeddings_tells_about_itself(encoder: str) -> None:
     props = requests.get(f"{encoder}/props", timeout=60).json()
     assert (props["total_slots"], props["default_generation_settings"]["n_ctx"]) == (0, 96)
     assert tokenize(encoder, "fox") != []
+
+
+def test_a_text_may_be_an_object_with_its_parts_or_its_prompt(server: str) -> None:
+    parts = [{"type": "text", "text": "Hello"}, {"type": "text", "text": " there"}]
+    whole, joined, prompt = embeddings(server, [HELLO, {"content": parts}, {"prompt_string": HELLO}])
+    assert np.array_equal(whole, joined)
+    assert np.array_equal(whole, prompt)
+    [alone] = embeddings(server, {"prompt_string": HELLO})
+    assert np.allclose(alone, whole, atol=1e-3)
+
+
+def test_a_text_may_be_of_token_ids_and_strings(server: str) -> None:
+    tokens = tokenize(server, HELLO)
+    [mixed], [whole] = embeddings(server, [*tokens, HELLO]), embeddings(server, [*tokens, *tokens])
+    assert np.allclose(mixed, whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("path", ["/embedding", "/v1/embeddings"])
+def test_an_empty_text_has_an_embedding_where_tokens_stand_around_it(encoder: str, path: str) -> None:
+    answer = post_ok(encoder, path, input="")
+    [embedding] = answer if path == "/embedding" else answer["data"]
+    assert np.isfinite(np.array(embedding["embedding"])).all()
