@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from server.chat.control_text import ControlText
 from server.chat.messages import Json, Message
@@ -15,6 +16,9 @@ from slots.llama import Vocab
 
 ANSWER_PLACEHOLDER = "here-goes-what-the-answer-begins-with"
 """Rendered in place of an answer's beginning, which a template might strip."""
+
+ContinuedPart = Literal["any", "content", "reasoning_content"]
+"""What of an answer goes on: its content, its reasoning, or ("any") the reasoning if it has no content yet."""
 
 Render = Callable[[Sequence[Message], bool], str]
 """Renders messages, with or without a generation prompt."""
@@ -39,16 +43,20 @@ def render_prompt(
     documents: Sequence[Json] | None = None,
     add_generation_prompt: bool = True,
     template_kwargs: Mapping[str, object] | None = None,
+    continued: ContinuedPart | None = None,
 ) -> ChatPrompt:
     """Returns the prompt of a chat. An assistant message at the end, without calls, is a prefill: the prompt ends with
-    it and leaves the turn open. Without `add_generation_prompt` it is a message like any other.
+    it and leaves the turn open. Without `add_generation_prompt` it is a message like any other, unless `continued` says
+    what of it goes on.
 
     `tool_format` is how the model writes calls by itself. If that is unknown, the tools are described in the prompt,
     with the generic format.
 
     For a worker thread. Raises InvalidRequest for messages that the template refuses.
     """
-    is_prefilled = add_generation_prompt and _is_assistant_prefill(messages[-1])
+    is_prefilled = continued is not None or (add_generation_prompt and is_answer_beginning(messages[-1]))
+    if continued is None and is_prefilled and [message["role"] for message in messages[-2:]] == ["assistant"] * 2:
+        raise InvalidRequest("messages", "expected no two of the assistant's at the end, since the last one goes on")
     call_format = (tool_format or GENERIC_FORMAT) if tools else None
     if tools and tool_format is None:
         messages, tools = describe_tools_in_prompt(messages, tools), None
@@ -63,7 +71,7 @@ def render_prompt(
         )
 
     if is_prefilled:
-        text, reasoning_tags = _render_prefilled(template.source, messages, render)
+        text, reasoning_tags = _render_prefilled(template.source, messages, render, continued or "any")
     else:
         text = render(messages, add_generation_prompt)
         reasoning_tags = detect_reasoning_tags(template.source, text)
@@ -85,19 +93,23 @@ def tokenize_prompt(text: str, vocab: Vocab, controls: ControlText | None = None
     return tuple(tokens)
 
 
-def _is_assistant_prefill(message: Message) -> bool:
+def is_answer_beginning(message: Message) -> bool:
+    """Whether the message is an answer that can go on."""
     return message["role"] == "assistant" and not message.get("tool_calls")
 
 
-def _render_prefilled(source: str, messages: Sequence[Message], render: Render) -> tuple[str, ReasoningTags | None]:
+def _render_prefilled(
+    source: str, messages: Sequence[Message], render: Render, continued: ContinuedPart
+) -> tuple[str, ReasoningTags | None]:
     """Writes the last message verbatim where the template would put an answer, or after the generation prompt if it
     begins with reasoning."""
     *earlier, last = messages
     prompt = render(earlier, True) if earlier else ""
     tags = detect_reasoning_tags(source, prompt)
-    answer = str(last["content"] or "")
+    answer = "" if continued == "reasoning_content" else str(last["content"] or "")
     if tags and (reasoning := last.get("reasoning_content")):
-        answer = f"{tags.start}\n{reasoning}" + (f"\n{tags.end}\n\n{answer}" if answer else "")
+        is_closed = answer or continued == "content"
+        answer = f"{tags.start}\n{reasoning}" + (f"\n{tags.end}\n\n{answer}" if is_closed else "")
     if tags and answer.lstrip().startswith(tags.start):
         rest = answer.lstrip().removeprefix(tags.start).lstrip("\n") if tags.is_open else answer
         return prompt + rest, replace(tags, is_open=tags.end not in answer)

@@ -68,13 +68,14 @@ class ChatTemplate:
     ) -> str:
         """Returns the text of a chat, with messages adapted to what the template supports.
 
-        `template_kwargs` are additional template variables. Raises InvalidRequest, with the template's own message, for
-        messages that the template refuses or fails on.
+        `template_kwargs` are additional template variables; `enable_thinking` is true unless they say otherwise.
+        Raises InvalidRequest, with the template's own message, for messages that the template refuses or fails on.
         """
         variables: Json = {
             "tools": tools or self._no_tools,
             "documents": documents or None,
             "add_generation_prompt": add_generation_prompt,
+            "enable_thinking": True,
             **(template_kwargs or {}),
         }
         try:

@@ -50,6 +50,26 @@ def test_no_template_closes_the_turn_of_an_answer_that_has_begun(source: str) ->
     assert prompt(source, user("Hi"), assistant("Once upon a")).text.endswith("Once upon a")
 
 
+def test_part_of_an_answer_that_goes_on_can_be_named() -> None:
+    answer = assistant("Once ") | {"reasoning_content": "A story?"}
+    whole = prompt(THINKING, user("Hi"), answer)
+    assert prompt(THINKING, user("Hi"), answer, continued="content") == whole
+    thoughts = prompt(THINKING, user("Hi"), answer, continued="reasoning_content")
+    assert thoughts.text.endswith("A story?")
+    assert thoughts.reasoning_tags
+    assert thoughts.reasoning_tags.is_open
+    closed = prompt(THINKING, user("Hi"), answer | {"content": ""}, continued="content")
+    assert whole.text == closed.text + "Once "
+    assert closed.reasoning_tags
+    assert not closed.reasoning_tags.is_open
+
+
+def test_thinking_is_on_unless_something_says_no() -> None:
+    source = "{{ 'thinks' if enable_thinking is defined and enable_thinking else 'answers' }}"
+    assert prompt(source, user("Hi")).text == "thinks"
+    assert prompt(source, user("Hi"), template_kwargs={"enable_thinking": False}).text == "answers"
+
+
 def test_answer_that_has_begun_with_nothing_is_an_open_turn() -> None:
     assert prompt(ROLES_ONLY, user("Hi"), assistant("")).text.endswith("<|im_start|>assistant\n")
 

@@ -54,6 +54,38 @@ def test_answer_that_has_begun_goes_on(server: str) -> None:
     assert text == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nOnce "
 
 
+@pytest.mark.parametrize("part", [True, "content"])
+def test_last_message_goes_on_if_the_request_says_so(server: str, part: object) -> None:
+    answer = {"role": "assistant", "content": "Once "}
+    text = prompt(server, HI, answer, add_generation_prompt=False, continue_final_message=part)
+    assert text == prompt(server, HI, answer, continue_final_message=part) == prompt(server, HI, answer)
+    closed = prompt(server, HI, answer, add_generation_prompt=False, continue_final_message=False)
+    assert closed == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nOnce <|im_end|>\n"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"continue_final_message": True, "add_generation_prompt": True}, "add_generation_prompt: expected false"),
+        ({"continue_final_message": 1}, "continue_final_message: expected true, false, content or reasoning_content"),
+        ({"chat_template_kwargs": {"enable_thinking": "no"}}, "chat_template_kwargs.enable_thinking: expected true"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(server: str, fields: dict[str, Any], words: str) -> None:
+    assert refusal(server, HI, {"role": "assistant", "content": "Once "}, **fields).startswith(words)
+
+
+def test_only_an_answer_goes_on(server: str) -> None:
+    assert refusal(server, HI, continue_final_message=True).startswith("continue_final_message: expected an answer")
+
+
+def test_only_one_answer_goes_on(server: str) -> None:
+    answer = {"role": "assistant", "content": "Once "}
+    assert refusal(server, HI, answer, answer).startswith("messages: expected no two of the assistant's at the end")
+    assert prompt(server, HI, answer, answer, add_generation_prompt=False).count("Once") == 2
+    assert prompt(server, HI, answer, answer, continue_final_message=True).endswith("Once ")
+
+
 def test_generation_prompt_can_be_left_out(server: str) -> None:
     assert prompt(server, HI, add_generation_prompt=False) == "<|im_start|>user\nHi<|im_end|>\n"
 
