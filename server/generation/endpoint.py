@@ -153,6 +153,7 @@ async def serve(request: Request, parsed: ParsedRequest) -> Response:
             headers,
             partial(format_error, request.scope),
             parsed.formatter.end_of_stream,
+            options.sse_ping_interval,
         )
     endings = await cancel_on_disconnect(request.receive, run_requests(engine, outputs, collect, on_accepted))
     return JsonResponse(parsed.formatter.body(list(zip(outputs, endings, strict=True))), headers=headers)

@@ -14,7 +14,6 @@ from server.http.disconnect import cancel_on_disconnect
 from server.http.errors import ApiError, api_error
 from slots.errors import EngineError
 
-PING_INTERVAL_SECONDS = 30.0
 PING = b":\n\n"
 
 logger = logging.getLogger("server")
@@ -36,8 +35,10 @@ class EventStreamResponse(Response):
         headers: Mapping[str, str],
         format_error: Callable[[Exception], ApiError] = api_error,
         last_event: bytes = b"",
+        ping_interval: float = 30.0,
     ) -> None:
-        """`last_event` marks the end of the stream."""
+        """`last_event` marks the end of the stream; after `ping_interval` seconds of silence a comment is sent, never
+        if that is not positive."""
         self.status_code = 200
         self.background = None
         # Without the last header, nginx would hold events back until its buffer is full.
@@ -45,6 +46,7 @@ class EventStreamResponse(Response):
         self._produce = produce
         self._format_error = format_error
         self._last_event = last_event
+        self._ping_interval = ping_interval
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         writer = _EventWriter(send, {"status": self.status_code, "headers": self.raw_headers})
@@ -54,7 +56,7 @@ class EventStreamResponse(Response):
             return
 
     async def _respond(self, writer: "_EventWriter") -> None:
-        pinging = asyncio.create_task(writer.ping_in_silence())
+        pinging = asyncio.create_task(writer.ping_in_silence(self._ping_interval))
         try:
             await self._produce(writer.send_event)
         except Exception as error:
@@ -82,11 +84,11 @@ class _EventWriter:
         self._is_silent = False
         await self._write(b"data: %b\n\n" % orjson.dumps(data))
 
-    async def ping_in_silence(self) -> None:
+    async def ping_in_silence(self, seconds: float) -> None:
         """Sends a comment in long pauses, so that proxies keep the connection open while a long prompt is computed."""
-        while True:
+        while seconds > 0:
             self._is_silent = True
-            await asyncio.sleep(PING_INTERVAL_SECONDS)
+            await asyncio.sleep(seconds)
             if self._is_silent:
                 await self._write(PING)
 

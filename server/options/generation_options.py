@@ -93,6 +93,14 @@ class GenerationOptions(RequestBody, CompletionParams, SamplingParams):
     )
     stream: Boolean = Field(False, description="return the text as server-sent events, token by token")
     return_tokens: Boolean = Field(False, description="return the ids of the generated tokens")
+    sse_ping_interval: Annotated[Integer, Takes("-1 or more")] = Field(
+        30, ge=-1, description="seconds of silence in a stream after which it gets a comment; -1 = none"
+    )
+    verbose: Boolean = Field(
+        False,
+        description="add `__verbose` to answers in OpenAI's dialect: the result as /completion returns it, with the "
+        "text of the prompt",
+    )
     cache_salt: Annotated[str, AfterValidator(_check_salt)] = Field(
         "", description="share prefixes only with requests that have the same salt"
     )

@@ -24,9 +24,11 @@ def n_kept(n_keep: int, n_prompt: int, n_public: int, n_ctx: int, *, has_bos: bo
     return min(wanted, n_prompt, n_ctx - MIN_DISCARDABLE)
 
 
-def discard_range(n_cached: int, n_kept: int) -> tuple[int, int]:
-    """The tokens [start, end) to discard from a context of `n_cached` tokens: half of those that are not kept."""
-    return n_kept, n_kept + max((n_cached - n_kept) // 2, 1)
+def discard_range(n_cached: int, n_kept: int, n_discard: int = 0) -> tuple[int, int]:
+    """The tokens [start, end) to discard from a context of `n_cached` tokens: `n_discard` of those that are not kept,
+    but not the last one of them; half of them if it is 0."""
+    n_left = n_cached - n_kept
+    return n_kept, n_kept + max(min(n_discard or n_left // 2, n_left - 1), 1)
 
 
 def truncate_prompt(prompt: tuple[int, ...], n_kept: int, n_ctx: int) -> tuple[int, ...]:
@@ -83,6 +85,6 @@ class SlotMaintenance:
         request = state.request
         has_bos = request.prompt[0] == self._bos
         kept = n_kept(request.n_keep, state.n_prompt, request.scope.n_public, slot.n_ctx, has_bos=has_bos)
-        start, end = discard_range(len(slot.cached), kept)
+        start, end = discard_range(len(slot.cached), kept, request.n_discard)
         _log.debug("request %d: context shift, tokens %d to %d are discarded", state.request_id, start, end - 1)
         self._cache.discard_range(slot, start, end)

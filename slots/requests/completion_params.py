@@ -36,6 +36,11 @@ class CompletionParams(Params):
     n_keep: Annotated[Integer, Takes("-1 or more")] = Field(
         0, ge=-1, description="number of prompt tokens that a context shift keeps; -1 = all"
     )
+    n_discard: Annotated[Integer, Takes("0 or more")] = Field(
+        0,
+        ge=0,
+        description="number of tokens that a context shift discards after those that it keeps; 0 = half of them",
+    )
     slot_id: Annotated[Integer, Takes("-1 or the number of a slot")] = Field(
         -1,
         ge=-1,

@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field
 
 from tests.clients.openai_clients import MODEL, async_openai_client, checked_usage, openai_client
 from tests.conftest import running_server
-from tests.server.http_client import post
+from tests.server.http_client import events, post
 
+DONE = b"data: [DONE]\n\n"
 TELL: Any = [{"role": "user", "content": "Tell me a story."}]
 
 
@@ -136,6 +137,21 @@ def test_stream_is_the_whole_in_pieces(server: str) -> None:
         reasons[choice.index] = choice.finish_reason or reasons[choice.index]
     assert contents == [choice.message.content for choice in whole.choices]
     assert (sorted(roles), reasons, tokens) == ([0, 1], ["length", "length"], [8, 8])
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
+def test_verbose_answer_shows_the_prompt_and_the_settings(server: str, path: str) -> None:
+    fields = {"messages": TELL, "prompt": "Tell me a story.", "max_tokens": 2, "temperature": 0.25}
+    body = post(server, fields | {"verbose": True}, path).json()
+    shown = body["__verbose"]
+    assert "Tell me a story." in shown["prompt"]
+    assert ("<|im_start|>" in shown["prompt"]) == ("chat" in path)
+    assert shown["generation_settings"]["temperature"] == 0.25
+    assert shown["tokens_predicted"] == 2
+    assert "__verbose" not in post(server, fields, path).json()
+    chunks = list(events(post(server, fields | {"verbose": True, "stream": True}, path).content.removesuffix(DONE)))
+    assert ["__verbose" in chunk for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+    assert chunks[-1]["__verbose"]["prompt"] == shown["prompt"]
 
 
 def test_stream_ends_with_the_usage_that_was_asked_for(server: str) -> None:

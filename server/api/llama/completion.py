@@ -6,16 +6,16 @@ from typing import ClassVar
 
 from starlette.requests import Request
 
-from server.api.llama.generation_settings import all_options_json
 from server.api.llama.protocol import CompletionRequestBody, LlamaOptions
 from server.generation.completion_output import CompletionOutput, timings_json
 from server.generation.endpoint import FinishedOutput, ParsedRequest
 from server.generation.logprobs import probabilities_json
 from server.generation.prompts import read_prompts
+from server.generation.result import ResultContext, result_json
 from server.http.fields import Fields
 from server.state import get_engine, get_state
 from slots.llama import Vocab
-from slots.requests.events import Finished, PositionLogprobs, StopReason, Token
+from slots.requests.events import Finished, PositionLogprobs, Token
 
 Result = Mapping[str, object]
 
@@ -77,50 +77,15 @@ class CompletionFormatter:
         return results if len(results) > 1 else results[0]
 
     def _result(self, output: CompletionOutput, finished: Finished) -> Result:
-        stream = self.options.stream
-        result: dict[str, object] = {
-            "index": output.index,
-            "content": "" if stream else output.content,
-            "tokens": output.tokens if self.options.return_tokens and not stream else [],
-            "stop": True,
-            "slot_id": finished.slot_id,
-            "id_slot": finished.slot_id,
-            "model": self.model,
-            "prompt": output.prompt.original,
-            "generation_settings": self._settings(output, finished),
-            "stopped_eos": finished.reason is StopReason.EOS,
-            "stopped_limit": finished.reason is StopReason.LIMIT,
-            "stopped_word": finished.reason is StopReason.WORD,
-            "stop_type": finished.reason,
-            "stopping_word": finished.stopping_word,
-            "has_new_line": finished.has_new_line,
-            "truncated": finished.truncated,
-            "tokens_predicted": finished.timings.predicted_n,
-            "tokens_evaluated": finished.n_prompt_tokens,
-            "tokens_cached": finished.timings.cached_n,
-            "timings": timings_json(finished.timings),
-        }
-        if output.logprobs and not stream:
-            result["completion_probabilities"] = self._logprobs(output.logprobs)
-        return select_fields(self.options.response_fields, result)
+        return select_fields(self.options.response_fields, result_json(output, finished, self._context))
+
+    @property
+    def _context(self) -> ResultContext:
+        return ResultContext(self.options, self.vocab, self.model, self.n_ctx)
 
     def _logprobs(self, positions: list[PositionLogprobs]) -> list[dict[str, object]]:
         after_sampling = self.options.sampling.post_sampling_probs
         return probabilities_json(positions, self.vocab, after_sampling=after_sampling)
-
-    def _settings(self, output: CompletionOutput, finished: Finished) -> dict[str, object]:
-        request = output.request
-        return {
-            **all_options_json(request, request.sampling, self.options.constraint, self.vocab),
-            "seed": finished.seed,
-            "stop": request.stop,
-            "stream": self.options.stream,
-            "return_tokens": self.options.return_tokens,
-            "slot_id": request.slot_id,
-            "cache_salt": self.options.cache_salt,
-            "n_ctx": self.n_ctx,
-            "model": self.model,
-        }
 
 
 def read_completion(request: Request, fields: Fields) -> ParsedRequest:

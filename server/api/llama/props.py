@@ -4,8 +4,8 @@ from importlib.metadata import version
 
 from starlette.requests import Request
 
-from server.api.llama.generation_settings import all_options_json
 from server.chat.template.capabilities import Capabilities
+from server.generation.generation_settings import all_options_json
 from server.http.json_response import JsonResponse
 from server.options.generation_options import GenerationOptions
 from server.state import get_chat_template, get_engine, get_settings, get_state

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from server.api.llama.generation_settings import options_json
 from server.api.llama.protocol import SlotFileRequestBody
 from server.api.llama.slot_files import SlotFolder
+from server.generation.generation_settings import options_json
 from server.http.body import read_body
 from server.http.disconnect import cancel_on_disconnect
 from server.http.errors import ApiError

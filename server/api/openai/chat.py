@@ -6,6 +6,7 @@ from server.api.openai.chat_response import ChatFormatter
 from server.api.openai.protocol import ChatCompletionRequestBody, ResponseBase
 from server.generation.chat import prepare_chat
 from server.generation.endpoint import ParsedRequest
+from server.generation.result import ResultContext
 from server.http.fields import Fields
 from server.state import get_engine, get_state
 
@@ -22,5 +23,6 @@ def read_chat_completion(request: Request, fields: Fields) -> ParsedRequest:
     reasoning_format = body.reasoning_format or settings.reasoning_format
     generation = prepare_chat(request, chat, body, reasoning_format)
     base = ResponseBase.new("chatcmpl", settings.alias, engine.fingerprint)
-    formatter = ChatFormatter(engine.vocab, base, generation, logprobs, body)
+    context = ResultContext(body, engine.vocab, settings.alias, engine.n_ctx_slot)
+    formatter = ChatFormatter(context, base, generation, logprobs, body)
     return ParsedRequest.of_chat(body, generation, formatter)

@@ -25,7 +25,7 @@ from server.chat.tools.output_parser import (
 from server.generation.chat import ChatGeneration
 from server.generation.completion_output import CompletionOutput, timings_json
 from server.generation.endpoint import FinishedOutput
-from slots.llama import Vocab
+from server.generation.result import ResultContext, verbose_json
 from slots.requests.events import Finished, PositionLogprobs, Timings, Token
 
 
@@ -106,13 +106,13 @@ class ChatFormatter:
 
     def __init__(
         self,
-        vocab: Vocab,
+        context: ResultContext,
         response_base: ResponseBase,
         generation: ChatGeneration,
         logprobs: LogprobsOptions,
         body: ChatCompletionRequestBody,
     ) -> None:
-        self._vocab = vocab
+        self._context = context
         self._response_base = response_base
         self._generation = generation
         self._logprobs_options = logprobs
@@ -133,7 +133,8 @@ class ChatFormatter:
         del self._choices[output.index]
         events += self._piece_events(output.index, choice, choice.parser.finish(), None)
         reason = _reason(finished, choice.parser, calls_tools=choice.calls_tools)
-        events.append(self._chunk(output.index, {}, choice.pending_logprobs, reason, finished.timings))
+        last = self._chunk(output.index, {}, choice.pending_logprobs, reason, finished.timings)
+        events.append({**last, **verbose_json(output, finished, self._context)})
         return events
 
     def final_events(self, outputs: Sequence[FinishedOutput]) -> list[object]:
@@ -149,6 +150,7 @@ class ChatFormatter:
             **self._response_base.wrap(COMPLETION_OBJECT, choices),
             "usage": self._usage(outputs),
             "timings": timings_json(outputs[0][1].timings),
+            **verbose_json(*outputs[0], self._context),
         }
 
     def _get_or_start(self, index: int) -> tuple[_Choice, list[object]]:
@@ -192,7 +194,9 @@ class ChatFormatter:
 
     def _logprobs(self, positions: Sequence[PositionLogprobs]) -> dict[str, object] | None:
         options = self._logprobs_options
-        return chat_logprobs_json(positions, options.n_top, self._vocab) if options.enabled and positions else None
+        return (
+            chat_logprobs_json(positions, options.n_top, self._context.vocab) if options.enabled and positions else None
+        )
 
     def _usage(self, outputs: Sequence[FinishedOutput]) -> dict[str, object]:
         return total_usage([finished for _, finished in outputs]).json()

@@ -20,11 +20,11 @@ from server.generation.completion_output import CompletionOutput, timings_json
 from server.generation.endpoint import FinishedOutput, ParsedRequest
 from server.generation.infill_prompt import InfillContext, get_fim_tokens, make_infill_prompt, read_mixed
 from server.generation.prompts import Prompt, read_prompts, split_prompts
+from server.generation.result import ResultContext, verbose_json
 from server.http.fields import Fields, invalid_value
 from server.state import ServerState, get_engine, get_state
 from slots.engine import Engine
 from slots.errors import InvalidRequest
-from slots.llama import Vocab
 from slots.requests.events import Finished, PositionLogprobs, Timings, Token
 
 COMPLETION_OBJECT = "text_completion"
@@ -34,7 +34,7 @@ COMPLETION_OBJECT = "text_completion"
 class OpenAiCompletionFormatter:
     """Formats the response to one request."""
 
-    vocab: Vocab
+    context: ResultContext
     response_base: ResponseBase
     options: OpenAiCompletionRequestBody
     n_generated: int
@@ -56,7 +56,8 @@ class OpenAiCompletionFormatter:
 
     def finish_events(self, output: CompletionOutput, finished: Finished) -> list[object]:
         """Returns the chunk with the reason why a choice ended."""
-        return [self._chunk(self._choice(output, "", finished=finished), finished.timings)]
+        last = self._chunk(self._choice(output, "", finished=finished), finished.timings)
+        return [{**last, **verbose_json(output, finished, self.context)}]
 
     def final_events(self, outputs: Sequence[FinishedOutput]) -> list[object]:
         """Returns the chunk with the usage and the timings, if it was requested."""
@@ -74,7 +75,9 @@ class OpenAiCompletionFormatter:
             choice = self._choice(output, output.content, output.logprobs, finished)
             choices.append({**choice, "index": index, "text": text + output.content})
         response = self.response_base.wrap(COMPLETION_OBJECT, choices)
-        return {**response, "usage": self._usage(outputs).json(), "timings": timings_json(outputs[0][1].timings)}
+        timings = timings_json(outputs[0][1].timings)
+        verbose = verbose_json(*outputs[0], self.context)
+        return {**response, "usage": self._usage(outputs).json(), "timings": timings, **verbose}
 
     def _by_prompt(self, outputs: Sequence[FinishedOutput]) -> list[Sequence[FinishedOutput]]:
         n = self.n_generated
@@ -90,7 +93,7 @@ class OpenAiCompletionFormatter:
         prompt = output.prompt
         if isinstance(prompt.original, str):
             return prompt.original
-        return self.vocab.display_all(prompt.tokens[prompt.n_system :])
+        return self.context.vocab.display_all(prompt.tokens[prompt.n_system :])
 
     def _choice(
         self,
@@ -108,8 +111,8 @@ class OpenAiCompletionFormatter:
         }
 
     def _logprobs(self, output: CompletionOutput, positions: Sequence[PositionLogprobs]) -> dict[str, object]:
-        offsets = self._text_offsets.setdefault(output.index, TextOffsets(self.vocab))
-        return completion_logprobs_json(positions, self.logprobs.n_top, self.vocab, offsets)
+        offsets = self._text_offsets.setdefault(output.index, TextOffsets(self.context.vocab))
+        return completion_logprobs_json(positions, self.logprobs.n_top, self.context.vocab, offsets)
 
     def _chunk(self, choice: dict[str, object], timings: Timings | None = None) -> dict[str, object]:
         chunk = self.response_base.wrap(COMPLETION_OBJECT, [choice])
@@ -137,7 +140,8 @@ def read_openai_completion(request: Request, fields: Fields) -> ParsedRequest:
     n_probs = max(logprobs.n_probs, 1 if n_generated > body.n else 0)
     options = body.replace(n=n_generated, n_probs=n_probs)
     base = ResponseBase.new("cmpl", state.settings.alias, engine.fingerprint)
-    formatter = OpenAiCompletionFormatter(engine.vocab, base, body, n_generated, logprobs)
+    context = ResultContext(body, engine.vocab, state.settings.alias, engine.n_ctx_slot)
+    formatter = OpenAiCompletionFormatter(context, base, body, n_generated, logprobs)
     return ParsedRequest(options, _read_prompts(body, state, engine), formatter, body.constraint)
 
 

@@ -55,3 +55,13 @@ def test_system_prompt_needs_room_all_the_same(shifting_server: str) -> None:
 def test_server_goes_on_after_the_longest_prompt_it_takes(shifting_server: str) -> None:
     assert complete(shifting_server, prompt=[5] * 1_000_000, n_predict=1)["truncated"]
     assert get(f"{shifting_server}/health").ok
+
+
+def test_fewer_discarded_tokens_leave_more_of_the_text(shifting_server: str) -> None:
+    def n_in_context(n_discard: int) -> int:
+        result = complete(shifting_server, n_predict=N_CTX, ignore_eos=True, n_discard=n_discard)
+        assert result["generation_settings"]["n_discard"] == n_discard
+        [slot] = [s for s in get(f"{shifting_server}/slots").json() if s["id"] == result["id_slot"]]
+        return int(slot["n_cached_tokens"])
+
+    assert n_in_context(8) > n_in_context(0)

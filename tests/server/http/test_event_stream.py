@@ -13,7 +13,7 @@ from slots.errors import StepFailed
 Produce = Callable[[SendEvent], Awaitable[None]]
 
 
-def messages_of(produce: Produce) -> list[Message]:
+def messages_of(produce: Produce, ping_interval: float = 30.0) -> list[Message]:
     """Returns what is sent to a client that stays."""
     sent: list[Message] = []
 
@@ -24,7 +24,8 @@ def messages_of(produce: Produce) -> list[Message]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(EventStreamResponse(produce, {})({"type": "http"}, receive, send))
+    response = EventStreamResponse(produce, {}, ping_interval=ping_interval)
+    asyncio.run(response({"type": "http"}, receive, send))
     return sent
 
 
@@ -66,16 +67,20 @@ def test_failure_before_the_first_event_is_left_to_the_status() -> None:
         messages_of(produce)
 
 
-def test_silence_is_broken_by_comments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.http.event_stream.PING_INTERVAL_SECONDS", 0.02)
+async def produce_after_silence(send: SendEvent) -> None:
+    await asyncio.sleep(0.1)
+    await send({})
 
-    async def produce(send: SendEvent) -> None:
-        await asyncio.sleep(0.1)
-        await send({})
 
-    body = body_of(messages_of(produce))
+def test_silence_is_broken_by_comments() -> None:
+    body = body_of(messages_of(produce_after_silence, ping_interval=0.02))
     assert body.startswith(b":\n\n:\n\n")
     assert body.endswith(b"data: {}\n\n")
+
+
+@pytest.mark.parametrize("interval", [-1, 0])
+def test_silence_is_kept_without_an_interval(interval: float) -> None:
+    assert body_of(messages_of(produce_after_silence, ping_interval=interval)) == b"data: {}\n\n"
 
 
 def test_client_that_goes_away_cancels_the_producer() -> None:

@@ -37,6 +37,11 @@ def test_half_of_what_is_not_kept_goes() -> None:
     assert discard_range(256, 255) == (255, 256)
 
 
+def test_as_many_tokens_are_discarded_as_the_request_says() -> None:
+    assert discard_range(256, 56, 10) == (56, 66)
+    assert discard_range(256, 56, 1000) == (56, 255)
+
+
 @given(st.integers(257, 3000), st.integers(-1, 400), st.booleans())
 def test_a_cut_prompt_fits_and_keeps_its_beginning_and_its_end(n_prompt: int, n_keep: int, has_bos: bool) -> None:
     prompt = tuple(range(n_prompt))

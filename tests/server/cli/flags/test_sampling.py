@@ -1,7 +1,7 @@
 import pytest
 
-from server.api.llama.generation_settings import options_json
 from server.cli.flags import GROUPS
+from server.generation.generation_settings import options_json
 from server.options.generation_options import GenerationOptions
 from slots.requests.sampling_params import SamplerName, SamplingParams
 from tests.server.cli.flag_parsing import get_error, parse_flags, sampling, settings
@@ -9,7 +9,11 @@ from tests.server.cli.flag_parsing import get_error, parse_flags, sampling, sett
 
 def test_each_default_has_a_flag() -> None:
     destinations = {flag.destination for group in GROUPS for flag in group.flags}
-    defaults = options_json(GenerationOptions(), GenerationOptions()).keys() - {"max_tokens", "speculative.n_max"}
+    defaults = options_json(GenerationOptions(), GenerationOptions()).keys() - {
+        "max_tokens",
+        "speculative.n_max",
+        "n_discard",
+    }
     assert defaults | set(SamplingParams.model_fields) | {"return_tokens"} <= destinations
 
 
