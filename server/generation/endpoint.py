@@ -20,7 +20,7 @@ from server.http.auth import get_api_key
 from server.http.body import read_body
 from server.http.disconnect import cancel_on_disconnect
 from server.http.error_format import format_error
-from server.http.event_stream import EventStreamResponse, SendEvent
+from server.http.event_stream import EventFormat, EventStreamResponse, SendEvent
 from server.http.fields import Fields
 from server.http.json_response import JsonResponse
 from server.options.constraint import Constraint
@@ -43,8 +43,7 @@ FinishedOutput = tuple[CompletionOutput, Finished]
 class ResponseFormatter(Protocol):
     """Formats the response to one request, in one dialect."""
 
-    end_of_stream: ClassVar[bytes]
-    """Follows the last event of a stream."""
+    event_format: ClassVar[EventFormat]
 
     def token_events(self, output: CompletionOutput, token: Token) -> Iterable[object]:
         """Returns the events of a stream for a token, which `output` counts already without keeping its text."""
@@ -130,7 +129,7 @@ async def serve(request: Request, parsed: ParsedRequest) -> Response:
             lambda send: _stream(engine, outputs, parsed.formatter, on_accepted, send),
             session.headers,
             partial(format_error, request.scope),
-            parsed.formatter.end_of_stream,
+            parsed.formatter.event_format,
         )
     endings = await cancel_on_disconnect(request.receive, run_requests(engine, outputs, collect, on_accepted))
     return JsonResponse(parsed.formatter.body(list(zip(outputs, endings, strict=True))), headers=session.headers)

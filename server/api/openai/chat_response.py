@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from server.api.openai.logprobs import chat_logprobs_json
 from server.api.openai.protocol import (
-    DONE_EVENT,
+    EVENTS,
     ChatCompletionRequestBody,
     FinishReason,
     LogprobsOptions,
@@ -25,6 +25,7 @@ from server.chat.tools.output_parser import (
 from server.generation.chat import ChatGeneration
 from server.generation.completion_output import CompletionOutput, timings_json
 from server.generation.endpoint import FinishedOutput
+from server.http.event_stream import EventFormat
 from slots.llama import Vocab
 from slots.requests.events import Finished, PositionLogprobs, Timings, Token
 
@@ -102,7 +103,7 @@ class _Choice:
 class ChatFormatter:
     """Formats the response to one chat."""
 
-    end_of_stream: ClassVar[bytes] = DONE_EVENT
+    event_format: ClassVar[EventFormat] = EVENTS
 
     def __init__(
         self,

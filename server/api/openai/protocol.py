@@ -11,6 +11,7 @@ from pydantic import AliasChoices, BaseModel, Field, PlainValidator, WithJsonSch
 from server.chat.request import ChatFields
 from server.generation.prompts import SCHEMA as PROMPT_SCHEMA
 from server.generation.prompts import SHAPES as PROMPT_SHAPES
+from server.http.event_stream import EventFormat
 from server.http.fields import as_integer
 from server.options.generation_options import MAX_CHOICES, N_CHOICES, GenerationOptions
 from server.settings import REASONING_FORMATS, ReasoningFormat
@@ -186,5 +187,4 @@ def finish_reason(finished: Finished, *, calls_tools: bool = False) -> FinishRea
     return "tool_calls" if calls_tools else "stop"
 
 
-DONE_EVENT = b"data: [DONE]\n\n"
-"""Ends every stream."""
+EVENTS = EventFormat(end=b"data: [DONE]\n\n")
