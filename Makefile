@@ -14,6 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := --constraint requirements.lock
 LLAMA_CPP := $(shell sed -n 's/^ *"\(llama-cpp-python==[^"]*\)",/\1/p' pyproject.toml)
 BUILD_LOG := $(VENV)/llama-cpp-build.log
+CLIENTS := $(wildcard tests/clients/requirements/*.txt)
 EXTRAS ?=
 ARGS ?=
 WORKERS ?= 2
@@ -26,7 +27,7 @@ run: $(VENV)/.base
 	@exec $(BIN)/llama-slots $(ARGS)
 
 # Two at a time, each file by one of them: the servers that most files share are started by few.
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.clients
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
@@ -67,6 +68,18 @@ $(VENV)/.base: pyproject.toml requirements.lock setup.py $(wildcard slots/sampli
 $(VENV)/.dev: pyproject.toml requirements.lock $(VENV)/.base
 	@echo "Installing what tests and checks need."
 	@$(PIP) install --quiet $(LOCK) --editable '.[dev,hub]'
+	@touch $@
+
+# Clients whose packages clash with those of the tests, each in an environment of its own. Their requirements name every
+# package, so that pip has nothing to resolve.
+$(VENV)/.clients: $(CLIENTS) $(VENV)/.python
+	@$(MAKE) --no-print-directory --jobs=2 $(CLIENTS:tests/clients/requirements/%.txt=$(VENV)/clients/%/.installed)
+	@touch $@
+
+$(VENV)/clients/%/.installed: tests/clients/requirements/%.txt $(VENV)/.python
+	@echo "Installing the client $* for its tests."
+	@$(BIN)/python -m venv --clear --without-pip $(VENV)/clients/$*
+	@$(PIP) --python $(VENV)/clients/$*/bin/python install --quiet --quiet --no-deps --no-compile --requirement $<
 	@touch $@
 
 $(VENV)/.plots: pyproject.toml requirements.lock $(VENV)/.base

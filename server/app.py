@@ -35,7 +35,7 @@ def create_app(state: ServerState) -> Starlette:
         Middleware(CatchUnexpectedErrors),
     ]
     if state.settings.api_keys:
-        middleware.append(Middleware(RequireApiKey, keys=state.settings.api_keys))
+        middleware.append(Middleware(RequireApiKey, keys=state.settings.api_keys, endpoints=ENDPOINTS))
     app = Starlette(routes=make_routes(ENDPOINTS), middleware=middleware, exception_handlers=EXCEPTION_HANDLERS)
     app.router.redirect_slashes = False
     app.state.server = state

@@ -63,6 +63,6 @@ DIALECTS = (
         Endpoint("/v1/embeddings", _openai_embeddings, "Embed texts", OpenAiEmbeddingRequestBody),
         Endpoint("/v1/rerank", _rerank, "Rank texts by their relevance to a query", RerankRequestBody),
         Endpoint("/v1/reranking", _rerank, "Rank texts by their relevance to a query", RerankRequestBody),
-        Endpoint("/v1/health", get_health, "Whether the model is loaded"),
+        Endpoint("/v1/health", get_health, "Whether the model is loaded", needs_key=False),
     ),
 )

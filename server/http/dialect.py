@@ -29,6 +29,8 @@ class Endpoint:
     """Parameters in the URL."""
     verb: Method | None = None
     """How it is reached; None stands for POST if it has a body, else GET."""
+    needs_key: bool = True
+    """Whether requests have to carry one of the API keys, if the server has any."""
 
     @property
     def method(self) -> Method:

@@ -76,7 +76,7 @@ class EventStreamResponse(Response):
                 raise
             if not isinstance(error, EngineError):
                 logger.exception("a stream of events failed midway")
-            await writer.send_event(self._format_error(error).body())
+            await writer.send_event(self._format_error(error).event())
         finally:
             pinging.cancel()
         await writer.end()
