@@ -31,6 +31,8 @@ class Endpoint:
     """How it is reached; None stands for POST if it has a body, else GET."""
     needs_key: bool = True
     """Whether requests have to carry one of the API keys, if the server has any."""
+    media_types: tuple[str, ...] = ()
+    """Of its responses; none stands for JSON, and for server-sent events as well if its body has `stream`."""
 
     @property
     def method(self) -> Method:
