@@ -27,7 +27,7 @@ show([model.id, model.name, model.function.value, model.vendor.code, model.is_sy
 """,
         path,
     )
-    assert found == ["any/model", "bundled", "text-generation", "llama-slots", True, True, True, True, "2048"]
+    assert found == ["any/model", "bundled", "TEXT_GENERATION", "llama-slots", True, True, True, True, "2048"]
 
 
 def test_run_returns_the_text(sdk: Sdk, path: str) -> None:
