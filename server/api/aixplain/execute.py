@@ -33,10 +33,10 @@ def read_execution(request: Request, fields: Fields) -> ParsedRequest:
         raise InvalidRequest("n", f"expected 1 in a stream, got {body.n}")
     body = body.replace(messages=body.conversation())
     generation = prepare_chat(request, body.chat(settings.chat_template_kwargs), body, settings.reasoning_format)
-    prompt = replace(generation.prompt, name="data")
+    generation = replace(generation, prompt=replace(generation.prompt, name="data"))
     after_sampling = body.sampling.post_sampling_probs
     formatter = ExecutionFormatter(engine.vocab, generation, after_sampling=after_sampling)
-    return ParsedRequest(body, [prompt], formatter, generation.constraint, generation.preserved_tokens)
+    return ParsedRequest.of_chat(body, generation, formatter)
 
 
 async def post_job(request: Request) -> Response:
