@@ -34,6 +34,7 @@ class Generation:
         self._limit = request.n_predict if request.n_predict >= 0 else math.inf
         self._min_decoded = min(self._limit, math.inf if n_ctx is None else n_ctx - state.n_prompt + 1)
         """With fewer tokens, neither the limit nor the end of the context ends the text."""
+        self._may_end_before = bool(self._stops or self.has_grammar or request.t_max_predict_ms > 0)
         self._draft: Sequence[int] = ()
 
     @property
@@ -61,9 +62,10 @@ class Generation:
             data = self._stops.feed(data)
         if b"\n" in data:
             state.has_new_line = True
-        reason = self._stop_reason(data, now, n_more)
-        if reason is not None:
-            return self._end(choice, data, reason, now)
+        if self._may_end_before or state.n_decoded >= self._min_decoded:
+            reason = self._stop_reason(data, now, n_more)
+            if reason is not None:
+                return self._end(choice, data, reason, now)
         timings = state.timings(now) if self._request.timings_per_token else None
         return (token, data, state.slot_id, choice.logprobs, timings, False), None
 

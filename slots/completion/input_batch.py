@@ -69,7 +69,8 @@ class InputBatch:
         if not self._can_repeat or [slot.state for slot in self._all_slots] != self._states:
             return False
         for slot in self.slots:
-            if slot.n_uncomputed != 1 or slot.n_ctx_left < 0:
+            n_tokens = len(slot.state.tokens) if slot.state else 0
+            if n_tokens != len(slot.cached) + 1 or n_tokens > slot.n_ctx:
                 return False
         return cells is None or cells.n_free >= len(self.slots)
 
@@ -92,12 +93,15 @@ class InputBatch:
         self._is_filler = [slot.slot_id not in by_slot for slot in in_order]
         self._n_forward = np.logical_not(self._is_filler).astype(np.int32)
 
-    def advance(self) -> None:
-        """Make it the batch of the next step: see `is_next`."""
-        tokens = iter([slot.state.tokens[-1] for slot in self.slots if slot.state])
-        filler = self._filler_token
-        in_order = [filler if is_filler else next(tokens) for is_filler in self._is_filler]
+    def advance(self) -> list[int]:
+        """Make it the batch of the next step: see `is_next`. Returns the tokens of `slots`."""
+        tokens = [slot.state.tokens[-1] for slot in self.slots if slot.state]
+        in_order = tokens
+        if self.fillers:
+            rest, filler = iter(tokens), self._filler_token
+            in_order = [filler if is_filler else next(rest) for is_filler in self._is_filler]
         self.llama_batch.advance(in_order, self._n_forward)
+        return tokens
 
     def _add(self, scheduled: ScheduledSlot, generation: Generation) -> None:
         slot, batch = scheduled.slot, self.llama_batch

@@ -227,9 +227,8 @@ class CompletionRunner:
         with_drafts = self._add_drafts(scheduled)
         start = time.perf_counter()
         if is_next and with_drafts is scheduled:
-            self._input.advance()
+            tokens = self._input.advance()
             logits = self._decode()
-            tokens = [slot.state.tokens[-1] for slot in self._input.slots if slot.state]
             self._cache.commit_next(self._input.slots, tokens)
         else:
             self._fill(with_drafts, start)

@@ -117,9 +117,8 @@ class Vocab:
 
     def output_bytes(self, token: int) -> bytes:
         """Returns the bytes that a generated token adds to a text: none if it controls the model."""
-        self._check(token)
-        cached = self._texts[token]
-        if cached is None:
+        cached = self._texts[token] if 0 <= token < self.n_tokens else None
+        if cached is None:  # `is_control` checks the token
             cached = self._texts[token] = b"" if self.is_control(token) else self.piece(token)
         return cached
 

@@ -13,7 +13,7 @@ from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
 from slots.requests.sampling_params import SamplingParams
 from slots.requests.stream import CompletionStream
-from tests.slots.engine_runner import EXACT, load_engine
+from tests.slots.engine_runner import EXACT, MakeRunner, load_engine
 
 N_STEPS = 30
 FOREVER = SamplingParams(temperature=0.8, seed=1, ignore_eos=True)
@@ -85,6 +85,17 @@ def test_a_step_makes_no_cyclic_garbage(kv_unified: bool) -> None:
     finally:
         gc.enable()
     steps.engine.stop()
+
+
+def test_what_is_loaded_is_left_out_of_garbage_collections(make_runner: MakeRunner) -> None:
+    gc.unfreeze()
+    try:
+        runner = make_runner(n_ctx=256)
+        gc.disable()
+        assert not any(each is runner.engine.vocab for each in gc.get_objects())
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def test_a_step_is_planned_when_a_request_comes_or_goes_and_not_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
