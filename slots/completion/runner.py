@@ -3,7 +3,8 @@
 add, add_task, cancel          receive    requests wait for a slot, slot tasks until their slot is idle
       |
     step --+-- _assign_slots              waiting requests get idle slots, and the cached part of their prompts
-      |    +-- _schedule       schedule   context shifts, evictions, preemptions, then the tokens of each slot
+      |    +-- _schedule       schedule   context shifts, evictions, preemptions, then the tokens of each slot; left
+      |    |                              out while the slots of the last step go on generating
       |    +-- _add_drafts                drafted tokens, if all slots of the step only generate
       |    +-- _decode         decode     one llama_decode for all slots
       |    +-- _sample         sample     a token for each row of logits, again while drafted tokens are accepted
