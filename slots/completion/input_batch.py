@@ -4,8 +4,6 @@ planned, and only tokens and positions change."""
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from slots.cache.cell_pool import CellPool
 from slots.completion.generation import Generation
 from slots.llama import Batch
@@ -58,7 +56,7 @@ class InputBatch:
         self._states: list[RequestState | None] = []
         """Of all slots, when the batch was filled."""
         self._is_filler: list[bool] = []
-        self._n_forward = np.zeros(0, np.int32)
+        self._n_forward: list[int] = []
 
     def forget(self) -> None:
         """The next step will be planned."""
@@ -91,7 +89,7 @@ class InputBatch:
         is_plain = all(each.slot.is_generating and not each.draft for each in scheduled)
         self._can_repeat = is_plain and len(scheduled) == sum(state is not None for state in self._states)
         self._is_filler = [slot.slot_id not in by_slot for slot in in_order]
-        self._n_forward = np.logical_not(self._is_filler).astype(np.int32)
+        self._n_forward = [int(not is_filler) for is_filler in self._is_filler]
 
     def advance(self) -> list[int]:
         """Make it the batch of the next step: see `is_next`. Returns the tokens of `slots`."""

@@ -13,6 +13,7 @@ from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
 from slots.requests.sampling_params import SamplingParams
 from slots.requests.stream import CompletionStream
+from slots.scheduling.scheduler import ScheduledSlot
 from tests.slots.engine_runner import EXACT, MakeRunner, load_engine
 
 N_STEPS = 30
@@ -100,12 +101,16 @@ def test_what_is_loaded_is_left_out_of_garbage_collections(make_runner: MakeRunn
 
 def test_a_step_is_planned_when_a_request_comes_or_goes_and_not_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = Steps(n_parallel=2)
-    planned: list[int] = []
-    plan = steps.completions._schedule
-    monkeypatch.setattr(steps.completions, "_schedule", lambda: planned.append(n_steps) or plan())
+    plan, planned = steps.completions._schedule, []
+
+    def note_and_plan() -> list[ScheduledSlot]:
+        planned.append(step)
+        return plan()
+
+    monkeypatch.setattr(steps.completions, "_schedule", note_and_plan)
     steps.add(0)
-    for n_steps in range(12):
-        if n_steps == 4:
+    for step in range(12):
+        if step == 4:
             steps.add(1, n_predict=4)
         steps.run(1)
     # In 0 and 4 a prompt is computed; the step after it has one token of each slot. In 7 the second request ends.

@@ -36,9 +36,11 @@ def test_a_reader_wakes_up_for_events_and_for_the_end() -> None:
     async def read_slowly() -> list[str]:
         stream = make_stream()
         reading = asyncio.create_task(texts_of(stream))
-        for events in ([token(b"a")], [token(b"b")], [token(b"c", is_last=True), FINISHED]):
+        for data in (b"a", b"b"):
             await asyncio.sleep(0)
-            stream.deliver(events)
+            stream.deliver([token(data)])
+        await asyncio.sleep(0)
+        stream.deliver([token(b"c", is_last=True), FINISHED])
         return await reading
 
     assert asyncio.run(read_slowly()) == ["a", "b", "c"]
