@@ -137,7 +137,7 @@ class CompletionRunner:
         if self._slot_tasks.tasks:
             self._slot_tasks.run_ready(self.slots, self._cache)
             self._input.forget()  # idle slots may hold something else now
-        if self.waiting:
+        if self.waiting and any(slot.is_idle for slot in self.slots):
             self._assign_slots()
         is_next = self._input.is_next(self._cache.cells)
         scheduled = self._input.scheduled if is_next else self._schedule()
