@@ -67,6 +67,8 @@ class Token:
     logprobs: PositionLogprobs | None
     timings: Timings | None
     """As of this token, if the request has timings_per_token."""
+    is_last: bool = False
+    """Whether the generation ends with it, so that Finished follows at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,7 @@ Event = Token | Finished | Failed
 
 TokenBytes: TypeAlias = tuple[int, bytes, int, PositionLogprobs | None, Timings | None, bool]
 """A Token on its way to the event loop, where its text is decoded: its fields in their order, with the bytes that are
-certain now in place of the text, and whether it is the last one. A tuple, because one is made for every token between
-two decodes."""
+certain now in place of the text. A tuple, because one is made for every token between two decodes."""
 
 EngineEvent = TokenBytes | Finished | Failed
 

@@ -66,7 +66,7 @@ class CompletionStream:
         event = self._events.popleft()
         if isinstance(event, tuple):
             token, data, slot_id, logprobs, timings, is_last = event
-            return Token(token, self._decode(data, is_last), slot_id, logprobs, timings)
+            return Token(token, self._decode(data, is_last), slot_id, logprobs, timings, is_last)
         self._is_over = True
         self._release_queue_slot()
         return event
