@@ -8,8 +8,8 @@ from unittest.mock import patch
 import pytest
 
 from benchmarks.sampling.synthetic_model import write_model
-from slots.engine import Engine
 from slots.completion.input_batch import InputBatch
+from slots.engine import Engine
 from slots.errors import InvalidRequest, ModelLoadError, ShuttingDown, StepFailed
 from slots.llama import Context, DecodeError
 from slots.options import ContextOptions, EngineOptions, ModelOptions
