@@ -1,6 +1,7 @@
 """Engine: the API for the event loop. Requests go in, streams of events come out."""
 
 import asyncio
+import gc
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -117,7 +118,11 @@ class Engine:
         return len(self._completions.waiting) if self._completions else 0
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the thread; events are delivered on `loop`. Another thread prepares DRY's default sequence breakers."""
+        """Start the thread; events are delivered on `loop`. Another thread prepares DRY's default sequence breakers.
+
+        What exists by now is left out of later garbage collections, which would stop the thread for as long as it takes
+        to look at all of it."""
+        gc.freeze()
         self._thread = threading.Thread(target=self._engine_loop.run, args=(loop,), name="engine", daemon=True)
         self._thread.start()
         if self._completions:

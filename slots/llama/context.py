@@ -132,6 +132,8 @@ class Context:
         """Truncate a sequence to its first `n_tokens` tokens. Returns False if the model's memory cannot go back to
         that position (recurrent, hybrid, sliding window), and clears the sequence."""
         self._check_sequence(sequence)
+        if self.can_truncate and lib.llama_memory_seq_rm(self._memory, sequence, n_tokens, -1):
+            return True
         if lib.llama_memory_seq_pos_max(self._memory, sequence) < n_tokens:
             return True
         window_moved_on = n_tokens > 0 and lib.llama_memory_seq_pos_min(self._memory, sequence) > 0

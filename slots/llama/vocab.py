@@ -18,6 +18,8 @@ _SHALLOW_CHARACTERS = 8_192
 """Several of llama.cpp's tokenizers split text with a regular expression that recurses for each character of a match,
 and overflow a default stack at about ten thousand characters. Shorter texts are safe."""
 _UNBROKEN = re.compile(r"\S+|\s+")
+_ShortPiece = ctypes.c_char * 64
+"""A buffer in which nearly every piece has room. A type that is made for each call is cyclic garbage after it."""
 _KINDS = {0: "none", 1: "spm", 2: "bpe", 3: "wpm", 4: "ugm", 5: "rwkv", 6: "plamo2"}
 
 
@@ -122,9 +124,8 @@ class Vocab:
 
     def output_bytes(self, token: int) -> bytes:
         """Returns the bytes that a generated token adds to a text: none if it controls the model."""
-        self._check(token)
-        cached = self._texts[token]
-        if cached is None:
+        cached = self._texts[token] if 0 <= token < self.n_tokens else None
+        if cached is None:  # `is_control` checks the token
             cached = self._texts[token] = b"" if self.is_control(token) else self.piece(token)
         return cached
 
@@ -146,13 +147,12 @@ class Vocab:
         return tokens[: n.value] if n.value > 0 else ()
 
     def _read_piece(self, token: int) -> bytes:
-        capacity = 64
-        while True:
-            buffer = ctypes.create_string_buffer(capacity)
-            n = lib.llama_token_to_piece(self._handle, token, buffer, capacity, 0, True)
-            if n >= 0:
-                return buffer.raw[:n]
-            capacity = -n
+        buffer = _ShortPiece()
+        n = lib.llama_token_to_piece(self._handle, token, buffer, len(buffer), 0, True)
+        if n < 0:
+            buffer = ctypes.create_string_buffer(-n)
+            n = lib.llama_token_to_piece(self._handle, token, buffer, len(buffer), 0, True)
+        return buffer.raw[:n]
 
     def _check(self, token: int) -> None:
         if not 0 <= token < self.n_tokens:
