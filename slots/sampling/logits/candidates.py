@@ -16,6 +16,9 @@ from slots.sampling.logits.workspace import Floats32, FoldedRow, Indices, Worksp
 
 MAX_LOGIT = 1e30  # keeps extreme penalties and biases finite: a softmax of infinities is undefined
 _NEGLIGIBLE = np.float32(-200.0)  # its exponential is 0 in 32 bits and, unlike -inf, it can be multiplied by 0
+MAX_TOP_K = 512
+"""Of the sampling kernel. Weights of so few candidates are computed one by one, with the C library's exponential, as
+there: numpy's own may differ in the last bit."""
 EXTRA_CANDIDATES = 32
 """Of a masked row, 2 n + this many logits are looked at for the n largest, before the mask is applied to all of it."""
 
@@ -138,6 +141,8 @@ class Candidates:
         if self.ids is not None:  # in any order
             self._take(self.ids.argsort(kind="stable"))
         self._take(argsort_descending(self.logits))
+        if len(self) and np.isnan(self.logits[[0, -1]]).any():
+            raise nan_logits()
         self.is_sorted = True
         return self
 
@@ -238,16 +243,20 @@ class Candidates:
 
     def softmax(self) -> Softmax:
         """Compute the probabilities; the next call overwrites those of a full row. Raises InvalidRequest if all
-        candidates are ruled out."""
+        candidates are ruled out, ArithmeticError if the largest logit is no finite number."""
         logits = self.logits
         max_logit = np.float32(self.max_logit())
         check_max_logit(float(max_logit))
+        if max_logit == np.inf:
+            raise nan_logits()
         if self.ids is None:
             n = logits.size
             shifted = np.subtract(logits, max_logit, out=self.workspace.shifted[:n])
             return Softmax(shifted, np.exp(shifted, out=self.workspace.weights[:n]))
         shifted = logits - max_logit
-        return Softmax(shifted, np.exp(shifted, dtype=np.float64))
+        if shifted.size > MAX_TOP_K:
+            return Softmax(shifted, np.exp(shifted, dtype=np.float64))
+        return Softmax(shifted, np.fromiter(map(math.exp, shifted.tolist()), np.float64, shifted.size))
 
     def raw_logit(self, token: int) -> float:
         """The logit that the model gave a token, before any change."""

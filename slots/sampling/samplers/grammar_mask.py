@@ -9,7 +9,8 @@ from grammar.matcher import Matcher
 from slots.errors import InvalidRequest
 from slots.sampling.logits import bitmask
 from slots.sampling.logits.bitmask import Words
-from slots.sampling.logits.candidates import Candidates
+from slots.sampling.logits.candidates import EXTRA_CANDIDATES, Candidates
+from slots.sampling.logits.search import top_k_indices
 
 MAX_SPARSE_TOKENS = 1024  # up to here, reading the allowed logits is faster than searching the full row
 _MIN_PROBED_TOKENS = 16  # tested before the share of allowed ones decides whether to continue
@@ -54,7 +55,17 @@ class GrammarMask:
         """Whether testing some tokens is cheaper than computing the mask."""
         return self._matcher.is_mask_expensive
 
-    def first_k_allowed(self, tokens: Sequence[int], k: int) -> list[int] | None:
+    def allowed_for_top_k(self, candidates: Candidates, k: int) -> AllowedTokens:
+        """As `allowed`; of an expensive mask perhaps only those with the k largest logits of a full row."""
+        if not self.is_mask_expensive:
+            return self.allowed()
+        tokens = top_k_indices(candidates.logits, 2 * k + EXTRA_CANDIDATES, candidates.workspace)
+        first_k = self._first_k_allowed(tokens.tolist(), k)
+        if first_k is None:
+            return self.allowed()
+        return AllowedTokens(bitmask.words_of(tokens[first_k], len(candidates)), k)
+
+    def _first_k_allowed(self, tokens: Sequence[int], k: int) -> list[int] | None:
         """Return the indices of the first k allowed ones of some tokens. None if there are fewer, or if the share of
         allowed ones among the first tokens suggests so."""
         indices: list[int] = []

@@ -15,7 +15,7 @@ from slots.sampling.logits.bitmask import Words
 from tests.slots.sampling.factories import KINDS, examples, make_context, make_row
 from tests.slots.sampling.logits.test_bitmask import make_words
 from tests.slots.sampling.samplers.test_grammar_mask import SomeTokens
-from tests.slots.sampling.test_fast_chain import as_comparable
+from tests.slots.sampling.test_fused_chain import as_comparable
 
 SIZE = 20_000
 SHARES = [None, 0.0, 0.001, 0.04, 0.06, 0.1, 0.5, 0.999, 1.0]

@@ -88,7 +88,7 @@ def make_samplers(options: list[dict[str, Any]], n_vocab: int) -> list[Sampler]:
 
 
 def test_the_options_are_of_the_kinds_they_are_named_for() -> None:
-    assert all(each.traits.fast_params is not None for each in make_samplers(FAST, N_LARGE))
+    assert all(each.fused for each in make_samplers(FAST, N_LARGE))
     assert not any(each.traits.needs_softmax for each in make_samplers(LIGHT, N_LARGE))
     assert [each.traits.needs_softmax for each in make_samplers(MIXED, N_VOCAB)] == [
         False,

@@ -1,4 +1,4 @@
-"""The fast chain draws each token as often as its definition says, for a row alone and for rows together."""
+"""The fused chain draws each token as often as its definition says, for a row alone and for rows together."""
 
 import math
 from typing import Any
@@ -53,7 +53,7 @@ def assert_follow(drawn: list[int], row: Logits) -> None:
 
 def test_of_a_row_alone(row: Logits) -> None:
     chain = make_sampler(N_VOCAB, seed=21, **CHAIN)
-    assert chain.traits.fast_params is not None
+    assert chain.fused is not None
     assert_follow(sample_tokens(chain, row, N_DRAWS), row)
 
 
