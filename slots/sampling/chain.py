@@ -142,11 +142,7 @@ def build_chain(inputs: SamplerInputs) -> Chain:
     edits = [make(name) for name in effective[:n_edits]]
     if params.logit_bias or inputs.banned_tokens:
         edits.insert(0, LogitBias(params.logit_bias, inputs.banned_tokens))
-    mask = None
-    if inputs.matcher is not None:
-        searches_largest = names[0] is SamplerName.TOP_K if names else is_greedy
-        is_lazy = searches_largest and not params.mirostat
-        mask = GrammarMask(inputs.matcher, inputs.context.end_of_generation, is_lazy=is_lazy)
+    mask = GrammarMask(inputs.matcher, inputs.context.end_of_generation) if inputs.matcher else None
     n_top_logits = params.top_k if names and names[0] is SamplerName.TOP_K else 1 if is_greedy and not names else None
     return Chain(
         mask=mask,

@@ -38,6 +38,8 @@ class FusedChain:
     def prepare(self, row: Logits, workspace: Workspace) -> KernelRow:
         """Do what the kernel cannot: some edits, and a grammar's mask. Raises InvalidRequest if a grammar hits its
         limits."""
+        if not self.needs_numpy:
+            return self.kernel_row
         candidates = Candidates(row, workspace)
         if self._mask is None:
             self._edit(candidates)

@@ -1,8 +1,7 @@
 """Row sampler: samples the tokens of a step from full rows of logits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from slots.errors import InvalidRequest
 from slots.llama import Logits
 from slots.sampling.fused_chain import KernelRow
 from slots.sampling.logits import kernels
@@ -44,12 +43,14 @@ class RowSampler:
     other: their work holds the GIL.
     """
 
-    def __init__(self, n_vocab: int, n_rows: int, n_threads: int) -> None:
-        """`n_rows` is the maximum number of rows of a step, `n_threads` the number of llama.cpp's threads."""
+    def __init__(
+        self, n_vocab: int, n_rows: int, max_threads: int, n_threads_in_use: Callable[[], int] | None = None
+    ) -> None:
+        """`n_rows` is the maximum number of rows of a step, `max_threads` that of llama.cpp's threads;
+        `n_threads_in_use` returns the number of those that have just computed the rows, by default `max_threads`."""
         self._n_vocab = n_vocab
-        self._n_threads = n_threads
-        self._team = ThreadTeam(n_rows, n_threads)
-        self._workspaces = [Workspace(n_vocab) for _thread in range(self._team.n)]
+        self._team = ThreadTeam(n_rows, max_threads, n_threads_in_use)
+        self._workspaces = [Workspace(n_vocab) for _thread in range(self._team.n_max)]
         self._kernel = kernels.sampling_kernel.SamplingKernel() if kernels.IS_COMPILED else None
         self._batch = SamplerBatch([])
 
@@ -77,8 +78,9 @@ class RowSampler:
             prepared, failed = self._prepare(batch, logits, rows)
             selected = list(prepared)
             chains, masks = [row.chain for row in prepared.values()], [row.allowed for row in prepared.values()]
-        is_parallel = len(chains) > 1 and len(chains) * self._n_vocab >= _MIN_LOGITS_PER_THREAD * self._n_threads
-        n_threads = self._n_threads if is_parallel else 1
+        n_threads = self._team.n_in_use()
+        if len(chains) == 1 or len(chains) * self._n_vocab < _MIN_LOGITS_PER_THREAD * n_threads:
+            n_threads = 1
         tokens = self._kernel.sample(chains, logits, [rows[n] for n in selected], masks, n_threads)
         sampled = {n: accept(batch.samplers[n], token) for n, token in zip(selected, tokens, strict=True)}
         return sampled | failed
@@ -91,8 +93,7 @@ class RowSampler:
         with no_float_warnings():
             for n, fused in batch.fused.items():
                 try:
-                    needs_numpy = fused.needs_numpy
-                    prepared[n] = fused.prepare(logits[rows[n]], self._workspaces[0]) if needs_numpy else fused.kernel_row
+                    prepared[n] = fused.prepare(logits[rows[n]], self._workspaces[0])
                 except Exception as error:
                     failed[n] = error
         return prepared, failed
@@ -119,10 +120,10 @@ def _sample(sampler: Sampler, row: Logits, workspace: Workspace) -> Result:
 
 
 def accept(sampler: Sampler, token: int) -> Result:
-    """Make a result of what the kernel returned for a row."""
+    """Make a result of what the kernel returned for a row. An exception is one, too, as in `_sample`."""
     if token < 0:
         return no_token_left() if token == kernels.sampling_kernel.NO_TOKEN_LEFT else nan_logits()
     try:
         return SampledToken(sampler.accept(token), None)
-    except InvalidRequest as error:
+    except Exception as error:
         return error

@@ -23,12 +23,6 @@ def words_of(tokens: Indices, n_tokens: int) -> Words:
     return words
 
 
-def contains(words: Words, tokens: Indices) -> npt.NDArray[np.bool_]:
-    """Test which of some tokens are in a set; the result has the shape of `tokens`."""
-    shifted: Words = words[tokens >> 5] >> (tokens & 31).astype(np.uint32)
-    return (shifted & np.uint32(1)).astype(np.bool_)
-
-
 def complement(words: Words, out: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Mark in `out`, shape (vocabulary,), the tokens that are not in a set, and return it."""
     bits = np.unpackbits(words.view(np.uint8), bitorder="little", count=out.size)

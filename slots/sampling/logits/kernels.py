@@ -1,4 +1,4 @@
-"""The compiled kernels. Where there was no compiler at installation, all is done with numpy: slower, the same tokens."""
+"""The compiled kernels. Where there was no compiler at installation, numpy gives the same tokens, but slower."""
 
 try:
     from slots.sampling.logits import sampling_kernel, top_k_kernel

@@ -15,9 +15,10 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY, exp, fabs, isinf, isnan
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 from libcpp.vector cimport vector
 
-from slots.sampling.logits.top_k_kernel cimport SPARE_KEYS, Mask, find_top_k, maxima_size
+from slots.sampling.logits.top_k_kernel cimport SPARE_KEYS, find_top_k, maxima_size
 
 cdef enum:
     MAX_K = 512  # `draw` adds the weights of more than 2048 candidates up in another order
@@ -51,7 +52,8 @@ cdef struct Row:
     float* logits
     Py_ssize_t n
     const int32_t* ids  # the token of each logit, ascending; NULL if it is the index
-    Mask mask
+    const uint32_t* mask  # bits of the allowed tokens, if these are many
+    const uint32_t* few  # the same, if these are few
     const int* recent  # tokens to penalize
     const int* counts  # how often each of them was there
     Py_ssize_t n_recent
@@ -141,12 +143,15 @@ cdef class SamplingKernel:
             if ids.shape[0] != logits.shape[0] or ids.shape[1] != row.n:
                 raise ValueError("expected as many tokens as logits")
             row.ids = &ids[index, 0]
-        row.mask = Mask(NULL, False)
+        row.mask = row.few = NULL
         if mask is not None:
             words = mask.words
             if 32 * words.shape[0] < row.n:
                 raise ValueError(f"expected a mask of {row.n} tokens")
-            row.mask = Mask(&words[0], mask.is_sparse)
+            if mask.is_sparse:
+                row.few = &words[0]
+            else:
+                row.mask = &words[0]
         row.n_recent = 0
         if chain.recent is not None:
             row.recent, row.counts = chain.recent.data.as_ints, chain.counts.data.as_ints
@@ -162,7 +167,9 @@ cdef void sample_row(Row* row, float* maxima, int64_t* keys) noexcept nogil:
         cutoff = smallest(row)
         edit(row)
         rule_out(row, cutoff)
-    n = find_top_k(row.logits, row.n, row.chain.top_k, row.mask, maxima, keys)
+    if row.mask != NULL:
+        apply_mask(row)
+    n = find_top_k(row.logits, row.n, row.chain.top_k, row.few, maxima, keys)
     row.token = choose(row, keys, n) if n >= 0 else NOT_NUMBERS
 
 
@@ -219,6 +226,22 @@ cdef void rule_out(Row* row, float cutoff) noexcept nogil:
         for i in range(row.n):
             if row.logits[i] <= cutoff:
                 row.logits[i] = -INFINITY
+
+
+cdef void apply_mask(Row* row) noexcept nogil:
+    """Rule out all tokens that are not allowed, with integers, which compilers can vectorize."""
+    cdef float minus_infinity = -INFINITY
+    cdef uint32_t lowest, logit, word, is_allowed
+    cdef Py_ssize_t start, i
+    memcpy(&lowest, &minus_infinity, sizeof(lowest))
+    for start in range(0, row.n, 32):
+        word = row.mask[start >> 5]
+        if ~word:  # not all are allowed
+            for i in range(min(row.n - start, 32)):
+                is_allowed = -((word >> i) & 1)
+                memcpy(&logit, row.logits + start + i, sizeof(logit))
+                logit = (logit & is_allowed) | (lowest & ~is_allowed)
+                memcpy(row.logits + start + i, &logit, sizeof(logit))
 
 
 cdef Py_ssize_t choose(const Row* row, const int64_t* keys, Py_ssize_t n) noexcept nogil:

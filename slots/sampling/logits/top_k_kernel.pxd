@@ -6,13 +6,8 @@ from libc.stdint cimport int64_t, uint32_t
 cdef enum:
     SPARE_KEYS = 1024
 
-cdef struct Mask:
-    # A set of tokens as words of 32 bits; NULL allows all. Those of a sparse one are visited one by one.
-    const uint32_t* words
-    bint is_sparse
-
 cdef Py_ssize_t maxima_size(Py_ssize_t n) noexcept nogil
 
 cdef Py_ssize_t find_top_k(
-    const float* row, Py_ssize_t n, Py_ssize_t k, Mask mask, float* maxima, int64_t* keys
+    const float* row, Py_ssize_t n, Py_ssize_t k, const uint32_t* few, float* maxima, int64_t* keys
 ) noexcept nogil

@@ -43,14 +43,13 @@ def top_k(const float[::1] row, Py_ssize_t[::1] tokens):
     Raises MemoryError.
     """
     cdef Py_ssize_t k = tokens.shape[0], n = row.shape[0], n_keys, i
-    cdef Mask everything = Mask(NULL, False)
     cdef int64_t* keys
     if n == 0 or k == 0:
         return 0
     keys = <int64_t*>malloc((2 * k + SPARE_KEYS) * sizeof(int64_t) + maxima_size(n) * sizeof(float))
     if keys == NULL:
         raise MemoryError
-    n_keys = find_top_k(&row[0], n, k, everything, <float*>(keys + 2 * k + SPARE_KEYS), keys)
+    n_keys = find_top_k(&row[0], n, k, NULL, <float*>(keys + 2 * k + SPARE_KEYS), keys)
     for i in range(n_keys):
         tokens[i] = <uint32_t>keys[i]
     free(keys)
@@ -63,25 +62,24 @@ cdef Py_ssize_t maxima_size(Py_ssize_t n) noexcept nogil:
 
 
 cdef Py_ssize_t find_top_k(
-    const float* row, Py_ssize_t n, Py_ssize_t k, Mask mask, float* maxima, int64_t* keys
+    const float* row, Py_ssize_t n, Py_ssize_t k, const uint32_t* few, float* maxima, int64_t* keys
 ) noexcept nogil:
-    """Write the keys of the k largest logits of a row of n among those of a set of tokens, by falling logit, the lower
-    token first among equals. The token is in the lower half of its key. Returns how many there are, fewer than k if
-    the set has fewer tokens; -1 if one of its logits is NaN.
+    """Write the keys of the k largest logits of a row of n, by falling logit, the lower token first among equals. The
+    token is in the lower half of its key. Returns how many there are, fewer than k if there are fewer tokens; -1 if a
+    logit is NaN.
 
-    `maxima` has room for `maxima_size` numbers, `keys` for 2 * k + SPARE_KEYS.
+    Unless `few` is NULL, only its tokens are looked at, one by one: a set as words of 32 bits. `maxima` has room for
+    `maxima_size` numbers, `keys` for 2 * k + SPARE_KEYS.
     """
     cdef Py_ssize_t n_maxima = n // GROUP * LANES, n_keys
-    cdef float total
-    if mask.is_sparse or n_maxima < k:
-        n_keys = collect_all(row, n, k, mask, keys)
+    if few != NULL or n_maxima < k:
+        n_keys = collect_all(row, n, k, few, keys)
         if n_keys < 0:
             return -1
     else:
-        total = fold(row, n, maxima) if mask.words == NULL else fold_masked(row, n, mask.words, maxima)
-        if isnan(total) and has_nan(row, n, mask):
+        if isnan(fold(row, n, maxima)) and has_nan(row, n):
             return -1
-        n_keys = collect(row, n, k, mask, maxima, lower_bound(maxima, n_maxima, k), keys)
+        n_keys = collect(row, n, k, maxima, lower_bound(maxima, n_maxima, k), keys)
     n_keys = keep_largest(keys, n_keys, k)
     sort(keys, keys + n_keys)
     return n_keys
@@ -99,7 +97,8 @@ cdef float fold(const float* row, Py_ssize_t n, float* maxima) noexcept nogil:
     for group in range(n // GROUP):
         start = row + group * GROUP
         out = maxima + group * LANES
-        prefetch_group(start)
+        for i in range(GROUP // LINE):
+            PREFETCH(start + PREFETCH_DISTANCE + i * LINE)
         for lane in range(LANES):
             top = start[lane]
             lane_total = top
@@ -116,64 +115,18 @@ cdef float fold(const float* row, Py_ssize_t n, float* maxima) noexcept nogil:
     return total
 
 
-cdef float fold_masked(const float* row, Py_ssize_t n, const uint32_t* words, float* maxima) noexcept nogil:
-    """As `fold`, with -inf in place of the logits of all other tokens."""
-    cdef float[LANES] totals, top
-    cdef int32_t[LANES] bits
-    cdef float total = 0, logit
-    cdef int32_t word, logit_bits, is_allowed, lowest
-    cdef Py_ssize_t group, lane, i
-    cdef const float* start
-    logit = -INFINITY
-    memcpy(&lowest, &logit, sizeof(lowest))
-    for lane in range(LANES):
-        totals[lane] = 0
-        bits[lane] = 1 << lane
-    for group in range(n // GROUP):
-        start = row + group * GROUP
-        prefetch_group(start)
-        for lane in range(LANES):
-            top[lane] = -INFINITY
-        for i in range(DEPTH):
-            word = (words[(group * GROUP + i * LANES) >> 5] >> (LANES * (i & 1))) & 0xFFFF
-            for lane in range(LANES):  # with integers alone, which compilers can vectorize
-                is_allowed = -((word & bits[lane]) != 0)
-                memcpy(&logit_bits, start + i * LANES + lane, sizeof(logit_bits))
-                logit_bits = (logit_bits & is_allowed) | (lowest & ~is_allowed)
-                memcpy(&logit, &logit_bits, sizeof(logit))
-                top[lane] = top[lane] if top[lane] > logit else logit
-                totals[lane] = totals[lane] + logit
-        memcpy(maxima + group * LANES, top, sizeof(top))
-    for lane in range(LANES):
-        total += totals[lane]
-    for i in range(n // GROUP * GROUP, n):
-        if contains(words, i):
-            total += row[i]
-    return total
-
-
-cdef inline void prefetch_group(const float* start) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(GROUP // LINE):
-        PREFETCH(start + PREFETCH_DISTANCE + i * LINE)
-
-
-cdef inline bint contains(const uint32_t* words, Py_ssize_t token) noexcept nogil:
-    return words == NULL or (words[token >> 5] >> (token & 31)) & 1
-
-
-cdef bint has_nan(const float* row, Py_ssize_t n, Mask mask) noexcept nogil:
-    """Whether a logit of the set is NaN. Its sum is NaN, too, if both infinities are in it."""
+cdef bint has_nan(const float* row, Py_ssize_t n) noexcept nogil:
+    """Whether a logit is NaN. Their sum is NaN, too, if there are infinite ones of both signs."""
     cdef Py_ssize_t token
     for token in range(n):
-        if isnan(row[token]) and contains(mask.words, token):
+        if isnan(row[token]):
             return True
     return False
 
 
 cdef float lower_bound(float* maxima, Py_ssize_t n_maxima, Py_ssize_t k) noexcept nogil:
     """A lower bound of the k-th largest logit. `maxima` is a buffer of twice `n_maxima`."""
-    cdef Py_ssize_t n_folds = max(n_maxima // (MAXIMA_PER_K * k), 1), n = n_maxima // n_folds, fold, i
+    cdef Py_ssize_t n_folds = max(n_maxima // max(MAXIMA_PER_K * k, GROUP), 1), n = n_maxima // n_folds, fold, i
     cdef float* folded = maxima + n_maxima
     cdef float* more
     memcpy(folded, maxima, n * sizeof(float))
@@ -186,7 +139,7 @@ cdef float lower_bound(float* maxima, Py_ssize_t n_maxima, Py_ssize_t k) noexcep
 
 
 cdef Py_ssize_t collect(
-    const float* row, Py_ssize_t n, Py_ssize_t k, Mask mask, const float* maxima, float bound, int64_t* keys
+    const float* row, Py_ssize_t n, Py_ssize_t k, const float* maxima, float bound, int64_t* keys
 ) noexcept nogil:
     """Write the keys of the k largest logits and perhaps of others, in any order. Returns how many."""
     cdef Py_ssize_t n_keys = 0, group, lane, i, token
@@ -204,26 +157,26 @@ cdef Py_ssize_t collect(
                 continue
             for i in range(DEPTH):
                 token = group * GROUP + i * LANES + lane
-                if row[token] >= bound and contains(mask.words, token):
+                if row[token] >= bound:
                     keys[n_keys] = key_of(row[token], token)
                     n_keys += 1
             if n_keys > 2 * k + SPARE_KEYS - DEPTH:
                 n_keys = keep_largest(keys, n_keys, k)
                 bound = row[<uint32_t>keys[k - 1]]
     for token in range(n // GROUP * GROUP, n):
-        if row[token] >= bound and contains(mask.words, token):
+        if row[token] >= bound:
             n_keys = add_key(keys, n_keys, k, key_of(row[token], token))
     return n_keys
 
 
 cdef Py_ssize_t collect_all(
-    const float* row, Py_ssize_t n, Py_ssize_t k, Mask mask, int64_t* keys
+    const float* row, Py_ssize_t n, Py_ssize_t k, const uint32_t* few, int64_t* keys
 ) noexcept nogil:
-    """As `collect`, one token of the set after the other. Returns -1 if one of its logits is NaN."""
+    """As `collect`, one token after the other. Returns -1 if a logit is NaN."""
     cdef Py_ssize_t n_keys = 0, word, token
     cdef uint32_t bits
     for word in range((n + 31) >> 5):
-        bits = 0xFFFFFFFF if mask.words == NULL else mask.words[word]
+        bits = 0xFFFFFFFF if few == NULL else few[word]
         while bits:
             token = (word << 5) + LOWEST_BIT(bits)
             bits &= bits - 1

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from slots.requests.sampling_params import SamplingParams
-from slots.sampling.logits.candidates import MAX_LOGIT, Candidates
+from slots.sampling.logits.candidates import Candidates
 from slots.sampling.logits.workspace import Floats64
 from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 
