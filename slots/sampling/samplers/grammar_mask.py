@@ -57,12 +57,12 @@ class GrammarMask:
         if not self.is_mask_expensive:
             return self.allowed()
         tokens = top_k_indices(candidates.logits, 2 * k + _EXTRA_TOKENS, candidates.workspace)
-        first_k = self._first_k_allowed(tokens.tolist(), k)
+        first_k = self.first_k_allowed(tokens.tolist(), k)
         if first_k is None:
             return self.allowed()
         return AllowedTokens(bitmask.words_of(tokens[first_k], len(candidates)), k)
 
-    def _first_k_allowed(self, tokens: Sequence[int], k: int) -> list[int] | None:
+    def first_k_allowed(self, tokens: Sequence[int], k: int) -> list[int] | None:
         """Return the indices of the first k allowed ones of some tokens. None if there are fewer, or if the share of
         allowed ones among the first tokens suggests so."""
         indices: list[int] = []
