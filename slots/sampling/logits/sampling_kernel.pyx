@@ -99,7 +99,9 @@ cdef class SamplingKernel:
     cdef vector[vector[int64_t]] keys
     cdef vector[Row] rows
 
-    def sample(self, list chains, float[:, ::1] logits, indices, list masks, int n_threads, const int32_t[:, ::1] ids=None):
+    def sample(
+        self, list chains, float[:, ::1] logits, indices, list masks, int n_threads, const int32_t[:, ::1] ids=None
+    ):
         """Return the token of each chain, or NO_TOKEN_LEFT or NAN_LOGITS. `logits`, which are changed, has the shape
         (rows, vocabulary); `indices` are the chains' rows in it. `masks` has the AllowedTokens or None of each chain,
         or nothing. If there are `ids`, of the shape of `logits`, these are the tokens of the logits, ascending, and the
@@ -108,6 +110,8 @@ cdef class SamplingKernel:
         Raises IndexError or ValueError if the arguments do not fit each other.
         """
         cdef Py_ssize_t n_rows = len(chains), n = logits.shape[1], i, thread
+        if len(indices) != n_rows or (masks and len(masks) != n_rows):
+            raise ValueError("expected as many rows and masks as chains")
         self._reserve(n, n_threads)
         self.rows.resize(n_rows)
         for i in range(n_rows):

@@ -181,6 +181,15 @@ def test_a_mask_of_too_few_tokens_is_refused() -> None:
         sample_directly((1, 64), 0, n_words=1)
 
 
+@pytest.mark.parametrize(("indices", "n_masks"), [([0, 0], 0), ([], 0), ([0], 2)])
+def test_rows_or_masks_that_are_not_as_many_as_chains_are_refused(indices: list[int], n_masks: int) -> None:
+    fused = make_plain_sampler(64).fused
+    assert fused
+    kernel = sampling_kernel.SamplingKernel()
+    with pytest.raises(ValueError, match="expected as many rows and masks as chains"):
+        kernel.sample([fused.kernel_row.chain], np.zeros((1, 64), np.float32), indices, [None] * n_masks, 1)
+
+
 def test_tokens_that_are_not_as_many_as_logits_are_refused() -> None:
     sample_directly((1, 64), 0, n_ids=64)
     with pytest.raises(ValueError, match="expected as many tokens as logits"):
