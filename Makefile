@@ -68,7 +68,7 @@ $(VENV)/.python:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.base: pyproject.toml requirements.lock setup.py $(wildcard slots/sampling/logits/*.pyx) $(VENV)/.python
+$(VENV)/.base: pyproject.toml requirements.lock setup.py $(wildcard slots/sampling/logits/*.pyx slots/sampling/logits/*.pxd) $(VENV)/.python
 	@$(MAKE) --no-print-directory .llama-cpp
 	@echo "Installing the rest."
 	@$(PIP) install --quiet $(LOCK) --editable .
