@@ -1,6 +1,6 @@
 """Row sampler: samples the tokens of a step from full rows of logits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -59,12 +59,14 @@ class RowSampler:
     row. The remaining rows are sampled one after the other: their work holds the GIL.
     """
 
-    def __init__(self, n_vocab: int, n_rows: int, n_threads: int) -> None:
-        """`n_rows` is the maximum number of rows of a step, `n_threads` the number of llama.cpp's threads."""
+    def __init__(
+        self, n_vocab: int, n_rows: int, max_threads: int, n_threads_in_use: Callable[[], int] | None = None
+    ) -> None:
+        """`n_rows` is the maximum number of rows of a step, `max_threads` that of llama.cpp's threads;
+        `n_threads_in_use` returns the number of those that have just computed the rows, by default `max_threads`."""
         self._n_vocab = n_vocab
-        self._n_threads = n_threads
-        self._team = ThreadTeam(n_rows, n_threads)
-        self._workspaces = [Workspace(n_vocab) for _thread in range(self._team.n)]
+        self._team = ThreadTeam(n_rows, max_threads, n_threads_in_use)
+        self._workspaces = [Workspace(n_vocab) for _thread in range(self._team.n_max)]
         self._batch = SamplerBatch([])
 
     def sample(self, samplers: Sequence[Sampler], logits: Logits, rows: Sequence[int]) -> list[Result]:
@@ -108,10 +110,10 @@ class RowSampler:
     def _top_k_table(self, batch: SamplerBatch, logits: Logits, rows: Indices) -> CandidateTable | None:
         counts = batch.fast_chain.counts
         if not batch.has_masks:
-            largest = top_k_rows(logits, rows, counts.ks, self._n_threads)
+            largest = top_k_rows(logits, rows, counts.ks, self._team.n_in_use())
             return CandidateTable(*largest, counts.is_candidate.copy(), counts) if largest else None
         try:
-            return masked_top_k(logits, rows, counts.ks, batch.masks, self._n_threads)
+            return masked_top_k(logits, rows, counts.ks, batch.masks, self._team.n_in_use())
         except InvalidRequest:  # of one grammar only: sampling each row alone raises it for that row
             return None
 
