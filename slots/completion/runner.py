@@ -76,7 +76,7 @@ class CompletionRunner:
         self._output = OutputProcessor(context.n_ctx_seq)
         self._maintenance = SlotMaintenance(self.slots, self._cache, self._output, vocab.bos)
         self._input = InputBatch(self.slots, context.n_batch, vocab.bos or 0)
-        rows = RowSampler(vocab.n_tokens, n_slots, context.n_threads_batch)
+        rows = RowSampler(vocab.n_tokens, n_slots, context.threads.n_max, lambda: context.threads.n_in_use)
         self._step_sampler = StepSampler(context, rows)
 
     def warm_up(self) -> None:

@@ -32,7 +32,7 @@ from slots.errors import (
 )
 from slots.llama import Model
 from slots.options import ContextOptions, EngineOptions, ModelOptions
-from slots.requests.events import SlotStatus
+from slots.requests.events import SlotStatus, ThreadNumbers
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
 from slots.requests.sampling_params import SamplingParams
@@ -64,6 +64,7 @@ class Engine:
         self.n_batch = context.n_batch if context else contexts.max_embedding_tokens
         self.pooling = contexts.pooling
         self.context_shift = options.context_shift
+        self._threads = contexts.threads
         self.grammars = Grammars(self.vocab)
         self._sampler_context = SamplerContext.for_model(self.vocab, self.n_ctx_slot)
         self._commands: SimpleQueue[Command] = SimpleQueue()
@@ -176,6 +177,12 @@ class Engine:
         if not self._completions:
             what = "ranks documents" if self.pooling == "rank" else "computes embeddings"
             raise NotSupported(f"this server only {what}; it generates no text")
+
+    def thread_numbers(self) -> ThreadNumbers:
+        """Returns the numbers of threads in use; those of completions if the engine generates text, else those of
+        embeddings."""
+        threads = self._threads
+        return ThreadNumbers(threads.n_latest("few"), threads.n_latest("many"), threads.n_max)
 
     def slot_statuses(self) -> list[SlotStatus]:
         return [slot.status() for slot in self._completions.slots] if self._completions else []

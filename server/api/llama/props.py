@@ -14,11 +14,15 @@ from slots.llama import Vocab
 
 async def get_props(request: Request) -> JsonResponse:
     engine, settings = get_engine(request), get_settings(request)
+    threads = engine.thread_numbers()
     system_prompt, chat_template = get_state(request).system_prompt, get_chat_template(request)
     return JsonResponse(
         {
             "default_generation_settings": {"params": _defaults_json(settings.defaults), "n_ctx": engine.n_ctx_slot},
             "total_slots": engine.n_slots,
+            "n_threads": threads.few,
+            "n_threads_batch": threads.many,
+            "n_threads_max": threads.max,
             "model_alias": settings.alias,
             "model_path": str(settings.model_path),
             "modalities": {"vision": False, "audio": False},

@@ -1,6 +1,10 @@
+from pathlib import Path
+
 import pytest
 
+from slots.machine import usable_cpus
 from tests.server.http_client import STORY, Json, get, open_stream, post
+from tests.server.program import PROGRAM, running
 
 
 @pytest.mark.parametrize("path", ["/health", "/v1/health"])
@@ -17,6 +21,25 @@ def test_props_describe_the_server(server: str) -> None:
     assert props["modalities"] == {"vision": False, "audio": False}
     assert "im_start" in props["chat_template"]
     assert "llama-cpp-python" in props["build_info"]
+
+
+def test_props_and_slots_tell_the_threads_in_use(server: str) -> None:
+    """The server was started with one thread."""
+    post(server, {"prompt": "Once", "n_predict": 2}).raise_for_status()
+    props = get(f"{server}/props").json()
+    assert (props["n_threads"], props["n_threads_batch"]) == (1, 1)
+    assert 1 <= props["n_threads_max"] <= usable_cpus().n_threads
+    assert {slot["n_threads"] for slot in get(f"{server}/slots").json()} == {1}
+
+
+def test_without_a_fixed_number_the_threads_in_use_are_those_of_the_latest_steps(tmp_path: Path) -> None:
+    with running(tmp_path, *PROGRAM) as program:
+        url = program.ready_url()
+        post(url, {"prompt": "Once " * 50, "n_predict": 50}).raise_for_status()
+        props = get(f"{url}/props").json()
+    assert props["n_threads_max"] == usable_cpus().n_threads
+    assert min(props["n_threads"], props["n_threads_batch"]) >= 1
+    assert max(props["n_threads"], props["n_threads_batch"]) <= props["n_threads_max"]
 
 
 def test_props_tell_the_default_settings(server: str) -> None:
