@@ -34,7 +34,6 @@ from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.requests.events import SlotStatus
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
-from slots.requests.sampling_params import SamplingParams
 from slots.requests.slot import Slot
 from slots.requests.stream import CompletionStream
 from slots.sampling import IS_COMPILED, SamplerContext
@@ -42,8 +41,6 @@ from slots.scheduling.kv_cache_manager import KvCacheManager
 from slots.scheduling.slot_tasks import SlotTask
 
 _log = logging.getLogger("slots")
-
-_DEFAULT_BREAKERS = SamplingParams().dry_sequence_breakers
 
 Result = TypeVar("Result")
 
@@ -117,12 +114,9 @@ class Engine:
         return len(self._completions.waiting) if self._completions else 0
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the thread; events are delivered on `loop`. Another thread prepares DRY's default sequence breakers."""
+        """Start the thread; events are delivered on `loop`."""
         self._thread = threading.Thread(target=self._engine_loop.run, args=(loop,), name="engine", daemon=True)
         self._thread.start()
-        if self._completions:
-            find_breakers = self._sampler_context.find_sequence_breakers
-            threading.Thread(target=find_breakers, args=(_DEFAULT_BREAKERS,), daemon=True).start()
 
     def prepare_dry(self, sequence_breakers: Sequence[str]) -> None:
         """Find the tokens of sequence breakers. Call it in a worker thread: it may take a second."""
