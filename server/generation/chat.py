@@ -14,7 +14,7 @@ from server.chat.tools.reasoning import ReasoningTags
 from server.generation.prompts import Prompt
 from server.options.constraint import Constraint
 from server.options.generation_options import GenerationOptions
-from server.state import get_chat_template, get_engine, get_state
+from server.state import get_chat_format, get_engine, get_state
 from slots.errors import InvalidRequest
 
 
@@ -40,11 +40,11 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
     Call it from a worker thread. Raises InvalidRequest for messages that the template refuses, and for a grammar that
     cannot be combined with the chat's tools.
     """
-    state, engine, template = get_state(request), get_engine(request), get_chat_template(request)
+    state, engine, chat_format = get_state(request), get_engine(request), get_chat_format(request)
     defaults = state.settings.chat_template_kwargs
     system_prompt = options.system_prompt or state.system_prompt
     full = with_system_prompt(chat, system_prompt.text)
-    rendered = full.prompt(template, state.tool_format)
+    rendered = full.prompt(chat_format)
     tool_format = rendered.tool_format if chat.tools and chat.tools.callable_tools else None
     constraint, tags = options.constraint, rendered.reasoning_tags
     if chat.tools and tool_format:
@@ -54,7 +54,9 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
         constraint, tags = _constrain_after_reasoning(constraint, tags)
     preserved = preserved_tokens(engine.vocab, tool_format, tags)
     tokens = tokenize_prompt(rendered.text, engine.vocab)
-    n_system = n_system_tokens(full, tokens, template, defaults, engine.vocab) if full is not chat else 0
+    n_system = 0
+    if full is not chat:
+        n_system = n_system_tokens(full, tokens, chat_format.template, defaults, engine.vocab)
     prompt = Prompt(rendered.text, tokens, n_system, "messages")
     return ChatGeneration(prompt, constraint, preserved, tool_format, None if reasoning_format == "none" else tags)
 

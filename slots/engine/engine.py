@@ -20,6 +20,7 @@ from slots.engine.commands import Cancel, Command, Drain, Embed, Stop, Submit
 from slots.engine.contexts import Contexts, make_contexts
 from slots.engine.grammars import Grammars
 from slots.engine.loop import EngineLoop
+from slots.engine.memory_use import MemoryUse
 from slots.errors import (
     InvalidRequest,
     ModelLoadError,
@@ -29,7 +30,7 @@ from slots.errors import (
     ShuttingDown,
     StepFailed,
 )
-from slots.llama import Model
+from slots.llama import Model, live_buffers, private_bytes, release_free_memory, resident_bytes
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.requests.events import SlotStatus
 from slots.requests.request import CompletionRequest
@@ -102,6 +103,7 @@ class Engine:
         engine = cls(loaded, contexts, options, fingerprint(model.path, context))
         if engine._completions:
             engine._completions.warm_up()
+        release_free_memory()  # the header, which llama.cpp has copied
         return engine
 
     @property
@@ -165,6 +167,15 @@ class Engine:
         if not self._completions:
             what = "ranks documents" if self.pooling == "rank" else "computes embeddings"
             raise NotSupported(f"this server only {what}; it generates no text")
+
+    def memory_use(self) -> MemoryUse:
+        return MemoryUse(
+            buffers=live_buffers(),
+            grammar_tables=self.grammars.table_bytes,
+            parked_prefixes=self._completions.n_parked_bytes if self._completions else 0,
+            resident=resident_bytes(),
+            private=private_bytes(),
+        )
 
     def slot_statuses(self) -> list[SlotStatus]:
         return [slot.status() for slot in self._completions.slots] if self._completions else []

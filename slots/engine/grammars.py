@@ -7,7 +7,7 @@ import numpy as np
 
 from grammar.source import GrammarSource
 from grammar.token_bytes import TokenBytes
-from slots.llama import Vocab
+from slots.llama import Vocab, allocated_bytes, release_free_memory
 
 if TYPE_CHECKING:
     from grammar.compiler import GrammarCompiler
@@ -16,18 +16,15 @@ if TYPE_CHECKING:
 
 
 class Grammars:
-    """Compiles grammars. Their tables of the vocabulary are built when the first one is: it takes a second and a
-    hundred megabytes for a vocabulary of 262 thousand tokens, and many servers never get one. Thread-safe."""
+    """Compiles grammars. Their tables of the vocabulary are built when the first one is: it takes a second and eighty
+    megabytes for a vocabulary of 262 thousand tokens, and many servers never get one. Thread-safe."""
 
     def __init__(self, vocab: Vocab) -> None:
         self._vocab = vocab
         self._lock = Lock()
         self._compiler: GrammarCompiler | None = None
-
-    @property
-    def is_built(self) -> bool:
-        """Whether the tables are in memory."""
-        return self._compiler is not None
+        self.table_bytes: int | None = 0
+        """Memory of the tables; None if the C library does not say how much it was."""
 
     def compile(self, source: GrammarSource) -> "CompiledGrammar":
         """Returns the compiled grammar, from a cache if it was compiled before. Raises GrammarError.
@@ -36,14 +33,18 @@ class Grammars:
         """
         with self._lock:
             if self._compiler is None:
-                self._compiler = _make_compiler(self._vocab)
+                self._compiler = self._make_compiler()
         return self._compiler.compile(source)
 
+    def _make_compiler(self) -> "GrammarCompiler":
+        from grammar.compiler import GrammarCompiler  # noqa: PLC0415 - needed only by who gets a grammar
 
-def _make_compiler(vocab: Vocab) -> "GrammarCompiler":
-    from grammar.compiler import GrammarCompiler  # noqa: PLC0415 - needed only by who gets a grammar
-
-    return GrammarCompiler(_grammar_vocabulary(vocab))
+        before = allocated_bytes()
+        compiler = GrammarCompiler(_grammar_vocabulary(self._vocab))
+        after = allocated_bytes()
+        self.table_bytes = None if before is None or after is None else max(after - before, 0)
+        release_free_memory()  # what llguidance built its tables from, as large as half of them
+        return compiler
 
 
 def _grammar_vocabulary(vocab: Vocab) -> "GrammarVocabulary":
