@@ -9,13 +9,14 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 from server.chat.messages import MAX_MESSAGES, MESSAGES, ROLES, Json, Message, read_messages
 from server.chat.prompt import ChatPrompt, render_prompt
 from server.chat.template.constants import RESERVED_VARIABLES
+from server.chat.tools.call_format import ToolFormat
 from server.chat.tools.request import ToolFields, ToolRequest
 from server.http.fields import invalid_value
 from slots.errors import InvalidRequest
 from slots.requests.params import Boolean, Takes
 
 if TYPE_CHECKING:
-    from server.chat.template.chat_format import ChatFormat
+    from server.chat.template.template import ChatTemplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +30,14 @@ class Chat:
     template_kwargs: Mapping[str, object]
     """Further variables."""
 
-    def prompt(self, chat_format: "ChatFormat") -> ChatPrompt:
-        """Returns the prompt of the chat. Call it from a worker thread. Raises InvalidRequest for messages that the
-        template refuses."""
+    def prompt(self, template: "ChatTemplate", tool_format: ToolFormat | None) -> ChatPrompt:
+        """Returns the prompt of the chat; `tool_format` is how the model writes calls, if that is known. Call it from a
+        worker thread. Raises InvalidRequest for messages that the template refuses."""
         return render_prompt(
-            chat_format.template,
+            template,
             self.messages,
             tools=self.tools.tools if self.tools else None,
-            tool_format=chat_format.tool_format if self.tools else None,
+            tool_format=tool_format,
             documents=self.documents,
             add_generation_prompt=self.add_generation_prompt,
             template_kwargs=self.template_kwargs,

@@ -44,7 +44,7 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
     defaults = state.settings.chat_template_kwargs
     system_prompt = options.system_prompt or state.system_prompt
     full = with_system_prompt(chat, system_prompt.text)
-    rendered = full.prompt(chat_format)
+    rendered = chat_format.render(full)
     tool_format = rendered.tool_format if chat.tools and chat.tools.callable_tools else None
     constraint, tags = options.constraint, rendered.reasoning_tags
     if chat.tools and tool_format:

@@ -24,7 +24,7 @@ async def post_detokenize(request: Request) -> JsonResponse:
 async def post_apply_template(request: Request) -> JsonResponse:
     chat_format, defaults = get_chat_format(request), get_settings(request).chat_template_kwargs
     chat = await read_body(request, lambda fields: ApplyTemplateRequestBody.parse(fields).chat(defaults))
-    prompt = await run_in_threadpool(chat.prompt, chat_format)
+    prompt = await run_in_threadpool(chat_format.render, chat)
     return JsonResponse({"prompt": prompt.text})
 
 

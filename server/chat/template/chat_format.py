@@ -9,6 +9,8 @@ from server.chat.template.constants import CHATML
 from slots.llama import Vocab
 
 if TYPE_CHECKING:
+    from server.chat.prompt import ChatPrompt
+    from server.chat.request import Chat
     from server.chat.template.template import ChatTemplate
     from server.chat.tools.call_format import ToolFormat
 
@@ -59,6 +61,10 @@ class ChatFormat:
         if not self._template.capabilities.supports_tools:
             return None
         return infer_tool_format(self._template, [self._text(token) for token in self._vocab.end_of_generation])
+
+    def render(self, chat: "Chat") -> "ChatPrompt":
+        """Returns the prompt of a chat. Raises InvalidRequest for messages that the template refuses."""
+        return chat.prompt(self.template, self.tool_format if chat.tools else None)
 
     def _text(self, token: int | None) -> str:
         return "" if token is None else self._vocab.display(token)
