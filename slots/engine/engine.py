@@ -121,7 +121,8 @@ class Engine:
         self._thread.start()
 
     def prepare_dry(self, sequence_breakers: Sequence[str]) -> None:
-        """Find the tokens of sequence breakers. Call it in a worker thread: it may take a second."""
+        """Find the tokens of sequence breakers. Call it in a worker thread: it may take tens of
+        milliseconds."""
         self._sampler_context.find_sequence_breakers(sequence_breakers)
 
     def submit(self, request: CompletionRequest) -> CompletionStream:

@@ -1,7 +1,9 @@
 """Host memory: what this process has, and giving back what its C library keeps for later."""
 
 import ctypes
+import sys
 from pathlib import Path
+from typing import Any
 
 _STATUS = Path("/proc/self/status")
 
@@ -30,7 +32,7 @@ def private_bytes() -> int | None:
 
 def allocated_bytes() -> int | None:
     """Returns what the process has allocated in C and not freed; None for C libraries other than glibc."""
-    function = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    function = _libc_function("mallinfo2")
     if function is None:
         return None
     function.restype = _MallocInfo
@@ -41,9 +43,14 @@ def allocated_bytes() -> int | None:
 def release_free_memory() -> None:
     """Give memory that the C library keeps for later back to the system. Takes some milliseconds; does nothing for
     libraries other than glibc."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim = _libc_function("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def _libc_function(name: str) -> Any:  # noqa: ANN401 - of ctypes
+    """Returns a function of the C library; None if it has none of this name."""
+    return None if sys.platform == "win32" else getattr(ctypes.CDLL(None), name, None)
 
 
 def _status_bytes(name: str) -> int | None:

@@ -92,8 +92,8 @@ def _contains(tokens: Tokens, token: int) -> bool:
 
 
 class SequenceBreakerFinder:
-    """Finds the token sequences of sequence breakers in a vocabulary. Thread-safe. With a large vocabulary the first
-    call takes about half a second, and each new string up to 50 milliseconds; the last 64 strings are cached."""
+    """Finds the token sequences of sequence breakers in a vocabulary. Thread-safe. With 262 thousand tokens the first
+    call takes 25 milliseconds, and each new string up to 15; the last 64 strings are cached."""
 
     def __init__(self, vocab: Vocab) -> None:
         self._vocab = vocab
