@@ -42,6 +42,7 @@ bench: $(VENV)/.dev $(VENV)/.plots
 	@$(BIN)/python -m benchmarks.prefix
 	@$(BIN)/python -m benchmarks.grammar
 	@$(BIN)/python -m benchmarks.memory
+	@$(BIN)/python -m benchmarks.start
 
 install: $(VENV)/.base
 ifdef CUDA
