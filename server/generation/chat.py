@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 
+from server.chat.control_text import ControlText
 from server.chat.prompt import tokenize_prompt
 from server.chat.request import Chat
 from server.chat.system_prefix import n_system_tokens
@@ -23,6 +24,8 @@ class ChatGeneration:
     prompt: Prompt
     constraint: Constraint | None
     preserved_tokens: frozenset[int]
+    stop: tuple[str, ...]
+    """Strings that end the answer besides those of the request."""
     tool_format: ToolFormat | None
     """How calls are written; None if no tool may be called."""
     reasoning_tags: ReasoningTags | None
@@ -44,7 +47,8 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
     defaults = state.settings.chat_template_kwargs
     system_prompt = options.system_prompt or state.system_prompt
     full = with_system_prompt(chat, system_prompt.text)
-    rendered = chat_format.render(full)
+    controls = ControlText(full.messages, engine.vocab)
+    rendered = chat_format.render(replace(full, messages=controls.mark(full.messages)))
     tool_format = rendered.tool_format if chat.tools and chat.tools.callable_tools else None
     constraint, tags = options.constraint, rendered.reasoning_tags
     if chat.tools and tool_format:
@@ -53,12 +57,13 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
     elif constraint and tags:
         constraint, tags = _constrain_after_reasoning(constraint, tags)
     preserved = preserved_tokens(engine.vocab, tool_format, tags)
-    tokens = tokenize_prompt(rendered.text, engine.vocab)
+    tokens = tokenize_prompt(rendered.text, engine.vocab, controls)
     n_system = 0
     if full is not chat:
         n_system = n_system_tokens(full, tokens, chat_format.template, defaults, engine.vocab)
-    prompt = Prompt(rendered.text, tokens, n_system, "messages")
-    return ChatGeneration(prompt, constraint, preserved, tool_format, None if reasoning_format == "none" else tags)
+    prompt = Prompt(controls.unmark(rendered.text), tokens, n_system, "messages")
+    shown_tags = None if reasoning_format == "none" else tags
+    return ChatGeneration(prompt, constraint, preserved, chat_format.template.stop, tool_format, shown_tags)
 
 
 def with_system_prompt(chat: Chat, text: str) -> Chat:

@@ -9,8 +9,8 @@ from importlib.util import find_spec, module_from_spec
 
 
 def _defer_package(name: str) -> None:
-    """Lets the modules of a package be imported without running the package itself, unless it has run already. It runs
-    when an attribute of it is asked for that is not there, as by `from name import attribute`."""
+    """Lets the modules of the package be imported without running the package itself, unless it has run already. It
+    runs when an attribute of it is asked for that is not there, as by `from name import attribute`."""
     spec = find_spec(name)
     if name in sys.modules or spec is None or spec.loader is None:
         return
@@ -21,6 +21,9 @@ def _defer_package(name: str) -> None:
             raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
         del package.__getattr__
         run(package)
+        from slots.llama.log import install_log  # noqa: PLC0415 - imports the bindings itself
+
+        install_log()  # the package has installed its own
         return getattr(package, attribute)
 
     package.__getattr__ = load_attribute  # type: ignore[method-assign]

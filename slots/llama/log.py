@@ -61,4 +61,11 @@ def _on_log(level: int, text: bytes, _user_data: ctypes.c_void_p) -> None:
 
 _log_callback = lib.llama_log_callback(_on_log)
 """Kept alive here: llama.cpp only has a pointer to it."""
-lib.llama_log_set(_log_callback, ctypes.c_void_p(0))
+
+
+def install_log() -> None:
+    """Makes llama.cpp write its log to here."""
+    lib.llama_log_set(_log_callback, ctypes.c_void_p(0))
+
+
+install_log()

@@ -5,7 +5,7 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from server.chat.template.constants import CHATML
+from server.chat.template.constants import CHATML, CHATML_STOP
 from slots.llama import Vocab
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ class ChatFormat:
         """`source` is the template, if there is one; with a warning, ChatML is used otherwise."""
         if source is None:
             logger.warning("The model has no chat template: ChatML is used for chats")
-        self._source = CHATML if source is None else source
+        self._source = source
         self._vocab = vocab
+        self.bos = self._text(vocab.bos)
+        """The text of BOS; empty if the model has none."""
         self._lock = Lock()
 
     @property
@@ -45,12 +47,13 @@ class ChatFormat:
     def _template(self) -> "ChatTemplate":
         from server.chat.template.template import ChatTemplate, ChatTemplateError  # noqa: PLC0415 - imports Jinja
 
-        bos, eos = self._text(self._vocab.bos), self._text(self._vocab.eos)
+        eos = self._text(self._vocab.eos)
+        template = ChatTemplate(CHATML, self.bos, eos, CHATML_STOP)
         try:
-            template = ChatTemplate(self._source, bos, eos)
+            if self._source is not None:
+                template = ChatTemplate(self._source, self.bos, eos)
         except ChatTemplateError as error:
             logger.warning("The model's chat template cannot be read: %s; ChatML is used for chats", error)
-            template = ChatTemplate(CHATML, bos, eos)
         logger.debug("The chat template: %s", template.capabilities)
         return template
 

@@ -11,3 +11,5 @@ CHATML = """\
 {{- '<|im_start|>assistant\\n' }}
 {%- endif %}
 """
+CHATML_STOP = ("<|im_end|>",)
+"""A model that was not trained on ChatML continues it with the next turns, and its vocabulary may not have the tag."""

@@ -22,5 +22,14 @@ def test_the_bindings_are_loaded_once() -> None:
     assert run(code) == "True\n"
 
 
+def test_the_package_does_not_take_the_log_away() -> None:
+    code = (
+        "import pathlib, slots.llama; from llama_cpp import Llama; from slots.options import ModelOptions\n"
+        "try: slots.llama.Model(ModelOptions(pathlib.Path('missing.gguf')), lambda _: None)\n"
+        "except slots.errors.ModelLoadError as error: print(error)"
+    )
+    assert "No such file" in run(code)
+
+
 def test_a_package_that_ran_before_stays_as_it_is() -> None:
     assert run("import llama_cpp; import slots.llama; print(llama_cpp.Llama.__name__)") == "Llama\n"
