@@ -13,7 +13,7 @@ _ANCHORS = {"Start": "^", "End": "$", "StartLF": "^", "EndLF": "$"}
 
 def regex_to_rules(expression: str) -> str:
     """Returns rules in Lark's syntax. Raises GrammarError if the expression ends within an escape, or escapes NUL."""
-    from llguidance import regex_to_lark  # noqa: PLC0415 - the package is needed for nothing else
+    from llguidance import regex_to_lark  # noqa: PLC0415 - only regular expressions need the package
 
     n_backslashes = len(expression) - len(expression.rstrip("\\"))
     if n_backslashes % 2:
