@@ -51,6 +51,7 @@ ifeq ($(MODEL),)
 	@$(BIN)/python -m benchmarks.prefix
 	@$(BIN)/python -m benchmarks.grammar
 	@$(BIN)/python -m benchmarks.memory
+	@$(BIN)/python -m benchmarks.start
 endif
 
 install: $(VENV)/.base

@@ -94,6 +94,11 @@ class CompletionRunner:
         self._context.close()
 
     @property
+    def n_parked_bytes(self) -> int:
+        """Host memory of parked sequences. May be read by any thread."""
+        return self._cache.n_parked_bytes
+
+    @property
     def has_work(self) -> bool:
         return bool(self._output or self._slot_tasks.tasks)
 

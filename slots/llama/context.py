@@ -9,7 +9,7 @@ import numpy.typing as npt
 from slots.errors import CannotGenerate, ModelLoadError, SnapshotError
 from slots.llama.batch import Batch, check_decoded
 from slots.llama.context_params import context_params, one_ubatch_at_a_time
-from slots.llama.log import forget_errors, last_error
+from slots.llama.log import forget_buffers, forget_errors, last_error, record_buffers
 from slots.llama.memory_capabilities import can_shift_keys, can_truncate, has_window
 from slots.llama.model import Model
 from slots.llama.step_threads import StepThreads
@@ -33,11 +33,13 @@ class Context:
         shares_window = options.kv_unified and has_window(model) and not options.swa_full
         params = context_params(one_ubatch_at_a_time(options) if shares_window else options)
         forget_errors()
+        self._buffers = record_buffers()
         if options.backend_sampling and model.vocab.n_tokens > TOP_K:
             handle, self._top_k = init_with_top_k(model, params)
         else:
             handle, self._top_k = lib.llama_init_from_model(model.weights.handle, params), None
         if not handle:
+            forget_buffers(self._buffers)
             raise ModelLoadError(f"llama.cpp cannot make a context: {last_error()}")
         self._weights = model.weights  # kept alive as long as this is
         self.handle = handle
@@ -78,6 +80,7 @@ class Context:
 
     def close(self) -> None:
         lib.llama_free(self.handle)
+        forget_buffers(self._buffers)
         if self._top_k:
             self._top_k.free()
 

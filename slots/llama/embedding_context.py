@@ -10,7 +10,7 @@ from slots.errors import ModelLoadError
 from slots.llama.batch import Batch, DecodeError, check_decoded
 from slots.llama.context_params import context_params
 from slots.llama.embedding_limits import causal_limits, encoder_limits
-from slots.llama.log import forget_errors, last_error
+from slots.llama.log import forget_buffers, forget_errors, last_error, record_buffers
 from slots.llama.model import Model
 from slots.llama.step_threads import StepThreads
 from slots.options import ContextOptions
@@ -39,7 +39,7 @@ class EmbeddingContext:
         self.limits = causal_limits(options, n_ctx, model.vocab.n_tokens, is_recurrent=is_recurrent)
         self._handle = self._make(options)
         if not self._can_chunk():
-            lib.llama_free(self._handle)
+            self.close()
             # An encoder has no positions beyond its training context, and asking for one ends the process.
             self.limits = encoder_limits(options, min(n_ctx, model.info.n_ctx_train))
             self._handle = self._make(options)
@@ -54,6 +54,7 @@ class EmbeddingContext:
 
     def close(self) -> None:
         lib.llama_free(self._handle)
+        forget_buffers(self._buffers)
 
     def compute(self) -> Rows:
         """Compute the batch, without the GIL. All tokens have to be outputs. The tokens of a sequence follow its
@@ -98,8 +99,10 @@ class EmbeddingContext:
         params.embeddings = True
         params.pooling_type = _POOLING_RANK if self._ranks else _POOLING_NONE
         forget_errors()
+        self._buffers = record_buffers()
         handle = lib.llama_init_from_model(self._model.weights.handle, params)
         if not handle:
+            forget_buffers(self._buffers)
             raise ModelLoadError(f"llama.cpp cannot make a context for embeddings: {last_error()}")
         return handle
 
