@@ -2,6 +2,7 @@
 
 from starlette.requests import Request
 
+from server.api.aixplain.dialect import AIXPLAIN
 from server.api.embeddings.endpoint import EmbeddingQuery, embedding_endpoint
 from server.api.embeddings.llama import read_embedding
 from server.api.embeddings.openai import read_openai_embeddings
@@ -67,4 +68,5 @@ DIALECTS = (
         Endpoint("/v1/health", get_health, "Whether the model is loaded", needs_key=False),
     ),
     LLM_ENGINE,
+    AIXPLAIN,
 )

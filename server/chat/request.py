@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from server.chat.messages import MAX_MESSAGES, MESSAGES, ROLES, Json, Message, read_messages
 from server.chat.prompt import ChatPrompt, ContinuedPart, is_answer_beginning, render_prompt
-from server.chat.template.template import RESERVED_VARIABLES, ChatTemplate
+from server.chat.template.constants import RESERVED_VARIABLES
 from server.chat.tools.call_format import ToolFormat
 from server.chat.tools.request import ToolFields, ToolRequest
 from server.http.fields import invalid_value
 from slots.errors import InvalidRequest
 from slots.requests.params import Boolean, Takes
+
+if TYPE_CHECKING:
+    from server.chat.template.template import ChatTemplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Chat:
     continued: ContinuedPart | None = None
     """What of the last message goes on, if the request says so."""
 
-    def prompt(self, template: ChatTemplate, tool_format: ToolFormat | None) -> ChatPrompt:
+    def prompt(self, template: "ChatTemplate", tool_format: ToolFormat | None) -> ChatPrompt:
         """Returns the prompt of the chat; `tool_format` is how the model writes calls, if that is known. Call it from a
         worker thread. Raises InvalidRequest for messages that the template refuses."""
         return render_prompt(
@@ -70,7 +73,7 @@ def _read_continued(value: object) -> ContinuedPart | None:
     return _CONTINUED_PARTS[value]
 
 
-_MESSAGES_SCHEMA: Json = {
+MESSAGES_SCHEMA: Json = {
     "type": "array",
     "minItems": 1,
     "maxItems": MAX_MESSAGES,
@@ -88,10 +91,11 @@ _MESSAGES_SCHEMA: Json = {
 }
 
 
+Messages = Annotated[list[Message], Takes(MESSAGES), PlainValidator(read_messages), WithJsonSchema(MESSAGES_SCHEMA)]
+
+
 class ChatFields(ToolFields):
-    messages: Annotated[
-        list[Message], Takes(MESSAGES), PlainValidator(read_messages), WithJsonSchema(_MESSAGES_SCHEMA)
-    ] = Field(description="the conversation so far")
+    messages: Messages = Field(description="the conversation so far")
     documents: Annotated[tuple[Json, ...], Takes("a list of objects")] = Field(
         (), description="documents for the chat template"
     )

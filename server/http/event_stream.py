@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -14,11 +15,24 @@ from server.http.disconnect import cancel_on_disconnect
 from server.http.errors import ApiError, api_error
 from slots.errors import EngineError
 
-PING = b":\n\n"
-
 logger = logging.getLogger("server")
 
 SendEvent = Callable[[object], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class EventFormat:
+    """How a dialect writes a stream."""
+
+    encode: Callable[[object], bytes] = orjson.dumps
+    """Returns the data of an event, which is one line."""
+    ping: bytes = b":\n\n"
+    """Breaks a long silence; the default is a comment."""
+    end: bytes = b""
+    """Follows the last event."""
+
+
+PLAIN_EVENTS = EventFormat()
 
 
 class EventStreamResponse(Response):
@@ -34,22 +48,21 @@ class EventStreamResponse(Response):
         produce: Callable[[SendEvent], Awaitable[None]],
         headers: Mapping[str, str],
         format_error: Callable[[Exception], ApiError] = api_error,
-        last_event: bytes = b"",
+        event_format: EventFormat = PLAIN_EVENTS,
         ping_interval: float = 30.0,
     ) -> None:
-        """`last_event` marks the end of the stream; after `ping_interval` seconds of silence a comment is sent, never
-        if that is not positive."""
+        """After `ping_interval` seconds of silence a ping is sent, never if that is not positive."""
         self.status_code = 200
         self.background = None
         # Without the last header, nginx would hold events back until its buffer is full.
         self.init_headers({**headers, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         self._produce = produce
         self._format_error = format_error
-        self._last_event = last_event
+        self._event_format = event_format
         self._ping_interval = ping_interval
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        writer = _EventWriter(send, {"status": self.status_code, "headers": self.raw_headers})
+        writer = _EventWriter(send, {"status": self.status_code, "headers": self.raw_headers}, self._event_format)
         try:
             await cancel_on_disconnect(receive, self._respond(writer))
         except ClientDisconnect:
@@ -67,33 +80,34 @@ class EventStreamResponse(Response):
             await writer.send_event(self._format_error(error).event())
         finally:
             pinging.cancel()
-        await writer.end(self._last_event)
+        await writer.end()
 
 
 class _EventWriter:
     """Writes events one at a time, also if several tasks send some."""
 
-    def __init__(self, send: Send, start: Mapping[str, Any]) -> None:
+    def __init__(self, send: Send, start: Mapping[str, Any], event_format: EventFormat) -> None:
         self.has_started = False
         self._send = send
         self._start = start
+        self._format = event_format
         self._lock = asyncio.Lock()
         self._is_silent = True
 
     async def send_event(self, data: object) -> None:
         self._is_silent = False
-        await self._write(b"data: %b\n\n" % orjson.dumps(data))
+        await self._write(b"data: %b\n\n" % self._format.encode(data))
 
     async def ping_in_silence(self, seconds: float) -> None:
-        """Sends a comment in long pauses, so that proxies keep the connection open while a long prompt is computed."""
+        """Sends a ping in long pauses, so that proxies keep the connection open while a long prompt is computed."""
         while seconds > 0:
             self._is_silent = True
             await asyncio.sleep(seconds)
             if self._is_silent:
-                await self._write(PING)
+                await self._write(self._format.ping)
 
-    async def end(self, last_event: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": last_event, "more_body": False})
+    async def end(self) -> None:
+        await self._send({"type": "http.response.body", "body": self._format.end, "more_body": False})
 
     async def _write(self, body: bytes) -> None:
         async with self._lock:

@@ -16,6 +16,7 @@ from server.generation.endpoint import FinishedOutput, ParsedRequest
 from server.generation.logprobs import logprob_json, token_text
 from server.generation.prompts import read_prompts
 from server.http.error_format import use_error_format
+from server.http.event_stream import PLAIN_EVENTS, EventFormat
 from server.http.fields import Fields
 from server.settings import Settings
 from server.state import get_engine, get_state
@@ -37,7 +38,7 @@ class LlmEngineFormatter:
     options: LlmEngineCompletionBody
     _last: Token | None = None
     """The last token of a stream, until it is known how the generation ended."""
-    end_of_stream: ClassVar[bytes] = b""
+    event_format: ClassVar[EventFormat] = PLAIN_EVENTS
 
     def token_events(self, output: CompletionOutput, token: Token) -> list[object]:
         """Returns the event of a token, if another one follows it."""

@@ -79,6 +79,7 @@ def test_schemas_are_valid(name: str) -> None:
         ("OpenAiCompletionRequestBody", {"prompt": STORY, "logprobs": 3, "stream_options": {"include_usage": True}}),
         ("OpenAiEmbeddingRequestBody", {"input": [STORY], "encoding_format": "base64"}),
         ("RerankRequestBody", {"query": "a", "documents": ["b", {"text": "c"}], "top_n": 1}),
+        ("ExecutionRequestBody", {"data": {"a": 1}, "history": [], "response_format": "text", "max_tokens": 5}),
     ],
 )
 def test_bodies_that_the_server_takes_fit_to_their_schemas(model: str, body: object) -> None:
@@ -97,6 +98,8 @@ def test_bodies_that_the_server_takes_fit_to_their_schemas(model: str, body: obj
         ("OpenAiCompletionRequestBody", {"prompt": STORY, "best_of": 0}),
         ("OpenAiEmbeddingRequestBody", {"input": STORY, "encoding_format": "binary"}),
         ("RerankRequestBody", {"query": "a", "documents": ["b"], "top_n": 0}),
+        ("ExecutionRequestBody", {"data": STORY, "history": "a"}),
+        ("ExecutionRequestBody", {"data": STORY, "max_tokens": -2}),
     ],
 )
 def test_bodies_that_the_server_refuses_do_not(model: str, body: object) -> None:

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from server.http.event_stream import EventStreamResponse, SendEvent
+from server.http.event_stream import PLAIN_EVENTS, EventFormat, EventStreamResponse, SendEvent
 from slots.errors import StepFailed
 
 Produce = Callable[[SendEvent], Awaitable[None]]
 
 
-def messages_of(produce: Produce, ping_interval: float = 30.0) -> list[Message]:
+def messages_of(
+    produce: Produce, event_format: EventFormat = PLAIN_EVENTS, ping_interval: float = 30.0
+) -> list[Message]:
     """Returns what is sent to a client that stays."""
     sent: list[Message] = []
 
@@ -24,7 +26,7 @@ def messages_of(produce: Produce, ping_interval: float = 30.0) -> list[Message]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    response = EventStreamResponse(produce, {}, ping_interval=ping_interval)
+    response = EventStreamResponse(produce, {}, event_format=event_format, ping_interval=ping_interval)
     asyncio.run(response({"type": "http"}, receive, send))
     return sent
 
@@ -81,6 +83,17 @@ def test_silence_is_broken_by_comments() -> None:
 @pytest.mark.parametrize("interval", [-1, 0])
 def test_silence_is_kept_without_an_interval(interval: float) -> None:
     assert body_of(messages_of(produce_after_silence, ping_interval=interval)) == b"data: {}\n\n"
+
+
+def test_a_dialect_says_how_events_are_written() -> None:
+    async def produce(send: SendEvent) -> None:
+        await send("a")
+        await asyncio.sleep(0.1)
+
+    event_format = EventFormat(encode=lambda data: b"<%b>" % str(data).encode(), ping=b"\n", end=b"the end")
+    body = body_of(messages_of(produce, event_format, 0.02))
+    assert body.startswith(b"data: <a>\n\n\n\n")
+    assert body.endswith(b"\n\nthe end")
 
 
 def test_client_that_goes_away_cancels_the_producer() -> None:

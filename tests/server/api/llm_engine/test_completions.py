@@ -13,10 +13,11 @@ from tests.server.program import running
 
 SHORT = {"prompt": STORY, "max_new_tokens": 3, "temperature": 0}
 PINGING_PROGRAM = ("-c", """
-import server.http.event_stream
 from server.__main__ import main
+from server.generation import endpoint
 
-server.http.event_stream.PING_INTERVAL_SECONDS = 0.001
+make_response = endpoint.EventStreamResponse
+endpoint.EventStreamResponse = lambda *arguments: make_response(*arguments[:-1], 0.001)
 main()
 """)  # fmt: skip
 
