@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from server.generation.prompts import Prompt
 from slots.errors import InvalidRequest
-from slots.requests.events import Finished, PositionLogprobs, StopReason, Timings, Token
+from slots.requests.events import Finished, PositionLogprobs, Progress, QueuePlace, StopReason, Timings, Token
 from slots.requests.request import CompletionRequest
 
 MAX_CANDIDATES = 250_000
@@ -65,6 +65,15 @@ def timings_json(timings: Timings) -> dict[str, float]:
         "predicted_per_second": timings.predicted_per_second,
         **drafted,
     }
+
+
+def progress_json(progress: Progress) -> dict[str, object]:
+    """Returns the member of an event that tells the place in the queue, or the progress of the prompt as llama.cpp's
+    server does."""
+    if isinstance(progress, QueuePlace):
+        return {"queue": {"position": progress.position, "waiting_ms": round(progress.waiting_ms)}}
+    counts = {"total": progress.total, "cache": progress.cached, "processed": progress.processed}
+    return {"prompt_progress": {**counts, "time_ms": round(progress.time_ms)}}
 
 
 def _per_token(milliseconds: float, n_tokens: int) -> float:

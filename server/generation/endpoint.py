@@ -32,7 +32,7 @@ from server.state import get_engine, get_sessions, get_state
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 from slots.requests.completion_params import CompletionParams
-from slots.requests.events import Failed, Finished, Token
+from slots.requests.events import Failed, Finished, Progress, Token
 from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import MAX_SEED, RANDOM_SEED
 from slots.requests.scope import CacheScope
@@ -44,6 +44,8 @@ MAX_WARNING = 1_000
 logger = logging.getLogger("server")
 
 Result = TypeVar("Result")
+ProgressEvents = Callable[[CompletionOutput, Progress], Iterable[object]]
+"""Returns the events of a stream for its place in the queue, or for the progress of its prompt."""
 FinishedOutput = tuple[CompletionOutput, Finished]
 
 
@@ -81,6 +83,8 @@ class ParsedRequest:
     """Control tokens that the texts include."""
     stop: tuple[str, ...] = ()
     """Strings that end a text besides those of the options."""
+    progress_events: ProgressEvents | None = None
+    """None if the dialect does not report any progress."""
     warnings: tuple[str, ...] = ()
     """What of the request is not enforced, for the log and for a header of the response."""
 
@@ -145,6 +149,7 @@ async def prepare(request: Request, parsed: ParsedRequest) -> "Generation":
             session=session.session_id,
             scope=CacheScope(salt, prompt.n_system),
             grammar=grammar,
+            reports_progress=options.return_progress and options.stream and parsed.progress_events is not None,
             is_streamed=options.stream,
             preserved_tokens=parsed.preserved_tokens,
             **params,
@@ -157,7 +162,7 @@ async def prepare(request: Request, parsed: ParsedRequest) -> "Generation":
             state.system_prompt = options.system_prompt
 
     headers = {**session.headers, **_warning_headers(parsed.warnings)}
-    return Generation(engine, outputs, parsed.formatter, on_accepted, headers)
+    return Generation(engine, outputs, parsed.formatter, on_accepted, headers, parsed.progress_events)
 
 
 def _warning_headers(warnings: Sequence[str]) -> dict[str, str]:
@@ -230,6 +235,7 @@ class Generation:
     formatter: ResponseFormatter
     on_accepted: Callable[[], None]
     headers: Mapping[str, str]
+    progress_events: ProgressEvents | None
 
     async def run(self) -> object:
         """Returns the body of the response. Raises what the engine raises when it refuses a request or fails."""
@@ -240,12 +246,11 @@ class Generation:
         """Sends the events of the response. Raises as `run` does."""
 
         async def run_one(output: CompletionOutput, stream: CompletionStream) -> Finished:
-            async def send_token(token: Token) -> None:
-                output.clear()  # the event has it
-                for event in self.formatter.token_events(output, token):
-                    await send(event)
+            async def send_events(event: Token | Progress) -> None:
+                for formatted in self._format(output, event):
+                    await send(formatted)
 
-            finished = await collect(output, stream, send_token)
+            finished = await collect(output, stream, send_events)
             for event in self.formatter.finish_events(output, finished):
                 await send(event)
             return finished
@@ -253,6 +258,12 @@ class Generation:
         endings = await run_requests(self.engine, self.outputs, run_one, self.on_accepted)
         for event in self.formatter.final_events(list(zip(self.outputs, endings, strict=True))):
             await send(event)
+
+    def _format(self, output: CompletionOutput, event: Token | Progress) -> Iterable[object]:
+        if isinstance(event, Token):
+            output.clear()  # the event has it
+            return self.formatter.token_events(output, event)
+        return self.progress_events(output, event) if self.progress_events else ()
 
 
 async def run_requests(
@@ -284,7 +295,9 @@ async def run_requests(
 
 
 async def collect(
-    output: CompletionOutput, stream: CompletionStream, on_token: Callable[[Token], Awaitable[None]] | None = None
+    output: CompletionOutput,
+    stream: CompletionStream,
+    on_event: Callable[[Token | Progress], Awaitable[None]] | None = None,
 ) -> Finished:
     """Collects a generation in `output`, and returns how it ended. Raises EngineError if it failed."""
     async for event in stream:
@@ -293,7 +306,8 @@ async def collect(
             return event
         if isinstance(event, Failed):
             raise event.error
-        output.append(event)
-        if on_token is not None:
-            await on_token(event)
+        if isinstance(event, Token):
+            output.append(event)
+        if on_event is not None:
+            await on_event(event)
     raise RuntimeError("a stream ended without saying how")

@@ -124,7 +124,9 @@ class GenerationOptions(RequestBody, CompletionParams, SamplingParams):
     modalities: Annotated[Any, Takes('["text"]'), _accept_only(["text"]), WithJsonSchema({"type": "array"})] = Field(
         ("text",), description="only text is supported"
     )
-    return_progress: Annotated[bool, Takes("false"), _accept_only(False)] = Field(False, description="not supported")
+    return_progress: Boolean = Field(
+        False, description="report the place in the queue and the progress of the prompt in a stream"
+    )
 
     @property
     def sampling(self) -> SamplingParams:

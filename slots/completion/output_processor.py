@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from slots.completion.generation import Generation
 from slots.errors import EngineError, StepFailed, internal_error
-from slots.requests.events import EngineEvent, Failed, Finished, TokenBytes
+from slots.requests.events import EngineEvent, Failed, Finished, Progress, TokenBytes
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 from slots.requests.stream import CompletionStream
@@ -103,7 +103,7 @@ class OutputProcessor:
         if finished is not None:
             self.finish_slot(slot, finished)
 
-    def emit(self, request_id: int, event: TokenBytes) -> None:
+    def emit(self, request_id: int, event: TokenBytes | Progress) -> None:
         """Queue an event that is not the last one of its request. Raises StepFailed if too many wait to be read."""
         output = self._outputs[request_id]
         output.events.append(event)

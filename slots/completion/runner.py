@@ -14,10 +14,12 @@ drain_events                   emit       the events of the step, for the event 
 
 import logging
 import time
+from collections.abc import Callable
 
 from slots.completion.generation import Generation
 from slots.completion.input_batch import InputBatch, SampledRow
 from slots.completion.output_processor import OutputProcessor, StreamEvents
+from slots.completion.progress import ProgressReporter
 from slots.completion.slot_maintenance import SlotMaintenance
 from slots.errors import EngineError, StepFailed, internal_error
 from slots.llama import Context, Logits, Vocab
@@ -74,6 +76,7 @@ class CompletionRunner:
             self._draft_scheduler = DraftScheduler(drafter, n_slots, max_draft_batch, is_unified=context.is_unified)
         self._slot_tasks = SlotTaskQueue()
         self._output = OutputProcessor(context.n_ctx_seq)
+        self._progress = ProgressReporter(self.slots, self._output)
         self._maintenance = SlotMaintenance(self.slots, self._cache, self._output, vocab.bos)
         self._input = InputBatch(self.slots, context.n_batch, vocab.bos or 0)
         rows = RowSampler(vocab.n_tokens, n_slots, context.threads.n_max, lambda: context.threads.n_in_use)
@@ -137,13 +140,17 @@ class CompletionRunner:
         for slot in self.slots:
             self._cache.reset(slot)
 
-    def step(self) -> None:
-        """Run one step. If it fails, the requests in its batch fail."""
+    def step(self, deliver: Callable[[], None] = lambda: None) -> None:
+        """Run one step. If it fails, the requests in its batch fail. `deliver` sends what there is to report before it
+        is computed, which may take long."""
         if self._slot_tasks.tasks:
             self._slot_tasks.run_ready(self.slots, self._cache)
             self._input.forget()  # idle slots may hold something else now
         if self.waiting and any(slot.is_idle for slot in self.slots):
             self._assign_slots()
+        if self.waiting:
+            self._progress.report_queue(self.waiting, time.perf_counter())
+        deliver()
         is_next = self._input.is_next(self._cache.cells)
         scheduled = self._input.scheduled if is_next else self._schedule()
         if not scheduled:
@@ -188,6 +195,7 @@ class CompletionRunner:
         has_one_output = not slot.speculates or request.n_draft == 0
         allow_top_k = has_one_output and request.backend_sampling
         self._step_sampler.configure_slot(slot.slot_id, generation.sampler, allow_top_k=allow_top_k)
+        self._progress.report_prompts(time.perf_counter())
 
     def _schedule(self) -> list[ScheduledSlot]:
         """Returns the next batch, by slot id: only in this order llama.cpp computes streams in one pass."""
@@ -264,8 +272,10 @@ class CompletionRunner:
                 self._cache.rollback(slot)
 
     def _rows_to_sample(self, scheduled: list[ScheduledSlot]) -> list[SampledRow]:
-        """Returns the first row of each slot whose prompt is computed. Requests that want no tokens are finished."""
+        """Returns the first row of each slot whose prompt is computed, and reports how far the others are. Requests
+        that want no tokens are finished."""
         now = time.perf_counter()
+        self._progress.report_prompts(now)
         rows: list[SampledRow] = []
         index = 0
         for each in scheduled:

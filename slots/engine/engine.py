@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -145,7 +146,8 @@ class Engine:
         self._n_unfinished += 1
         self._n_submitted += 1
         request_id = self._n_submitted
-        state = RequestState(fitting, request_id, truncated=len(fitting.prompt) < len(request.prompt))
+        is_truncated = len(fitting.prompt) < len(request.prompt)
+        state = RequestState(fitting, request_id, truncated=is_truncated, queued_at=time.perf_counter())
         cancel = partial(self._commands.put, Cancel(request_id))
         stream = CompletionStream(state.n_prompt, cancel, self._release_queue_slot)
         self._commands.put(Submit(state, stream))

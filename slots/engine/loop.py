@@ -7,6 +7,7 @@ commands --> _receive --> completions.step --> embeddings.step --> _emit --> eve
 
 import asyncio
 import logging
+from functools import partial
 from queue import SimpleQueue
 
 from slots.completion.output_processor import StreamEvents
@@ -57,7 +58,7 @@ class EngineLoop:
                 return False
             is_generating = self._completions is not None and self._completions.has_work
             if self._completions:
-                self._completions.step()
+                self._completions.step(partial(self._emit, loop))
             if self._has_embeddings:
                 self._emit(loop)  # so that tokens do not wait for the embeddings
                 self._embeddings.step(completions_idle=not is_generating)

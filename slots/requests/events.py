@@ -63,6 +63,28 @@ def _per_second(n_tokens: int, milliseconds: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """Where a request waits for its first slot."""
+
+    position: int
+    """1 for the one whose turn is next."""
+    waiting_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class PromptProgress:
+    """How much of a prompt is in the KV cache, in tokens: of `total` ones `processed`, of which `cached` were found in
+    the prefix cache."""
+
+    total: int
+    cached: int
+    processed: int
+    time_ms: float
+    """Since its first tokens were computed."""
+    slot_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
     """A generated token, with the text that is certain now: what may become a stop string is held back."""
 
@@ -99,13 +121,14 @@ class Failed:
     error: EngineError
 
 
-Event = Token | Finished | Failed
+Progress: TypeAlias = QueuePlace | PromptProgress
+Event = Token | Progress | Finished | Failed
 
 TokenBytes: TypeAlias = tuple[int, bytes, int, PositionLogprobs | None, Timings | None, bool]
 """A Token on its way to the event loop, where its text is decoded: its fields in their order, with the bytes that are
 certain now in place of the text. A tuple, because one is made for every token between two decodes."""
 
-EngineEvent = TokenBytes | Finished | Failed
+EngineEvent = TokenBytes | Progress | Finished | Failed
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ class CompletionRequest(CompletionParams):
     """Identifies a conversation: an idle slot that served this session last is preferred."""
     scope: SkipValidation[CacheScope] = CacheScope()
     grammar: SkipValidation[CompiledGrammar | None] = None
+    reports_progress: bool = False
+    """Report its place in the queue and the progress of its prompt."""
     is_streamed: bool = True
     """Report every token at once, instead of many together, which costs less."""
     preserved_tokens: SkipValidation[frozenset[int]] = frozenset()

@@ -26,6 +26,11 @@ class RequestState:
     n_drafted: int = 0
     n_draft_accepted: int = 0
     has_new_line: bool = False
+    queued_at: float = 0.0
+    next_queue_report: float = 0.0
+    """When its place in the queue may be told again."""
+    n_reported: int = -1
+    """Prompt tokens of which it was told that they are computed; -1 before the first time."""
     n_removed: int = 0
     """Tokens removed from `tokens` so far."""
     skip_cache: bool = field(init=False)
@@ -84,6 +89,10 @@ class RequestState:
     def end_prefill(self, now: float) -> None:
         if self._prefill_end_time is None:
             self._prefill_end_time = now
+
+    def prefill_ms(self, now: float) -> float:
+        """Milliseconds since the first token of the prompt was computed, 0 before that."""
+        return 0.0 if self._start_time is None else 1000 * (now - self._start_time)
 
     def predicted_ms(self, now: float) -> float:
         """Milliseconds since the prompt was computed, 0 before that."""

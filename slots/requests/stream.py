@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from slots.requests.events import EngineEvent, Event, Token
+from slots.requests.events import EngineEvent, Event, Failed, Finished, Token
 
 
 class CompletionStream:
@@ -36,7 +36,7 @@ class CompletionStream:
 
     def deliver(self, events: Sequence[EngineEvent]) -> None:
         """Add events; none means that the generation was cancelled."""
-        self._is_complete = not events or not isinstance(events[-1], tuple)
+        self._is_complete = not events or isinstance(events[-1], Finished | Failed)
         if self._is_complete and self._is_over:
             self._release_queue_slot()
         elif events:
@@ -67,8 +67,9 @@ class CompletionStream:
         if isinstance(event, tuple):
             token, data, slot_id, logprobs, timings, is_last = event
             return Token(token, self._decode(data, is_last), slot_id, logprobs, timings, is_last)
-        self._is_over = True
-        self._release_queue_slot()
+        if isinstance(event, Finished | Failed):
+            self._is_over = True
+            self._release_queue_slot()
         return event
 
     def _wake_reader(self) -> None:

@@ -47,7 +47,7 @@ async def read(stream: CompletionStream) -> Completion:
             tokens.append(event)
         elif isinstance(event, Failed):
             raise event.error
-        else:
+        elif isinstance(event, Finished):
             return Completion("".join(token.text for token in tokens), tokens, event)
     raise AssertionError("the stream ended without its last event")
 

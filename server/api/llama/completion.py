@@ -7,7 +7,7 @@ from typing import ClassVar
 from starlette.requests import Request
 
 from server.api.llama.protocol import CompletionRequestBody, LlamaOptions
-from server.generation.completion_output import CompletionOutput, timings_json
+from server.generation.completion_output import CompletionOutput, progress_json, timings_json
 from server.generation.endpoint import FinishedOutput, ParsedRequest
 from server.generation.logprobs import probabilities_json
 from server.generation.prompts import read_prompts
@@ -16,7 +16,7 @@ from server.http.event_stream import PLAIN_EVENTS, EventFormat
 from server.http.fields import Fields
 from server.state import get_engine, get_state
 from slots.llama import Vocab
-from slots.requests.events import Finished, PositionLogprobs, Token
+from slots.requests.events import Finished, PositionLogprobs, Progress, PromptProgress, Token
 
 Result = Mapping[str, object]
 
@@ -65,6 +65,21 @@ class CompletionFormatter:
             chunk["timings"] = timings_json(token.timings)
         return [chunk]
 
+    def progress_events(self, output: CompletionOutput, progress: Progress) -> list[object]:
+        """Returns the event for a place in the queue, or for the progress of the prompt, without text."""
+        slot_id = progress.slot_id if isinstance(progress, PromptProgress) else -1
+        chunk = {
+            "index": output.index,
+            "content": "",
+            "tokens": [],
+            "stop": False,
+            "slot_id": slot_id,
+            "id_slot": slot_id,
+            "tokens_predicted": 0,
+            "tokens_evaluated": output.n_prompt_tokens,
+        }
+        return [{**chunk, **progress_json(progress)}]
+
     def finish_events(self, output: CompletionOutput, finished: Finished) -> list[object]:
         """Returns the one event that ends an output; it leaves out what its chunks held."""
         return [self._result(output, finished)]
@@ -97,4 +112,4 @@ def read_completion(request: Request, fields: Fields) -> ParsedRequest:
     system_prompt = body.system_prompt or state.system_prompt
     prompts = read_prompts(body.prompt, engine, system_prompt.tokens)
     formatter = CompletionFormatter(engine.vocab, state.settings.alias, engine.n_ctx_slot, body)
-    return ParsedRequest(body, prompts, formatter, body.constraint)
+    return ParsedRequest(body, prompts, formatter, body.constraint, progress_events=formatter.progress_events)

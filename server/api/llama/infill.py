@@ -32,4 +32,4 @@ def read_infill(request: Request, fields: Fields) -> ParsedRequest:
     )
     prompt = make_infill_prompt(context, fim, engine, body.n_predict, suffix_first=settings.spm_infill)
     formatter = CompletionFormatter(vocab, settings.alias, engine.n_ctx_slot, body)
-    return ParsedRequest(body, [prompt], formatter, body.constraint)
+    return ParsedRequest(body, [prompt], formatter, body.constraint, progress_events=formatter.progress_events)

@@ -1,5 +1,7 @@
 """POST /v1/chat/completions: OpenAI's chats."""
 
+from dataclasses import replace
+
 from starlette.requests import Request
 
 from server.api.openai.chat_response import ChatFormatter
@@ -25,4 +27,4 @@ def read_chat_completion(request: Request, fields: Fields) -> ParsedRequest:
     base = ResponseBase.new("chatcmpl", settings.alias, engine.fingerprint)
     context = ResultContext(body, engine.vocab, settings.alias, engine.n_ctx_slot)
     formatter = ChatFormatter(context, base, generation, logprobs, body)
-    return ParsedRequest.of_chat(body, generation, formatter)
+    return replace(ParsedRequest.of_chat(body, generation, formatter), progress_events=formatter.progress_events)

@@ -18,11 +18,11 @@ from server.api.openai.protocol import (
 )
 from server.chat.tools.output_parser import OutputDelta, OutputParser, ToolCallStart
 from server.generation.chat import ChatGeneration
-from server.generation.completion_output import CompletionOutput, timings_json
+from server.generation.completion_output import CompletionOutput, progress_json, timings_json
 from server.generation.endpoint import FinishedOutput
 from server.generation.result import ResultContext, verbose_json
 from server.http.event_stream import EventFormat
-from slots.requests.events import Finished, PositionLogprobs, Timings, Token
+from slots.requests.events import Finished, PositionLogprobs, Progress, Timings, Token
 
 COMPLETION_OBJECT = "chat.completion"
 CHUNK_OBJECT = "chat.completion.chunk"
@@ -65,6 +65,11 @@ class ChatFormatter:
             choice.pending_logprobs.append(token.logprobs)
         events += self._piece_events(output.index, choice, choice.parser.feed(token.text), token.timings)
         return events
+
+    def progress_events(self, output: CompletionOutput, progress: Progress) -> list[object]:
+        """Returns the chunk for a place in the queue, or for the progress of the prompt, without text."""
+        _, events = self._get_or_start(output.index)
+        return [*events, {**self._chunk(output.index, {}), **progress_json(progress)}]
 
     def finish_events(self, output: CompletionOutput, finished: Finished) -> list[object]:
         """Returns the chunks with the text that was held back, and the one that says why a choice ended."""

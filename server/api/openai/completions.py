@@ -16,7 +16,7 @@ from server.api.openai.protocol import (
     finish_reason,
     total_usage,
 )
-from server.generation.completion_output import CompletionOutput, timings_json
+from server.generation.completion_output import CompletionOutput, progress_json, timings_json
 from server.generation.endpoint import FinishedOutput, ParsedRequest
 from server.generation.infill_prompt import InfillContext, get_fim_tokens, make_infill_prompt, read_mixed
 from server.generation.prompts import Prompt, read_prompts, split_prompts
@@ -26,7 +26,7 @@ from server.http.fields import Fields, invalid_value
 from server.state import ServerState, get_engine, get_state
 from slots.engine import Engine
 from slots.errors import InvalidRequest
-from slots.requests.events import Finished, PositionLogprobs, Timings, Token
+from slots.requests.events import Finished, PositionLogprobs, Progress, Timings, Token
 
 COMPLETION_OBJECT = "text_completion"
 
@@ -54,6 +54,10 @@ class OpenAiCompletionFormatter:
         if token.text or positions:
             events.append(self._chunk(self._choice(output, token.text, positions), token.timings))
         return events
+
+    def progress_events(self, output: CompletionOutput, progress: Progress) -> list[object]:
+        """Returns the chunk for a place in the queue, or for the progress of the prompt, without text."""
+        return [{**self._chunk(self._choice(output, "")), **progress_json(progress)}]
 
     def finish_events(self, output: CompletionOutput, finished: Finished) -> list[object]:
         """Returns the chunk with the reason why a choice ended."""
@@ -143,7 +147,8 @@ def read_openai_completion(request: Request, fields: Fields) -> ParsedRequest:
     base = ResponseBase.new("cmpl", state.settings.alias, engine.fingerprint)
     context = ResultContext(body, engine.vocab, state.settings.alias, engine.n_ctx_slot)
     formatter = OpenAiCompletionFormatter(context, base, body, n_generated, logprobs)
-    return ParsedRequest(options, _read_prompts(body, state, engine), formatter, body.constraint)
+    prompts = _read_prompts(body, state, engine)
+    return ParsedRequest(options, prompts, formatter, body.constraint, progress_events=formatter.progress_events)
 
 
 def _n_generated(body: OpenAiCompletionRequestBody) -> int:

@@ -49,7 +49,6 @@ def test_different_slots_under_both_names_are_refused(server: str) -> None:
         ("image_data", [{"data": "", "id": 12}]),
         ("lora", [{"id": 0, "scale": 1}]),
         ("modalities", ["text", "audio"]),
-        ("return_progress", True),
     ],
 )
 def test_option_that_is_not_supported_says_so(server: str, option: str, value: Any) -> None:
@@ -59,8 +58,5 @@ def test_option_that_is_not_supported_says_so(server: str, option: str, value: A
 
 
 def test_options_that_are_not_supported_pass_when_they_ask_for_nothing(server: str) -> None:
-    neutral: Json = {
-        **{"grammar_lazy": False, "grammar_triggers": [], "image_data": [], "lora": []},
-        **{"return_progress": False},
-    }
+    neutral: Json = {"grammar_lazy": False, "grammar_triggers": [], "image_data": [], "lora": []}
     assert complete(server, **neutral)["stop"]
