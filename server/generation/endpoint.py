@@ -83,10 +83,10 @@ class ParsedRequest:
     """Control tokens that the texts include."""
     stop: tuple[str, ...] = ()
     """Strings that end a text besides those of the options."""
-    progress_events: ProgressEvents | None = None
-    """None if the dialect does not report any progress."""
     warnings: tuple[str, ...] = ()
     """What of the request is not enforced, for the log and for a header of the response."""
+    progress_events: ProgressEvents | None = None
+    """None if the dialect does not report any progress."""
 
     @classmethod
     def of_chat(

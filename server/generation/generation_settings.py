@@ -40,8 +40,9 @@ def all_options_json(
 def _logit_bias_json(sampling: SamplingParams, vocab: Vocab) -> list[dict[str, object]]:
     """The bias of a token that the request excludes is false, as it may be spelled there; that of a token excluded by
     `ignore_eos` is null, since JSON has no infinity."""
-    biases = [{"token": token, "bias": bias if bias > -float("inf") else False} for token, bias in sampling.logit_bias]
-    if not sampling.ignore_eos:
-        return biases
-    given = {token for token, _ in sampling.logit_bias}
-    return [*biases, *({"token": token, "bias": None} for token in sorted(vocab.end_of_generation - given))]
+    spelled: dict[int, float | bool | None] = {
+        token: bias if bias > -float("inf") else False for token, bias in sampling.logit_bias
+    }
+    if sampling.ignore_eos:
+        spelled = {**dict.fromkeys(sorted(vocab.end_of_generation)), **spelled}
+    return [{"token": token, "bias": bias} for token, bias in spelled.items()]

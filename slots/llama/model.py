@@ -33,6 +33,9 @@ class ModelInfo:
     n_vocab: int
     kv_bytes_per_token: int
     """Of a 16-bit KV cache, if all layers have one."""
+    architecture: str
+    file_type: str
+    """How most of the weights are stored, in llama.cpp's words, such as "Q4_K - Medium"."""
 
 
 class Model:
@@ -96,6 +99,8 @@ class Model:
             n_layer=n_layer,
             n_vocab=self.vocab.n_tokens,
             kv_bytes_per_token=2 * 2 * n_layer * head_size * lib.llama_model_n_head_kv(handle),
+            architecture=read_architecture(self.weights) or "",
+            file_type=lib.llama_ftype_name(lib.llama_model_ftype(handle)).decode(),
         )
 
 

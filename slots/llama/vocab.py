@@ -42,7 +42,8 @@ class Vocab:
         self._weights = weights  # the handle points into them
         self._handle = handle = lib.llama_model_get_vocab(weights.handle)
         self.n_tokens: int = lib.llama_vocab_n_tokens(handle)
-        self.kind = _KINDS.get(lib.llama_vocab_type(handle), "unknown")
+        self.kind_number: int = lib.llama_vocab_type(handle)
+        self.kind = _KINDS.get(self.kind_number, "unknown")
         self.add_bos = bool(lib.llama_vocab_get_add_bos(handle))
         self.add_eos = bool(lib.llama_vocab_get_add_eos(handle))
         self.add_sep = bool(lib.llama_vocab_get_add_sep(handle))

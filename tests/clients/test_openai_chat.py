@@ -49,6 +49,16 @@ def test_prompt_is_what_the_template_makes_of_the_chat(server: str) -> None:
     assert answer.choices[0].message.content == native["content"]
 
 
+@pytest.mark.parametrize("base", ["/v1", ""])
+def test_tokens_of_a_chat_are_counted_without_an_answer(server: str, base: str) -> None:
+    usage = chat(server).usage
+    assert usage
+    counted = post(server, {"messages": TELL}, f"{base}/chat/completions/input_tokens").json()
+    assert counted == {"object": "response.input_tokens", "input_tokens": usage.prompt_tokens}
+    refused = post(server, {"messages": []}, f"{base}/chat/completions/input_tokens")
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "messages")
+
+
 def test_cached_tokens_are_told(server: str) -> None:
     chat(server)
     usage = chat(server).usage

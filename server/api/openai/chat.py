@@ -1,6 +1,7 @@
-"""POST /v1/chat/completions: OpenAI's chats."""
+"""POST /v1/chat/completions: OpenAI's chats. POST /v1/chat/completions/input_tokens: how long their prompts are."""
 
 from dataclasses import replace
+from functools import partial
 
 from starlette.requests import Request
 
@@ -9,8 +10,17 @@ from server.api.openai.protocol import ChatCompletionRequestBody, ResponseBase
 from server.generation.chat import prepare_chat
 from server.generation.endpoint import ParsedRequest
 from server.generation.result import ResultContext
+from server.http.body import read_body
 from server.http.fields import Fields
+from server.http.json_response import JsonResponse
 from server.state import get_engine, get_state
+
+
+async def post_input_tokens(request: Request) -> JsonResponse:
+    """Returns how many tokens the prompt of a chat has, without generating an answer."""
+    parsed = await read_body(request, partial(read_chat_completion, request), is_slow=True)
+    [prompt] = parsed.prompts
+    return JsonResponse({"object": "response.input_tokens", "input_tokens": len(prompt.tokens)})
 
 
 def read_chat_completion(request: Request, fields: Fields) -> ParsedRequest:

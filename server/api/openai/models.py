@@ -1,14 +1,18 @@
-"""GET /v1/models and /v1/models/{id}: the one model of this server, as OpenAI lists models."""
+"""GET /v1/models and /v1/models/{id}: the one model of this server, as OpenAI and Ollama list models."""
+
+from datetime import UTC, datetime
 
 from starlette.requests import Request
 
+from models.units import human_count
 from server.http.errors import ApiError
 from server.http.json_response import JsonResponse
 from server.state import get_engine, get_settings
+from slots.engine import Engine
 
 
 async def get_models(request: Request) -> JsonResponse:
-    return JsonResponse({"object": "list", "data": [_model_json(request)]})
+    return JsonResponse({"models": [_ollama_json(request)], "object": "list", "data": [_model_json(request)]})
 
 
 async def get_model(request: Request) -> JsonResponse:
@@ -28,12 +32,47 @@ def _model_json(request: Request) -> dict[str, object]:
         "object": "model",
         "created": request.app.state.started_at,
         "owned_by": "llama-slots",
+        "architecture": _modalities_json(engine),
         "meta": {
+            "vocab_type": engine.vocab.kind_number,
             "n_vocab": info.n_vocab,
             "n_ctx": engine.n_ctx_slot,
             "n_ctx_train": info.n_ctx_train,
             "n_embd": info.n_embd,
             "n_params": info.n_params,
             "size": info.size_bytes,
+            "ftype": info.file_type,
+        },
+    }
+
+
+def _modalities_json(engine: Engine) -> dict[str, object]:
+    """Returns what the model takes and gives, in OpenRouter's form."""
+    gives = "text" if engine.n_slots else "rerank" if engine.pooling == "rank" else "embeddings"
+    return {"input_modalities": ["text"], "output_modalities": [gives]}
+
+
+def _ollama_json(request: Request) -> dict[str, object]:
+    """Returns the model in the form of Ollama's list; what is not known is empty."""
+    engine, settings = get_engine(request), get_settings(request)
+    info, changed = engine.model.info, settings.model_path.stat().st_mtime
+    return {
+        "name": settings.alias,
+        "model": settings.alias,
+        "modified_at": datetime.fromtimestamp(changed, UTC).isoformat(),
+        "size": info.size_bytes,
+        "digest": "",
+        "type": "model",
+        "description": info.description,
+        "tags": [""],
+        "capabilities": ["completion" if engine.n_slots else "embedding"],
+        "parameters": "",
+        "details": {
+            "parent_model": "",
+            "format": "gguf",
+            "family": info.architecture,
+            "families": [info.architecture],
+            "parameter_size": human_count(info.n_params).replace(" ", ""),
+            "quantization_level": info.file_type,
         },
     }

@@ -56,9 +56,9 @@ def test_props_tell_them(tuned_server: str) -> None:
     assert {name: params[name] for name in DEFAULTS} == DEFAULTS
 
 
-def test_biases_are_followed_by_those_of_ignored_ends(tuned_server: str) -> None:
-    first, *ends = settings(tuned_server)["logit_bias"]
-    assert first == {"token": 5, "bias": False}
+def test_biases_follow_those_of_ignored_ends(tuned_server: str) -> None:
+    *ends, last = settings(tuned_server)["logit_bias"]
+    assert last == {"token": 5, "bias": False}
     assert ends
     assert all(end["bias"] is None for end in ends)
 

@@ -67,10 +67,10 @@ def test_the_biases_that_an_answer_spells_can_be_sent_back(server: str) -> None:
 
 def test_ignored_ends_are_spelled_as_tokens_that_cannot_be_chosen(server: str) -> None:
     biases = complete(server, ignore_eos=True, logit_bias=[[5, 1.5]])["generation_settings"]["logit_bias"]
-    assert biases[0] == {"token": 5, "bias": 1.5}
-    ends = [entry["token"] for entry in biases[1:]]
+    assert biases[-1] == {"token": 5, "bias": 1.5}
+    ends = [entry["token"] for entry in biases[:-1]]
     assert ends
-    assert all(entry["bias"] is None for entry in biases[1:])
+    assert all(entry["bias"] is None for entry in biases[:-1])
     answer = complete(server, logit_bias=biases, n_predict=200)
     assert answer["stop_type"] == "limit"
     assert {entry["token"] for entry in answer["generation_settings"]["logit_bias"]} == {5, *ends}

@@ -14,6 +14,8 @@ INFO = ModelInfo(
     n_layer=1,
     n_vocab=1,
     kv_bytes_per_token=10,
+    architecture="llama",
+    file_type="F16",
 )
 PLENTY = 10**9
 

@@ -129,6 +129,8 @@ def test_a_server_for_embeddings_tells_about_itself(encoder: str) -> None:
     assert requests.get(f"{encoder}/slots", timeout=60).json() == []
     props = requests.get(f"{encoder}/props", timeout=60).json()
     assert (props["total_slots"], props["default_generation_settings"]["n_ctx"]) == (0, 96)
+    [model] = requests.get(f"{encoder}/v1/models", timeout=60).json()["data"]
+    assert model["architecture"] == {"input_modalities": ["text"], "output_modalities": ["embeddings"]}
     assert tokenize(encoder, "fox") != []
 
 

@@ -18,7 +18,8 @@ def test_props_describe_the_server(server: str) -> None:
     assert props["total_slots"] == 4
     assert props["model_path"].endswith(".gguf")
     assert props["model_alias"] == "bundled"
-    assert props["modalities"] == {"vision": False, "audio": False}
+    assert props["modalities"] == {"vision": False, "video": False, "audio": False}
+    assert props["model_ftype"] == get(f"{server}/v1/models").json()["data"][0]["meta"]["ftype"]
     assert "im_start" in props["chat_template"]
     assert "llama-cpp-python" in props["build_info"]
 
@@ -66,7 +67,21 @@ def test_models_are_listed_as_openai_lists_them(server: str, path: str) -> None:
     [model] = listed["data"]
     assert (model["id"], model["object"]) == ("bundled", "model")
     assert model["created"] > 0
-    assert model["meta"].keys() == {"n_vocab", "n_ctx", "n_ctx_train", "n_embd", "n_params", "size"}
+    names = {"vocab_type", "n_vocab", "n_ctx", "n_ctx_train", "n_embd", "n_params", "size", "ftype"}
+    assert model["meta"].keys() == names
+    assert isinstance(model["meta"]["vocab_type"], int)
+    assert model["architecture"] == {"input_modalities": ["text"], "output_modalities": ["text"]}
+
+
+@pytest.mark.parametrize("path", ["/models", "/v1/models"])
+def test_models_are_listed_as_ollama_lists_them_too(server: str, path: str) -> None:
+    listed = get(server + path).json()
+    [model], [same] = listed["models"], listed["data"]
+    assert (model["name"], model["model"], model["capabilities"]) == ("bundled", "bundled", ["completion"])
+    assert model["details"]["format"] == "gguf"
+    assert model["details"]["family"]
+    assert model["details"]["quantization_level"] == same["meta"]["ftype"]
+    assert model["size"] == same["meta"]["size"]
 
 
 def test_slots_are_listed_by_number(server: str) -> None:
