@@ -149,6 +149,7 @@ async def prepare(request: Request, parsed: ParsedRequest) -> "Generation":
             session=session.session_id,
             scope=CacheScope(salt, prompt.n_system),
             grammar=grammar,
+            ends_within_character=not options.completes_characters,
             reports_progress=options.return_progress and options.stream and parsed.progress_events is not None,
             is_streamed=options.stream,
             preserved_tokens=parsed.preserved_tokens,

@@ -83,6 +83,8 @@ class GenerationOptions(RequestBody, CompletionParams, SamplingParams):
 
     model_config = ConfigDict(extra="ignore")
     alternatives: ClassVar[frozenset[str]] = frozenset(CONSTRAINTS)
+    completes_characters: ClassVar[bool] = False
+    """Whether a text goes on beyond the limit of its tokens until its last character is complete."""
 
     n: Annotated[Integer, Takes(N_CHOICES)] = Field(
         1,

@@ -116,9 +116,11 @@ class Generation:
         return None
 
     def _is_at_limit(self) -> bool:
-        """A limit waits until a character is complete; the end of the context cannot."""
+        """A limit waits until a character is complete, unless the request wants none to; the end of the context
+        cannot."""
         n_beyond = self.state.n_decoded - self._limit
-        waits = n_beyond < _MAX_BYTES_MISSING and self._is_mid_character()
+        may_wait = n_beyond < _MAX_BYTES_MISSING and not self._request.ends_within_character
+        waits = may_wait and self._is_mid_character()
         return self._is_context_full or (n_beyond >= 0 and not waits)
 
     def _is_mid_character(self) -> bool:

@@ -28,6 +28,8 @@ class CompletionRequest(CompletionParams):
     """Identifies a conversation: an idle slot that served this session last is preferred."""
     scope: SkipValidation[CacheScope] = CacheScope()
     grammar: SkipValidation[CompiledGrammar | None] = None
+    ends_within_character: bool = False
+    """End at exactly `n_predict` tokens, even if a character is incomplete then, instead of after the character."""
     reports_progress: bool = False
     """Report its place in the queue and the progress of its prompt."""
     is_streamed: bool = True

@@ -195,3 +195,15 @@ def test_native_endpoint_gives_several_answers_too(server: str) -> None:
     answers = post(server, {"prompt": STORY, "n_predict": 4, "n": 3, "seed": 7}).json()
     assert [answer["index"] for answer in answers] == [0, 1, 2]
     assert [answer["generation_settings"]["seed"] for answer in answers] == [7, 8, 9]
+
+
+@pytest.mark.parametrize("n_tokens", [1, 2, 3, 5])
+def test_a_text_has_no_more_tokens_than_asked_for_even_within_a_character(server: str, n_tokens: int) -> None:
+    three_llamas = 'root ::= "\\U0001F999\\U0001F999\\U0001F999"'
+    answer = complete(server, max_tokens=n_tokens, extra_body={"grammar": three_llamas})
+    assert answer.usage
+    assert answer.usage.completion_tokens == n_tokens
+    assert answer.choices[0].finish_reason == "length"
+    native = post(server, {"prompt": "x", "grammar": three_llamas, "n_predict": n_tokens}).json()
+    assert native["content"] == "\U0001f999" * len(native["content"])
+    assert native["tokens_predicted"] >= n_tokens

@@ -1,6 +1,6 @@
 """The request bodies of llama.cpp's dialect."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AliasChoices, Field, PlainValidator, WithJsonSchema
 
@@ -53,6 +53,7 @@ Chunks = Annotated[
 class LlamaOptions(GenerationOptions):
     """Options of endpoints that generate text."""
 
+    completes_characters: ClassVar[bool] = True
     n_probs: Integer = Field(
         0,
         ge=0,

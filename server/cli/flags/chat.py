@@ -4,13 +4,11 @@ import argparse
 
 import orjson
 
-from server.chat.template.constants import CHATML, RESERVED_VARIABLES
+from server.chat.template.constants import RESERVED_VARIABLES
+from server.chat.template.named import NAMED_TEMPLATES
 from server.cli.parser import Flag, Group
 from server.cli.values import invalid, one_of, text_file
 from server.settings import REASONING_FORMATS
-
-NAMED_TEMPLATES = {"chatml": CHATML}
-"""Templates that --chat-template takes by name."""
 
 
 def template_text(text: str) -> str:
@@ -62,7 +60,7 @@ CHAT = Group(
         "--chat-template JINJA_TEMPLATE",
         "chat_template_source",
         template_text,
-        "Jinja template that makes a prompt of messages, or chatml",
+        "Jinja template that makes a prompt of messages, or the name of one: " + ", ".join(NAMED_TEMPLATES),
         "LLAMA_ARG_CHAT_TEMPLATE",
     ),
     Flag(

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from server.chat.template.constants import CHATML
+from server.chat.template.named import NAMED_TEMPLATES
 from tests.server.chat.templates import BRACKETS
 from tests.server.cli.flag_parsing import get_error, settings
 from tests.server.headers import HEADER
@@ -27,6 +28,7 @@ def test_text_of_a_template() -> None:
 
 def test_template_by_name() -> None:
     assert settings("--chat-template", "chatml").chat_template == CHATML
+    assert settings("--chat-template", "llama3").chat_template == NAMED_TEMPLATES["llama3"]
 
 
 def test_template_in_a_file(file: str) -> None:
@@ -49,11 +51,9 @@ def test_two_templates_are_refused(capsys: pytest.CaptureFixture[str], file: str
 
 
 def test_other_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    said = get_error(capsys, "--chat-template", "llama3")
-    assert said == (
-        "argument --chat-template: expected a Jinja template or chatml, got 'llama3'; "
-        "--chat-template-file takes other templates"
-    )
+    said = get_error(capsys, "--chat-template", "llama99")
+    assert said.startswith("argument --chat-template: expected a Jinja template or chatml, llama2, ")
+    assert said.endswith(", solar-open, got 'llama99'; --chat-template-file takes other templates")
 
 
 def test_template_that_cannot_be_read_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
