@@ -85,7 +85,7 @@ def _llama2(system: Turn, *, bos: str = "", trims: bool = False) -> str:
     return _in_brackets(system, user, answer, f"{bos}[INST] ", "[INST] ")
 
 
-def _exaone(tool: Mapping[str, Turn]) -> str:
+def _exaone(tool: dict[str, Turn]) -> str:
     turns = {
         "system": Turn("[|system|]", "[|endofturn|]\n", trims=True),
         "user": Turn("[|user|]", "\n", trims=True),

@@ -18,7 +18,7 @@ def test_pages_have_the_tables_of_the_code(page: Path) -> None:
 def test_a_table_says_names_values_default_and_meaning() -> None:
     rows = options_table(MODELS["CompletionRequestBody"]).splitlines()
     assert rows[0] == "| Option | Value | Default | Meaning |"
-    assert rows[2].startswith("| `prompt` | a string, a list of token ids, a list of strings and token ids, or ")
+    assert rows[2].startswith("| `prompt` | a string, a list of token ids, a list of strings and token ids, an ")
     assert "| `top_p` | a number from 0 to 1 | `0.95` | top-p: " in "\n".join(rows)
     assert "| `speculative.n_max` | -1 or more | `-1` | " in "\n".join(rows)
 

@@ -30,7 +30,7 @@ def llama_cpp_text(name: str, messages: list[dict[str, object]], *, opens_answer
 def llama_cpp_names() -> set[str]:
     names = (ctypes.c_char_p * 200)()
     n = lib.llama_chat_builtin_templates(names, len(names))
-    return {name.decode() for name in names[:n]}
+    return {name.decode() for name in names[:n] if name}
 
 
 def test_every_name_of_llama_cpp_is_known() -> None:
