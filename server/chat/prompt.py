@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from server.chat.control_text import ControlText
-from server.chat.messages import Json, Message
+from server.chat.messages import Json, Message, TextParts
 from server.chat.tools.call_format import GENERIC_FORMAT, ToolFormat
 from server.chat.tools.generic_format import describe_tools_in_prompt
 from server.chat.tools.reasoning import ReasoningTags, detect_reasoning_tags
@@ -108,7 +108,7 @@ def _render_prefilled(
     *earlier, last = messages
     prompt = render(earlier, True) if earlier else ""
     tags = detect_reasoning_tags(source, prompt)
-    answer = "" if continued == "reasoning_content" else str(last["content"] or "")
+    answer = "" if continued == "reasoning_content" else _answer_text(last)
     if tags and (reasoning := last.get("reasoning_content")):
         is_closed = answer or continued == "content"
         answer = f"{tags.start}\n{reasoning}" + (f"\n{tags.end}\n\n{answer}" if is_closed else "")
@@ -117,6 +117,12 @@ def _render_prefilled(
         return prompt + rest, replace(tags, is_open=tags.end not in answer)
     text = _text_before_answer(messages, render, prompt) + answer
     return text, detect_reasoning_tags(source, text)
+
+
+def _answer_text(message: Message) -> str:
+    """Returns the beginning of an answer. Its parts have an empty line between them, as llama.cpp's server has it."""
+    content = message["content"]
+    return "\n\n".join(content.parts) if isinstance(content, TextParts) else str(content or "")
 
 
 def _text_before_answer(messages: Sequence[Message], render: Render, prompt: str) -> str:

@@ -10,7 +10,7 @@ from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplingParams
 REQUEST_DEFAULTS = (
     *SamplingParams.model_fields,
     *("n_predict", "n_keep", "cache_prompt", "n_cache_reuse", "n_indent", "t_max_predict_ms", "timings_per_token"),
-    "return_tokens",
+    *("return_tokens", "verbose"),
 )
 """Options of requests whose defaults are set by flags."""
 

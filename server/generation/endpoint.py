@@ -177,9 +177,8 @@ def _warning_headers(warnings: Sequence[str]) -> dict[str, str]:
 
 
 def _limit_length(n_predict: int, defaults: GenerationOptions) -> int:
-    """Returns how many tokens may be generated: what the request says, but no more than the server's flag."""
-    limit = defaults.n_predict
-    return limit if limit >= 0 and not 0 <= n_predict <= limit else n_predict
+    """Returns how many tokens may be generated: what the request says, or the server's flag if that has no limit."""
+    return n_predict if n_predict >= 0 else defaults.n_predict
 
 
 def _check_queue_capacity(n_outputs: int, engine: Engine) -> None:

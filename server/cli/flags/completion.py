@@ -15,7 +15,7 @@ COMPLETION = Group(
         "-n, --predict, --n-predict N",
         "n_predict",
         int_in_range(-1),
-        f"{describe_option('n_predict')}; a request gets no more than this",
+        f"{describe_option('n_predict')}; a request for -1 gets this number, too",
         "LLAMA_ARG_N_PREDICT",
     ),
     Flag(

@@ -54,6 +54,11 @@ def test_answer_that_has_begun_goes_on(server: str) -> None:
     assert text == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nOnce "
 
 
+def test_parts_of_an_answer_that_goes_on_have_a_line_between_them(server: str) -> None:
+    parts = [{"type": "text", "text": "Once"}, {"type": "text", "text": "upon"}]
+    assert prompt(server, HI, {"role": "assistant", "content": parts}).endswith("assistant\nOnce\n\nupon")
+
+
 @pytest.mark.parametrize("part", [True, "content"])
 def test_last_message_goes_on_if_the_request_says_so(server: str, part: object) -> None:
     answer = {"role": "assistant", "content": "Once "}
