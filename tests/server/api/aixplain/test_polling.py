@@ -99,7 +99,7 @@ def test_unknown_job_ends_the_polling(server: str) -> None:
 
 def test_wrong_field_is_refused_at_once(server: str) -> None:
     assert refusal(server, V1, max_tokens=-2) == "max_tokens: expected -1 or more, got -2"
-    assert refusal(server, V1, data="a " * 5000).startswith("data: has 5")
+    assert refusal(server, V1, data="a " * 5000).startswith("data: request (5")
     assert refusal(server, V1, grammar="root ::= nothing").startswith("grammar: ")
 
 
