@@ -22,7 +22,7 @@ def read_message_request(request: Request, fields: Fields) -> ParsedRequest:
     chat = body.chat(settings.chat_template_kwargs)
     generation = prepare_chat(request, chat, body, settings.reasoning_format)
     # A stream begins with how many tokens the cache held, which the timings of its first token say.
-    options = body.replace(timings_per_token=body.stream)
+    options = body.replace(timings_per_token=body.stream, n_probs=0)
     return ParsedRequest.of_chat(options, generation, MessageFormatter(settings.alias, generation, body.stop))
 
 
