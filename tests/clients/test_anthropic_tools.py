@@ -70,7 +70,7 @@ def test_a_turn_has_one_call_unless_more_are_asked_for(server: str, options: Any
 
 
 def test_several_calls_are_several_blocks(server: str) -> None:
-    parallel = {"type": "tool", "name": "get_time", "disable_parallel_tool_use": False}
+    parallel: Any = {"type": "tool", "name": "get_time", "disable_parallel_tool_use": False}
     with anthropic_client(server).messages.stream(
         model=MODEL, messages=[QUESTION], tools=TOOLS, tool_choice=parallel, max_tokens=300, extra_body=GREEDY
     ) as stream:
@@ -84,7 +84,7 @@ def test_several_calls_are_several_blocks(server: str) -> None:
 
 
 def test_calls_are_streamed_piece_by_piece(server: str) -> None:
-    choice = {"type": "tool", "name": "get_weather"}
+    choice: Any = {"type": "tool", "name": "get_weather"}
     with anthropic_client(server).messages.stream(
         model=MODEL, messages=[QUESTION], tools=TOOLS, tool_choice=choice, max_tokens=300, extra_body=GREEDY
     ) as stream:
@@ -185,7 +185,7 @@ def test_what_cannot_be_parsed_as_a_call_is_text(server: str) -> None:
 
 
 def test_what_of_a_schema_is_not_enforced_is_said(server: str) -> None:
-    odd = {"type": "object", "properties": {"v": {"type": "array", "uniqueItems": True}}}
+    odd: Any = {"type": "object", "properties": {"v": {"type": "array", "uniqueItems": True}}}
     answer = anthropic_client(server).messages.with_raw_response.create(
         model=MODEL, messages=[QUESTION], tools=[WEATHER, {"name": "odd", "input_schema": odd}], max_tokens=4
     )
