@@ -76,7 +76,7 @@ class CompletionRunner:
         self._output = OutputProcessor(context.n_ctx_seq)
         self._maintenance = SlotMaintenance(self.slots, self._cache, self._output, vocab.bos)
         self._input = InputBatch(self.slots, context.n_batch, vocab.bos or 0)
-        rows = RowSampler(vocab.n_tokens, n_slots, context.n_threads_batch)
+        rows = RowSampler(vocab.n_tokens, n_slots, context.threads.n_max, lambda: context.threads.n_in_use)
         self._step_sampler = StepSampler(context, rows)
 
     def warm_up(self) -> None:
@@ -92,6 +92,11 @@ class CompletionRunner:
         if self._draft_scheduler:
             self._draft_scheduler.close()
         self._context.close()
+
+    @property
+    def n_parked_bytes(self) -> int:
+        """Host memory of parked sequences. May be read by any thread."""
+        return self._cache.n_parked_bytes
 
     @property
     def has_work(self) -> bool:

@@ -104,6 +104,18 @@ EngineEvent = TokenBytes | Finished | Failed
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadNumbers:
+    """CPU threads that the latest steps have used, or the first ones will use."""
+
+    few: int
+    """Of steps of few tokens, as while texts are generated."""
+    many: int
+    """Of steps of many tokens, as in prompts."""
+    max: int
+    """No step uses more."""
+
+
+@dataclass(frozen=True, slots=True)
 class SlotStatus:
     """What a slot is doing, as of the last step. Counts of the request are 0 if there is none."""
 

@@ -177,6 +177,11 @@ class KvCacheManager:
         lengths = (state.request.scope.n_public, match.n_common)
         state.checkpoints |= {length for length in lengths if length - match.n_tokens >= _MIN_PARKED_TOKENS}
 
+    @property
+    def n_parked_bytes(self) -> int:
+        """Size of the snapshots of parked sequences."""
+        return self._prefixes.n_parked_bytes
+
     def _sync_prefixes(self) -> None:
         for slot in self._slots:
             n_known = self._prefixes.n_live(slot.slot_id)
