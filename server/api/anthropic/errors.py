@@ -20,12 +20,9 @@ TYPES = {
 class AnthropicError(ApiError):
     """Formatted as `{"type": "error", "error": {"type": ..., "message": ...}}`."""
 
-    @property
-    def error_type(self) -> str:
-        return TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "api_error")
-
     def body(self) -> dict[str, object]:
-        return {"type": "error", "error": {"type": self.error_type, "message": str(self)}}
+        kind = TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "api_error")
+        return {"type": "error", "error": {"type": kind, "message": str(self)}}
 
 
 def anthropic_error(error: Exception) -> AnthropicError:
