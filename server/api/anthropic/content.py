@@ -73,7 +73,7 @@ def _read_blocks(name: str, value: object) -> Iterator[Block]:
         yield f"{name}[{index}]", block
 
 
-def _user_turn(blocks: Iterable[Block]) -> Iterator[Message]:
+def _user_turn(blocks: list[Block]) -> Iterator[Message]:
     """Yields the results of tools first, since these follow the calls."""
     texts = []
     for block in blocks:
@@ -81,7 +81,7 @@ def _user_turn(blocks: Iterable[Block]) -> Iterator[Message]:
             yield _read_result(*block)
         else:
             texts.append(_read_text(block, BLOCKS["user"]))
-    if texts:
+    if texts or not blocks:
         yield {"role": "user", "content": _join(texts)}
 
 
@@ -113,7 +113,7 @@ def _system_turn(blocks: Iterable[Block]) -> Iterator[Message]:
 
 
 def _join(texts: list[str]) -> str:
-    return texts[0] if len(texts) == 1 else TextParts(texts)
+    return TextParts(texts) if len(texts) > 1 else "".join(texts)
 
 
 def _read_call(name: str, block: Fields) -> Json:
@@ -136,7 +136,7 @@ def _read_result(name: str, block: Fields) -> Message:
     if is_error is not None and as_boolean(f"{name}.is_error", is_error):
         # Templates have no other place for it.
         texts = [f"Error: {texts[0]}" if texts else "Error", *texts[1:]]
-    return {"role": "tool", "tool_call_id": call_id, "content": _join(texts) if texts else ""}
+    return {"role": "tool", "tool_call_id": call_id, "content": _join(texts)}
 
 
 def _read_text(named: Block, allowed: Iterable[str]) -> str:

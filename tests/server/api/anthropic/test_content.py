@@ -72,6 +72,11 @@ def test_an_answer_without_text_has_no_content_but_if_it_has_nothing_else() -> N
     assert turn("assistant", text("")) == [{"role": "assistant", "content": ""}]
 
 
+@pytest.mark.parametrize("role", ["user", "assistant", "system"])
+def test_a_turn_without_blocks_is_an_empty_one(role: str) -> None:
+    assert turn(role) == [{"role": role, "content": ""}]
+
+
 def test_documents_of_text_and_search_results_are_text() -> None:
     plain = {"type": "text", "media_type": "text/plain", "data": "Cats purr."}
     parts = {"type": "content", "content": [text("Dogs bark.")]}
