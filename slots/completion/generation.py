@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from slots.completion.detokenizer import Detokenizer
 from slots.llama import Vocab
+from slots.requests.draft import Draft
 from slots.requests.events import Event, Finished, StopReason, Token
 from slots.requests.request_state import RequestState
 from slots.sampling import SampledToken, Sampler
@@ -27,13 +28,14 @@ class Generation:
         self._n_ctx = n_ctx
         self._text = Detokenizer(state.request.stop, state.request.n_indent)
         self._draft: Sequence[int] = ()
+        """The drafted tokens that are not accepted yet."""
 
     @property
     def wants_tokens(self) -> bool:
         return self._request.n_predict != 0
 
-    def set_draft(self, draft: Sequence[int]) -> None:
-        self._draft = draft
+    def set_draft(self, draft: Draft) -> None:
+        self._draft = draft.tokens
         self.state.n_drafted += len(draft)
 
     def advance(self, choice: SampledToken, now: float, n_more: int = 0) -> list[Event]:

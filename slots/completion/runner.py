@@ -13,7 +13,6 @@ drain_events                   emit       the events of the step, for the event 
 
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from slots.completion.generation import Generation
@@ -22,6 +21,7 @@ from slots.completion.slot_maintenance import SlotMaintenance
 from slots.errors import EngineError, StepFailed, internal_error
 from slots.llama import Batch, Context, Logits, Vocab
 from slots.options import EngineOptions
+from slots.requests.draft import NO_DRAFT, Draft
 from slots.requests.events import Failed, StopReason
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
@@ -48,7 +48,7 @@ class SampledRow:
     """A slot whose next token is sampled, and the row of logits that it is sampled from."""
 
     slot: Slot
-    draft: Sequence[int]
+    draft: Draft
     """Tokens that were computed after those of its request; their rows of logits follow."""
     index: int
     n_accepted: int = 0
@@ -58,12 +58,17 @@ class SampledRow:
         True."""
         tokens = self.slot.uncomputed
         end = self.n_accepted + len(tokens)
-        if not tokens or list(self.draft[self.n_accepted : end]) != tokens:
+        if not tokens or list(self.draft.tokens[self.n_accepted : end]) != tokens:
             return False
         self.n_accepted = end
         self.index += len(tokens)
         cache.commit(self.slot, tokens)
         return True
+
+    def propose_to(self, sampler: Sampler) -> None:
+        """Tell the sampler of the next token of the draft, if that was drawn."""
+        if self.n_accepted < len(self.draft.proposals):
+            sampler.propose(self.draft.tokens[self.n_accepted], self.draft.proposals[self.n_accepted])
 
 
 class CompletionRunner:
@@ -93,7 +98,7 @@ class CompletionRunner:
         )
         self._draft_scheduler = None
         if drafter:
-            max_draft_batch = min(context.n_batch, context.n_ubatch)
+            max_draft_batch = min(context.n_batch, context.n_ubatch, context.max_outputs)
             self._draft_scheduler = DraftScheduler(drafter, n_slots, max_draft_batch, is_unified=context.is_unified)
         self._slot_tasks = SlotTaskQueue()
         self._output = OutputProcessor(context.n_ctx_seq)
@@ -234,7 +239,7 @@ class CompletionRunner:
         drafts = self._draft_scheduler.propose(slots, self._filler_slots(scheduled), n_free)
         if not drafts:
             return scheduled
-        return [ScheduledSlot(slot, 1, drafts.get(slot.slot_id, ())) for slot in slots]
+        return [ScheduledSlot(slot, 1, drafts.get(slot.slot_id, NO_DRAFT)) for slot in slots]
 
     def _filler_slots(self, scheduled: list[ScheduledSlot]) -> list[Slot]:
         return filler_slots(scheduled, self.slots) if self._has_streams else []
@@ -274,7 +279,7 @@ class CompletionRunner:
         generation.state.start_clock(now)
         if scheduled.draft:
             generation.set_draft(scheduled.draft)
-            self._batch.add_all_outputs(slot.slot_id, len(slot.cached), [*scheduled.tokens, *scheduled.draft])
+            self._batch.add_all_outputs(slot.slot_id, len(slot.cached), [*scheduled.tokens, *scheduled.draft.tokens])
             return
         wants_logits = scheduled.n_tokens == slot.n_uncomputed and generation.wants_tokens
         self._batch.add(slot.slot_id, len(slot.cached), scheduled.tokens, last_logits=wants_logits)
@@ -297,11 +302,14 @@ class CompletionRunner:
         return rows
 
     def _sample(self, rows: list[SampledRow], logits: Logits) -> list[SampledRow]:
-        """Sample from each row, then from the row after a drafted token if just that was sampled, and so on: a draft
-        does not change the text. Returns the rows."""
+        """Sample from each row, then from the row after a drafted token if just that was sampled, and so on.
+
+        Returns the rows."""
         active = rows
         while active:
             samplers = [self._output.generation_of(row.slot).sampler for row in active]
+            for row, sampler in zip(active, samplers, strict=True):
+                row.propose_to(sampler)
             choices = self._step_sampler.sample(samplers, logits, [row.index for row in active])
             now, min_forced_tokens = time.perf_counter(), self._min_forced_tokens()
             for row, choice in zip(active, choices, strict=True):

@@ -12,6 +12,7 @@
              `--- any other chain           samplers/{truncation,temperature,mirostat,...}.py in order
              |
     draw or argmax                          fast_chain.py; logits/{draw,candidates}.py
+             |                              rejection.py if the token was drafted, proposals.py drew it
              |
     accept                                  sampler.py: penalties, DRY and the grammar see the token
 
@@ -20,8 +21,18 @@ chain.py builds the samplers of a request, sampler.py holds them with their stat
 
 from slots.sampling.candidate_sampler import CandidateSampler
 from slots.sampling.logits.top_k import IS_COMPILED
+from slots.sampling.proposals import ProposalSampler
 from slots.sampling.row_sampler import Result, RowSampler
 from slots.sampling.sampler import SampledToken, Sampler
 from slots.sampling.sampler_context import SamplerContext
 
-__all__ = ["IS_COMPILED", "CandidateSampler", "Result", "RowSampler", "SampledToken", "Sampler", "SamplerContext"]
+__all__ = [
+    "IS_COMPILED",
+    "CandidateSampler",
+    "ProposalSampler",
+    "Result",
+    "RowSampler",
+    "SampledToken",
+    "Sampler",
+    "SamplerContext",
+]

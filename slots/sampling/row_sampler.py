@@ -70,7 +70,7 @@ class RowSampler:
     def sample(self, samplers: Sequence[Sampler], logits: Logits, rows: Sequence[int]) -> list[Result]:
         """Return the token of each sampler, or the exception that it raised. `logits` has the shape (rows, vocabulary);
         `rows` are the indices of the samplers' rows in it, ascending. These rows are changed."""
-        fast = [n for n, sampler in enumerate(samplers) if sampler.traits.fast_params is not None]
+        fast = [n for n, sampler in enumerate(samplers) if sampler.traits.fast_params and not sampler.has_proposal]
         is_batched = len(fast) > 1 and self._n_vocab <= MAX_VOCAB
         results = self._sample_batch(samplers, logits, rows, fast) if is_batched else {}
         if len(results) == len(samplers):
