@@ -14,6 +14,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := --constraint requirements.lock
 LLAMA_CPP := $(shell sed -n 's/^ *"\(llama-cpp-python==[^"]*\)",/\1/p' pyproject.toml)
 BUILD_LOG := $(VENV)/llama-cpp-build.log
+# GCC before 11.5, 12.4 and 13.3 drops most of what it should load into the configuration of AMX tiles (its bug 114098):
+# llama.cpp compiled by it ends with "Illegal instruction" on a processor that has them.
+NO_AMX := $(shell grep -qsw amx_tile /proc/cpuinfo && $(CC) -dumpfullversion 2>/dev/null | awk -F. ' \
+	$$1 < 11 || ($$1 == 11 && $$2 < 5) || ($$1 == 12 && $$2 < 4) || ($$1 == 13 && $$2 < 3) { \
+		print "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16" }')
 EXTRAS ?=
 ARGS ?=
 WORKERS ?= 2
@@ -62,6 +67,11 @@ $(VENV)/.base: pyproject.toml requirements.lock setup.py $(wildcard slots/sampli
 	@$(MAKE) --no-print-directory .llama-cpp
 	@echo "Installing the rest."
 	@$(PIP) install --quiet $(LOCK) --editable .
+	@$(BIN)/python -m slots.llama.check || { \
+		echo "llama.cpp from pip's cache does not run on this processor: it is compiled anew."; \
+		$(PIP) cache remove llama_cpp_python; \
+		$(MAKE) --no-print-directory .llama-cpp PIP_FLAGS="--force-reinstall --no-deps" && \
+		$(BIN)/python -m slots.llama.check; }
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml requirements.lock $(VENV)/.base
@@ -79,7 +89,8 @@ $(VENV)/.plots: pyproject.toml requirements.lock $(VENV)/.base
 .llama-cpp:
 	@echo "Installing llama.cpp into $(VENV). Unless pip has it in its cache it is compiled now:"
 	@echo "5 to 20 minutes on 2 cores for the CPU, longer for CUDA. The full log is $(BUILD_LOG)."
-	@$(PIP) install --verbose --progress-bar off $(PIP_FLAGS) $(LOCK) '$(LLAMA_CPP)' 2>&1 | tee $(BUILD_LOG) | awk ' \
+	@CFLAGS="$(CFLAGS) $(NO_AMX)" CXXFLAGS="$(CXXFLAGS) $(NO_AMX)" \
+		$(PIP) install --verbose --progress-bar off $(PIP_FLAGS) $(LOCK) '$(LLAMA_CPP)' 2>&1 | tee $(BUILD_LOG) | awk ' \
 		match($$0, /\[[0-9]+\/[0-9]+\]/) { \
 			split(substr($$0, RSTART + 1, RLENGTH - 2), step, "/"); \
 			tenth = int(10 * step[1] / step[2]); \
