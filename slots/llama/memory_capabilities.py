@@ -24,7 +24,8 @@ def can_roll_back(model: Model) -> bool:
 
 def window_size(model: Model) -> int:
     """Returns how many tokens back the layers with sliding-window attention see; 0 if there are none."""
-    return max(lib.llama_model_n_swa(model.weights.handle), 0)
+    n_tokens: int = lib.llama_model_n_swa(model.weights.handle)
+    return n_tokens
 
 
 def can_shift_keys(model: Model, options: ContextOptions) -> bool:

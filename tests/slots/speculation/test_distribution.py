@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ FEW = SamplingParams(
 """The draft model does not know of the biases, so that some of its tokens are rejected."""
 
 
-def draft_model(**options: float) -> EngineOptions:
+def draft_model(**options: Any) -> EngineOptions:
     """The bundled model drafts for itself, but with weights that are quantized."""
     return EngineOptions(speculation=SpeculationOptions(("draft-simple",), draft_file=BUNDLED_MODEL, **options))
 
