@@ -1,9 +1,8 @@
 """Messages of a chat: every form in which requests may give them, converted to one."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
-
-import orjson
 
 from server.http.errors import ApiError
 from server.http.fields import Fields, as_string, invalid_value, read_member
@@ -13,7 +12,8 @@ Json = dict[str, object]
 Message = dict[str, object]
 """`role` (system, user, assistant or tool), `content` (a string, or None with tool calls or reasoning), and, if given,
 `tool_calls`, `tool_call_id`, `name` and `reasoning_content`. A call is
-{"id", "type": "function", "function": {"name", "arguments"}} with the arguments as a string of JSON."""
+{"id", "type": "function", "function": {"name", "arguments"}} with the arguments as a string, of JSON unless the history
+holds a call that was cut off."""
 
 MESSAGES = "a list of at least one message"
 MAX_MESSAGES = 4_096
@@ -41,6 +41,18 @@ OTHER_PARTS = {
     "file": "files",
     "input_file": "files",
 }
+
+
+class TextParts(str):
+    """The content of a message that was given as several parts: their texts, a line each."""
+
+    parts: tuple[str, ...]
+
+    def __new__(cls, parts: Iterable[str]) -> "TextParts":
+        texts = tuple(parts)
+        content = super().__new__(cls, "\n".join(texts))
+        content.parts = texts
+        return content
 
 
 def read_messages(value: object) -> list[Message]:
@@ -71,8 +83,13 @@ def _read_message(name: str, value: object) -> Message:
             message["tool_calls"] = calls
         if reasoning := read_member(name, value, "reasoning_content"):
             message["reasoning_content"] = reasoning
-    if value.get("content") is not None or len(message) == 2:
-        message["content"] = _read_content(f"{name}.content", value.get("content"))
+    content = value.get("content")
+    if content is not None:
+        message["content"] = _read_content(f"{name}.content", content)
+    elif role == "tool" or (role == "assistant" and "content" in value and len(message) == 2):
+        message["content"] = ""  # a tool that returned nothing, an empty answer
+    elif len(message) == 2:
+        message["content"] = _read_content(f"{name}.content", content)
     if role == "tool" and (call_id := read_member(name, value, "tool_call_id")):
         message["tool_call_id"] = call_id
     if called := read_member(name, value, "name"):
@@ -93,7 +110,7 @@ def _read_content(name: str, value: object) -> str:
         return value
     if not isinstance(value, list):
         raise invalid_value(name, "a string or a list of text parts", value)
-    return "\n".join(_read_part(f"{name}[{index}]", part) for index, part in enumerate(value))
+    return TextParts(_read_part(f"{name}[{index}]", part) for index, part in enumerate(value))
 
 
 def _read_part(name: str, value: object) -> str:
@@ -139,14 +156,13 @@ def _read_function(name: str, value: object, call_id: str | None) -> Json:
 
 
 def _read_arguments(name: str, value: object) -> str:
-    """A string stays as it was generated, so that what was computed of it is found again."""
+    """A string stays as it was generated, so that what was computed of it is found again. It may be no JSON: max_tokens
+    cuts calls off."""
     if isinstance(value, dict):
         return _dump_json(name, value)
     if value is None or value == "":
         return "{}"
-    if isinstance(value, str) and isinstance(_load_json(value), dict):
-        return value
-    raise invalid_value(name, "a string of JSON that is an object", value)
+    return as_string(name, value)
 
 
 def _dump_json(name: str, value: Json) -> str:
@@ -154,10 +170,3 @@ def _dump_json(name: str, value: Json) -> str:
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:
         raise InvalidRequest(name, "expected arguments that are less deep") from None
-
-
-def _load_json(text: str) -> object:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None

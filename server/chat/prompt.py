@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from server.chat.control_text import ControlText
 from server.chat.messages import Json, Message
 from server.chat.template.template import ChatTemplate
 from server.chat.tools.call_format import GENERIC_FORMAT, ToolFormat
@@ -69,11 +70,12 @@ def render_prompt(
     return ChatPrompt(text, reasoning_tags, call_format)
 
 
-def tokenize_prompt(text: str, vocab: Vocab) -> tuple[int, ...]:
-    """Returns the tokens of a chat's prompt, including special tokens. BOS comes first if the vocabulary wants it,
-    whether or not the template writes it. Raises InvalidRequest for a text that cannot be tokenized."""
+def tokenize_prompt(text: str, vocab: Vocab, controls: ControlText | None = None) -> tuple[int, ...]:
+    """Returns the tokens of a chat's prompt, including special tokens, but for those that `controls` has marked. BOS
+    comes first if the vocabulary wants it, whether or not the template writes it. Raises InvalidRequest for a text that
+    cannot be tokenized."""
     with naming_field("messages"):
-        tokens = vocab.tokenize(text, add_special=False, parse_special=True)
+        tokens = (controls or ControlText((), vocab)).tokenize(text)
     if vocab.add_bos and vocab.bos is not None and tokens[:1] != [vocab.bos]:
         tokens = [vocab.bos, *tokens]
     if not tokens:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 
+from server.chat.control_text import ControlText
 from server.chat.prompt import tokenize_prompt
 from server.chat.request import Chat
 from server.chat.system_prefix import n_system_tokens
@@ -23,6 +24,8 @@ class ChatGeneration:
     prompt: Prompt
     constraint: Constraint | None
     preserved_tokens: frozenset[int]
+    stop: tuple[str, ...]
+    """Strings that end the answer besides those of the request."""
     tool_format: ToolFormat | None
     """How calls are written; None if no tool may be called."""
     reasoning_tags: ReasoningTags | None
@@ -44,7 +47,8 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
     defaults = state.settings.chat_template_kwargs
     system_prompt = options.system_prompt or state.system_prompt
     full = with_system_prompt(chat, system_prompt.text)
-    rendered = full.prompt(template, state.tool_format)
+    controls = ControlText(full.messages, engine.vocab)
+    rendered = replace(full, messages=controls.mark(full.messages)).prompt(template, state.tool_format)
     tool_format = rendered.tool_format if chat.tools and chat.tools.callable_tools else None
     constraint, tags = options.constraint, rendered.reasoning_tags
     if chat.tools and tool_format:
@@ -53,10 +57,11 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
     elif constraint and tags:
         constraint, tags = _constrain_after_reasoning(constraint, tags)
     preserved = preserved_tokens(engine.vocab, tool_format, tags)
-    tokens = tokenize_prompt(rendered.text, engine.vocab)
+    tokens = tokenize_prompt(rendered.text, engine.vocab, controls)
     n_system = n_system_tokens(full, tokens, template, defaults, engine.vocab) if full is not chat else 0
-    prompt = Prompt(rendered.text, tokens, n_system, "messages")
-    return ChatGeneration(prompt, constraint, preserved, tool_format, None if reasoning_format == "none" else tags)
+    prompt = Prompt(controls.unmark(rendered.text), tokens, n_system, "messages")
+    shown_tags = None if reasoning_format == "none" else tags
+    return ChatGeneration(prompt, constraint, preserved, template.stop, tool_format, shown_tags)
 
 
 def with_system_prompt(chat: Chat, text: str) -> Chat:

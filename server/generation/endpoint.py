@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from grammar.errors import GrammarError
 from grammar.matcher import CompiledGrammar
+from server.generation.chat import ChatGeneration
 from server.generation.completion_output import CompletionOutput, log_finished
 from server.generation.prompts import Prompt
 from server.http.auth import get_api_key
@@ -32,7 +33,7 @@ from slots.errors import InvalidRequest
 from slots.requests.completion_params import CompletionParams
 from slots.requests.events import Failed, Finished, Token
 from slots.requests.request import CompletionRequest
-from slots.requests.sampling_params import MAX_SEED
+from slots.requests.sampling_params import MAX_SEED, RANDOM_SEED
 from slots.requests.scope import CacheScope
 from slots.requests.stream import CompletionStream
 
@@ -73,6 +74,16 @@ class ParsedRequest:
     constraint: Constraint | None
     preserved_tokens: frozenset[int] = frozenset()
     """Control tokens that the texts include."""
+    stop: tuple[str, ...] = ()
+    """Strings that end a text besides those of the options."""
+
+    @classmethod
+    def of_chat(
+        cls, options: GenerationOptions, generation: ChatGeneration, formatter: ResponseFormatter
+    ) -> "ParsedRequest":
+        """Returns the request for an answer to a chat."""
+        constraint, preserved, stop = generation.constraint, generation.preserved_tokens, generation.stop
+        return cls(options, [generation.prompt], formatter, constraint, preserved, stop)
 
 
 def generation_endpoint(
@@ -105,6 +116,7 @@ async def serve(request: Request, parsed: ParsedRequest) -> Response:
     salt = make_cache_salt(request, session.session_id, state.settings.cache_isolation, options.cache_salt)
     sampling = options.sampling
     params = {name: getattr(options, name) for name in CompletionParams.model_fields}
+    params["stop"] = (*options.stop, *parsed.stop)
     outputs: list[CompletionOutput] = []
     for prompt in parsed.prompts:
         completion = CompletionRequest(
@@ -146,7 +158,7 @@ def seed_for_choice(request: CompletionRequest, index: int) -> CompletionRequest
     """Returns the request for one of several choices. A seed is that of the first choice, and the others count up from
     it, so that they differ and can be reproduced."""
     seed = request.sampling.seed
-    if seed < 0 or index == 0:
+    if seed == RANDOM_SEED or index == 0:
         return request
     return request.replace(sampling=request.sampling.replace(seed=(seed + index) % (MAX_SEED + 1)))
 

@@ -1,5 +1,6 @@
 """read_body: reads a request's body as JSON, whatever its Content-Type: node's `fetch` calls a string text/plain."""
 
+import zlib
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -15,6 +16,9 @@ MAX_BYTES = 32 * 1024 * 1024
 MAX_BYTES_ON_LOOP = 8 * 1024
 """A longer body, which may be a text to tokenize, is parsed in a worker thread: all streams wait for the event loop."""
 
+WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+"""By content coding: what zlib's decompressor is told about the format (RFC 9110, 8.4.1)."""
+
 Result = TypeVar("Result")
 
 
@@ -22,13 +26,14 @@ async def read_body(request: Request, read: Callable[[Fields], Result], *, is_sl
     """Returns what `read` returns for the JSON object in the body. `read` may be called in another thread, and always
     is if it is slow.
 
-    Raises InvalidRequest for a body that is anything else, ApiError (413) for one above the limit, ClientDisconnect
-    when the client goes away before its end, and what `read` raises.
+    Raises InvalidRequest for a body that is anything else, ApiError for one above the limit (413) or in an unknown
+    content coding (415), ClientDisconnect when the client goes away before its end, and what `read` raises.
     """
     body = await _read_bytes(request)
-    if len(body) <= MAX_BYTES_ON_LOOP and not is_slow:
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if len(body) <= MAX_BYTES_ON_LOOP and not is_slow and coding == "identity":
         return read(_parse(body))
-    return await run_in_threadpool(lambda: read(_parse(body)))
+    return await run_in_threadpool(lambda: read(_parse(_decode(body, coding))))
 
 
 async def _read_bytes(request: Request) -> bytearray:
@@ -36,11 +41,34 @@ async def _read_bytes(request: Request) -> bytearray:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BYTES:
-            raise ApiError(413, f"body: expected at most {MAX_BYTES} bytes, got more")
+            raise _too_large()
     return body
 
 
-def _parse(body: bytearray) -> Fields:
+def _decode(body: bytearray, coding: str) -> bytes | bytearray:
+    """Returns the body without its content coding. Never decompresses more than the limit of a body."""
+    if coding == "identity":
+        return body
+    if coding not in WINDOW_BITS:
+        message = f"Content-Encoding: expected gzip, deflate or identity, got {preview(coding)}"
+        raise ApiError(415, message, headers={"Accept-Encoding": "gzip, deflate"})
+    decompressor = zlib.decompressobj(WINDOW_BITS[coding])
+    try:
+        decoded = decompressor.decompress(body, MAX_BYTES + 1)
+    except zlib.error:
+        raise InvalidRequest("body", f"expected {coding}, as Content-Encoding says, got something else") from None
+    if len(decoded) > MAX_BYTES:
+        raise _too_large()
+    if not decompressor.eof:
+        raise InvalidRequest("body", f"expected the whole of a {coding} stream, got only its beginning")
+    return decoded
+
+
+def _too_large() -> ApiError:
+    return ApiError(413, f"body: expected at most {MAX_BYTES} bytes, got more")
+
+
+def _parse(body: bytes | bytearray) -> Fields:
     if not body.strip():
         raise InvalidRequest("body", "expected a JSON object, got nothing")
     try:

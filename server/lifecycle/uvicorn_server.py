@@ -13,6 +13,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from server.lifecycle.http_protocol import HttpProtocol
 from server.state import ServerState
 from slots.engine import Engine
 
@@ -32,7 +33,7 @@ class GracefulServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 workers=1,
-                http="httptools",
+                http=HttpProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

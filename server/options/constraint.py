@@ -8,12 +8,13 @@ import orjson
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
 from grammar.source import GrammarSource
-from server.http.fields import as_string, as_strings, invalid_value
+from server.http.fields import as_boolean, as_string, as_strings, invalid_value
 from slots.requests.params import Takes
 
 SCHEMA_SHAPES = "a JSON schema, which is an object or true"
 SCHEMA_OR_TEXT = f"{SCHEMA_SHAPES}, or the text of one"
 FORMATS = '{"type": "text"}, {"type": "json_object"} or {"type": "json_schema", "json_schema": {"schema": ...}}'
+STRUCTURED_OUTPUTS = "an object with one of json, json_object, regex, choice and grammar"
 ANY_OBJECT = GrammarSource("json_schema", '{"type":"object"}')
 
 Reader = Callable[[str, object], GrammarSource | None]
@@ -84,6 +85,26 @@ def _read_response_format(name: str, value: object) -> GrammarSource | None:
     raise invalid_value(name, FORMATS, value)
 
 
+def _read_structured_outputs(name: str, value: object) -> GrammarSource | None:
+    given = {kind: part for kind, part in value.items() if part is not None} if isinstance(value, dict) else {}
+    if len(given) != 1:
+        raise invalid_value(name, STRUCTURED_OUTPUTS, value)
+    [(kind, part)] = given.items()
+    member = f"{name}.{kind}"
+    match kind:
+        case "json":
+            return _read_schema_or_text(member, part)
+        case "json_object":
+            return ANY_OBJECT if as_boolean(member, part) else None
+        case "regex":
+            return _read_regex(member, part)
+        case "choice":
+            return _read_choice(member, part)
+        case "grammar":
+            return _read_gbnf(member, part)
+    raise invalid_value(name, STRUCTURED_OUTPUTS, value)
+
+
 def _read_object_schema(name: str, schema: object) -> GrammarSource:
     """A schema that allows everything still requires an object."""
     source = ANY_OBJECT if schema is None else _read_schema(name, schema)
@@ -120,6 +141,23 @@ JsonSchemaOrText = Annotated[
     Takes(SCHEMA_OR_TEXT),
     _read_with(_read_schema_or_text),
     WithJsonSchema({"type": ["object", "boolean", "string"]}),
+]
+StructuredOutputs = Annotated[
+    Constraint | None,
+    Takes(STRUCTURED_OUTPUTS),
+    _read_with(_read_structured_outputs),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {
+                "json": {"type": ["object", "boolean", "string"]},
+                "json_object": {"type": "boolean"},
+                "regex": TEXT,
+                "choice": TEXTS,
+                "grammar": TEXT,
+            },
+        }
+    ),
 ]
 ResponseFormat = Annotated[
     Constraint | None,

@@ -26,6 +26,7 @@ from server.options.constraint import (
     JsonSchemaOrText,
     Regex,
     ResponseFormat,
+    StructuredOutputs,
 )
 from server.options.logit_bias import LogitBias, as_logit_bias
 from server.options.sampler_order import as_samplers
@@ -41,7 +42,7 @@ MAX_CHOICES = 128
 MAX_SALT_CHARACTERS = 256
 CONSTRAINTS = (
     *("grammar", "json_schema", "regex", "choice", "response_format"),
-    *("guided_json", "guided_regex", "guided_choice", "guided_grammar"),
+    *("guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs"),
 )
 """The fields that say what a text has to match. A request may use one of them."""
 
@@ -107,6 +108,7 @@ class GenerationOptions(RequestBody, CompletionParams, SamplingParams):
     guided_regex: Regex = Field(None, description="as regex, in vLLM's spelling")
     guided_choice: Choice = Field(None, description="as choice, in vLLM's spelling")
     guided_grammar: Gbnf = Field(None, description="as grammar, in vLLM's spelling")
+    structured_outputs: StructuredOutputs = Field(None, description="one of these kinds, in vLLM's newer spelling")
     grammar_lazy: Annotated[bool, Takes("false"), _accept_only(False)] = Field(False, description="not supported")
     grammar_triggers: NotSupported = Field((), description="not supported")
     image_data: NotSupported = Field((), description="not supported")

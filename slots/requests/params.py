@@ -33,7 +33,7 @@ def expected(words: str, **got: object) -> PydanticCustomError:
     return PydanticCustomError("expected", "{words}", {"words": words, **got})
 
 
-def _check_integer(value: object) -> int:
+def _check_whole(value: object) -> int:
     """JSON may spell 40 as 40.0."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError
@@ -41,6 +41,11 @@ def _check_integer(value: object) -> int:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise expected("an integer")
+    return value
+
+
+def _check_integer(value: object) -> int:
+    value = _check_whole(value)
     if not MIN_INTEGER <= value <= MAX_INTEGER:
         raise PydanticCustomError("too_large", "{words}", {"words": f"an integer from {MIN_INTEGER} to {MAX_INTEGER}"})
     return value
@@ -55,6 +60,8 @@ def _check_number(value: object) -> float:
 
 
 Integer = Annotated[int, BeforeValidator(_check_integer), Strict()]
+LongInteger = Annotated[int, BeforeValidator(_check_whole), Strict()]
+"""One that never reaches llama.cpp, whose integers have 32 bits; the field says its range."""
 Number = Annotated[float, BeforeValidator(_check_number), Strict(), AllowInfNan(False)]
 Boolean = Annotated[bool, Strict()]
 

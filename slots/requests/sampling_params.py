@@ -6,9 +6,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from slots.requests.params import Boolean, Integer, Number, Params, Takes, expected
+from slots.requests.params import Boolean, Integer, LongInteger, Number, Params, Takes, expected
 
-MAX_SEED = 2**32 - 1
+RANDOM_SEED = -1
+MIN_SEED = -(2**63)
+MAX_SEED = 2**64 - 1
+"""Clients send clocks in milliseconds, random numbers of 53 bits and signed ones of 64."""
 MAX_N_PROBS = 128
 """Bounds what may wait for a slow reader: as many candidates for each token of a context."""
 MAX_SAMPLERS = 16
@@ -160,8 +163,11 @@ class SamplingParams(Params):
         tuple[SamplerName, ...], Takes("a list of names or a string of letters"), AfterValidator(_check_samplers)
     ] = Field(DEFAULT_SAMPLERS, description="samplers in the order in which they are applied")
     min_keep: Integer = Field(0, ge=0, description="minimum number of tokens that a sampler keeps; 0 = no minimum")
-    seed: Integer = Field(
-        -1, ge=-1, le=MAX_SEED, description="seed of the random number generator; -1 = a random seed per request"
+    seed: LongInteger = Field(
+        RANDOM_SEED,
+        ge=MIN_SEED,
+        le=MAX_SEED,
+        description="seed of the random number generator; -1 = a random seed per request",
     )
     ignore_eos: Boolean = Field(False, description="continue after an end-of-generation token")
     logit_bias: Annotated[tuple[tuple[int, float], ...], Takes(LOGIT_BIASES), AfterValidator(_check_biases)] = Field(

@@ -12,7 +12,7 @@ from grammar.matcher import MAX_FORCED_TOKENS, Matcher
 from slots.llama import Logits
 from slots.requests.draft import Proposal
 from slots.requests.events import PositionLogprobs, TokenLogprob
-from slots.requests.sampling_params import SamplingParams
+from slots.requests.sampling_params import RANDOM_SEED, SamplingParams
 from slots.sampling.chain import Chain, build_chain
 from slots.sampling.fast_chain import FastChainParams, sample_row
 from slots.sampling.logits.candidates import Candidates, check_max_logit
@@ -93,8 +93,8 @@ class Sampler:
         context: SamplerContext,
         matcher: Matcher | None = None,
     ) -> None:
-        self.seed = params.seed if params.seed >= 0 else secrets.randbits(32)
-        self._rng = np.random.Generator(np.random.PCG64(self.seed))
+        self.seed = secrets.randbits(32) if params.seed == RANDOM_SEED else params.seed
+        self._rng = np.random.Generator(np.random.PCG64(self.seed % 2**64))
         self.next_uniform: Callable[[], float] = self._rng.random  # in [0, 1); drawing a token takes one
         self._matcher = matcher
         inputs = SamplerInputs(params, prompt, context, self._rng, matcher)

@@ -107,6 +107,25 @@ def test_logprobs_of_each_token_say_where_it_is_in_the_text(server: str) -> None
         assert top[token] == logprob == max(top.values())  # of temperature 0
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_offsets_count_characters_where_one_is_several_tokens(server: str, streamed: bool) -> None:
+    text = "a🦙b é c"
+    options: dict[str, Any] = {"logprobs": 1, "max_tokens": 60}
+    options["extra_body"] = {"grammar": 'root ::= "a\\U0001F999b \\u00e9 c"'}
+    if streamed:
+        chunks = openai_client(server).completions.create(model=MODEL, prompt=STORY, stream=True, **options)
+        pieces = [chunk.choices[0] for chunk in chunks]
+        assert "".join(piece.text for piece in pieces) == text
+        reported = [piece.logprobs for piece in pieces if piece.logprobs]
+    else:
+        choice = complete(server, **options).choices[0]
+        assert choice.text == text
+        reported = [choice.logprobs]
+    found = [pair for part in reported for pair in zip(part.tokens, part.text_offset, strict=True)]
+    assert all(0 <= offset <= len(text) for _, offset in found)
+    assert all(text[offset:].startswith(token) for token, offset in found if "\ufffd" not in token)
+
+
 def test_stream_is_the_whole_in_pieces(server: str) -> None:
     options: dict[str, Any] = {"prompt": [STORY, "The dog"], "n": 2, "temperature": 1, "seed": 3, "echo": True}
     whole = complete(server, **options)

@@ -25,7 +25,9 @@ async def post_apply_template(request: Request) -> JsonResponse:
     template, defaults = get_chat_template(request), get_settings(request).chat_template_kwargs
     chat = await read_body(request, lambda fields: ApplyTemplateRequestBody.parse(fields).chat(defaults))
     prompt = await run_in_threadpool(chat.prompt, template, get_state(request).tool_format)
-    return JsonResponse({"prompt": prompt.text})
+    # The text is for /completion, which adds BOS by itself where the vocabulary wants it.
+    text = prompt.text.removeprefix(template.bos) if get_engine(request).vocab.add_bos else prompt.text
+    return JsonResponse({"prompt": text})
 
 
 def _tokenize(fields: Fields, vocab: Vocab) -> dict[str, object]:

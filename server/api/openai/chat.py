@@ -23,4 +23,4 @@ def read_chat_completion(request: Request, fields: Fields) -> ParsedRequest:
     generation = prepare_chat(request, chat, body, reasoning_format)
     base = ResponseBase.new("chatcmpl", settings.alias, engine.fingerprint)
     formatter = ChatFormatter(engine.vocab, base, generation, logprobs, body)
-    return ParsedRequest(body, [generation.prompt], formatter, generation.constraint, generation.preserved_tokens)
+    return ParsedRequest.of_chat(body, generation, formatter)

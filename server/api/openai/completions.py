@@ -1,13 +1,12 @@
 """POST /v1/completions: OpenAI's completions."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from starlette.requests import Request
 
-from server.api.openai.logprobs import completion_logprobs_json
+from server.api.openai.logprobs import TextOffsets, completion_logprobs_json
 from server.api.openai.protocol import (
     DONE_EVENT,
     LogprobsOptions,
@@ -41,8 +40,8 @@ class OpenAiCompletionFormatter:
     n_generated: int
     """Choices generated for each prompt, of which `options.n` are returned."""
     logprobs: LogprobsOptions
-    _text_offsets: dict[int, int] = field(default_factory=lambda: defaultdict(int))
-    """Characters of each choice's text so far."""
+    _text_offsets: dict[int, TextOffsets] = field(default_factory=dict)
+    """Of each choice's tokens."""
     end_of_stream: ClassVar[bytes] = DONE_EVENT
 
     def token_events(self, output: CompletionOutput, token: Token) -> list[object]:
@@ -99,16 +98,17 @@ class OpenAiCompletionFormatter:
         positions: Sequence[PositionLogprobs] = (),
         finished: Finished | None = None,
     ) -> dict[str, object]:
-        logprobs = self.logprobs
-        reported = positions if logprobs.enabled else ()
-        offset = self._text_offsets[output.index]
-        self._text_offsets[output.index] += len(text)
+        reported = positions if self.logprobs.enabled else ()
         return {
             "index": output.index,
             "text": text,
-            "logprobs": completion_logprobs_json(reported, logprobs.n_top, self.vocab, offset) if reported else None,
+            "logprobs": self._logprobs(output, reported) if reported else None,
             "finish_reason": finish_reason(finished) if finished else None,
         }
+
+    def _logprobs(self, output: CompletionOutput, positions: Sequence[PositionLogprobs]) -> dict[str, object]:
+        offsets = self._text_offsets.setdefault(output.index, TextOffsets(self.vocab))
+        return completion_logprobs_json(positions, self.logprobs.n_top, self.vocab, offsets)
 
     def _chunk(self, choice: dict[str, object], timings: Timings | None = None) -> dict[str, object]:
         chunk = self.response_base.wrap(COMPLETION_OBJECT, [choice])

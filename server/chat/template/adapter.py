@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Any
 
-import orjson
+from pydantic_core import from_json
 
-from server.chat.messages import Json, Message, get_tool_calls
+from server.chat.messages import Json, Message, TextParts, get_tool_calls
 from server.chat.template.capabilities import Capabilities
 from server.chat.tools.generic_format import calls_to_text, result_to_text
 
@@ -79,9 +79,11 @@ def _append_to_user(merged: list[Message], texts: list[str]) -> None:
 def _adapt_message(message: Message, capabilities: Capabilities) -> Message:
     # Templates that concatenate content would write null as "None".
     content = message["content"] or ""
-    adapted = message | {
-        "content": [{"type": "text", "text": content}] if capabilities.needs_typed_content else content
-    }
+    is_parted = isinstance(content, TextParts) and message["role"] == "user" and capabilities.supports_typed_content
+    if capabilities.needs_typed_content or is_parted:
+        texts = content.parts if isinstance(content, TextParts) else (content,)
+        content = [{"type": "text", "text": text} for text in texts]
+    adapted = message | {"content": content}
     if calls := get_tool_calls(message):
         adapted["tool_calls"] = [_adapt_call(call, capabilities) for call in calls]
     if capabilities.needs_short_ids and "tool_call_id" in message:
@@ -92,9 +94,19 @@ def _adapt_message(message: Message, capabilities: Capabilities) -> Message:
 def _adapt_call(call: Json, capabilities: Capabilities) -> Json:
     function: Any = call["function"]
     if capabilities.arguments_as == "object":
-        function = function | {"arguments": orjson.loads(function["arguments"])}
+        function = function | {"arguments": _as_object(function["arguments"])}
     call_id = _short_id(str(call["id"])) if capabilities.needs_short_ids else call["id"]
     return call | {"id": call_id, "function": function}
+
+
+def _as_object(arguments: str) -> Json:
+    """Returns arguments as an object. What a call that was cut off holds so far is closed; other texts become the value
+    of one argument."""
+    try:
+        value = from_json(arguments, allow_partial="trailing-strings")
+    except ValueError:
+        value = arguments
+    return value if isinstance(value, dict) else {"arguments": arguments}
 
 
 def _short_id(call_id: str) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 
-from server.chat.template.template import CHATML, ChatTemplate, ChatTemplateError
+from server.chat.template.template import CHATML, CHATML_STOP, ChatTemplate, ChatTemplateError
 from server.chat.template.tool_call_format import infer_tool_format
 from server.chat.tools.call_format import ToolFormat
 from slots.llama import Vocab
@@ -35,7 +35,7 @@ def _parse_or_chatml(source: str | None, bos: str, eos: str) -> ChatTemplate:
             return ChatTemplate(source, bos, eos)
         except ChatTemplateError as error:
             logger.warning("The model's chat template cannot be read: %s; ChatML is used for chats", error)
-    return ChatTemplate(CHATML, bos, eos)
+    return ChatTemplate(CHATML, bos, eos, CHATML_STOP)
 
 
 def _token_text(token: int | None, vocab: Vocab) -> str:

@@ -23,6 +23,8 @@ CHATML = """\
 {{- '<|im_start|>assistant\\n' }}
 {%- endif %}
 """
+CHATML_STOP = ("<|im_end|>",)
+"""A model that was not trained on ChatML continues it with the next turns, and its vocabulary may not have the tag."""
 
 _MAX_PROBE_STEPS = 20_000
 
@@ -34,9 +36,12 @@ class ChatTemplateError(ValueError):
 class ChatTemplate:
     """Safe to use from any thread; rendering is for a worker thread, since a template may take seconds."""
 
-    def __init__(self, source: str, bos: str, eos: str) -> None:
-        """`bos` and `eos` are the texts of these tokens, or "". Raises ChatTemplateError."""
+    def __init__(self, source: str, bos: str, eos: str, stop: tuple[str, ...] = ()) -> None:
+        """`bos` and `eos` are the texts of these tokens, or ""; `stop` ends an answer where no token of the model does.
+        Raises ChatTemplateError."""
         self.source = source
+        self.bos = bos
+        self.stop = stop
         self._special = {"bos_token": bos, "eos_token": eos}
         try:
             self._template = _environment().parse_chat_template(source)

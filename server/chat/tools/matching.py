@@ -4,12 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from string import ascii_letters, digits
+from itertools import pairwise
 
 from server.chat.tools.call_format import Pattern, Placeholder
 
-_WORD_CHARACTERS = frozenset(ascii_letters + digits + "_.-")
-"""Characters of names and ids."""
+WORD_CHARACTER = r"""[^\s\x00-\x1f\x7f"'\\<>(){}\[\]|,=]"""
+"""A character of names and ids: MCP servers use slashes and colons, too."""
+_WORD = re.compile(f"{WORD_CHARACTER}*")
 
 
 class NoMatch(Enum):
@@ -31,7 +32,7 @@ def match_pattern(pattern: Pattern, text: str) -> PatternMatch | NoMatch:
     brace."""
     position = 0
     values: dict[Placeholder, str] = {}
-    for part in pattern:
+    for part, following in pairwise((*pattern, "")):
         end: int | NoMatch
         match part:
             case str():
@@ -42,7 +43,7 @@ def match_pattern(pattern: Pattern, text: str) -> PatternMatch | NoMatch:
                 end = _literal_end("{", text, position)
                 end = end if isinstance(end, NoMatch) else position
             case _:
-                end = _word_end(text, position)
+                end = _word_end(text, position, following)
         if isinstance(end, NoMatch):
             return end
         if isinstance(part, Placeholder):
@@ -63,10 +64,14 @@ def _space_end(text: str, start: int) -> int | NoMatch:
     return len(text) - len(rest) if rest else NoMatch.PARTIAL
 
 
-def _word_end(text: str, start: int) -> int | NoMatch:
-    end = start
-    while end < len(text) and text[end] in _WORD_CHARACTERS:
-        end += 1
+def _word_end(text: str, start: int, following: str | Placeholder) -> int | NoMatch:
+    """The word ends before a character that no word has, or before the literal that follows it in the pattern."""
+    match = _WORD.match(text, start)
+    assert match
+    end = match.end()
+    if isinstance(following, str) and following:
+        found = text.find(following[0], start, end)
+        end = end if found < 0 else found
     if end == len(text):
         return NoMatch.PARTIAL
     return end if end > start else NoMatch.NEVER

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
+from server.chat.tools.matching import WORD_CHARACTER
 from server.http.fields import as_boolean, invalid_value, read_member
 from server.http.request_model import RequestBody
 from slots.errors import InvalidRequest
@@ -14,8 +15,8 @@ from slots.requests.params import Boolean, Takes
 Json = dict[str, object]
 
 MAX_TOOLS = 128
-MAX_NAME_CHARACTERS = 64
-_NAME = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_NAME_CHARACTERS}}}")
+MAX_NAME_CHARACTERS = 256
+_NAME = re.compile(f"{WORD_CHARACTER}{{1,{MAX_NAME_CHARACTERS}}}")
 _CHOICES = '"auto", "none", "required" or {"type": "function", "function": {"name": ...}}'
 _TOOLS = "a list of tools"
 _TOOLS_SCHEMA: Json = {
@@ -145,7 +146,8 @@ def _read_tool(name: str, value: object) -> Json:
 
 def _read_name(name: str, value: object) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise invalid_value(name, f"1 to {MAX_NAME_CHARACTERS} letters, digits, underscores, dots or dashes", value)
+        allowed = f"1 to {MAX_NAME_CHARACTERS} characters without spaces, quotes, brackets, commas and \\, |, ="
+        raise invalid_value(name, allowed, value)
     return value
 
 

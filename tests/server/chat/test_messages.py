@@ -74,6 +74,18 @@ def test_arguments_are_a_string_of_json(given: Any, arguments: str) -> None:
     assert message["content"] is None
 
 
+@pytest.mark.parametrize("arguments", ['{"text": "ab', "[1]", "no JSON"])
+def test_arguments_of_a_call_that_was_cut_off_stay_as_they_are(arguments: str) -> None:
+    [message] = read({"role": "assistant", "tool_calls": [call(arguments=arguments)]})
+    assert message["tool_calls"] == [call(arguments=arguments)]
+
+
+@pytest.mark.parametrize("role", ["tool", "function", "assistant"])
+def test_null_content_of_answers_and_results_is_an_empty_text(role: str) -> None:
+    nothing: Any = {"refusal": None, "tool_calls": None, "function_call": None, "audio": None}
+    assert read({"role": role, "content": None} | nothing)[0]["content"] == ""
+
+
 def test_call_that_lacks_id_and_type_gets_them() -> None:
     [message] = read({"role": "assistant", "tool_calls": [{"function": {"name": "add", "arguments": "{}"}}]})
     expected = {"id": "add", "type": "function", "function": {"name": "add", "arguments": "{}"}}
@@ -131,12 +143,8 @@ def test_thoughts_are_enough_for_an_answer() -> None:
             "messages[1].tool_calls[0].function.name: expected a string, got 3",
         ),
         (
-            {"role": "assistant", "tool_calls": [call(arguments="{")]},
-            'messages[1].tool_calls[0].function.arguments: expected a string of JSON that is an object, got "{"',
-        ),
-        (
-            {"role": "assistant", "tool_calls": [call(arguments="[1]")]},
-            "messages[1].tool_calls[0].function.arguments: expected a string of JSON that is an object",
+            {"role": "assistant", "tool_calls": [call(arguments=[1])]},
+            "messages[1].tool_calls[0].function.arguments: expected a string, got [1]",
         ),
         ({"role": "assistant", "tool_calls": [call()] * 129}, "messages[1].tool_calls: expected at most 128 calls"),
     ],

@@ -55,6 +55,10 @@ SPELLINGS: list[tuple[str, Any, Any]] = [
     ("guided_regex", "[0-9]{4}-[0-9]{2}", is_date),
     ("choice", COLORS, is_color),
     ("guided_choice", COLORS, is_color),
+    ("structured_outputs", {"choice": COLORS}, is_color),
+    ("structured_outputs", {"regex": "[0-9]{4}-[0-9]{2}", "json": None}, is_date),
+    ("structured_outputs", {"json": SCHEMA}, is_person),
+    ("structured_outputs", {"grammar": GBNF}, is_word),
 ]
 each_spelling = pytest.mark.parametrize(("field", "value", "matches"), SPELLINGS)
 
@@ -105,12 +109,17 @@ def test_json_object_is_an_object(server: str, more: Json) -> None:
     assert result["generation_settings"]["json_schema"] == {"type": "object"}
 
 
+def test_json_object_of_structured_outputs_is_an_object(server: str) -> None:
+    assert complete(server, structured_outputs={"json_object": True}, n_predict=3)["content"].startswith("{")
+
+
 @pytest.mark.parametrize(
     "fields",
     [
         {"grammar": ""},
         {"guided_grammar": ""},
         {"response_format": {"type": "text"}},
+        {"structured_outputs": {"json_object": False}},
         dict.fromkeys(field for field, _, _ in SPELLINGS),
     ],
 )

@@ -32,6 +32,10 @@ WRONG_TYPES: list[tuple[str, Any, str]] = [
     ("response_format", {"type": ["text"]}, "response_format: expected "),
     ("response_format", {"type": "json_object", "schema": 5}, "response_format.schema: expected a JSON schema"),
     ("response_format", {"type": "json_schema"}, "response_format.json_schema: expected an object with schema, got no"),
+    ("structured_outputs", {}, "structured_outputs: expected an object with one of json, json_object, regex, choice"),
+    ("structured_outputs", {"regex": "a", "choice": ["b"]}, "structured_outputs: expected an object with one of json"),
+    ("structured_outputs", {"structural_tag": "a"}, "structured_outputs: expected an object with one of json"),
+    ("structured_outputs", {"regex": 5}, "structured_outputs.regex: expected a string, got 5"),
     (
         "response_format",
         {"type": "json_schema", "json_schema": {"name": "it"}},
@@ -111,7 +115,7 @@ def test_what_is_refused_holds_no_slot(server: str) -> None:
 ONE_OF_EACH = {
     **{"grammar": 'root ::= "a"', "json_schema": {}, "regex": "a", "choice": ["a"]},
     **{"response_format": {"type": "json_object"}, "guided_json": {}, "guided_regex": "a", "guided_choice": ["a"]},
-    **{"guided_grammar": 'root ::= "a"'},
+    **{"guided_grammar": 'root ::= "a"', "structured_outputs": {"choice": ["a"]}},
 }
 
 

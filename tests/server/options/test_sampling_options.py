@@ -30,7 +30,7 @@ OUT_OF_RANGE: list[tuple[str, Any, str]] = [
     ("mirostat_tau", -1, "a number, 0 or more"),
     ("mirostat_eta", -0.1, "a number, 0 or more"),
     ("min_keep", -1, "an integer, 0 or more"),
-    ("seed", -2, "an integer from -1 to 4294967295"),
+    ("seed", 2**64, "an integer from -9223372036854775808 to 18446744073709551615"),
     ("n_probs", -1, "an integer from 0 to 128"),
     ("n_probs", 129, "an integer from 0 to 128"),
 ]

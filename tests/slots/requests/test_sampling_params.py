@@ -10,6 +10,7 @@ from slots.requests.sampling_params import (
     MAX_SAMPLERS,
     MAX_SEED,
     MAX_SEQUENCE_BREAKERS,
+    MIN_SEED,
     SamplerName,
     SamplingParams,
 )
@@ -40,7 +41,7 @@ ENDS: dict[str, tuple[list[float], list[float]]] = {
     "mirostat_tau": ([0.0, 3e38], [-0.001]),
     "mirostat_eta": ([0.0, 3e38], [-0.001]),
     "min_keep": ([0, 10**9], [-1]),
-    "seed": ([-1, MAX_SEED], [-2, MAX_SEED + 1]),
+    "seed": ([MIN_SEED, -1, MAX_SEED], [MIN_SEED - 1, MAX_SEED + 1]),
     "n_probs": ([0, 128], [-1, 129]),
 }
 """Values at the ends of each range, and beyond them."""
@@ -55,7 +56,7 @@ EXPECTED = {
     "repeat_last_n": "an integer, -1 or more",
     "dry_base": "a number, 1 or more",
     "mirostat": "an integer from 0 to 2",
-    "seed": "an integer from -1 to 4294967295",
+    "seed": "an integer from -9223372036854775808 to 18446744073709551615",
 }
 
 

@@ -1,3 +1,4 @@
+from server.chat.messages import read_messages
 from tests.server.chat.chat_messages import TOOL, assistant, assistant_calls, render, system, tool_result, user
 from tests.server.chat.templates import BRACKETS, HEADERS_AND_DATE, NO_SYSTEM, ROLES_ONLY, TAGGED_TOOLS, TYPED_PARTS
 
@@ -54,6 +55,26 @@ def test_system_message_alone_becomes_the_users() -> None:
 
 def test_typed_template_gets_parts() -> None:
     assert render(TYPED_PARTS, system("Be brief."), user("Hi")) == "SYSTEM: Be brief.\nUSER: Hi\nASSISTANT:"
+
+
+def test_parts_of_a_user_reach_a_template_that_reads_them_either_way() -> None:
+    parts = {"role": "user", "content": [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]}
+    source = (
+        "{% for m in messages %}<{{ m.role }}>{% if m.content is string %}{{ m.content }}"
+        "{% else %}{% for part in m.content %}{{ part.text }}{% endfor %}{% endif %}{% endfor %}"
+    )
+    assert render(source, *read_messages([parts])) == "<user>onetwo"
+    assert render(ROLES_ONLY, *read_messages([parts]), add_generation_prompt=False).count("one\ntwo") == 1
+
+
+def test_arguments_that_were_cut_off_are_an_object_as_far_as_they_go() -> None:
+    source = (
+        "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}{{ c.function.name }}"
+        "{% for name, value in c.function.arguments.items() %}[{{ name }}={{ value }}]{% endfor %}{% endfor %}"
+        "{% endfor %}"
+    )
+    for arguments, shown in (('{"text": "ab', "[text=ab]"), ("[1]", "[arguments=[1]]"), ("no", "[arguments=no]")):
+        assert shown in render(source, user("Hi"), assistant_calls(("call_1", "add", arguments)))
 
 
 def test_arguments_come_as_the_template_wants_them() -> None:

@@ -57,6 +57,11 @@ def call(index: int, name: str, arguments: str) -> list[OutputDelta]:
 LOOK = call(0, "look", '{"at": "it"}')
 
 
+@pytest.mark.parametrize("name", ["mcp/server/tool", "server:tool", "mcp__" + "x" * 80, "wetter_für"])
+def test_names_may_have_the_characters_of_mcp_servers(name: str) -> None:
+    assert merge_deltas(parse(CALL.replace("look", name))) == call(0, name, '{"at": "it"}')
+
+
 @pytest.mark.parametrize(
     ("text", "tags", "expected"),
     [

@@ -9,7 +9,7 @@ from slots.errors import InvalidRequest
 from tests.server.chat.tools.example_tools import read_tools
 
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
-NAMES = "1 to 64 letters, digits, underscores, dots or dashes"
+NAMES = "1 to 256 characters without spaces, quotes, brackets, commas and \\, |, ="
 CHOICES = '"auto", "none", "required" or {"type": "function", "function": {"name": ...}}'
 PING: dict[str, Any] = {"type": "function", "function": {"name": "ping"}}
 

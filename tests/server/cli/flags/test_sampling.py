@@ -130,7 +130,10 @@ def test_flags_of_what_else_a_request_leaves_out() -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ("--seed 4294967296", "argument -s/--seed: expected an integer from -1 to 4294967295, got 4294967296"),
+        (
+            "--seed 18446744073709551616",
+            "argument -s/--seed: expected an integer from -9223372036854775808 to 18446744073709551615",
+        ),
         ("--temp nan", "argument --temp/--temperature: expected a number, got 'nan'"),
         ("--temp 1e300", "argument --temp/--temperature: expected a number from -3.4"),
         ("--top-k 1.5", "argument --top-k: expected a whole number, got '1.5'"),
