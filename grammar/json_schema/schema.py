@@ -6,11 +6,12 @@ from typing import NoReturn
 
 from grammar.errors import GrammarError
 from grammar.json_schema.checks import check_completable, check_intersections
-from grammar.json_schema.subschemas import Schema, subschemas
+from grammar.json_schema.closed_objects import close_objects
+from grammar.json_schema.subschemas import Schema, get_list, subschemas
 from grammar.limits import MAX_DEPTH
 from grammar.regex import expression_error
 
-_SUPPORTED = frozenset(
+SUPPORTED = frozenset(
     {
         "$anchor",
         "$defs",
@@ -47,7 +48,7 @@ _SUPPORTED = frozenset(
         "type",
     }
 )
-_ANNOTATIONS = frozenset(
+ANNOTATIONS = frozenset(
     {
         "$comment",
         "contentEncoding",
@@ -65,6 +66,9 @@ _ANNOTATIONS = frozenset(
     }
 )
 """Keywords that do not restrict values."""
+FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"})
+MAX_EXACT_INTEGER = 2**53
+"""llguidance computes with floats of 64 bits: a larger integer may become another one."""
 
 _OPTIONS = {"lenient": False, "coerce_one_of": False, "whitespace_pattern": r"\x20|\n[\x20\t]{0,20}"}
 """Between the parts of a value, no white space, one space, or a newline with indentation is allowed: a model that may
@@ -99,11 +103,27 @@ def schema_to_value(text: str) -> str:
         raise GrammarError(f"a schema is an object, or true or false, got {json.dumps(schema)[:40]}")
     for pointer, part in subschemas(schema, MAX_DEPTH):
         _check_keywords(pointer, part)
+        if has_inexact_integer(part):
+            message = f"integers beyond {MAX_EXACT_INTEGER} would be rounded, use a string"
+            raise GrammarError(f'"const" or "enum" of the schema, at {pointer}, cannot be used: {message}')
     check_completable(schema)
     check_intersections(schema)
-    # The text is passed on, not a new dump, so that numbers keep their spelling.
-    members = text.strip()[1:]
+    closed = close_objects(schema)
+    # Otherwise the text is passed on, so that numbers keep their spelling.
+    members = (text if closed == schema else json.dumps(closed)).strip()[1:]
     return f'%json {{"x-guidance": {json.dumps(_OPTIONS)}{"," if schema else ""}{members}'
+
+
+def has_inexact_integer(schema: Schema) -> bool:
+    """Whether "const" or "enum" of a schema hold an integer that a float of 64 bits does not."""
+    values = [schema["const"]] if "const" in schema else []
+    return any(_is_inexact(value) for value in [*values, *get_list(schema, "enum")])
+
+
+def _is_inexact(value: object) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_is_inexact, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, int) and abs(value) > MAX_EXACT_INTEGER and int(float(value)) != value
 
 
 def schema_error(message: str) -> GrammarError:
@@ -144,6 +164,6 @@ def _reject_constant(name: str) -> NoReturn:
 
 def _check_keywords(pointer: str, schema: Schema) -> None:
     for keyword in schema:
-        is_annotation = keyword in _ANNOTATIONS or (keyword.startswith("x-") and keyword != "x-guidance")
-        if keyword not in _SUPPORTED and not is_annotation:
+        is_annotation = keyword in ANNOTATIONS or (keyword.startswith("x-") and keyword != "x-guidance")
+        if keyword not in SUPPORTED and not is_annotation:
             raise GrammarError(f'the keyword "{keyword}" of the schema, at {pointer}, is not supported')

@@ -9,7 +9,7 @@ from server.chat.prompt import tokenize_prompt
 from server.chat.request import Chat
 from server.chat.system_prefix import n_system_tokens
 from server.chat.tools.call_format import ToolFormat
-from server.chat.tools.grammar import json_answer_grammar, preserved_tokens, tool_call_grammar
+from server.chat.tools.grammar import json_answer_grammar, preserved_tokens, tool_call_grammar, unenforced_constraints
 from server.chat.tools.output_parser import OutputParser
 from server.chat.tools.reasoning import ReasoningTags
 from server.generation.prompts import Prompt
@@ -30,6 +30,8 @@ class ChatGeneration:
     """How calls are written; None if no tool may be called."""
     reasoning_tags: ReasoningTags | None
     """What encloses the reasoning; None if it stays in the text."""
+    warnings: tuple[str, ...]
+    """What of the tools' schemas is not enforced."""
 
     def parser(self) -> OutputParser:
         """Returns a parser for the text of one choice."""
@@ -51,9 +53,11 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
     rendered = replace(full, messages=controls.mark(full.messages)).prompt(template, state.tool_format)
     tool_format = rendered.tool_format if chat.tools and chat.tools.callable_tools else None
     constraint, tags = options.constraint, rendered.reasoning_tags
+    warnings: tuple[str, ...] = ()
     if chat.tools and tool_format:
         schema = _answer_schema(constraint, state.settings.defaults, tool_format)
         constraint = Constraint("tools", tool_call_grammar(tool_format, chat.tools, tags, schema))
+        warnings = unenforced_constraints(chat.tools)
     elif constraint and tags:
         constraint, tags = _constrain_after_reasoning(constraint, tags)
     preserved = preserved_tokens(engine.vocab, tool_format, tags)
@@ -61,7 +65,7 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
     n_system = n_system_tokens(full, tokens, template, defaults, engine.vocab) if full is not chat else 0
     prompt = Prompt(controls.unmark(rendered.text), tokens, n_system, "messages")
     shown_tags = None if reasoning_format == "none" else tags
-    return ChatGeneration(prompt, constraint, preserved, template.stop, tool_format, shown_tags)
+    return ChatGeneration(prompt, constraint, preserved, template.stop, tool_format, shown_tags, warnings)
 
 
 def with_system_prompt(chat: Chat, text: str) -> Chat:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +37,11 @@ from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import MAX_SEED, RANDOM_SEED
 from slots.requests.scope import CacheScope
 from slots.requests.stream import CompletionStream
+
+MAX_WARNING = 1_000
+"""Characters of a header."""
+
+logger = logging.getLogger("server")
 
 Result = TypeVar("Result")
 FinishedOutput = tuple[CompletionOutput, Finished]
@@ -76,6 +82,8 @@ class ParsedRequest:
     """Control tokens that the texts include."""
     stop: tuple[str, ...] = ()
     """Strings that end a text besides those of the options."""
+    warnings: tuple[str, ...] = ()
+    """What of the request is not enforced, for the log and for a header of the response."""
 
     @classmethod
     def of_chat(
@@ -83,7 +91,7 @@ class ParsedRequest:
     ) -> "ParsedRequest":
         """Returns the request for an answer to a chat."""
         constraint, preserved, stop = generation.constraint, generation.preserved_tokens, generation.stop
-        return cls(options, [generation.prompt], formatter, constraint, preserved, stop)
+        return cls(options, [generation.prompt], formatter, constraint, preserved, stop, generation.warnings)
 
 
 def generation_endpoint(
@@ -137,15 +145,26 @@ async def serve(request: Request, parsed: ParsedRequest) -> Response:
         if options.system_prompt is not None:
             state.system_prompt = options.system_prompt
 
+    headers = {**session.headers, **_warning_headers(parsed.warnings)}
     if options.stream:
         return EventStreamResponse(
             lambda send: _stream(engine, outputs, parsed.formatter, on_accepted, send),
-            session.headers,
+            headers,
             partial(format_error, request.scope),
             parsed.formatter.end_of_stream,
         )
     endings = await cancel_on_disconnect(request.receive, run_requests(engine, outputs, collect, on_accepted))
-    return JsonResponse(parsed.formatter.body(list(zip(outputs, endings, strict=True))), headers=session.headers)
+    return JsonResponse(parsed.formatter.body(list(zip(outputs, endings, strict=True))), headers=headers)
+
+
+def _warning_headers(warnings: Sequence[str]) -> dict[str, str]:
+    """Logs what of a request is not enforced, and returns the header that says it (RFC 7234, 5.5)."""
+    for warning in warnings:
+        logger.warning("%s", warning)
+    if not warnings:
+        return {}
+    words = "; ".join(warnings)[:MAX_WARNING].encode("ascii", "backslashreplace").decode().replace('"', "'")
+    return {"Warning": f'299 - "{words}"'}
 
 
 def _check_queue_capacity(n_outputs: int, engine: Engine) -> None:

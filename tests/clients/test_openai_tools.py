@@ -72,6 +72,19 @@ def test_named_tool_is_the_one_that_is_called(server: str) -> None:
     assert [call.function.name for call in calls if call.type == "function"] == ["get_time"]
 
 
+def test_one_keyword_of_one_tool_does_not_refuse_the_others(server: str) -> None:
+    odd = {"type": "object", "properties": {"v": {"type": "array", "uniqueItems": True}}}
+    tool: Any = {"type": "function", "function": {"name": "odd", "parameters": odd}}
+    answer = openai_client(server).chat.completions.with_raw_response.create(
+        model=MODEL, messages=ASK, tools=[WEATHER, tool], max_tokens=4
+    )
+    said = "the parameters of the tool 'odd': #/properties/v: 'uniqueItems' is not enforced"
+    assert answer.headers["warning"] == f'299 - "{said}"'
+    strict: Any = {"type": "function", "function": {"name": "odd", "parameters": odd, "strict": True}}
+    with pytest.raises(openai.BadRequestError, match='the keyword "uniqueItems" of the schema'):
+        ask(server, tools=[WEATHER, strict])
+
+
 def test_without_parallel_calls_there_is_one(server: str) -> None:
     answer = ask(server, tool_choice="required", parallel_tool_calls=False)
     assert len(answer.choices[0].message.tool_calls or ()) == 1
@@ -196,7 +209,10 @@ def test_a_call_that_is_required_needs_no_other_answer(server: str) -> None:
         ({"tool_choice": {"type": "function", "function": {"name": "fly"}}}, "fly"),
         ({"tool_choice": "always"}, "tool_choice"),
         ({"tools": [{"type": "function", "function": {}}]}, r"tools\[0\].function.name"),
-        ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"not": {}}}}]}, '"not"'),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"not": {}}, "strict": True}}]},
+            '"not"',
+        ),
         ({"extra_body": {"grammar": 'root ::= "a"'}}, "grammar"),
         ({"functions": [{"name": "f"}]}, "functions: expected tools"),
     ],

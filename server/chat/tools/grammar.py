@@ -4,16 +4,15 @@ from collections.abc import Sequence
 
 import orjson
 
+from grammar.json_schema.loosen import LooseSchema, loosen_schema
 from grammar.source import GrammarSource
 from server.chat.tools.call_format import Pattern, Placeholder, ToolFormat
 from server.chat.tools.reasoning import ReasoningTags
-from server.chat.tools.request import Json, ToolRequest, get_tool_name, get_tool_parameters
+from server.chat.tools.request import Json, ToolRequest, get_tool_name, get_tool_parameters, is_strict
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
 
 _ID = {"pattern": "[a-zA-Z0-9]{9}"}
-_OTHER_PROPERTY_KEYWORDS = frozenset({"additionalProperties", "patternProperties", "$ref", "allOf", "anyOf", "oneOf"})
-"""Keywords by which a schema allows members besides its properties."""
 
 
 def tool_call_grammar(
@@ -37,11 +36,18 @@ def tool_call_grammar(
         "later": [] if later is None else _parts_per_tool(later, tools),
         "end": _parts(tool_format.end),
     }
-    schemas = [[f'the parameters of the tool "{get_tool_name(tool)}"', _schema_text(tool)] for tool in tools]
+    schemas = [[_schema_name(tool), _enforced_schema(tool).text] for tool in tools]
     if answer_schema is None or request.must_call:
         return _turn_grammar(reasoning_tags, text=not request.must_call, calls=calls, json=None, schemas=schemas)
     schemas.append(["the JSON that is no call", answer_schema])
     return _turn_grammar(reasoning_tags, text=False, calls=calls, json=len(tools), schemas=schemas)
+
+
+def unenforced_constraints(request: ToolRequest) -> tuple[str, ...]:
+    """Returns what of the schemas of the callable tools is not enforced, in words. Raises InvalidRequest for a schema
+    that is nested too deeply."""
+    tools = request.callable_tools
+    return tuple(f"{_schema_name(tool)}: {note}" for tool in tools for note in _enforced_schema(tool).notes)
 
 
 def json_answer_grammar(schema: str, reasoning_tags: ReasoningTags) -> GrammarSource:
@@ -74,15 +80,17 @@ def _parts(pattern: Pattern, name: str = "", schema: int = 0) -> list[object]:
     return [values.get(part, part) for part in pattern]
 
 
-def _schema_text(tool: Json) -> str:
-    schema = get_tool_parameters(tool)
-    # JSON Schema allows members besides the properties by default; a function takes no other parameters.
-    if "properties" in schema and schema.keys().isdisjoint(_OTHER_PROPERTY_KEYWORDS):
-        schema = {**schema, "additionalProperties": False}
+def _schema_name(tool: Json) -> str:
+    return f'the parameters of the tool "{get_tool_name(tool)}"'
+
+
+def _enforced_schema(tool: Json) -> LooseSchema:
+    """Returns the schema of a tool; one that cannot be a grammar is loosened, unless the tool is strict."""
     try:
-        return orjson.dumps(schema).decode()
+        text = orjson.dumps(get_tool_parameters(tool)).decode()
     except orjson.JSONEncodeError:
         raise InvalidRequest("tools", f"expected a less deep schema for {get_tool_name(tool)}") from None
+    return LooseSchema(text, ()) if is_strict(tool) else loosen_schema(text)
 
 
 def preserved_tokens(

@@ -47,7 +47,7 @@ _NO_PARAMETERS: Json = {"type": "object", "properties": {}, "additionalPropertie
 class ToolRequest:
     tools: tuple[Json, ...]
     """As OpenAI spells them: {"type": "function", "function": {"name", "description", "parameters"}}, with all of these
-    members, which templates rely on."""
+    members, which templates rely on, and "strict" if it is true."""
     choice: str
     """"auto", "none", "required", or "function" for the tool `tool_name`."""
     tool_name: str | None
@@ -119,6 +119,11 @@ def get_tool_parameters(tool: Json) -> Json:
     return parameters
 
 
+def is_strict(tool: Json) -> bool:
+    """Whether the schema of a tool that was read has to be enforced as it is, or be refused."""
+    return bool(_function(tool).get("strict"))
+
+
 def _function(tool: Json) -> Json:
     function = tool["function"]
     assert isinstance(function, dict)
@@ -134,12 +139,13 @@ def _read_tool(name: str, value: object) -> Json:
     if not isinstance(function, dict):
         raise invalid_value(f"{name}.function", "an object with name and parameters", function)
     name = f"{name}.function"
-    if function.get("strict") is not None:
-        as_boolean(f"{name}.strict", function["strict"])
+    strict = function.get("strict")
+    is_enforced = strict is not None and as_boolean(f"{name}.strict", strict)
     read: Json = {
         "name": _read_name(f"{name}.name", function.get("name")),
         "description": read_member(name, function, "description"),
         "parameters": _read_parameters(name, function.get("parameters")),
+        **({"strict": True} if is_enforced else {}),
     }
     return {"type": "function", "function": read}
 

@@ -31,10 +31,13 @@ def read_tools(fields: Mapping[str, object]) -> ToolRequest | None:
 
 
 def make_tool_request(
-    choice: object = "auto", *, parallel: bool = True, schemas: Mapping[str, Any] = SCHEMAS
+    choice: object = "auto", *, parallel: bool = True, schemas: Mapping[str, Any] = SCHEMAS, strict: bool = False
 ) -> ToolRequest:
     """Returns the tools of a request with these schemas."""
-    tools = [{"type": "function", "function": {"name": name, "parameters": schema}} for name, schema in schemas.items()]
+    tools = [
+        {"type": "function", "function": {"name": name, "parameters": schema, "strict": strict}}
+        for name, schema in schemas.items()
+    ]
     request = read_tools({"tools": tools, "tool_choice": choice, "parallel_tool_calls": parallel})
     assert request is not None
     return request

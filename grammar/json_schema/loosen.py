@@ -1,0 +1,165 @@
+"""Loosens a schema to the nearest one that can be a grammar: one keyword in one of forty tools must not refuse the
+whole request. What is loosened is said in words."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from llguidance import LLMatcher
+
+from grammar.deep_stack import run_on_deep_stack
+from grammar.errors import GrammarError
+from grammar.json_schema.schema import (
+    ANNOTATIONS,
+    FORMATS,
+    SUPPORTED,
+    has_inexact_integer,
+    schema_error,
+    schema_to_rules,
+)
+from grammar.json_schema.subschemas import Schema, resolve_pointer
+from grammar.lark import lark_grammar
+from grammar.limits import MAX_DEPTH, PARSER_LIMITS
+from grammar.regex import regex_to_rules
+
+ANY_OBJECT = '{"type": "object"}'
+PRODUCTS = ("pattern", "format", "multipleOf")
+MAX_NOTES = 8
+
+_SINGLE = ("items", "additionalItems", "additionalProperties")
+_LISTED = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
+_NAMED = ("properties", "patternProperties", "$defs", "definitions")
+
+
+@dataclass(frozen=True, slots=True)
+class LooseSchema:
+    text: str
+    """JSON."""
+    notes: tuple[str, ...]
+    """What is not enforced, for the person who wrote the schema."""
+
+
+@lru_cache(maxsize=512)  # an agent sends its tools with each turn
+def loosen_schema(text: str) -> LooseSchema:
+    """Returns a schema, given as JSON text of an object, as one that compiles and allows whatever it allows; the same
+    text if that compiles."""
+    reason = _compile_error(text)
+    if reason is None:
+        return LooseSchema(text, ())
+    schema = json.loads(text)
+    loosener = _Loosener(schema)
+    try:
+        loose = json.dumps(loosener.loosen(schema, "#", MAX_DEPTH))
+    except GrammarError as error:
+        return LooseSchema(ANY_OBJECT, (f"only an object is required: {error}",))
+    if _compile_error(loose) is None:
+        return LooseSchema(loose, tuple(loosener.notes[:MAX_NOTES]))
+    weaker = json.dumps(_without_products(json.loads(loose)))
+    if _compile_error(weaker) is None:
+        return LooseSchema(weaker, (*loosener.notes[:MAX_NOTES], "patterns, formats and multiples are too many"))
+    return LooseSchema(ANY_OBJECT, (f"only an object is required: {reason}",))
+
+
+def _compile_error(text: str) -> str | None:
+    """Returns why a schema cannot be a grammar, or None if it can."""
+    try:
+        message = _validate(schema_to_rules(text))
+    except GrammarError as error:
+        return str(error)
+    return str(schema_error(message)) if message else None
+
+
+def _validate(rules: str) -> str | None:
+    lark = lark_grammar(rules)
+    return run_on_deep_stack(lambda: LLMatcher.validate_grammar(lark, None, limits=PARSER_LIMITS)) or None
+
+
+@dataclass(slots=True)
+class _Loosener:
+    root: Schema
+    notes: list[str] = field(default_factory=list)
+
+    def loosen(self, schema: Schema, pointer: str, depth: int) -> Schema:
+        if depth == 0:
+            raise GrammarError(f"schemas are nested more than {MAX_DEPTH} deep")
+        loose: dict[str, object] = {}
+        for keyword, value in schema.items():
+            if self._is_enforced(schema, keyword, value, pointer):
+                name = "anyOf" if keyword == "oneOf" and "anyOf" not in schema else keyword
+                loose[name] = self._loosen_parts(keyword, value, f"{pointer}/{keyword}", depth - 1)
+        if has_inexact_integer(schema):
+            loose.setdefault("type", "integer")
+        if schema.get("nullable") is True:
+            return _or_null(loose)
+        return loose
+
+    def _is_enforced(self, schema: Schema, keyword: str, value: object, pointer: str) -> bool:
+        reason = self._reason_against(schema, keyword, value)
+        if reason:
+            self.notes.append(f"{pointer}: {reason}")
+        return reason is None and (keyword in SUPPORTED or keyword in ANNOTATIONS)
+
+    def _reason_against(self, schema: Schema, keyword: str, value: object) -> str | None:
+        """Returns why a keyword is left out; None for one that stays, and for one that restricts nothing."""
+        match keyword:
+            case "format":
+                return None if value in FORMATS else f'the format "{value}" is not enforced'
+            case "pattern":
+                return None if isinstance(value, str) and _can_match(value) else "the pattern is not enforced"
+            case "patternProperties":
+                if isinstance(value, Mapping) and all(map(_can_match, value)):
+                    return None
+                return "patternProperties are not enforced"
+            case "const" | "enum":
+                return "integers beyond 2^53 are not enforced" if has_inexact_integer(schema) else None
+            case "$ref":
+                is_known = isinstance(value, str) and resolve_pointer(self.root, value) is not None
+                return None if is_known else f'"$ref" to {value} is not enforced'
+            case "nullable":
+                return None
+        is_known = keyword in SUPPORTED or keyword in ANNOTATIONS or keyword.startswith("x-")
+        return None if is_known else f'"{keyword}" is not enforced'
+
+    def _loosen_parts(self, keyword: str, value: object, pointer: str, depth: int) -> object:
+        def loosen(part: object, name: object) -> object:
+            return self.loosen(part, f"{pointer}/{name}", depth) if isinstance(part, Mapping) else part
+
+        if keyword in _NAMED and isinstance(value, Mapping):
+            return {name: loosen(part, name) for name, part in value.items()}
+        if keyword in _LISTED and isinstance(value, list):
+            parts = [part for part in value if not _is_nothing(part)] if keyword in ("anyOf", "oneOf") else value
+            return [loosen(part, index) for index, part in enumerate(parts)]
+        if keyword in _SINGLE and isinstance(value, Mapping):
+            return self.loosen(value, pointer, depth)
+        return value
+
+
+def _is_nothing(schema: object) -> bool:
+    """Whether no value matches: zod writes {"not": {}} for undefined."""
+    return schema is False or (isinstance(schema, Mapping) and schema.get("not") in ({}, True))
+
+
+def _can_match(expression: str) -> bool:
+    try:
+        return _validate(regex_to_rules(expression)) is None
+    except (GrammarError, ValueError):
+        return False
+
+
+def _or_null(schema: dict[str, object]) -> Schema:
+    """Returns the schema with null as another value, as OpenAPI's `nullable` means it."""
+    kind = schema.get("type")
+    if isinstance(kind, str) and "enum" not in schema and "const" not in schema:
+        return schema | {"type": [kind, "null"]}
+    definitions = {name: schema.pop(name) for name in ("$defs", "definitions") if name in schema}
+    return definitions | {"anyOf": [schema, {"type": "null"}]}
+
+
+def _without_products(value: object) -> object:
+    """Returns a schema without the keywords of which several at once take too much memory, at all levels."""
+    if isinstance(value, list):
+        return [_without_products(part) for part in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {name: _without_products(part) for name, part in value.items() if name not in PRODUCTS}
