@@ -182,4 +182,4 @@ class SamplingParams(Params):
     def is_reproducible(self) -> bool:
         """Whether another request with the same options has to give the same text: no token is chosen at random, or
         there is a seed."""
-        return self.seed >= 0 or self.temperature <= 0
+        return self.seed != RANDOM_SEED or self.temperature <= 0
