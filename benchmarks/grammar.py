@@ -1,4 +1,4 @@
-"""How much of the speed is left when the text has to match a JSON schema: python -m benchmarks.grammar [--peer URL]
+"""How much of the speed is left when the text has to match a JSON schema: python -m benchmarks.grammar [--peer PROGRAM]
 
 Several clients at once request the same number of tokens each, with a schema and without. The schema is that of an
 array longer than any text here, and free texts do not end either, so that all have the same number of tokens. The
@@ -7,19 +7,22 @@ target is 85% of the free speed with 16 clients, and 4 times the speed of llama.
 The rounds are interleaved: each has the free and the constrained texts of every server. The first one does not count.
 The table has medians, and ratios, which are medians over the rounds, too.
 
-A peer is a running server of llama.cpp with the same model and a slot for each client; benchmarks/README.md says how to
-build one. The vocabulary of the bundled model is small: what masks cost shows on one of 150,000 tokens.
+A peer is llama.cpp's server, a program, which is started with the same model and a slot for each client, or the URL of
+a running one; benchmarks/README.md says how to build it. The vocabulary of the bundled model is small: what masks cost
+shows on one of 150,000 tokens.
 """
 
 import argparse
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 
-from benchmarks.harness.arguments import add_peer_urls, make_parser
+from benchmarks.harness.arguments import make_parser
 from benchmarks.harness.client import run_concurrently
 from benchmarks.harness.llama_client import Endpoint
+from benchmarks.harness.peer import LLAMA_SERVER_HELP, llama_server_command, running_peer
 from benchmarks.harness.prompts import ENDLESS_SCHEMA
 from benchmarks.harness.report import (
     Rounds,
@@ -118,11 +121,13 @@ def main() -> None:
         rounds=arguments.rounds,
     )
     print(f"tokens/s, medians; {format_info(info)}", flush=True)
-    n_slots = max(arguments.clients)
-    n_ctx = n_slots * 256 * (2 + arguments.n_predict // 256)
-    flags = ["--model", str(arguments.model), "--parallel", str(n_slots), "--ctx-size", str(n_ctx)]
-    with start_our_server(*flags) as ours:
-        endpoints = [Endpoint("ours", ours.url), *(Endpoint("llama.cpp", url) for url in arguments.peer)]
+    n_slots, n_ctx = max(arguments.clients), 256 * (2 + arguments.n_predict // 256)
+    flags = ["--model", str(arguments.model), "--parallel", str(n_slots), "--ctx-size", str(n_slots * n_ctx)]
+    with ExitStack() as stack:
+        endpoints = [Endpoint("ours", stack.enter_context(start_our_server(*flags)).url)]
+        for peer in arguments.peer:
+            command = llama_server_command(peer, arguments.model, n_slots, n_ctx)
+            endpoints.append(Endpoint("llama.cpp", stack.enter_context(running_peer(peer, command))))
         rows = [row for n in arguments.clients for row in measure(endpoints, n, arguments.n_predict, arguments.rounds)]
     print(table(rows))
     write_results(arguments.json, info, rows=rows)
@@ -130,7 +135,7 @@ def main() -> None:
 
 def read_arguments() -> argparse.Namespace:
     parser = make_parser(__doc__, n_rounds=5, results="grammar.json")
-    add_peer_urls(parser)
+    parser.add_argument("--peer", action="append", default=[], help=LLAMA_SERVER_HELP)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16], help="(default: 1 4 16)")
     parser.add_argument("--n-predict", type=int, default=128, help="tokens for each client and round (default: 128)")
     return parser.parse_args()

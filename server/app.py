@@ -9,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from server.api.dialects import DIALECTS
 from server.api.openapi import openapi_endpoint
 from server.http.auth import RequireApiKey
-from server.http.dialect import Endpoint
+from server.http.dialect import Endpoint, make_routes
 from server.http.error_format import ErrorFormats
 from server.http.exception_handlers import EXCEPTION_HANDLERS, CatchUnexpectedErrors
 from server.http.session import Sessions
@@ -35,9 +35,8 @@ def create_app(state: ServerState) -> Starlette:
         Middleware(CatchUnexpectedErrors),
     ]
     if state.settings.api_keys:
-        middleware.append(Middleware(RequireApiKey, keys=state.settings.api_keys))
-    routes = [endpoint.route() for endpoint in ENDPOINTS]
-    app = Starlette(routes=routes, middleware=middleware, exception_handlers=EXCEPTION_HANDLERS)
+        middleware.append(Middleware(RequireApiKey, keys=state.settings.api_keys, endpoints=ENDPOINTS))
+    app = Starlette(routes=make_routes(ENDPOINTS), middleware=middleware, exception_handlers=EXCEPTION_HANDLERS)
     app.router.redirect_slashes = False
     app.state.server = state
     app.state.sessions = Sessions()

@@ -49,3 +49,8 @@ class Settings:
     """The options that flags set, for requests that leave them out."""
     shutdown_timeout: int = 30
     """Seconds for running requests to finish when the server stops."""
+
+    @property
+    def model_names(self) -> list[str]:
+        """The names of the model: its alias, then the name of its file without the ending."""
+        return list(dict.fromkeys([self.alias, self.model_path.stem]))

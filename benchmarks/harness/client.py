@@ -77,6 +77,10 @@ class Prompts(ABC, Generic[PromptT]):
     def draw(self, n_tokens: int) -> PromptT:
         """Returns a new prompt of about this many tokens."""
 
+    @abstractmethod
+    def cut(self, text: str, n_tokens: int) -> PromptT:
+        """Returns the beginning of a text, of about this many tokens. Raises ValueError if the text is too short."""
+
 
 @dataclass(frozen=True)
 class Event:

@@ -1,26 +1,38 @@
 """Prompts that no server has seen before."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from benchmarks.harness.client import Prompts
+
+PartT = TypeVar("PartT")
 
 TEXT = (Path(__file__).parents[2] / "docs" / "samplers.md").read_text()
 """Ordinary words, and so ordinary tokens: some 10,000, of which a full batch needs 2,048."""
 
 
 class PromptTokens(Prompts[list[int]]):
-    """Prompts of ordinary tokens in random order."""
+    """Prompts of ordinary tokens in random order, and of texts."""
 
-    def __init__(self, ordinary: Sequence[int], seed: Sequence[int]) -> None:
+    def __init__(
+        self, ordinary: Sequence[int], seed: Sequence[int], tokenize: Callable[[str], list[int]] | None = None
+    ) -> None:
+        """`tokenize` is needed for texts only."""
         super().__init__(seed)
         self._ordinary = np.unique(ordinary)
+        self._tokenize = tokenize
 
     def draw(self, n_tokens: int) -> list[int]:
         tokens: list[int] = self.random.choice(self._ordinary, n_tokens).tolist()
         return tokens
+
+    def cut(self, text: str, n_tokens: int) -> list[int]:
+        assert self._tokenize is not None
+        return _cut(self._tokenize(text), n_tokens)
 
 
 WORDS = """
@@ -35,6 +47,15 @@ class PromptWords(Prompts[str]):
 
     def draw(self, n_tokens: int) -> str:
         return "".join(f" {word}" for word in self.random.choice(WORDS.split(), n_tokens))
+
+    def cut(self, text: str, n_tokens: int) -> str:
+        return "".join(_cut(re.findall(r"\s*\S+", text), n_tokens))
+
+
+def _cut(parts: list[PartT], n_parts: int) -> list[PartT]:
+    if len(parts) < n_parts:
+        raise ValueError(f"the text has {len(parts)} tokens, {n_parts} are needed")
+    return parts[:n_parts]
 
 
 ENDLESS_SCHEMA = {

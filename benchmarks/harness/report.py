@@ -48,6 +48,16 @@ def maxima(rounds: Rounds, server: str) -> dict[str, float]:
     return {name: max(each[server][name] for each in rounds) for name in rounds[0][server]}
 
 
+def minima(rounds: Rounds, server: str) -> dict[str, float]:
+    """Returns the minimum of each value of a server."""
+    return {name: min(each[server][name] for each in rounds) for name in rounds[0][server]}
+
+
+def best(rounds: Rounds, name: str, server: str, *, largest: bool) -> float:
+    """Returns a server's best value, the largest or the smallest one of all rounds."""
+    return (max if largest else min)(each[server][name] for each in rounds)
+
+
 def median_ratio(rounds: Rounds, name: str, server: str, other: str) -> float | None:
     """Returns the median, over the rounds, of the ratio of a server's value to another's; None if one of these is 0."""
     pairs = [(each[server][name], each[other][name]) for each in rounds]
@@ -74,6 +84,11 @@ def markdown_table(header: Sequence[str], rows: Iterable[Iterable[object]], n_la
 def format_number(value: float | None, n_decimals: int = 1) -> str:
     """Returns a number as it is shown in tables: without decimals from 100 on, empty for None."""
     return "" if value is None else f"{value:,.{0 if value >= 100 else n_decimals}f}"
+
+
+def format_ratio(ratio: float | None) -> str:
+    """Returns how many times as good something is, empty for None."""
+    return "" if ratio is None else f"{ratio:.2f} x" if ratio < 9.95 else f"{ratio:.0f} x"
 
 
 def write_results(path: Path, info: Mapping[str, object], **results: object) -> None:

@@ -1,8 +1,12 @@
-"""The tokens that are evaluated of prompts with cached prefixes: python -m benchmarks.prefix [--peer URL]
+"""The tokens that are evaluated of prompts with cached prefixes: python -m benchmarks.prefix [--peer PROGRAM]
 
 - burst: 8 requests at once with a new common prefix of 768 tokens and 16 tokens of their own. The target is to evaluate
   at most 1.05 times the prefix and the 8 suffixes, in each round.
 - chat: 16 sessions of 8 turns on 4 slots. The target is to evaluate what is new, and nothing twice, in each round.
+- agents: 4 coding agents at once on 4 slots, 20 steps each, with a new common system prompt of 6,000 tokens. In each
+  step an agent sends everything so far, gets a call of 24 tokens, and appends it and the result of a tool, 24 to 160
+  tokens. A slot needs 8,064 tokens; if the model was trained for fewer, the system prompt and then the steps are fewer.
+  The target is as that of chat.
 - long and shared, the workloads for the choice of a layout, with cells of their own for each slot and with one pool:
   8 independent prompts of 1,024 tokens; 8 prompts with a new common prefix of 768. All are computed first, then 64
   tokens are generated after each, so that the two speeds are measured apart.
@@ -11,16 +15,19 @@
   most 100 microseconds for each kind of prompt, as a median.
 
 The rounds of the servers that are compared are interleaved, with the same prompts for each, new ones in each round; a
-first round does not count. The tables have medians, and ratios, which are medians over the rounds, too, and whether our
-server meets each target; if it misses one, the benchmark fails after it has written the results.
+first round does not count. The tables have medians, and ratios, which are medians over the rounds, too, how many cores
+other programs used meanwhile, and whether our server meets each target; if it misses one, the benchmark fails after it
+has written the results.
 
 In the first round every answer is compared with the one that the same server gives alone and without the cache (of the
 two layouts, both with that of the first), and so are the probabilities of the first token when the prompt is sent
 again. If texts differ from two tokens on that are no near tie, or one text is a part of the other, the benchmark fails.
-The same is done on a copy of the bundled model that rounds so little that nothing may differ.
+The same is done on a copy of the bundled model that rounds so little that nothing may differ. --no-texts leaves all of
+this out: prompts of thousands of tokens take long without the cache, and a run that only measures can be short.
 
-A peer is a running server of llama.cpp with the same model; benchmarks/README.md says how to build one. It takes part
-in the workloads for which it has the right number of slots, so that there may be several.
+A peer is llama.cpp's server: a program, which is started for each workload with its slots and its default flags, or the
+URL of a running one, which takes part in the workloads for which it has the right number of slots.
+benchmarks/README.md says how to build it.
 """
 
 import argparse
@@ -30,8 +37,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.harness.arguments import add_peer_urls, make_parser
-from benchmarks.harness.llama_client import Endpoint
+from benchmarks.harness.arguments import make_parser
+from benchmarks.harness.peer import LLAMA_SERVER_HELP
 from benchmarks.harness.report import format_info, format_number, markdown_table, run_info, write_results
 from benchmarks.prefix.comparison import LAYOUTS, Comparison, Flags, Row, TextResults
 from benchmarks.prefix.float32_copy import write_float32_copy
@@ -41,7 +48,13 @@ from benchmarks.prefix.texts import Tolerance
 from benchmarks.prefix.workloads import WORKLOADS
 from models.source import BUNDLED_MODEL
 
-OURS: dict[str, Mapping[str, Flags]] = {"burst": {"ours": ()}, "chat": {"ours": ()}, "long": LAYOUTS, "shared": LAYOUTS}
+OURS: dict[str, Mapping[str, Flags]] = {
+    "burst": {"ours": ()},
+    "chat": {"ours": ()},
+    "agents": {"ours": ()},
+    "long": LAYOUTS,
+    "shared": LAYOUTS,
+}
 """For each workload the flags of our servers, by name."""
 
 QUANTIZED_TOLERANCE = Tolerance(gap=0.25, shift=0.5)
@@ -117,26 +130,31 @@ def main() -> None:
 
 def read_arguments() -> argparse.Namespace:
     parser = make_parser(__doc__, n_rounds=5, results="prefix.json")
-    add_peer_urls(parser)
+    parser.add_argument("--peer", action="append", default=[], help=LLAMA_SERVER_HELP)
     names = [*WORKLOADS, "lookup"]
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="workloads (default: all)")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="of the prompts (default: a new one)")
+    parser.add_argument("--no-texts", dest="texts", action="store_false", help="do not compare texts")
     return parser.parse_args()
 
 
 def compare(arguments: argparse.Namespace) -> tuple[list[Row], list[TextResults]]:
     """Returns the rows and the texts of all workloads, which are printed, too."""
-    peers = [Endpoint("llama.cpp", url) for url in arguments.peer]
     all_rows, all_texts = [], []
     with TemporaryDirectory() as folder:
         float32_model = Path(folder) / "bundled-f32.gguf"
-        write_float32_copy(BUNDLED_MODEL, float32_model)
+        if arguments.texts:
+            write_float32_copy(BUNDLED_MODEL, float32_model)
         for name in [name for name in WORKLOADS if name in arguments.only]:
-            quantized = Comparison(arguments.model, name, OURS[name], QUANTIZED_TOLERANCE, arguments.seed, peers)
-            float32 = Comparison(float32_model, name, FLOAT32_LAYOUTS, FLOAT32_TOLERANCE, arguments.seed)
-            rows, texts = quantized.run(arguments.rounds)
-            texts += float32.run(0)[1]
-            print(f"\n{table(rows)}\n\n{texts_table(texts)}", flush=True)
+            quantized = Comparison(
+                arguments.model, name, OURS[name], QUANTIZED_TOLERANCE, arguments.seed, arguments.peer
+            )
+            rows, texts = quantized.run(arguments.rounds, with_texts=arguments.texts)
+            print(f"\n{table(rows)}", flush=True)
+            if arguments.texts:
+                float32 = Comparison(float32_model, name, FLOAT32_LAYOUTS, FLOAT32_TOLERANCE, arguments.seed)
+                texts += float32.run(0, with_texts=True)[1]
+                print(f"\n{texts_table(texts)}", flush=True)
             all_rows += rows
             all_texts += texts
     return all_rows, all_texts

@@ -1,21 +1,27 @@
 """A workload on several servers in turns, and whether the cache changes the texts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.harness.arguments import limit_n_ctx
 from benchmarks.harness.client import Answer
 from benchmarks.harness.llama_client import Endpoint
+from benchmarks.harness.machine_load import measure_other_load
+from benchmarks.harness.peer import llama_server_command, running_peer
 from benchmarks.harness.prompts import TEXT, PromptTokens
-from benchmarks.harness.report import Rounds, maxima, median_ratio, medians
+from benchmarks.harness.report import Rounds, maxima, median_ratio, medians, minima
 from benchmarks.harness.server_process import start_our_server
 from benchmarks.prefix.texts import Agreement, Tolerance, UncachedServer, first_tokens
 from benchmarks.prefix.workloads import WORKLOADS, PrefixWorkload
 
 Flags = tuple[str, ...]
 
+WARM_UP_CTX = 256
+"""Tokens of a slot in a first round whose texts are not compared."""
 LAYOUTS: dict[str, Flags] = {"cells of their own": ("--no-kv-unified",), "one pool": ("--kv-unified",)}
 
 
@@ -26,6 +32,7 @@ class Row:
     workload: str
     server: str
     medians: dict[str, float]
+    smallest: dict[str, float]
     largest: dict[str, float]
     ratios: dict[str, float | None]
     """Medians of the ratios to the first server."""
@@ -52,27 +59,43 @@ class Comparison:
     """The flags of our servers, by name."""
     tolerance: Tolerance
     seed: int
-    peers: Sequence[Endpoint] = ()
+    peers: Sequence[str] = ()
+    """Programs or URLs."""
 
-    def run(self, n_rounds: int) -> tuple[list[Row], list[TextResults]]:
-        """Returns the medians of the rounds, empty without rounds, and the texts of a round before them."""
-        with _servers(self.model, WORKLOADS[self.name], self.ours) as ours:
-            servers = [*ours, *self._peers()]
+    def run(self, n_rounds: int, *, with_texts: bool) -> tuple[list[Row], list[TextResults]]:
+        """Returns what the rounds measure, empty without rounds, and the texts of a round before them, in whose place
+        `with_texts` puts short ones that are not compared."""
+        with self._servers() as (ours, peers):
+            servers = [*ours, *peers]
             for server in servers[1:]:
                 servers[0].check_same_model(server)
             workload = _fit_to_context(WORKLOADS[self.name], servers)
             ordinary = ours[0].tokenize(TEXT)
 
             def tokens(number: int) -> PromptTokens:
-                return PromptTokens(ordinary, (self.seed, list(WORKLOADS).index(self.name), number))
+                seed = (self.seed, list(WORKLOADS).index(self.name), number)
+                return PromptTokens(ordinary, seed, ours[0].tokenize)
 
-            first = {server.name: workload.run(server, tokens(0)).answers for server in servers}
-            texts = self._texts(ours, first)
-            rounds = [
-                {server.name: workload.run(server, tokens(number)).measured for server in servers}
-                for number in range(1, n_rounds + 1)
-            ]
+            first_workload = workload if with_texts else workload.fit_to(WARM_UP_CTX)
+            first = {server.name: first_workload.run(server, tokens(0)).answers for server in servers}
+            texts = self._texts(ours, first) if with_texts else []
+            rounds = [self._round(workload, servers, tokens, number) for number in range(1, n_rounds + 1)]
         return _rows(self.name, rounds), texts
+
+    def _round(
+        self,
+        workload: PrefixWorkload,
+        servers: Sequence[Endpoint],
+        tokens: Callable[[int], PromptTokens],
+        number: int,
+    ) -> dict[str, dict[str, float]]:
+        """Measures one round; the server that begins is another one in the next round."""
+        measured: dict[str, dict[str, float]] = {server.name: {} for server in servers}
+        for server in servers if number % 2 else reversed(servers):
+            result, load = measure_other_load(partial(workload.run, server, tokens(number)))
+            measured[server.name] = {**result.measured, "other programs, cores": load or 0.0}
+        print(f"{self.name}, round {number}", file=sys.stderr, flush=True)
+        return measured
 
     def _texts(
         self, servers: Sequence[Endpoint], answers: Mapping[str, Sequence[Answer[list[int]]]]
@@ -86,23 +109,25 @@ class Comparison:
             texts.append(TextResults(self.model.name, self.name, name, Agreement.count(both, self.tolerance)))
         return texts
 
-    def _peers(self) -> list[Endpoint]:
-        n_slots = WORKLOADS[self.name].n_slots
-        peers = [peer for peer in self.peers if peer.n_slots == n_slots]
-        if self.peers and not peers:
-            print(f"No peer has the {n_slots} slots that {self.name} is measured with.")
-        return peers
-
-
-@contextmanager
-def _servers(model: Path, workload: PrefixWorkload, servers: Mapping[str, Flags]) -> Iterator[list[Endpoint]]:
-    n_ctx = limit_n_ctx(256 * -(-workload.n_ctx // 256), model)
-    flags = ("--model", str(model), "--parallel", str(workload.n_slots), "--ctx-size", str(workload.n_slots * n_ctx))
-    with ExitStack() as stack:
-        endpoints = []
-        for name, more in servers.items():
-            endpoints.append(Endpoint(name, stack.enter_context(start_our_server(*flags, *more)).url))
-        yield endpoints
+    @contextmanager
+    def _servers(self) -> Iterator[tuple[list[Endpoint], list[Endpoint]]]:
+        """Yields our servers and the peers, with the slots of the workload."""
+        n_slots, n_needed = WORKLOADS[self.name].n_slots, WORKLOADS[self.name].n_ctx
+        n_ctx = limit_n_ctx(256 * -(-n_needed // 256), self.model)
+        flags = ("--model", str(self.model), "--parallel", str(n_slots), "--ctx-size", str(n_slots * n_ctx))
+        with ExitStack() as stack:
+            ours = [
+                Endpoint(name, stack.enter_context(start_our_server(*flags, *more)).url)
+                for name, more in self.ours.items()
+            ]
+            urls = [
+                stack.enter_context(running_peer(peer, llama_server_command(peer, self.model, n_slots, n_ctx)))
+                for peer in self.peers
+            ]
+            peers = [peer for peer in (Endpoint("llama.cpp", url) for url in urls) if peer.n_slots == n_slots]
+            if self.peers and not peers:
+                print(f"No peer has the {n_slots} slots that {self.name} is measured with.")
+            yield ours, peers
 
 
 def _fit_to_context(workload: PrefixWorkload, servers: Sequence[Endpoint]) -> PrefixWorkload:
@@ -121,6 +146,7 @@ def _rows(workload: str, rounds: Rounds) -> list[Row]:
             workload,
             server,
             medians(rounds, server),
+            minima(rounds, server),
             maxima(rounds, server),
             {name: median_ratio(rounds, name, server, first) for name in measured},
         )

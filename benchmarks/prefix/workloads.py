@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from benchmarks.harness.client import Answer, Client, Prompts, PromptT, Server, run_concurrently
 from benchmarks.harness.workload import Round, Workload
+from benchmarks.prefix.agents import Agents
 
 
 @dataclass(frozen=True)
@@ -125,13 +126,14 @@ class PrefillThenGenerate(Workload):
         return Round(measured, answers)
 
 
-PrefixWorkload = Burst | Chats | PrefillThenGenerate
+PrefixWorkload = Burst | Chats | PrefillThenGenerate | Agents
 
 WORKLOADS: dict[str, PrefixWorkload] = {
     "burst": Burst(),
     "chat": Chats(),
     "long": PrefillThenGenerate(n_own=1024),
     "shared": PrefillThenGenerate(n_common=768, n_own=16),
+    "agents": Agents(),
 }
 
 

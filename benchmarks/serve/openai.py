@@ -11,10 +11,12 @@ The peer's command gets a free port, in place of {port} or as --port at its end.
 there are, and the slots and tokens that ours has: --parallel slots of --ctx tokens.
 """
 
+import shlex
+
 from benchmarks.harness.arguments import limit_n_ctx
 from benchmarks.harness.openai_client import OpenAiEndpoint
 from benchmarks.harness.prompts import ENDLESS_SCHEMA, PromptWords
-from benchmarks.serve.setup import run_comparison, running_servers, serve_parser
+from benchmarks.serve.setup import read_arguments, run_comparison, running_servers, serve_parser
 
 JSON_SCHEMA_FORMAT = {
     "response_format": {"type": "json_schema", "json_schema": {"name": "people", "schema": ENDLESS_SCHEMA}}
@@ -24,11 +26,11 @@ JSON_OBJECT_FORMAT = {"response_format": {"type": "json_object", "schema": ENDLE
 
 
 def main() -> None:
-    parser = serve_parser(__doc__, "serve_openai.json")
+    parser = serve_parser(__doc__, "serve_openai", "the command of the other server, or the URL of a running one")
     parser.add_argument("--peer-model", help="one of the peer's models (default: the first one that it lists)")
     parser.add_argument("--json-object", action="store_true", help='send schemas in a "json_object"')
-    arguments = parser.parse_args()
-    with running_servers(arguments) as (ours, *peers):
+    arguments = read_arguments(parser)
+    with running_servers(arguments, lambda peer, *_sizes: shlex.split(peer)) as (ours, *peers):
         run_comparison(
             arguments,
             [

@@ -2,28 +2,32 @@
 
 import argparse
 import json
-import os
 import secrets
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.harness.arguments import add_server_commands, limit_n_ctx, make_parser
+from benchmarks.harness.arguments import RESULTS, add_server_commands, limit_n_ctx, make_parser
 from benchmarks.harness.client import Prompts, PromptT, Server
-from benchmarks.harness.report import format_info, run_info, write_results
-from benchmarks.harness.server_process import ServerProcess, start_our_server
+from benchmarks.harness.peer import is_url, running_peer
+from benchmarks.harness.report import format_info, markdown_table, run_info, write_results
+from benchmarks.harness.rounds import add_round_options, read_earlier, read_seed, run_rounds_in_time
+from benchmarks.harness.server_process import start_our_server
 from benchmarks.harness.workload import Workload
 from benchmarks.prefix.workloads import Burst, Chats
-from benchmarks.serve.comparison import SPEED, Comparison, Row
+from benchmarks.serve.comparison import SPEED, Comparison, Measured, Row, rows_of_all, table_cells, table_header
 from benchmarks.serve.workloads import PENALTY, ClosedLoop, OpenLoop
 
-KINDS = ("closed", "penalty", "streamed", "schema", "burst", "chat", "open")
+KINDS = ("closed", "streamed", "penalty", "schema", "burst", "chat", "open")
+MAIN_KINDS = KINDS[:4]
+"""Those of the main table."""
 MANY = 16
-"""Clients of the workloads that are measured with one number of them."""
+"""Clients of the workloads that are measured with one number of them, if this is one of `--clients`."""
 
 
 @dataclass(frozen=True)
@@ -34,43 +38,54 @@ class RunningServer:
     url: str
 
 
-def serve_parser(description: str | None, results: str) -> argparse.ArgumentParser:
-    """Returns the parser of a comparison; `results` is the default file of `--json`."""
-    parser = make_parser(description, n_rounds=5, results=results)
-    add_server_commands(parser, "command that starts the other server, or the URL of a running one")
-    parser.add_argument("--parallel", type=int, default=16, help="slots of our server (default: 16)")
+def serve_parser(description: str | None, results: str, peer: str) -> argparse.ArgumentParser:
+    """Returns the parser of a comparison, whose results are in the file `results`_MODEL.json unless `--json` names
+    another one; `peer` is the help of `--peer`."""
+    parser = make_parser(description)
+    add_round_options(parser, n_rounds=10)
+    add_server_commands(parser, peer)
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8], help="(default: 1 8)")
+    parser.add_argument("--parallel", type=int, help="slots of our server (default: the maximum of --clients)")
     parser.add_argument("--ctx", type=int, default=1024, help="maximum tokens of a slot (default: 1024)")
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16, 32], help="(default: 1 4 16 32)")
-    parser.add_argument("--tokens", type=int, default=64, help="to generate for each request (default: 64)")
+    parser.add_argument("--tokens", type=int, default=32, help="to generate for each request (default: 32)")
     parser.add_argument("--rate", type=float, default=4.0, help="requests/s of the open loop (default: 4)")
-    parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS, help="workloads (default: all)")
-    parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="of the prompts (default: a new one)")
+    text = f"workloads (default: {' '.join(MAIN_KINDS)})"
+    parser.add_argument("--only", nargs="+", choices=KINDS, default=MAIN_KINDS, metavar="WORKLOAD", help=text)
+    parser.add_argument("--seed", type=int, help="of the prompts (default: a new one, or that of the resumed rounds)")
+    text = f"file for the results (default: benchmarks/results/{results}_MODEL.json)"
+    parser.add_argument("--json", type=Path, help=text)
+    parser.set_defaults(results=results)
     return parser
 
 
-@contextmanager
-def running_servers(arguments: argparse.Namespace) -> Iterator[list[RunningServer]]:
-    """Runs our server, and the peer if its command is given; yields ours first."""
-    n_ctx = limit_n_ctx(arguments.ctx, arguments.model)
-    flags = ["--model", str(arguments.model), "--parallel", str(arguments.parallel)]
-    flags += ["--ctx-size", str(arguments.parallel * n_ctx), "--threads", str(arguments.threads)]
-    with (
-        start_our_server(*flags, *shlex.split(arguments.flags)) as ours,
-        _running_peer(arguments.peer, arguments.peer_name) as peers,
-    ):
-        yield [RunningServer("ours", ours.url), *peers]
+def read_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Returns the arguments, with those filled in whose defaults depend on others."""
+    arguments = parser.parse_args()
+    arguments.json = arguments.json or RESULTS / f"{arguments.results}_{arguments.model.stem}.json"
+    arguments.parallel = arguments.parallel or max(arguments.clients)
+    if arguments.seed is None:
+        earlier = read_seed(arguments.json) if arguments.resume else None
+        arguments.seed = secrets.randbits(32) if earlier is None else earlier
+    return arguments
 
 
 @contextmanager
-def _running_peer(peer: str | None, name: str | None) -> Iterator[list[RunningServer]]:
-    if not peer:
-        yield []
-    elif peer.startswith("http"):
-        yield [RunningServer(name or "peer", peer.rstrip("/"))]
-    else:
-        command = shlex.split(peer)
-        with ServerProcess(command) as process:
-            yield [RunningServer(name or Path(command[0]).name, process.url)]
+def running_servers(
+    arguments: argparse.Namespace, peer_command: Callable[[str, Path, int, int], list[str]]
+) -> Iterator[list[RunningServer]]:
+    """Runs our server, and the peer if there is one; yields ours first. `peer_command` returns the peer's command from
+    what the arguments say, with the model, the slots and the tokens of each."""
+    n_slots, n_ctx = arguments.parallel, limit_n_ctx(arguments.ctx, arguments.model)
+    flags = ["--model", str(arguments.model), "--parallel", str(n_slots), "--ctx-size", str(n_slots * n_ctx)]
+    flags += ["--threads", str(arguments.threads)] if arguments.threads else []
+    with ExitStack() as stack:
+        ours = stack.enter_context(start_our_server(*flags, *shlex.split(arguments.flags)))
+        servers = [RunningServer("ours", ours.url)]
+        if arguments.peer:
+            command = peer_command(arguments.peer, arguments.model, n_slots, n_ctx)
+            name = arguments.peer_name or ("peer" if is_url(arguments.peer) else Path(command[0]).name)
+            servers.append(RunningServer(name, stack.enter_context(running_peer(arguments.peer, command))))
+        yield servers
 
 
 def run_comparison(
@@ -81,36 +96,51 @@ def run_comparison(
     n_ctx: int,
     **versions: str,
 ) -> None:
-    """Compares the servers, ours first, by the workloads that the arguments select, and writes the results.
+    """Compares the servers, ours first, by the workloads that the arguments select, and writes the results after each
+    round.
 
     `prompts` makes new prompts from a seed; `schema` holds the options of a request whose text must match a schema;
     slots have `n_ctx` tokens; `versions` are those of the peers, by name.
     """
+    workloads = {name: each.fit_to(n_ctx) for name, each in select_workloads(arguments, schema).items()}
+    names = [server.name for server in servers]
     info = run_info(
         model=arguments.model.name,
         slots=arguments.parallel,
-        threads=arguments.threads or os.cpu_count(),
+        threads=arguments.threads or "default",
+        flags=arguments.flags or "default",
         tokens=arguments.tokens,
-        rounds=arguments.rounds,
         seed=arguments.seed,
+        servers=names,
+        workloads=list(workloads),
         **versions,
     )
-    print(f"medians; {format_info(info)}\n", flush=True)
-    comparison = Comparison(arguments.model, servers, prompts, arguments.seed, arguments.rounds, arguments.threads)
-    rows = comparison.run(select_workloads(arguments, schema), n_ctx)
-    write_results(arguments.json, info, rows=rows)
+    measured: list[Measured] = read_earlier(arguments.json, info) if arguments.resume else []
+    comparison = Comparison(arguments.model, servers, prompts, arguments.seed, arguments.threads, workloads)
+    numbers = range(len(measured) + 1, arguments.rounds + 1)
+    if numbers:
+        with comparison.running_loops() as loops:
+            comparison.warm_up()
+            measure = partial(comparison.measure, loops=loops)
+            for each in run_rounds_in_time(numbers, measure, arguments.started, arguments.minutes):
+                measured.append(each)
+                rows = rows_of_all(measured, names)
+                write_results(arguments.json, info, rounds=len(measured), rows=rows, measured=measured)
+    rows = rows_of_all(measured, names)
+    print(f"medians of {len(measured)} rounds; {format_info(info)}\n")
+    print(markdown_table(table_header(names), [table_cells(row, names) for row in rows], n_labels=2))
     draw_chart(arguments.json, rows)
 
 
 def select_workloads(arguments: argparse.Namespace, schema: Mapping[str, object]) -> dict[str, Workload]:
     """Returns the workloads that the arguments select, by name."""
-    many = MANY if MANY in arguments.clients else max(arguments.clients)
-    n_predict = arguments.tokens
+    clients, n_predict = arguments.clients, arguments.tokens
+    many = MANY if MANY in clients else max(clients)
     kinds: dict[str, dict[str, Workload]] = {
-        "closed": {f"{n} client{'s' * (n > 1)}": ClosedLoop(n, n_predict) for n in arguments.clients},
-        "penalty": {f"{many}, repeat_penalty": ClosedLoop(many, n_predict, options=PENALTY)},
+        "closed": {f"{n} client{'s' * (n > 1)}": ClosedLoop(n, n_predict) for n in clients},
         "streamed": {f"{many}, streamed": ClosedLoop(many, n_predict, streamed=True)},
-        "schema": {f"{many}, JSON schema": ClosedLoop(many, n_predict, options=schema)},
+        "penalty": {f"{many}, repeat_penalty 1.1": ClosedLoop(many, n_predict, options=PENALTY)},
+        "schema": {f"{n}, JSON schema": ClosedLoop(n, n_predict, options=schema) for n in sorted({min(clients), many})},
         "burst": {"burst": Burst()},
         "chat": {"chat": Chats()},
         "open": {f"{arguments.rate:g} requests/s": OpenLoop(arguments.rate)},

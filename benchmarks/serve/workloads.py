@@ -31,8 +31,8 @@ class ClosedLoop(Workload):
     n_clients: int
     n_predict: int
     n_prompt: int = N_PROMPT
-    n_requests: int = 2
-    """Of each client."""
+    n_requests: int = 1
+    """Of each client, in a round."""
     streamed: bool = False
     options: Mapping[str, object] = field(default_factory=dict)
     """In addition to the samplers."""

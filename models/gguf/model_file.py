@@ -91,6 +91,15 @@ def read_other_parts(first: ModelFile) -> list[ModelFile]:
     return [_read_part(_part_path(first.path, name, number, count), number, count) for number in range(2, count + 1)]
 
 
+def part_paths(path: Path) -> list[Path]:
+    """Returns the files of a model that can be read; `path` is the only or the first one, and its name says which."""
+    name = PART_NAME.fullmatch(path.name)
+    if name is None:
+        return [path]
+    count = int(name["count"])
+    return [part for number in range(1, count + 1) if (part := _part_path(path, name, number, count)).exists()]
+
+
 @contextmanager
 def _readable(path: Path) -> Iterator[BinaryIO]:
     """Opens a file; errors of it and of its contents, also in the block, are raised as ModelFileError."""

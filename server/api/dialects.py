@@ -2,6 +2,7 @@
 
 from starlette.requests import Request
 
+from server.api.aixplain.dialect import AIXPLAIN
 from server.api.embeddings.endpoint import EmbeddingQuery, embedding_endpoint
 from server.api.embeddings.llama import read_embedding
 from server.api.embeddings.openai import read_openai_embeddings
@@ -11,6 +12,7 @@ from server.api.llama.completion import read_completion
 from server.api.llama.dialect import LLAMA
 from server.api.llama.props import get_health
 from server.api.llama.protocol import CompletionRequestBody
+from server.api.llm_engine.dialect import LLM_ENGINE
 from server.api.openai.completions import read_openai_completion
 from server.api.openai.dialect import OPENAI
 from server.api.openai.errors import openai_error
@@ -63,6 +65,8 @@ DIALECTS = (
         Endpoint("/v1/embeddings", _openai_embeddings, "Embed texts", OpenAiEmbeddingRequestBody),
         Endpoint("/v1/rerank", _rerank, "Rank texts by their relevance to a query", RerankRequestBody),
         Endpoint("/v1/reranking", _rerank, "Rank texts by their relevance to a query", RerankRequestBody),
-        Endpoint("/v1/health", get_health, "Whether the model is loaded"),
+        Endpoint("/v1/health", get_health, "Whether the model is loaded", needs_key=False),
     ),
+    LLM_ENGINE,
+    AIXPLAIN,
 )

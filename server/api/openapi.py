@@ -61,14 +61,11 @@ def _with_ranges(schema: Any) -> Any:  # noqa: ANN401 - any part of a schema
 
 
 def _operation(endpoint: Endpoint, dialect: Dialect) -> Json:
-    content: Json = {"application/json": {}}
-    if any("stream" in body.model_fields for body in endpoint.bodies):
-        content["text/event-stream"] = {}
     operation: Json = {
         "summary": endpoint.summary,
         "tags": [dialect.name],
         "responses": {
-            "200": {"description": "Success", "content": content},
+            "200": {"description": "Success", "content": {kind: {} for kind in _media_types(endpoint)}},
             "default": {
                 "description": "Error",
                 "content": {"application/json": {"schema": _reference(_error_name(dialect))}},
@@ -86,6 +83,11 @@ def _operation(endpoint: Endpoint, dialect: Dialect) -> Json:
         schema = references[0] if len(references) == 1 else {"oneOf": references}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return operation
+
+
+def _media_types(endpoint: Endpoint) -> tuple[str, ...]:
+    streams = any("stream" in body.model_fields for body in endpoint.bodies)
+    return endpoint.media_types or ("application/json", *(["text/event-stream"] if streams else []))
 
 
 def _error_name(dialect: Dialect) -> str:

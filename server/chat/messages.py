@@ -55,16 +55,16 @@ class TextParts(str):
         return content
 
 
-def read_messages(value: object) -> list[Message]:
-    """Returns the messages of a request. One without a role is the user's.
+def read_messages(value: object, *, name: str = "messages") -> list[Message]:
+    """Returns the messages in the field `name` of a request. One without a role is the user's.
 
     Raises InvalidRequest, which names the member that is wrong, and ApiError (501) for a part that is not text.
     """
     if not isinstance(value, list) or not value:
-        raise invalid_value("messages", MESSAGES, value)
+        raise invalid_value(name, MESSAGES, value)
     if len(value) > MAX_MESSAGES:
-        raise InvalidRequest("messages", f"expected at most {MAX_MESSAGES} messages, got {len(value)}")
-    return [_read_message(f"messages[{index}]", message) for index, message in enumerate(value)]
+        raise InvalidRequest(name, f"expected at most {MAX_MESSAGES} messages, got {len(value)}")
+    return [_read_message(f"{name}[{index}]", message) for index, message in enumerate(value)]
 
 
 def get_tool_calls(message: Message) -> list[dict[str, Any]]:

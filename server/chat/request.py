@@ -50,7 +50,7 @@ def _read_template_kwargs(value: object) -> Json:
     return value
 
 
-_MESSAGES_SCHEMA: Json = {
+MESSAGES_SCHEMA: Json = {
     "type": "array",
     "minItems": 1,
     "maxItems": MAX_MESSAGES,
@@ -68,10 +68,11 @@ _MESSAGES_SCHEMA: Json = {
 }
 
 
+Messages = Annotated[list[Message], Takes(MESSAGES), PlainValidator(read_messages), WithJsonSchema(MESSAGES_SCHEMA)]
+
+
 class ChatFields(ToolFields):
-    messages: Annotated[
-        list[Message], Takes(MESSAGES), PlainValidator(read_messages), WithJsonSchema(_MESSAGES_SCHEMA)
-    ] = Field(description="the conversation so far")
+    messages: Messages = Field(description="the conversation so far")
     documents: Annotated[tuple[Json, ...], Takes("a list of objects")] = Field(
         (), description="documents for the chat template"
     )

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -22,7 +22,7 @@ from server.http.auth import get_api_key
 from server.http.body import read_body
 from server.http.disconnect import cancel_on_disconnect
 from server.http.error_format import format_error
-from server.http.event_stream import EventStreamResponse, SendEvent
+from server.http.event_stream import EventFormat, EventStreamResponse, SendEvent
 from server.http.fields import Fields
 from server.http.json_response import JsonResponse
 from server.options.constraint import Constraint
@@ -50,8 +50,7 @@ FinishedOutput = tuple[CompletionOutput, Finished]
 class ResponseFormatter(Protocol):
     """Formats the response to one request, in one dialect."""
 
-    end_of_stream: ClassVar[bytes]
-    """Follows the last event of a stream."""
+    event_format: ClassVar[EventFormat]
 
     def token_events(self, output: CompletionOutput, token: Token) -> Iterable[object]:
         """Returns the events of a stream for a token, which `output` counts already without keeping its text."""
@@ -108,11 +107,21 @@ def generation_endpoint(
 
 
 async def serve(request: Request, parsed: ParsedRequest) -> Response:
-    """Returns the response to `request`. A system prompt in the options applies to later requests as soon as the engine
-    has taken this one.
+    """Returns the response to `request`. Raises what `prepare` raises, and what the engine raises when it refuses a
+    request."""
+    generation = await prepare(request, parsed)
+    headers = generation.headers
+    if parsed.options.stream:
+        error_format, event_format = partial(format_error, request.scope), parsed.formatter.event_format
+        return EventStreamResponse(generation.stream, headers, error_format, event_format)
+    return JsonResponse(await cancel_on_disconnect(request.receive, generation.run()), headers=headers)
 
-    Raises InvalidRequest for a grammar that does not compile and for more outputs than can wait, and what the engine
-    raises when it refuses a request.
+
+async def prepare(request: Request, parsed: ParsedRequest) -> "Generation":
+    """Returns what generates the texts that `request` asks for. A system prompt in the options applies to later
+    requests as soon as the engine has taken this one.
+
+    Raises InvalidRequest for a grammar that does not compile and for more outputs than can wait.
     """
     engine, state, options = get_engine(request), get_state(request), parsed.options
     _check_queue_capacity(len(parsed.prompts) * options.n, engine)
@@ -146,15 +155,7 @@ async def serve(request: Request, parsed: ParsedRequest) -> Response:
             state.system_prompt = options.system_prompt
 
     headers = {**session.headers, **_warning_headers(parsed.warnings)}
-    if options.stream:
-        return EventStreamResponse(
-            lambda send: _stream(engine, outputs, parsed.formatter, on_accepted, send),
-            headers,
-            partial(format_error, request.scope),
-            parsed.formatter.end_of_stream,
-        )
-    endings = await cancel_on_disconnect(request.receive, run_requests(engine, outputs, collect, on_accepted))
-    return JsonResponse(parsed.formatter.body(list(zip(outputs, endings, strict=True))), headers=headers)
+    return Generation(engine, outputs, parsed.formatter, on_accepted, headers)
 
 
 def _warning_headers(warnings: Sequence[str]) -> dict[str, str]:
@@ -212,27 +213,38 @@ def make_cache_salt(request: Request, session_id: str, isolation: CacheIsolation
     return hashlib.blake2b(orjson.dumps([tenant, cache_salt]), digest_size=32).hexdigest()
 
 
-async def _stream(
-    engine: Engine,
-    outputs: Sequence[CompletionOutput],
-    formatter: ResponseFormatter,
-    on_accepted: Callable[[], None],
-    send: SendEvent,
-) -> None:
-    async def run(output: CompletionOutput, stream: CompletionStream) -> Finished:
-        async def send_token(token: Token) -> None:
-            output.clear()  # the event has it
-            for event in formatter.token_events(output, token):
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The texts that a request asks for, before the engine has taken it."""
+
+    engine: Engine
+    outputs: Sequence[CompletionOutput]
+    formatter: ResponseFormatter
+    on_accepted: Callable[[], None]
+    headers: Mapping[str, str]
+
+    async def run(self) -> object:
+        """Returns the body of the response. Raises what the engine raises when it refuses a request or fails."""
+        endings = await run_requests(self.engine, self.outputs, collect, self.on_accepted)
+        return self.formatter.body(list(zip(self.outputs, endings, strict=True)))
+
+    async def stream(self, send: SendEvent) -> None:
+        """Sends the events of the response. Raises as `run` does."""
+
+        async def run_one(output: CompletionOutput, stream: CompletionStream) -> Finished:
+            async def send_token(token: Token) -> None:
+                output.clear()  # the event has it
+                for event in self.formatter.token_events(output, token):
+                    await send(event)
+
+            finished = await collect(output, stream, send_token)
+            for event in self.formatter.finish_events(output, finished):
                 await send(event)
+            return finished
 
-        finished = await collect(output, stream, send_token)
-        for event in formatter.finish_events(output, finished):
+        endings = await run_requests(self.engine, self.outputs, run_one, self.on_accepted)
+        for event in self.formatter.final_events(list(zip(self.outputs, endings, strict=True))):
             await send(event)
-        return finished
-
-    endings = await run_requests(engine, outputs, run, on_accepted)
-    for event in formatter.final_events(list(zip(outputs, endings, strict=True))):
-        await send(event)
 
 
 async def run_requests(

@@ -1,7 +1,9 @@
 """Dialect: the endpoints of one HTTP API and the shape of its errors, as the application registers them."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,6 +15,7 @@ from server.http.request_model import RequestBody
 Handler = Callable[[Request], Awaitable[Response]]
 ErrorFormat = Callable[[Exception], ApiError]
 """Returns an error as a client may see it."""
+Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +24,19 @@ class Endpoint:
     handler: Handler
     summary: str
     body: type[RequestBody] | tuple[type[RequestBody], ...] | None = None
-    """The model of its request body; several for a path that dialects share. Endpoints with a body are reached by POST,
-    others by GET."""
+    """The model of its request body; several for a path that dialects share."""
     query: tuple[str, ...] = ()
     """Parameters in the URL."""
+    verb: Method | None = None
+    """How it is reached; None stands for POST if it has a body, else GET."""
+    needs_key: bool = True
+    """Whether requests have to carry one of the API keys, if the server has any."""
+    media_types: tuple[str, ...] = ()
+    """Of its responses; none stands for JSON, and for server-sent events as well if its body has `stream`."""
 
     @property
-    def method(self) -> str:
-        return "POST" if self.body else "GET"
+    def method(self) -> Method:
+        return self.verb or ("POST" if self.body else "GET")
 
     @property
     def bodies(self) -> tuple[type[RequestBody], ...]:
@@ -36,8 +44,22 @@ class Endpoint:
             return self.body
         return (self.body,) if self.body else ()
 
-    def route(self) -> Route:
-        return Route(self.path, self.handler, methods=[self.method])
+
+def make_routes(endpoints: Iterable[Endpoint]) -> list[Route]:
+    """Returns a route for each path. Endpoints at one path share theirs, so that it knows all methods of the path."""
+    by_path: defaultdict[str, dict[str, Handler]] = defaultdict(dict)
+    for endpoint in endpoints:
+        by_path[endpoint.path][endpoint.method] = endpoint.handler
+    return [Route(path, _choose_by_method(handlers), methods=list(handlers)) for path, handlers in by_path.items()]
+
+
+def _choose_by_method(handlers: Mapping[str, Handler]) -> Handler:
+    """Returns a handler that answers HEAD as GET."""
+
+    async def handle(request: Request) -> Response:
+        return await handlers["GET" if request.method == "HEAD" else request.method](request)
+
+    return handle
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,10 @@ class ApiError(Exception):
     def body(self) -> dict[str, object]:
         return {"error": {"code": self.status, "message": str(self), "type": self.error_type, **self.details}}
 
+    def event(self) -> dict[str, object]:
+        """Returns the last event of a stream that fails midway."""
+        return self.body()
+
     def response(self) -> JsonResponse:
         return JsonResponse(self.body(), self.status, self.headers)
 

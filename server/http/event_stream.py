@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -15,11 +16,25 @@ from server.http.errors import ApiError, api_error
 from slots.errors import EngineError
 
 PING_INTERVAL_SECONDS = 30.0
-PING = b":\n\n"
 
 logger = logging.getLogger("server")
 
 SendEvent = Callable[[object], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class EventFormat:
+    """How a dialect writes a stream."""
+
+    encode: Callable[[object], bytes] = orjson.dumps
+    """Returns the data of an event, which is one line."""
+    ping: bytes = b":\n\n"
+    """Breaks a long silence; the default is a comment."""
+    end: bytes = b""
+    """Follows the last event."""
+
+
+PLAIN_EVENTS = EventFormat()
 
 
 class EventStreamResponse(Response):
@@ -35,19 +50,18 @@ class EventStreamResponse(Response):
         produce: Callable[[SendEvent], Awaitable[None]],
         headers: Mapping[str, str],
         format_error: Callable[[Exception], ApiError] = api_error,
-        last_event: bytes = b"",
+        event_format: EventFormat = PLAIN_EVENTS,
     ) -> None:
-        """`last_event` marks the end of the stream."""
         self.status_code = 200
         self.background = None
         # Without the last header, nginx would hold events back until its buffer is full.
         self.init_headers({**headers, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         self._produce = produce
         self._format_error = format_error
-        self._last_event = last_event
+        self._event_format = event_format
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        writer = _EventWriter(send, {"status": self.status_code, "headers": self.raw_headers})
+        writer = _EventWriter(send, {"status": self.status_code, "headers": self.raw_headers}, self._event_format)
         try:
             await cancel_on_disconnect(receive, self._respond(writer))
         except ClientDisconnect:
@@ -62,36 +76,37 @@ class EventStreamResponse(Response):
                 raise
             if not isinstance(error, EngineError):
                 logger.exception("a stream of events failed midway")
-            await writer.send_event(self._format_error(error).body())
+            await writer.send_event(self._format_error(error).event())
         finally:
             pinging.cancel()
-        await writer.end(self._last_event)
+        await writer.end()
 
 
 class _EventWriter:
     """Writes events one at a time, also if several tasks send some."""
 
-    def __init__(self, send: Send, start: Mapping[str, Any]) -> None:
+    def __init__(self, send: Send, start: Mapping[str, Any], event_format: EventFormat) -> None:
         self.has_started = False
         self._send = send
         self._start = start
+        self._format = event_format
         self._lock = asyncio.Lock()
         self._is_silent = True
 
     async def send_event(self, data: object) -> None:
         self._is_silent = False
-        await self._write(b"data: %b\n\n" % orjson.dumps(data))
+        await self._write(b"data: %b\n\n" % self._format.encode(data))
 
     async def ping_in_silence(self) -> None:
-        """Sends a comment in long pauses, so that proxies keep the connection open while a long prompt is computed."""
+        """Sends a ping in long pauses, so that proxies keep the connection open while a long prompt is computed."""
         while True:
             self._is_silent = True
             await asyncio.sleep(PING_INTERVAL_SECONDS)
             if self._is_silent:
-                await self._write(PING)
+                await self._write(self._format.ping)
 
-    async def end(self, last_event: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": last_event, "more_body": False})
+    async def end(self) -> None:
+        await self._send({"type": "http.response.body", "body": self._format.end, "more_body": False})
 
     async def _write(self, body: bytes) -> None:
         async with self._lock:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itsdangerous import BadSignature, Signer
 from starlette.requests import Request
 
+from server.http.public_url import public_scheme
+
 COOKIE = "llama_slots_session"
 
 
@@ -28,7 +30,8 @@ class Sessions:
         if known is not None:
             return Session(known, headers={})
         new = secrets.token_urlsafe(16)
-        return Session(new, headers={"Set-Cookie": self._cookie(new, secure=_is_encrypted(request))})
+        # What a client makes up about a proxy concerns nothing but its own cookie.
+        return Session(new, headers={"Set-Cookie": self._cookie(new, secure=public_scheme(request) == "https")})
 
     def get(self, request: Request) -> str | None:
         """Returns the id in the request's cookie, or None if the cookie was not signed here."""
@@ -40,8 +43,3 @@ class Sessions:
     def _cookie(self, session_id: str, *, secure: bool) -> str:
         value = self._signer.sign(session_id).decode()
         return f"{COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
-
-
-def _is_encrypted(request: Request) -> bool:
-    """Encryption ends at a proxy; what a client makes up about it concerns nothing but its own cookie."""
-    return "https" in (request.url.scheme, request.headers.get("X-Forwarded-Proto"))

@@ -60,7 +60,7 @@ class Generation:
             reason = StopReason.WORD
         state.has_new_line = self._text.has_new_line
         timings = state.timings(now) if self._request.timings_per_token else None
-        events: list[Event] = [Token(token, text, state.slot_id, choice.logprobs, timings)]
+        events: list[Event] = [Token(token, text, state.slot_id, choice.logprobs, timings, reason is not None)]
         if reason is not None:
             events.append(self.finish(reason, now))
         return events

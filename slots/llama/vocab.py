@@ -3,6 +3,7 @@
 import ctypes
 import re
 from collections.abc import Sequence
+from functools import cached_property
 
 import llama_cpp.llama_cpp as lib
 
@@ -53,6 +54,12 @@ class Vocab:
         self.end_of_generation = frozenset(t for t in range(self.n_tokens) if lib.llama_vocab_is_eog(handle, t))
         self._pieces: list[bytes | None] = [None] * self.n_tokens
         self._texts: list[bytes | None] = [None] * self.n_tokens
+
+    @cached_property
+    def control_tokens(self) -> frozenset[int]:
+        """All tokens that control the model. They are collected when they are first asked for, which takes as much as a
+        tenth of a second."""
+        return frozenset(token for token in range(self.n_tokens) if lib.llama_vocab_is_control(self._handle, token))
 
     def is_control(self, token: int) -> bool:
         """Whether a token controls the model and has no text of its own."""

@@ -18,6 +18,9 @@ def _check_stop(stop: tuple[str, ...]) -> tuple[str, ...]:
     return stop
 
 
+StopStrings = Annotated[tuple[str, ...], Takes("a string or a list of strings"), AfterValidator(_check_stop)]
+
+
 class CompletionParams(Params):
     """Options of a completion, besides those that choose its tokens."""
 
@@ -29,9 +32,7 @@ class CompletionParams(Params):
             "maximum number of tokens to generate; -1 = until the context is full, 0 = only evaluate the prompt"
         ),
     )
-    stop: Annotated[tuple[str, ...], Takes("a string or a list of strings"), AfterValidator(_check_stop)] = Field(
-        (), description="strings that end the generation; they are not part of its text"
-    )
+    stop: StopStrings = Field((), description="strings that end the generation; they are not part of its text")
     n_keep: Annotated[Integer, Takes("-1 or more")] = Field(
         0, ge=-1, description="number of prompt tokens that a context shift keeps; -1 = all"
     )

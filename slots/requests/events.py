@@ -66,6 +66,8 @@ class Token:
     logprobs: PositionLogprobs | None
     timings: Timings | None
     """As of this token, if the request has timings_per_token."""
+    is_last: bool = False
+    """Whether the generation ends with it, so that Finished follows at once."""
 
 
 @dataclass(frozen=True, slots=True)

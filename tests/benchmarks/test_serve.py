@@ -4,22 +4,33 @@ import json
 from collections.abc import Iterator
 from math import isnan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks.harness.client import Answer, Client, Server, read_events
+from benchmarks.harness.client import Answer, Client, Prompts, Server, read_events
 from benchmarks.harness.openai_client import get_text
 from benchmarks.harness.prompts import PromptTokens, PromptWords
 from benchmarks.harness.report import maxima, median_ratio, medians, table_row
 from benchmarks.harness.workload import (
+    Round,
+    Workload,
     between_tokens_ms,
     first_token_ms,
     percentile_ms,
     poisson_arrivals,
     shuffled_kinds,
 )
-from benchmarks.serve.comparison import BARE_LOOP, Row, rows_from_rounds, table_cells, table_header
+from benchmarks.serve.comparison import (
+    BARE_LOOP,
+    OTHER_PROGRAMS,
+    Comparison,
+    Row,
+    rows_from_rounds,
+    table_cells,
+    table_header,
+)
 from benchmarks.serve.setup import draw_chart
 from benchmarks.serve.workloads import SAMPLERS, ClosedLoop, OpenLoop
 
@@ -88,14 +99,54 @@ def test_nothing_is_better_than_what_a_peer_does_not_tell() -> None:
 
 
 def test_a_line_of_the_table_has_a_cell_for_each_column() -> None:
-    row = Row("16 clients", "tokens/s", {"ours": 1234.5, "peer": 1.25}, 987.6, None)
+    row = Row(
+        "16 clients", "tokens/s", {"ours": 1234.5, "peer": 1.25}, {"ours": 1300, "peer": 2}, 987.6, 1.5, None, 0.1
+    )
     cells = table_cells(row, ["ours", "peer"])
-    assert table_row(cells) == "| 16 clients | tokens/s | 1,234 | 1.2 | 987.60 x |  |  |"
+    assert table_row(cells) == "| 16 clients | tokens/s | 1,234 | 1,300 | 1.2 | 2.0 | 988 x | 1.50 x |  |  | 0.10 |"
     assert len(table_header(["ours", "peer"])) == len(cells)
 
 
+def test_the_best_round_is_the_fastest_or_the_one_with_the_shortest_wait() -> None:
+    speed, wait = rows_from_rounds("16 clients", ROUNDS, ["ours", "peer"])
+    assert speed.best == {"ours": 90.0, "peer": 60.0, BARE_LOOP: 100.0}
+    assert speed.ratio_of_best == 1.5
+    assert wait.best == {"ours": 2.0, "peer": 8.0}
+    assert wait.ratio_of_best == 4.0
+
+
+def test_the_load_of_other_programs_is_no_row_but_a_median_beside_each() -> None:
+    rounds = [
+        {"ours": {"tokens/s": 1.0, OTHER_PROGRAMS: load}, "peer": {"tokens/s": 1.0, OTHER_PROGRAMS: load}}
+        for load in (0.0, 0.5, 2.0)
+    ]
+    (row,) = rows_from_rounds("16 clients", rounds, ["ours", "peer"])
+    assert row.measure == "tokens/s"
+    assert row.other_programs == 0.5
+
+
+def test_the_server_that_begins_is_another_one_in_the_next_round() -> None:
+    begun: list[str] = []
+
+    class Begun(Workload):
+        n_ctx = 1
+
+        def shrunk(self, n_tokens: int) -> "Begun":
+            return self
+
+        def run(self, server: Server[Any], prompts: Prompts[Any]) -> Round:
+            begun.append(server.name)
+            return Round({"tokens/s": 1.0}, [])
+
+    ours, peer = RecordingServer("ours"), RecordingServer("peer")
+    comparison = Comparison(Path("model.gguf"), [ours, peer], PromptWords, 1, 0, {"1 client": Begun()})
+    measured = [comparison.measure(index, {}) for index in (1, 2)]
+    assert begun == ["ours", "peer", "peer", "ours"]
+    assert [list(each["1 client"]) for each in measured] == [["ours", "peer"]] * 2
+
+
 def test_there_is_no_chart_without_speeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    draw_chart(tmp_path / "burst.json", [Row("burst", "seconds", {"ours": 1.0}, None, None)])
+    draw_chart(tmp_path / "burst.json", [Row("burst", "seconds", {"ours": 1.0}, {"ours": 1.0}, None, None, None, 0.0)])
     assert not (tmp_path / "burst.svg").exists()
     assert "a chart shows speeds only" in capsys.readouterr().out
 
@@ -177,9 +228,8 @@ class RecordingClient(Client[str]):
 
 
 class RecordingServer(Server[str]):
-    name = "recording"
-
-    def __init__(self) -> None:
+    def __init__(self, name: str = "recording") -> None:
+        self.name = name
         self.requests: list[tuple[str, int, dict[str, object]]] = []
 
     def clients(self, n_clients: int) -> list[RecordingClient]:

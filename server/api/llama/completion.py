@@ -12,6 +12,7 @@ from server.generation.completion_output import CompletionOutput, timings_json
 from server.generation.endpoint import FinishedOutput, ParsedRequest
 from server.generation.logprobs import probabilities_json
 from server.generation.prompts import read_prompts
+from server.http.event_stream import PLAIN_EVENTS, EventFormat
 from server.http.fields import Fields
 from server.state import get_engine, get_state
 from slots.llama import Vocab
@@ -45,7 +46,7 @@ class CompletionFormatter:
     model: str
     n_ctx: int
     options: LlamaOptions
-    end_of_stream: ClassVar[bytes] = b""
+    event_format: ClassVar[EventFormat] = PLAIN_EVENTS
 
     def token_events(self, output: CompletionOutput, token: Token) -> list[object]:
         chunk: dict[str, object] = {

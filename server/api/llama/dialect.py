@@ -25,7 +25,7 @@ LLAMA = Dialect(
         Endpoint("/apply-template", post_apply_template, "Format a chat as a prompt", ApplyTemplateRequestBody),
         Endpoint("/tokenize", post_tokenize, "Tokenize a text", TokenizeRequestBody),
         Endpoint("/detokenize", post_detokenize, "Turn tokens into a text", DetokenizeRequestBody),
-        Endpoint("/health", get_health, "Whether the model is loaded"),
+        Endpoint("/health", get_health, "Whether the model is loaded", needs_key=False),
         Endpoint("/props", get_props, "Properties of the server, its model and its defaults"),
         Endpoint("/slots", get_slots, "What each slot does", query=("fail_on_no_slot",)),
         Endpoint(

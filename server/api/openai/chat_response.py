@@ -1,89 +1,28 @@
 """ChatFormatter: responses to chats in OpenAI's format, streamed or as one body."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from server.api.openai.logprobs import chat_logprobs_json
 from server.api.openai.protocol import (
-    DONE_EVENT,
+    EVENTS,
     ChatCompletionRequestBody,
+    ChatMessage,
     FinishReason,
     LogprobsOptions,
     ResponseBase,
+    delta,
     finish_reason,
     total_usage,
 )
-from server.chat.tools.output_parser import (
-    ContentDelta,
-    OutputDelta,
-    OutputParser,
-    ReasoningDelta,
-    ToolCallDelta,
-    ToolCallStart,
-)
+from server.chat.tools.output_parser import OutputDelta, OutputParser, ToolCallStart
 from server.generation.chat import ChatGeneration
 from server.generation.completion_output import CompletionOutput, timings_json
 from server.generation.endpoint import FinishedOutput
+from server.http.event_stream import EventFormat
 from slots.llama import Vocab
 from slots.requests.events import Finished, PositionLogprobs, Timings, Token
-
-
-def delta(piece: OutputDelta) -> dict[str, object]:
-    """Returns the `delta` of a chunk."""
-    match piece:
-        case ContentDelta(text):
-            return {"content": text}
-        case ReasoningDelta(text):
-            return {"reasoning_content": text}
-        case ToolCallStart(index, call_id, name):
-            function = {"name": name, "arguments": ""}
-            return {"tool_calls": [{"index": index, "id": call_id, "type": "function", "function": function}]}
-        case ToolCallDelta(index, text):
-            return {"tool_calls": [{"index": index, "function": {"arguments": text}}]}
-
-
-@dataclass(slots=True)
-class _Call:
-    call_id: str
-    name: str
-    arguments: str = ""
-
-
-@dataclass(slots=True)
-class ChatMessage:
-    content: str = ""
-    reasoning: str = ""
-    calls: list[_Call] = field(default_factory=list)
-
-    @classmethod
-    def from_pieces(cls, pieces: Iterable[OutputDelta]) -> Self:
-        message = cls()
-        for piece in pieces:
-            match piece:
-                case ContentDelta(text):
-                    message.content += text
-                case ReasoningDelta(text):
-                    message.reasoning += text
-                case ToolCallStart(_, call_id, name):
-                    message.calls.append(_Call(call_id, name))
-                case ToolCallDelta(index, text):
-                    message.calls[index].arguments += text
-        return message
-
-    def json(self) -> dict[str, object]:
-        """Content is null only if there are tool calls."""
-        message: dict[str, object] = {"role": "assistant", "content": self.content}
-        if self.calls:
-            message["content"] = self.content or None
-            message["tool_calls"] = [
-                {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-                for call in self.calls
-            ]
-        if self.reasoning:
-            message["reasoning_content"] = self.reasoning
-        return {**message, "refusal": None}
-
 
 COMPLETION_OBJECT = "chat.completion"
 CHUNK_OBJECT = "chat.completion.chunk"
@@ -102,7 +41,7 @@ class _Choice:
 class ChatFormatter:
     """Formats the response to one chat."""
 
-    end_of_stream: ClassVar[bytes] = DONE_EVENT
+    event_format: ClassVar[EventFormat] = EVENTS
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from server.api.openai.logprobs import TextOffsets, completion_logprobs_json
 from server.api.openai.protocol import (
-    DONE_EVENT,
+    EVENTS,
     LogprobsOptions,
     OpenAiCompletionRequestBody,
     ResponseBase,
@@ -20,6 +20,7 @@ from server.generation.completion_output import CompletionOutput, timings_json
 from server.generation.endpoint import FinishedOutput, ParsedRequest
 from server.generation.infill_prompt import InfillContext, get_fim_tokens, make_infill_prompt, read_mixed
 from server.generation.prompts import Prompt, read_prompts, split_prompts
+from server.http.event_stream import EventFormat
 from server.http.fields import Fields, invalid_value
 from server.state import ServerState, get_engine, get_state
 from slots.engine import Engine
@@ -42,7 +43,7 @@ class OpenAiCompletionFormatter:
     logprobs: LogprobsOptions
     _text_offsets: dict[int, TextOffsets] = field(default_factory=dict)
     """Of each choice's tokens."""
-    end_of_stream: ClassVar[bytes] = DONE_EVENT
+    event_format: ClassVar[EventFormat] = EVENTS
 
     def token_events(self, output: CompletionOutput, token: Token) -> list[object]:
         """Returns the chunk for a token, after one with the prompt if it is to be echoed."""

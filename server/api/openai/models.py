@@ -4,7 +4,6 @@ from starlette.requests import Request
 
 from server.http.errors import ApiError
 from server.http.json_response import JsonResponse
-from server.settings import Settings
 from server.state import get_engine, get_settings
 
 
@@ -14,16 +13,11 @@ async def get_models(request: Request) -> JsonResponse:
 
 async def get_model(request: Request) -> JsonResponse:
     """Raises ApiError (404) for another name than the model's."""
-    name, names = request.path_params["id"], model_names(get_settings(request))
+    name, names = request.path_params["id"], get_settings(request).model_names
     if name not in names:
         message = f"model: expected {' or '.join(names)}, since no other is loaded, got {name}"
         raise ApiError(404, message, field="model")
     return JsonResponse(_model_json(request))
-
-
-def model_names(settings: Settings) -> list[str]:
-    """Returns the names of the model: its alias, then the name of its file without the ending."""
-    return list(dict.fromkeys([settings.alias, settings.model_path.stem]))
 
 
 def _model_json(request: Request) -> dict[str, object]:

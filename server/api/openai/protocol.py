@@ -2,15 +2,17 @@
 
 import secrets
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, Field, PlainValidator, WithJsonSchema
 
 from server.chat.request import ChatFields
+from server.chat.tools.output_parser import ContentDelta, OutputDelta, ReasoningDelta, ToolCallDelta, ToolCallStart
 from server.generation.prompts import SCHEMA as PROMPT_SCHEMA
 from server.generation.prompts import SHAPES as PROMPT_SHAPES
+from server.http.event_stream import EventFormat
 from server.http.fields import as_integer
 from server.options.generation_options import MAX_CHOICES, N_CHOICES, GenerationOptions
 from server.settings import REASONING_FORMATS, ReasoningFormat
@@ -143,6 +145,62 @@ class ResponseBase:
         }
 
 
+def delta(piece: OutputDelta) -> dict[str, object]:
+    """Returns the `delta` of a chunk."""
+    match piece:
+        case ContentDelta(text):
+            return {"content": text}
+        case ReasoningDelta(text):
+            return {"reasoning_content": text}
+        case ToolCallStart(index, call_id, name):
+            function = {"name": name, "arguments": ""}
+            return {"tool_calls": [{"index": index, "id": call_id, "type": "function", "function": function}]}
+        case ToolCallDelta(index, text):
+            return {"tool_calls": [{"index": index, "function": {"arguments": text}}]}
+
+
+@dataclass(slots=True)
+class _Call:
+    call_id: str
+    name: str
+    arguments: str = ""
+
+
+@dataclass(slots=True)
+class ChatMessage:
+    content: str = ""
+    reasoning: str = ""
+    calls: list[_Call] = field(default_factory=list)
+
+    @classmethod
+    def from_pieces(cls, pieces: Iterable[OutputDelta]) -> Self:
+        message = cls()
+        for piece in pieces:
+            match piece:
+                case ContentDelta(text):
+                    message.content += text
+                case ReasoningDelta(text):
+                    message.reasoning += text
+                case ToolCallStart(_, call_id, name):
+                    message.calls.append(_Call(call_id, name))
+                case ToolCallDelta(index, text):
+                    message.calls[index].arguments += text
+        return message
+
+    def json(self) -> dict[str, object]:
+        """Content is null only if there are tool calls."""
+        message: dict[str, object] = {"role": "assistant", "content": self.content}
+        if self.calls:
+            message["content"] = self.content or None
+            message["tool_calls"] = [
+                {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+                for call in self.calls
+            ]
+        if self.reasoning:
+            message["reasoning_content"] = self.reasoning
+        return {**message, "refusal": None}
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     prompt_tokens: int = 0
@@ -186,5 +244,4 @@ def finish_reason(finished: Finished, *, calls_tools: bool = False) -> FinishRea
     return "tool_calls" if calls_tools else "stop"
 
 
-DONE_EVENT = b"data: [DONE]\n\n"
-"""Ends every stream."""
+EVENTS = EventFormat(end=b"data: [DONE]\n\n")

@@ -27,6 +27,10 @@ def references(part: object) -> Iterator[str]:
             yield from references(each)
 
 
+def operation_of(endpoint: Endpoint) -> Any:
+    return DOCUMENT["paths"][endpoint.path.replace(":path", "")][endpoint.method.lower()]
+
+
 def validator(model: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator({"$ref": f"#/components/schemas/{model}", **DOCUMENT})
 
@@ -39,7 +43,7 @@ def test_the_document_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.path)
 def test_every_endpoint_is_an_operation(endpoint: Endpoint) -> None:
-    [operation] = DOCUMENT["paths"][endpoint.path.replace(":path", "")].values()
+    operation = operation_of(endpoint)
     assert operation["summary"]
     assert operation["responses"].keys() == {"200", "default"}
     named = {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "path"}
@@ -49,7 +53,7 @@ def test_every_endpoint_is_an_operation(endpoint: Endpoint) -> None:
 
 @pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if each.body], ids=lambda endpoint: endpoint.path)
 def test_every_endpoint_with_a_body_has_its_schema(endpoint: Endpoint) -> None:
-    schema = DOCUMENT["paths"][endpoint.path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    schema = operation_of(endpoint)["requestBody"]["content"]["application/json"]["schema"]
     assert list(references(schema)) == [f"#/components/schemas/{body.__name__}" for body in endpoint.bodies]
     for body in endpoint.bodies:
         for name, schema in SCHEMAS[body.__name__]["properties"].items():
@@ -75,6 +79,7 @@ def test_schemas_are_valid(name: str) -> None:
         ("OpenAiCompletionRequestBody", {"prompt": STORY, "logprobs": 3, "stream_options": {"include_usage": True}}),
         ("OpenAiEmbeddingRequestBody", {"input": [STORY], "encoding_format": "base64"}),
         ("RerankRequestBody", {"query": "a", "documents": ["b", {"text": "c"}], "top_n": 1}),
+        ("ExecutionRequestBody", {"data": {"a": 1}, "history": [], "response_format": "text", "max_tokens": 5}),
     ],
 )
 def test_bodies_that_the_server_takes_fit_to_their_schemas(model: str, body: object) -> None:
@@ -93,6 +98,8 @@ def test_bodies_that_the_server_takes_fit_to_their_schemas(model: str, body: obj
         ("OpenAiCompletionRequestBody", {"prompt": STORY, "best_of": 0}),
         ("OpenAiEmbeddingRequestBody", {"input": STORY, "encoding_format": "binary"}),
         ("RerankRequestBody", {"query": "a", "documents": ["b"], "top_n": 0}),
+        ("ExecutionRequestBody", {"data": STORY, "history": "a"}),
+        ("ExecutionRequestBody", {"data": STORY, "max_tokens": -2}),
     ],
 )
 def test_bodies_that_the_server_refuses_do_not(model: str, body: object) -> None:

@@ -56,9 +56,9 @@ def test_outside_of_an_application_the_shape_is_llama_cpps() -> None:
     }
 
 
-def test_no_path_has_two_endpoints() -> None:
-    paths = [endpoint.path for dialect in DIALECTS for endpoint in dialect.endpoints]
-    assert len(paths) == len(set(paths))
+def test_no_two_endpoints_have_the_same_path_and_method() -> None:
+    reached = [(endpoint.path, endpoint.method) for dialect in DIALECTS for endpoint in dialect.endpoints]
+    assert len(reached) == len(set(reached))
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from server.http.event_stream import EventStreamResponse, SendEvent
+from server.http.event_stream import PLAIN_EVENTS, EventFormat, EventStreamResponse, SendEvent
 from slots.errors import StepFailed
 
 Produce = Callable[[SendEvent], Awaitable[None]]
 
 
-def messages_of(produce: Produce) -> list[Message]:
+def messages_of(produce: Produce, event_format: EventFormat = PLAIN_EVENTS) -> list[Message]:
     """Returns what is sent to a client that stays."""
     sent: list[Message] = []
 
@@ -24,7 +24,7 @@ def messages_of(produce: Produce) -> list[Message]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(EventStreamResponse(produce, {})({"type": "http"}, receive, send))
+    asyncio.run(EventStreamResponse(produce, {}, event_format=event_format)({"type": "http"}, receive, send))
     return sent
 
 
@@ -76,6 +76,19 @@ def test_silence_is_broken_by_comments(monkeypatch: pytest.MonkeyPatch) -> None:
     body = body_of(messages_of(produce))
     assert body.startswith(b":\n\n:\n\n")
     assert body.endswith(b"data: {}\n\n")
+
+
+def test_a_dialect_says_how_events_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.http.event_stream.PING_INTERVAL_SECONDS", 0.02)
+
+    async def produce(send: SendEvent) -> None:
+        await send("a")
+        await asyncio.sleep(0.1)
+
+    event_format = EventFormat(encode=lambda data: b"<%b>" % str(data).encode(), ping=b"\n", end=b"the end")
+    body = body_of(messages_of(produce, event_format))
+    assert body.startswith(b"data: <a>\n\n\n\n")
+    assert body.endswith(b"\n\nthe end")
 
 
 def test_client_that_goes_away_cancels_the_producer() -> None:

@@ -1,5 +1,7 @@
 """How a generation ends, and what its events say."""
 
+from typing import Any
+
 import pytest
 
 from slots.errors import PromptTooLong
@@ -51,6 +53,17 @@ def test_a_generation_ends_at_a_stop_string_which_is_not_shown(runner: EngineRun
         assert answer.text == text[: text.index(word)]
         assert answer.finished.reason is StopReason.WORD
         assert answer.finished.stopping_word == word
+
+    runner.run(test)
+
+
+@pytest.mark.parametrize("options", [{"n_predict": 5}, {"stop": ("e",)}, {"n_predict": 5, "is_streamed": False}])
+def test_only_the_last_token_says_that_it_is_the_last(runner: EngineRunner, options: dict[str, Any]) -> None:
+    async def test() -> None:
+        answer = await runner.complete(PROMPTS[0], ENDLESS, **options)
+        *others, last = [token.is_last for token in answer.tokens]
+        assert last
+        assert not any(others)
 
     runner.run(test)
 

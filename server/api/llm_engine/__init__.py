@@ -1,0 +1,1 @@
+"""LLM Engine's dialect: completions and models, for programs that use the package scale-llm-engine."""

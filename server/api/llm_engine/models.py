@@ -1,0 +1,71 @@
+"""/v1/llm/model-endpoints: the model of this server, as LLM Engine lists models."""
+
+from functools import cache
+from importlib.metadata import version
+
+from starlette.requests import Request
+
+from server.http.errors import ApiError
+from server.http.json_response import JsonResponse
+from server.settings import Settings
+from server.state import get_engine, get_settings
+
+
+async def list_models(request: Request) -> JsonResponse:
+    get_engine(request)
+    return JsonResponse({"model_endpoints": [_model_json(get_settings(request))]})
+
+
+async def get_model(request: Request) -> JsonResponse:
+    """Raises ApiError (404) for a model that is not served."""
+    get_engine(request)
+    check_model("model", request.path_params["name"], get_settings(request))
+    return JsonResponse(_model_json(get_settings(request)))
+
+
+async def create_model(_: Request) -> JsonResponse:
+    raise ApiError(501, "a model is not created by a request: the server has the one that it was started with")
+
+
+async def update_model(request: Request) -> JsonResponse:
+    name = request.path_params["name"]
+    check_model("model", name, get_settings(request))
+    raise ApiError(501, f"{name} is not changed by a request: the server has it as it was started with it")
+
+
+async def delete_model(request: Request) -> JsonResponse:
+    name = request.path_params["name"]
+    check_model("model", name, get_settings(request))
+    message = f"model: expected the name of a fine-tuned model, got {name}, which is a base model and cannot be deleted"
+    raise ApiError(400, message, field="model")
+
+
+def check_model(field: str, name: str, settings: Settings) -> None:
+    """Raises ApiError (404), which names the field, for another name than the model's."""
+    names = settings.model_names
+    if name not in names:
+        message = f"{field}: expected {' or '.join(names)}, since no other is loaded, got {name}"
+        raise ApiError(404, message, field=field)
+
+
+def _model_json(settings: Settings) -> dict[str, object]:
+    """The client knows a few frameworks, sources and quantizations, and refuses others: what they are called here is
+    what comes nearest. The options of this dialect are those of vLLM."""
+    return {
+        "id": settings.alias,
+        "name": settings.alias,
+        "model_name": settings.model_path.stem,
+        "source": "hugging_face",
+        "status": "READY",
+        "inference_framework": "vllm",
+        "inference_framework_tag": _framework_tag(),
+        "num_shards": 1,
+        "quantize": None,
+        "spec": None,
+        "chat_template_override": None,
+    }
+
+
+@cache
+def _framework_tag() -> str:
+    return f"llama.cpp of llama-cpp-python {version('llama-cpp-python')}"
