@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import llama_cpp.llama_cpp as lib
 
 from slots.errors import ModelLoadError
-from slots.llama.log import forget_errors, last_error
+from slots.llama.log import forget_buffers, forget_errors, last_error, record_buffers
 from slots.llama.vocab import Vocab
 from slots.llama.weights import Weights, read_architecture, read_value
 from slots.options import ModelOptions, Pooling
@@ -54,10 +54,12 @@ class Model:
         if options.tensor_split:
             params.tensor_split = _tensor_split(options.tensor_split)
         forget_errors()
+        buffers = record_buffers()
         handle = lib.llama_model_load_from_file(os.fsencode(options.path), params)
         if not handle:
+            forget_buffers(buffers)
             raise ModelLoadError(f"llama.cpp cannot load {options.path}: {last_error()}")
-        self.weights = Weights(handle)
+        self.weights = Weights(handle, buffers)
         self.vocab = Vocab(self.weights)
         self.info = self._read_info()
         self.device = "gpu" if options.n_gpu_layers != 0 and lib.llama_supports_gpu_offload() else "cpu"

@@ -8,6 +8,7 @@ from slots.options import ContextOptions, ModelOptions, SpeculationOptions
 from slots.speculation.draft_model import DraftModel, MakeTokenDrawer
 from slots.speculation.drafter import ChainedDrafter, Drafter
 from slots.speculation.ngram import NgramDrafter
+from slots.threads import MachineLoad
 
 _log = logging.getLogger("slots")
 
@@ -46,9 +47,12 @@ def make_drafter(
     layout: ContextOptions,
     options: SpeculationOptions,
     make_drawer: MakeTokenDrawer,
+    *,
+    load: MachineLoad,
 ) -> Drafter | None:
     """Returns the drafter for a context that was made with the options `layout`; None if the options ask for none, or
-    the context cannot discard rejected tokens. Raises ModelLoadError for a draft model that does not fit."""
+    the context cannot discard rejected tokens. `load` is what the context and the draft model's share about their
+    threads. Raises ModelLoadError for a draft model that does not fit."""
     if not options.spec_types:
         return None
     if not context.can_roll_back:
@@ -59,13 +63,13 @@ def make_drafter(
         if spec_type == "ngram":
             drafters.append(NgramDrafter(context.n_sequences, options.ngram_size, options.ngram_draft))
         else:
-            draft_context, n_vocab = _draft_context(model, context, layout, options)
+            draft_context, n_vocab = _draft_context(model, context, layout, options, load)
             drafters.append(DraftModel(draft_context, n_vocab, options, make_drawer(n_vocab)))
     return drafters[0] if len(drafters) == 1 else ChainedDrafter(drafters)
 
 
 def _draft_context(
-    model: Model, context: Context, layout: ContextOptions, options: SpeculationOptions
+    model: Model, context: Context, layout: ContextOptions, options: SpeculationOptions, load: MachineLoad
 ) -> tuple[Context, int]:
     """Returns a context of the draft model, and the number of tokens that both models have."""
     if options.draft_file is None:
@@ -86,6 +90,7 @@ def _draft_context(
             cache_type_k=options.draft_cache_type_k,
             cache_type_v=options.draft_cache_type_v,
         ),
+        load,
     )
     if not draft_context.can_roll_back:
         raise ModelLoadError("the draft model's memory cannot take back a wrong guess")

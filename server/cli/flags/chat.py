@@ -4,7 +4,7 @@ import argparse
 
 import orjson
 
-from server.chat.template.template import CHATML, RESERVED_VARIABLES, ChatTemplate, ChatTemplateError
+from server.chat.template.constants import CHATML, RESERVED_VARIABLES
 from server.cli.parser import Flag, Group
 from server.cli.values import invalid, one_of, text_file
 from server.settings import REASONING_FORMATS
@@ -46,6 +46,8 @@ def template_variables(text: str) -> dict[str, object]:
 def _check_template(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("expected a Jinja template, got an empty one")
+    from server.chat.template.template import ChatTemplate, ChatTemplateError  # noqa: PLC0415 - imports Jinja
+
     try:
         ChatTemplate(text, bos="", eos="")
     except ChatTemplateError as error:
