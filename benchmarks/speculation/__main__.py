@@ -90,7 +90,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--texts", nargs="+", default=list(ALL_WORKLOADS), choices=ALL_WORKLOADS)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--n-predict", type=int, default=128, help="maximum tokens of an answer")
-    parser.add_argument("--threads", type=int, default=0, help="of both models (default: as many as the server finds fastest)")
+    parser.add_argument("--threads", type=int, default=0, help="of both models (default: the fastest number)")
     return parser.parse_args()
 
 
