@@ -1,7 +1,10 @@
 """The bindings are imported without the package around them, which is there for who wants it."""
 
+import os
 import subprocess
 import sys
+
+import pytest
 
 
 def run(code: str) -> str:
@@ -33,3 +36,22 @@ def test_the_package_does_not_take_the_log_away() -> None:
 
 def test_a_package_that_ran_before_stays_as_it_is() -> None:
     assert run("import llama_cpp; import slots.llama; print(llama_cpp.Llama.__name__)") == "Llama\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="llama.cpp's threads are libgomp's on Linux")
+@pytest.mark.parametrize(
+    ("environment", "spin_count"),
+    [({}, "300"), ({"GOMP_SPINCOUNT": "5000"}, "5000"), ({"OMP_WAIT_POLICY": "passive"}, "0")],
+)
+def test_threads_spin_briefly_unless_the_environment_says_otherwise(
+    environment: dict[str, str], spin_count: str
+) -> None:
+    for module in ("slots.engine", "slots.sampling", "slots.llama"):
+        program = f"import {module}; from slots.llama import Model"
+        variables = os.environ | {"OMP_DISPLAY_ENV": "verbose"} | environment
+        run = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True)
+        assert f"GOMP_SPINCOUNT = '{spin_count}'" in run.stderr
+
+
+def test_programs_that_are_started_do_not_inherit_the_spin_count() -> None:
+    assert run("import os, slots.llama; print('GOMP_SPINCOUNT' in os.environ)") == "False\n"
