@@ -28,6 +28,8 @@ class EventFormat:
 
     encode: Callable[[object], bytes] = orjson.dumps
     """Returns the data of an event, which is one line."""
+    is_named: bool = False
+    """Whether an event, which is an object then, has its `type` for a name."""
     ping: bytes = b":\n\n"
     """Breaks a long silence; the default is a comment."""
     end: bytes = b""
@@ -95,7 +97,7 @@ class _EventWriter:
 
     async def send_event(self, data: object) -> None:
         self._is_silent = False
-        await self._write(b"data: %b\n\n" % self._format.encode(data))
+        await self._write(self._name(data) + b"data: %b\n\n" % self._format.encode(data))
 
     async def ping_in_silence(self) -> None:
         """Sends a ping in long pauses, so that proxies keep the connection open while a long prompt is computed."""
@@ -107,6 +109,12 @@ class _EventWriter:
 
     async def end(self) -> None:
         await self._send({"type": "http.response.body", "body": self._format.end, "more_body": False})
+
+    def _name(self, data: object) -> bytes:
+        if not self._format.is_named:
+            return b""
+        assert isinstance(data, Mapping)
+        return b"event: %b\n" % str(data["type"]).encode()
 
     async def _write(self, body: bytes) -> None:
         async with self._lock:

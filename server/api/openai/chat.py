@@ -1,4 +1,7 @@
-"""POST /v1/chat/completions: OpenAI's chats."""
+"""POST /v1/chat/completions, and POST /v1/chat/completions/input_tokens: OpenAI's chats, and how long their prompts
+are."""
+
+from functools import partial
 
 from starlette.requests import Request
 
@@ -6,7 +9,9 @@ from server.api.openai.chat_response import ChatFormatter
 from server.api.openai.protocol import ChatCompletionRequestBody, ResponseBase
 from server.generation.chat import prepare_chat
 from server.generation.endpoint import ParsedRequest
+from server.http.body import read_body
 from server.http.fields import Fields
+from server.http.json_response import JsonResponse
 from server.state import get_engine, get_state
 
 
@@ -24,3 +29,11 @@ def read_chat_completion(request: Request, fields: Fields) -> ParsedRequest:
     base = ResponseBase.new("chatcmpl", settings.alias, engine.fingerprint)
     formatter = ChatFormatter(engine.vocab, base, generation, logprobs, body)
     return ParsedRequest.of_chat(body, generation, formatter)
+
+
+async def post_input_tokens(request: Request) -> JsonResponse:
+    """Returns the number of tokens in the prompt that a chat becomes. Raises what `read_chat_completion` raises."""
+    get_engine(request)  # what a body says does not matter while the model loads
+    parsed = await read_body(request, partial(read_chat_completion, request), is_slow=True)
+    [prompt] = parsed.prompts
+    return JsonResponse({"object": "response.input_tokens", "input_tokens": len(prompt.tokens)})
