@@ -14,7 +14,7 @@ from server.chat.system_prompt import make_system_prompt
 from server.chat.template.loading import load_chat_template, load_tool_format
 from server.cli.configuration import Configuration
 from server.generation.endpoint import compile_constraint
-from server.lifecycle.listener import PortError, format_url, open_port
+from server.lifecycle.listener import PortError, close_listeners, format_urls, open_listeners
 from server.lifecycle.model_loading import load_in_background
 from server.lifecycle.uvicorn_server import GracefulServer
 from server.options.generation_options import GenerationOptions
@@ -35,11 +35,14 @@ def launch(configuration: Configuration) -> int:
         header = _report_model(configuration.source)
         draft = _report_model(configuration.draft_source).path if configuration.draft_source else None
         settings = configuration.settings(header)
-        listener = open_port(settings.host, settings.port)
-        state = ServerState(settings)
-        server = GracefulServer(create_app(state), state)
-        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-            runner.run(_serve(server, listener, state, configuration, configuration.engine_options(draft)))
+        listeners = open_listeners(settings.hosts, settings.port, reuse_port=settings.reuse_port)
+        try:
+            state = ServerState(settings)
+            server = GracefulServer(create_app(state), state)
+            with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+                runner.run(_serve(server, listeners, state, configuration, configuration.engine_options(draft)))
+        finally:
+            close_listeners(listeners, settings.hosts)
     except (ModelError, ModelLoadError, EngineError, PortError) as error:
         print(f"llama-slots: error: {error}", file=sys.stderr)
         return 1
@@ -55,14 +58,15 @@ def _report_model(source: ModelSource) -> Header:
 
 async def _serve(
     server: GracefulServer,
-    listener: socket.socket,
+    listeners: list[socket.socket],
     state: ServerState,
     configuration: Configuration,
     options: EngineOptions,
 ) -> None:
     """Raises ModelLoadError, or EngineError if the loaded model does not work with the options."""
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    logger.info("Listening on %s while the model loads", format_url(listener))
+    serving = asyncio.create_task(server.serve(sockets=listeners))
+    urls = format_urls(listeners, state.settings.scheme)
+    logger.info("Listening on %s while the model loads", urls)
     try:
         model = configuration.model_options(state.settings.model_path)
         engine = await load_in_background(model, configuration.context, options)
@@ -74,7 +78,7 @@ async def _serve(
         await _check_constraint(state.settings.defaults, state.engine)
         state.system_prompt = make_system_prompt(SYSTEM_PROMPT_FLAG, state.settings.system_prompt, state.engine)
         state.engine.start(asyncio.get_running_loop())
-        logger.info("Ready on %s: %s", format_url(listener), _describe_service(state.settings, state.engine))
+        logger.info("Ready on %s: %s", urls, _describe_service(state.settings, state.engine))
     except Exception:
         server.should_exit = True
         await serving

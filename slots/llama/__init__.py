@@ -9,6 +9,7 @@ import llama_cpp.llama_cpp as lib
 from slots.llama.batch import Batch, DecodeError
 from slots.llama.context import Context, Logits, Snapshot
 from slots.llama.embedding_context import EmbeddingContext
+from slots.llama.loading import Device, find_devices
 from slots.llama.model import Model, ModelInfo
 from slots.llama.top_k_sampler import TopTokens
 from slots.llama.vocab import MAX_UNBROKEN, Vocab
@@ -18,6 +19,7 @@ __all__ = [
     "Batch",
     "Context",
     "DecodeError",
+    "Device",
     "EmbeddingContext",
     "Logits",
     "Model",
@@ -25,6 +27,7 @@ __all__ = [
     "Snapshot",
     "TopTokens",
     "Vocab",
+    "find_devices",
 ]
 
 lib.llama_backend_init()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from server.lifecycle.logs import LineFormatter, set_up_logging
+from server.settings import LogSettings
 
 
 @pytest.fixture(autouse=True)
@@ -38,20 +39,20 @@ def test_what_llama_cpp_says_is_marked_as_its_own() -> None:
 
 @pytest.mark.parametrize("verbose", [True, False])
 def test_only_a_verbose_log_has_what_llama_cpp_says(verbose: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    set_up_logging(verbose)
+    set_up_logging(LogSettings(logging.DEBUG if verbose else logging.INFO))
     logging.getLogger("llama.cpp").debug("loaded")
     assert ("loaded" in capsys.readouterr().err) is verbose
 
 
 @pytest.mark.parametrize("verbose", [True, False])
 def test_only_a_verbose_log_has_what_is_for_debugging(verbose: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    set_up_logging(verbose)
+    set_up_logging(LogSettings(logging.DEBUG if verbose else logging.INFO))
     logging.getLogger("slots").debug("step")
     assert ("step" in capsys.readouterr().err) is verbose
 
 
 def test_errors_of_uvicorn_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up_logging(verbose=False)
+    set_up_logging(LogSettings())
     logging.getLogger("uvicorn.error").info("started")
     logging.getLogger("uvicorn.error").error("broken")
     said = capsys.readouterr().err
@@ -60,7 +61,7 @@ def test_errors_of_uvicorn_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_request_that_the_end_cuts_off_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up_logging(verbose=False)
+    set_up_logging(LogSettings())
     try:
         raise asyncio.CancelledError
     except asyncio.CancelledError:
