@@ -134,7 +134,7 @@ def test_a_notice_is_given_once() -> None:
         "-m m.gguf -ngl 999 -c 32768 -np 4 -cb -fa on -ctk q8_0 -ctv q8_0 --jinja --metrics --no-webui -lv 3 -to 600",
         "-m m.gguf -ngl 99 -ot '.ffn_.*_exps.=CPU' --no-mmap --threads 16 --threads-http 4 --numa distribute --props",
         "-m m.gguf --n-cpu-moe 20 -ub 2048 -b 2048 --reasoning-format auto --reasoning-budget 0 "
-        """--chat-template-kwargs '{"enable_thinking": false}' --temp 0.6 --top-k 20 --top-p 0.95 --min-p 0 --log-file x.log""",
+        """--chat-template-kwargs '{"enable_thinking": false}' --temp 0.6 --top-k 20 --top-p 0.95 --min-p 0""",
         "-m m.gguf -dev CUDA0,CUDA1 -ts 3,1 -sm layer -mg 0 -fit off -nkvo --mlock --prio 2 --poll 50 --no-slots",
         "-m m.gguf --host 0.0.0.0,::1,/run/llama/llama.sock --port 8080 --api-prefix /llm --cors-origins localhost "
         "--api-key secret --reuse-port --sse-ping-interval 15 --sleep-idle-seconds 600 --slot-prompt-similarity 0.5",
