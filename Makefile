@@ -51,6 +51,7 @@ ifeq ($(MODEL),)
 	@$(BIN)/python -m benchmarks.prefix
 	@$(BIN)/python -m benchmarks.grammar
 	@$(BIN)/python -m benchmarks.memory
+	@$(BIN)/python -m benchmarks.start
 endif
 
 install: $(VENV)/.base
@@ -68,7 +69,7 @@ $(VENV)/.python:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.base: pyproject.toml requirements.lock setup.py $(wildcard slots/sampling/logits/*.pyx) $(VENV)/.python
+$(VENV)/.base: pyproject.toml requirements.lock setup.py $(wildcard slots/sampling/logits/*.pyx slots/sampling/logits/*.pxd) $(VENV)/.python
 	@$(MAKE) --no-print-directory .llama-cpp
 	@echo "Installing the rest."
 	@$(PIP) install --quiet $(LOCK) --editable .

@@ -1,4 +1,4 @@
-"""The part of the samplers that is compiled; all else is in pyproject.toml."""
+"""What is compiled; all else is in pyproject.toml."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,8 @@ from setuptools.errors import CCompilerError, CompileError, LinkError
 
 FOLDER = Path("slots/sampling/logits")
 OPENMP = ["-fopenmp"] if sys.platform.startswith("linux") else []
-OPTIMIZED = ["-O3", "-g0"] if sys.platform != "win32" else []
+# Without -ffp-contract=off, compilers for some processors fuse a * b + c, which rounds differently than numpy.
+OPTIMIZED = ["-O3", "-g0", "-ffp-contract=off"] if sys.platform != "win32" else []
 
 
 class BuildWhatCanBe(build_ext):
@@ -19,7 +20,8 @@ class BuildWhatCanBe(build_ext):
     def build_extension(self, ext: Extension) -> None:
         """Raises an error of the compiler, which is a warning for an optional extension."""
         if self.editable_mode or self.inplace:  # what was built before does not fit what is there now
-            for built in FOLDER.glob(f"{ext.name.rpartition('.')[2]}.*.so"):
+            *folders, name = ext.name.split(".")
+            for built in Path(*folders).glob(f"{name}.*.so"):
                 built.unlink()
         ext.optional = True
         ext.extra_compile_args = OPTIMIZED + OPENMP
@@ -35,7 +37,9 @@ setup(
     ext_modules=cythonize(
         [
             Extension("slots.sampling.logits.top_k_kernel", [str(FOLDER / "top_k_kernel.pyx")]),
+            Extension("slots.sampling.logits.sampling_kernel", [str(FOLDER / "sampling_kernel.pyx")]),
             Extension("slots.sampling.logits.openmp", [str(FOLDER / "openmp.pyx")]),
+            Extension("slots.llama.vocab_kernel", ["slots/llama/vocab_kernel.pyx"]),
         ],
         build_dir="build/cython",
     ),

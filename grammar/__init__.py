@@ -11,7 +11,8 @@ Lark rules        lark.py             llguidance's input format
   v
 GrammarCompiler   compiler.py         caches; limits.py bounds sizes and times, deep_stack.py the recursion
   v
-CompiledGrammar   matcher.py          an llguidance matcher over the model's tokens (vocabulary.py)
+CompiledGrammar   matcher.py          an llguidance matcher (llguidance_library.py) over the model's tokens
+  |                                   (vocabulary.py, token_bytes.py)
   v
 Matcher           matcher.py          one request's state: mask(), allows(token), accept(token), forced_tokens()
 """

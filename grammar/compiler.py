@@ -4,8 +4,6 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from threading import Lock
 
-from llguidance import LLMatcher
-
 from grammar.chat_turn import turn_schemas, turn_to_rules
 from grammar.choice import choice_to_rules
 from grammar.deep_stack import run_on_deep_stack
@@ -14,6 +12,7 @@ from grammar.gbnf import parse, translate
 from grammar.json_schema.schema import schema_error, schema_to_rules
 from grammar.lark import lark_error, lark_grammar
 from grammar.limits import MAX_TEXT, PARSER_LIMITS
+from grammar.llguidance_library import NativeMatcher
 from grammar.matcher import CompiledGrammar
 from grammar.regex import regex_error, regex_to_rules
 from grammar.source import GrammarSource
@@ -65,10 +64,10 @@ class GrammarCompiler:
             lark = lark_grammar(self._rules(source))
         except RecursionError:
             raise GrammarError("the grammar has parts within parts, or references to references, too deep") from None
-        matcher = LLMatcher(self._vocabulary.tokenizer, lark, log_level=0, limits=PARSER_LIMITS)
-        if matcher.is_error():
+        matcher = NativeMatcher.compile(self._vocabulary.tables, lark, PARSER_LIMITS)
+        if error := matcher.error:
             self._check_schemas(source)
-            raise _to_grammar_error(source, matcher.get_error())
+            raise _to_grammar_error(source, error)
         compiled = CompiledGrammar(matcher, self._vocabulary)
         compiled.check_start()
         return compiled

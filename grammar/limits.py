@@ -1,8 +1,7 @@
 """Limits of sizes and times: no grammar may stall the server or fill its memory."""
 
 from time import monotonic
-
-from llguidance import LLParserLimits
+from typing import TypedDict
 
 from grammar.errors import GrammarError
 
@@ -17,7 +16,20 @@ MAX_REPETITION = 10_000
 MAX_SECONDS = 2.0
 """To translate a GBNF grammar; a large one takes a tenth of a second."""
 
-PARSER_LIMITS = LLParserLimits(
+
+class ParserLimits(TypedDict):
+    """llguidance's names of its own limits."""
+
+    max_items_in_row: int
+    initial_lexer_fuel: int
+    step_lexer_fuel: int
+    step_max_items: int
+    max_lexer_states: int
+    max_grammar_size: int
+    verbose_errors: bool
+
+
+PARSER_LIMITS = ParserLimits(
     max_items_in_row=20_000,
     initial_lexer_fuel=1_000_000,
     step_lexer_fuel=200_000,
@@ -26,7 +38,7 @@ PARSER_LIMITS = LLParserLimits(
     max_grammar_size=500_000,
     verbose_errors=False,
 )
-"""llguidance's own limits: with these a mask takes at most about 20 ms, a grammar at most about 500 MB."""
+"""With these a mask takes at most about 20 ms, a grammar at most about 500 MB."""
 
 
 class Deadline:

@@ -6,9 +6,9 @@ from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
-from llguidance import LLMatcher
 
 from grammar.errors import GrammarError
+from grammar.llguidance_library import NativeMatcher
 from grammar.vocabulary import GrammarVocabulary
 
 MAX_FORCED_TOKENS = 256
@@ -28,7 +28,7 @@ _NO_TOKEN = "NoExtension"
 class Matcher:
     """The state of one request in its grammar. Used by one thread at a time."""
 
-    def __init__(self, matcher: LLMatcher, vocabulary: GrammarVocabulary) -> None:
+    def __init__(self, matcher: NativeMatcher, vocabulary: GrammarVocabulary) -> None:
         self._matcher = matcher
         self._vocabulary = vocabulary
         # llguidance writes whole 32-bit words.
@@ -42,7 +42,7 @@ class Matcher:
 
     @property
     def may_end(self) -> bool:
-        return bool(self._matcher.is_accepting())
+        return self._matcher.is_accepting
 
     @property
     def is_over(self) -> bool:
@@ -57,7 +57,7 @@ class Matcher:
         """
         if not self._is_mask_current:
             started = perf_counter()
-            self._matcher.unsafe_compute_mask_ptr(self._words.ctypes.data, self._words.nbytes)
+            self._matcher.compute_mask(self._words)
             seconds = perf_counter() - started
             self._check()
             self._clear_beyond_vocabulary()
@@ -96,14 +96,14 @@ class Matcher:
             return bool(self._mask[token >> 5] >> (token & 31) & 1)
         if token in self._vocabulary.end_of_generation:
             return self.may_end
-        return self._matcher.validate_tokens([token]) == 1
+        return self._matcher.allows(token)
 
     def accept(self, token: int) -> None:
         """Advances by a token. Raises GrammarError if it is not allowed, or if a limit was hit; the matcher cannot be
         used any more then."""
         self._is_mask_current, self._is_mask_expensive = False, None
         if not self._matcher.consume_token(token):
-            raise GrammarError(f"token {token} does not match the grammar: {_error_reason(self._matcher)}")
+            raise GrammarError(f"token {token} does not match the grammar: {_error_reason(self._matcher.error)}")
 
     def forced_tokens(self, max_tokens: int = MAX_FORCED_TOKENS) -> list[int]:
         """Returns the run of tokens of which each is the only one allowed, at most `max_tokens` and MAX_FORCED_TOKENS.
@@ -115,7 +115,7 @@ class Matcher:
         if self.is_mask_expensive or self.n_allowed() != 1 or self.may_end:
             return []
         max_tokens = min(max_tokens, MAX_FORCED_TOKENS)
-        lookahead = Matcher(self._matcher.deep_copy(), self._vocabulary)
+        lookahead = Matcher(self._matcher.copy(), self._vocabulary)
         tokens: list[int] = []
         with suppress(GrammarError):  # raised by `mask` if the text really gets there
             while len(tokens) < max_tokens and not lookahead.may_end and lookahead.n_allowed() == 1:
@@ -136,14 +136,14 @@ class Matcher:
             self._mask[-1] &= np.uint32((1 << (last & 31)) - 1)
 
     def _check(self) -> None:
-        if self._matcher.is_error():
-            raise _dead_end_error(self._matcher)
+        if error := self._matcher.error:
+            raise _dead_end_error(error)
 
 
 class CompiledGrammar:
     """A grammar from which requests get their matchers. Thread-safe."""
 
-    def __init__(self, matcher: LLMatcher, vocabulary: GrammarVocabulary) -> None:
+    def __init__(self, matcher: NativeMatcher, vocabulary: GrammarVocabulary) -> None:
         """Takes over `matcher`, which is at the start of the grammar."""
         self._initial = matcher
         self._vocabulary = vocabulary
@@ -152,22 +152,20 @@ class CompiledGrammar:
     def check_start(self) -> None:
         """Raises GrammarError if no token is allowed first. Also warms llguidance's cache for the first mask."""
         with self._lock:
-            self._initial.compute_bitmask()
-            if self._initial.is_error():
-                raise _dead_end_error(self._initial)
+            Matcher(self._initial, self._vocabulary).mask()
 
     def matcher(self) -> Matcher:
         with self._lock:
-            return Matcher(self._initial.deep_copy(), self._vocabulary)
+            return Matcher(self._initial.copy(), self._vocabulary)
 
 
-def _dead_end_error(matcher: LLMatcher) -> GrammarError:
-    reason = _error_reason(matcher)
+def _dead_end_error(error: str) -> GrammarError:
+    reason = _error_reason(error)
     if reason.startswith(_NO_TOKEN):
         return GrammarError("the model has no token that the grammar could go on with")
     return GrammarError(f"the grammar is too complex to go on: {reason}")
 
 
-def _error_reason(matcher: LLMatcher) -> str:
+def _error_reason(error: str | None) -> str:
     """The first line of llguidance's error; the others describe its state."""
-    return matcher.get_error().partition("\n")[0] or "no reason is known"
+    return (error or "").partition("\n")[0] or "no reason is known"

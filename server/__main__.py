@@ -7,6 +7,10 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+# Pydantic would search all installed packages for plugins, of which none is wanted.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+# isort: split
 from server.cli.configuration import read_configuration
 from server.lifecycle.logs import LogFileError, set_up_logging
 

@@ -86,8 +86,8 @@ class Settings:
 
     @property
     def model_names(self) -> list[str]:
-        """The names of the model: its alias, then the name of its file without the ending."""
-        return list(dict.fromkeys([self.alias, self.model_path.stem]))
+        """The names of the model: its aliases, then the name of its file without the ending."""
+        return list(dict.fromkeys([self.alias, *self.aliases, self.model_path.stem]))
 
     @property
     def scheme(self) -> str:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from server.chat.system_prompt import SystemPrompt
-from server.chat.template.template import ChatTemplate
-from server.chat.tools.call_format import ToolFormat
+from server.chat.template.chat_format import ChatFormat
 from server.http.errors import ApiError
 from server.http.session import Sessions
 from server.settings import Settings
@@ -22,10 +21,8 @@ class ServerState:
 
     settings: Settings
     engine: Engine | None = None
-    chat_template: ChatTemplate | None = None
+    chat_format: ChatFormat | None = None
     """None while the model loads."""
-    tool_format: ToolFormat | None = None
-    """How the model writes tool calls; None if its template does not show it."""
     system_prompt: SystemPrompt = field(default_factory=SystemPrompt)
     """Applies to later requests; it is replaced as a whole."""
     slot_locks: Mapping[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
@@ -36,12 +33,12 @@ def get_settings(request: Request) -> Settings:
     return get_state(request).settings
 
 
-def get_chat_template(request: Request) -> ChatTemplate:
+def get_chat_format(request: Request) -> ChatFormat:
     """Raises ApiError (503) while the model loads."""
-    template = get_state(request).chat_template
-    if template is None:
+    chat_format = get_state(request).chat_format
+    if chat_format is None:
         raise ApiError(503, "Loading model")
-    return template
+    return chat_format
 
 
 def get_engine(request: Request) -> Engine:

@@ -81,8 +81,9 @@ class ContextOptions:
     swa_full: bool = False
     """Keep all cells of sliding-window layers, not only those in the window."""
     n_threads: int = 0
+    """CPU threads of a step; 0 chooses the fastest number for each step."""
     n_threads_batch: int = 0
-    """CPU threads for prefill; 0 means n_threads."""
+    """CPU threads of a step of more than one token; 0 means n_threads."""
     flash_attention: FlashAttention = "auto"
     backend_sampling: bool = False
     """Let llama.cpp find the top-k logits, for requests that need no others."""
@@ -116,7 +117,8 @@ class SpeculationOptions:
     draft_placement: Placement = Placement()
     draft_gpu_layers: int = -1
     draft_threads: int | None = None
-    """CPU threads of the draft model; None means as the main model, 0 one per core."""
+    """CPU threads of the draft model; None means as the main model, 0 chooses the fastest number for each
+    step."""
     draft_cache_type_k: CacheType = "f16"
     draft_cache_type_v: CacheType = "f16"
 

@@ -26,16 +26,19 @@ def find_free_port() -> int:
 class ServerProcess:
     """A server on a free port of this machine; as a context manager it is stopped at the end."""
 
-    def __init__(self, command: Sequence[str], log: Path = Path(os.devnull)) -> None:
+    def __init__(self, command: Sequence[str], log: Path = Path(os.devnull), poll_seconds: float = 0.1) -> None:
         """The port replaces `{port}` in the command, or is appended as `--port`; the server's output goes to the log.
-        Waits until the server is ready; raises RuntimeError if the program ends before, TimeoutError if it takes too
-        long."""
+        Waits until the server is ready, which it asks every `poll_seconds`; raises RuntimeError if the program ends
+        before, TimeoutError if it takes too long."""
         port = str(find_free_port())
         self.url = f"http://127.0.0.1:{port}"
         with_port = [part.replace("{port}", port) for part in command]
         self._command = with_port if with_port != list(command) else [*command, "--port", port]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LLAMA_ARG_")}
+        self._poll_seconds = poll_seconds
         with log.open("wb") as output:
+            self.started = time.monotonic()
+            """When the command was run."""
             self._process = subprocess.Popen(self._command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         self.pid = self._process.pid
         self._wait()
@@ -52,8 +55,7 @@ class ServerProcess:
         self._process.wait()
 
     def _wait(self) -> None:
-        started = time.monotonic()
-        while time.monotonic() < started + _START_TIMEOUT:
+        while time.monotonic() < self.started + _START_TIMEOUT:
             if self._process.poll() is not None:
                 raise RuntimeError(f"the server did not start; to see why: {shlex.join(self._command)}")
             try:
@@ -61,7 +63,7 @@ class ServerProcess:
                     return
             except requests.RequestException:
                 pass
-            time.sleep(0.1)
+            time.sleep(self._poll_seconds)
         self.close()
         raise TimeoutError(f"the server did not start within {_START_TIMEOUT} seconds")
 

@@ -23,8 +23,6 @@ def load_components(stages: StageRecorder, path: Path, n_slots: int, n_ctx: int)
     context = Context(model, ContextOptions(n_ctx=n_ctx * n_slots, n_parallel=n_slots))
     stages.record("llama.cpp's context", _buffers(log).kv_cache)
     vocab = model.vocab
-    texts = [vocab.output_bytes(token) for token in range(vocab.n_tokens)]
-    stages.record(f"texts of {len(texts):,} tokens in Python")
     Grammars(vocab).compile(GrammarSource("regex", "a"))
     stages.record("llguidance's tables")
     SamplerContext.for_model(vocab, n_ctx).find_sequence_breakers(SamplingParams().dry_sequence_breakers)

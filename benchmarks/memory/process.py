@@ -13,6 +13,11 @@ def resident_bytes(pid: int) -> int:
     return _status_bytes(pid, "VmRSS")
 
 
+def private_bytes(pid: int) -> int:
+    """Returns what of it belongs to no file: not the weights that are mapped, nor libraries."""
+    return _status_bytes(pid, "RssAnon")
+
+
 def peak_bytes(pid: int) -> int:
     """Returns the maximum that was in memory since `reset_peak`, or else since the start."""
     return _status_bytes(pid, "VmHWM")

@@ -21,7 +21,7 @@ def main() -> None:
     arguments = parser.parse_args()
     stages = StageRecorder(arguments.model)
     stages.record("Python")
-    import_module("server.lifecycle.launch")
+    import_module("server.lifecycle.serving")
     stages.record("packages and llama.cpp's libraries")
     # Imported only now, because it imports some of the packages.
     import_module("benchmarks.memory.parts").load_components(

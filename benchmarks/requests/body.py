@@ -51,7 +51,7 @@ def request_reader(engine: Engine) -> Iterator[Callable[[], None]]:
     app = create_app(ServerState(Settings(Path("model.gguf"), "model"), engine))
     post = next(route.endpoint for route in app.routes if isinstance(route, Route) and route.path == "/completion")
     scope = {"type": "http", "method": "POST", "path": "/completion", "headers": [], "app": app}
-    with patch.object(endpoint, "run_requests", submit):
+    with patch.object(endpoint.Generation, "run", submit):
         yield lambda: run_until_submitted(post(Request(dict(scope), receive)))
 
 

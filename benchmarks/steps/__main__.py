@@ -7,20 +7,21 @@
 - rest: the other work of the engine's thread in a step: text, stop strings, events, the next batch.
 - between: from the end of a step to the beginning of the next.
 - event loop: what the other thread spends on each step, in parallel with the engine's. It is a mean.
+- calls: of llama.cpp's functions, in a step. It is a mean, with the steps that compute prompts.
 """
 
 import argparse
-import asyncio
 from itertools import product
 
 from benchmarks.harness.report import format_info, run_info, table_head, table_row
-from benchmarks.steps.measurement import Stopwatch, measure, running_engine, steps_parser
+from benchmarks.steps.llama_calls import counted_llama_calls
+from benchmarks.steps.measurement import Stopwatch, measure, run_on_event_loop, running_engine, steps_parser
 from slots.completion.runner import CompletionRunner
 from slots.llama import Context
 from slots.sampling.step_sampler import StepSampler
 
 BACKEND_SAMPLING = {"off": False, "on": True}
-HEADER = ["slots", "backend sampling", "streamed", "decode", "sampling", "rest", "between", "event loop"]
+HEADER = ["slots", "backend sampling", "streamed", "decode", "sampling", "rest", "between", "event loop", "calls"]
 
 
 async def run(arguments: argparse.Namespace, watch: Stopwatch) -> None:
@@ -29,11 +30,13 @@ async def run(arguments: argparse.Namespace, watch: Stopwatch) -> None:
     for n_slots, backend in product(arguments.slots, arguments.backend_sampling):
         async with running_engine(arguments, n_slots, backend_sampling=BACKEND_SAMPLING[backend]) as engine:
             for streamed in (False, True):
-                loop_seconds = await measure(engine, n_slots, arguments.tokens, watch, streamed=streamed)
+                with counted_llama_calls() as calls:
+                    loop_seconds = await measure(engine, n_slots, arguments.tokens, watch, streamed=streamed)
                 decode, sampling, step, between = map(watch.microseconds, ("decode", "sampling", "step", "between"))
                 numbers = (decode, sampling, step - decode - sampling, between, 1e6 * loop_seconds)
                 labels = [n_slots, backend, "yes" if streamed else "no"]
-                print(table_row([*labels, *(f"{number:,.0f}" for number in numbers)]), flush=True)
+                n_calls = calls.total() / len(watch.seconds["step"])
+                print(table_row([*labels, *(f"{number:,.0f}" for number in numbers), f"{n_calls:.1f}"]), flush=True)
 
 
 def main() -> None:
@@ -51,7 +54,7 @@ def main() -> None:
     watch.time_method(StepSampler, "sample", "sampling")
     watch.time_method(CompletionRunner, "step", "step")
     print(f"microseconds; {format_info(run_info(model=arguments.model.name, tokens=arguments.tokens))}\n")
-    asyncio.run(run(arguments, watch))
+    run_on_event_loop(run(arguments, watch))
 
 
 if __name__ == "__main__":

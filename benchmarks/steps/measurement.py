@@ -6,10 +6,12 @@ import statistics
 import threading
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from uvicorn import Config
 
 from benchmarks.harness.arguments import make_parser
 from slots.engine import Engine
@@ -91,6 +93,12 @@ async def measure(engine: Engine, n_slots: int, n_tokens: int, watch: Stopwatch,
     started = time.thread_time()
     await asyncio.gather(*(generate(number) for number in range(n_slots)))
     return (time.thread_time() - started) / len(watch.seconds["step"])
+
+
+def run_on_event_loop(benchmark: Coroutine[Any, Any, None]) -> None:
+    """Runs a benchmark on the event loop that the server uses."""
+    with asyncio.Runner(loop_factory=Config("").get_loop_factory()) as runner:
+        runner.run(benchmark)
 
 
 def steps_parser(description: str | None, slots: list[int]) -> argparse.ArgumentParser:

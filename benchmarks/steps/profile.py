@@ -7,7 +7,6 @@ without it.
 """
 
 import argparse
-import asyncio
 import cProfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from types import CodeType
 from typing import Any
 
 from benchmarks.harness.report import format_info, markdown_table, run_info
-from benchmarks.steps.measurement import Stopwatch, measure, running_engine, steps_parser
+from benchmarks.steps.measurement import Stopwatch, measure, run_on_event_loop, running_engine, steps_parser
 from slots.completion.runner import CompletionRunner
 
 
@@ -72,7 +71,7 @@ def main() -> None:
     profiler.profile_steps()
     watch.time_method(CompletionRunner, "step", "step")
     print(format_info(run_info(model=arguments.model.name, tokens=arguments.tokens)))
-    asyncio.run(run(arguments, profiler, watch))
+    run_on_event_loop(run(arguments, profiler, watch))
 
 
 if __name__ == "__main__":

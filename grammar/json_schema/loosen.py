@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from llguidance import LLMatcher
-
 from grammar.deep_stack import run_on_deep_stack
 from grammar.errors import GrammarError
 from grammar.json_schema.schema import (
@@ -71,8 +69,10 @@ def _compile_error(text: str) -> str | None:
 
 
 def _validate(rules: str) -> str | None:
-    lark = lark_grammar(rules)
-    return run_on_deep_stack(lambda: LLMatcher.validate_grammar(lark, None, limits=PARSER_LIMITS)) or None
+    from llguidance import LLMatcher, LLParserLimits  # noqa: PLC0415 - only chats with tools need the package
+
+    lark, limits = lark_grammar(rules), LLParserLimits(**PARSER_LIMITS)
+    return run_on_deep_stack(lambda: LLMatcher.validate_grammar(lark, None, limits=limits)) or None
 
 
 @dataclass(slots=True)

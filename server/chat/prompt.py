@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from server.chat.control_text import ControlText
 from server.chat.messages import Json, Message
-from server.chat.template.template import ChatTemplate
 from server.chat.tools.call_format import GENERIC_FORMAT, ToolFormat
 from server.chat.tools.generic_format import describe_tools_in_prompt
 from server.chat.tools.reasoning import ReasoningTags, detect_reasoning_tags
 from server.http.fields import naming_field
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
+
+if TYPE_CHECKING:
+    from server.chat.template.template import ChatTemplate
 
 ANSWER_PLACEHOLDER = "here-goes-what-the-answer-begins-with"
 """Rendered in place of an answer's beginning, which a template might strip."""
@@ -31,7 +34,7 @@ class ChatPrompt:
 
 
 def render_prompt(
-    template: ChatTemplate,
+    template: "ChatTemplate",
     messages: Sequence[Message],
     *,
     tools: Sequence[Json] | None = None,

@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from server.chat.messages import MAX_MESSAGES, MESSAGES, ROLES, Json, Message, read_messages
 from server.chat.prompt import ChatPrompt, render_prompt
-from server.chat.template.template import RESERVED_VARIABLES, ChatTemplate
+from server.chat.template.constants import RESERVED_VARIABLES
 from server.chat.tools.call_format import ToolFormat
 from server.chat.tools.request import ToolFields, ToolRequest
 from server.http.fields import invalid_value
 from slots.errors import InvalidRequest
 from slots.requests.params import Boolean, Takes
+
+if TYPE_CHECKING:
+    from server.chat.template.template import ChatTemplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Chat:
     template_kwargs: Mapping[str, object]
     """Further variables."""
 
-    def prompt(self, template: ChatTemplate, tool_format: ToolFormat | None) -> ChatPrompt:
+    def prompt(self, template: "ChatTemplate", tool_format: ToolFormat | None) -> ChatPrompt:
         """Returns the prompt of the chat; `tool_format` is how the model writes calls, if that is known. Call it from a
         worker thread. Raises InvalidRequest for messages that the template refuses."""
         return render_prompt(

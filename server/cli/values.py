@@ -108,7 +108,7 @@ def gpu_layers(text: str) -> int:
 
 
 def thread_count(text: str) -> int:
-    """Returns a number of threads; 0, which means one per core, for anything below 1."""
+    """Returns a number of threads; 0, which means the fastest one, for anything below 1."""
     return max(0, int_in_range(-1, MAX_THREADS)(text))
 
 

@@ -15,7 +15,7 @@ from server.chat.tools.reasoning import ReasoningTags
 from server.generation.prompts import Prompt
 from server.options.constraint import Constraint
 from server.options.generation_options import GenerationOptions
-from server.state import get_chat_template, get_engine, get_state
+from server.state import get_chat_format, get_engine, get_state
 from slots.errors import InvalidRequest
 
 
@@ -45,12 +45,12 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
     Call it from a worker thread. Raises InvalidRequest for messages that the template refuses, and for a grammar that
     cannot be combined with the chat's tools.
     """
-    state, engine, template = get_state(request), get_engine(request), get_chat_template(request)
+    state, engine, chat_format = get_state(request), get_engine(request), get_chat_format(request)
     defaults = state.settings.chat_template_kwargs
     system_prompt = options.system_prompt or state.system_prompt
     full = with_system_prompt(chat, system_prompt.text)
     controls = ControlText(full.messages, engine.vocab)
-    rendered = replace(full, messages=controls.mark(full.messages)).prompt(template, state.tool_format)
+    rendered = chat_format.render(replace(full, messages=controls.mark(full.messages)))
     tool_format = rendered.tool_format if chat.tools and chat.tools.callable_tools else None
     constraint, tags = options.constraint, rendered.reasoning_tags
     warnings: tuple[str, ...] = ()
@@ -62,10 +62,12 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
         constraint, tags = _constrain_after_reasoning(constraint, tags)
     preserved = preserved_tokens(engine.vocab, tool_format, tags)
     tokens = tokenize_prompt(rendered.text, engine.vocab, controls)
-    n_system = n_system_tokens(full, tokens, template, defaults, engine.vocab) if full is not chat else 0
+    n_system = 0
+    if full is not chat:
+        n_system = n_system_tokens(full, tokens, chat_format.template, defaults, engine.vocab)
     prompt = Prompt(controls.unmark(rendered.text), tokens, n_system, "messages")
     shown_tags = None if reasoning_format == "none" else tags
-    return ChatGeneration(prompt, constraint, preserved, template.stop, tool_format, shown_tags, warnings)
+    return ChatGeneration(prompt, constraint, preserved, chat_format.template.stop, tool_format, shown_tags, warnings)
 
 
 def with_system_prompt(chat: Chat, text: str) -> Chat:

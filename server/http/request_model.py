@@ -11,7 +11,8 @@ from slots.requests.params import Params
 class RequestBody(Params):
     """A JSON object. Unknown members are ignored, and a member that is null counts as absent."""
 
-    model_config = ConfigDict(extra="ignore")
+    # Each model is compiled for the first body that it reads, and not for all dialects at the start.
+    model_config = ConfigDict(extra="ignore", defer_build=True)
     alternatives: ClassVar[frozenset[str]] = frozenset()
     """Fields of which a body that has one gets no default for the others."""
 

@@ -1,10 +1,10 @@
 """Loads the model in the background, while the port is already open."""
 
-import asyncio
 import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 
 from slots.engine import Engine
 from slots.options import ContextOptions, EngineOptions, ModelOptions
@@ -15,20 +15,15 @@ SECONDS_BEFORE_PROGRESS = 2.0
 logger = logging.getLogger("server")
 
 
-def load_in_background(
-    model: ModelOptions, context: ContextOptions, options: EngineOptions
-) -> "asyncio.Future[Engine]":
-    """Returns the future of the engine, which raises what Engine.load raises. For the event loop."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Engine] = loop.create_future()
+def load_in_background(model: ModelOptions, context: ContextOptions, options: EngineOptions) -> "Future[Engine]":
+    """Returns the future of the engine, which raises what Engine.load raises."""
+    future: Future[Engine] = Future()
 
     def load() -> None:
         try:
-            engine = Engine.load(model, context, options, LoadProgress())
+            future.set_result(Engine.load(model, context, options, LoadProgress()))
         except BaseException as error:
-            loop.call_soon_threadsafe(future.set_exception, error)
-        else:
-            loop.call_soon_threadsafe(future.set_result, engine)
+            future.set_exception(error)
 
     # A daemon: llama.cpp cannot cancel a load, and a signal has to end the program all the same.
     threading.Thread(target=load, name="load", daemon=True).start()

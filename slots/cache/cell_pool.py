@@ -27,6 +27,15 @@ class CellPool:
         self._ref_counts[_as_array(cells)] = 1
         self._cells_by_slot[slot_id] += cells
 
+    def add_one_each(self, slot_ids: Collection[int]) -> None:
+        """Append a free cell to those of each slot. Raises ValueError if there are too few."""
+        if len(slot_ids) > len(self._free):
+            raise ValueError(f"the pool has {len(self._free)} free cells, {len(slot_ids)} are too many")
+        for slot_id in slot_ids:
+            cell = self._free.pop()
+            self._ref_counts[cell] = 1
+            self._cells_by_slot[slot_id].append(cell)
+
     def share(self, source: int, target: int, n_cells: int) -> None:
         """Replace the cells of `target` by the first `n_cells` cells of `source`."""
         self.remove(target, 0)

@@ -1,10 +1,11 @@
 """Generation: turns the sampled tokens of one request into events, and decides when it stops."""
 
+import math
 from collections.abc import Sequence
 
-from slots.completion.detokenizer import Detokenizer
+from slots.completion.text_stops import TextStops, is_mid_character
 from slots.llama import Vocab
-from slots.requests.events import Event, Finished, StopReason, Token
+from slots.requests.events import Finished, StopReason, TokenBytes
 from slots.requests.request_state import RequestState
 from slots.sampling import SampledToken, Sampler
 
@@ -13,19 +14,27 @@ _MAX_BYTES_MISSING = 3
 
 
 class Generation:
-    """The sampler and the detokenizer of a request. Like the request's state, it outlives the slot.
+    """The sampler and the text of a request. Like the request's state, it outlives the slot.
 
     It is not part of that state because the scheduler and the caches, which work on the state, need no vocabulary.
     """
 
     def __init__(self, state: RequestState, vocab: Vocab, sampler: Sampler, n_ctx: int | None) -> None:
         """`n_ctx` is the number of tokens at which the context is full; None with context shift."""
+        request = state.request
         self.state = state
         self.sampler = sampler
-        self._request = state.request
+        self.has_grammar = request.grammar is not None
+        self._request = request
         self._vocab = vocab
         self._n_ctx = n_ctx
-        self._text = Detokenizer(state.request.stop, state.request.n_indent)
+        self._end_tokens = vocab.end_of_generation
+        self._preserved = request.preserved_tokens
+        self._stops = TextStops(request.stop, request.n_indent) if request.stop or request.n_indent else None
+        self._limit = request.n_predict if request.n_predict >= 0 else math.inf
+        self._min_decoded = min(self._limit, math.inf if n_ctx is None else n_ctx - state.n_prompt + 1)
+        """With fewer tokens, neither the limit nor the end of the context ends the text."""
+        self._may_end_before = bool(self._stops or self.has_grammar or request.t_max_predict_ms > 0)
         self._draft: Sequence[int] = ()
 
     @property
@@ -36,39 +45,36 @@ class Generation:
         self._draft = draft
         self.state.n_drafted += len(draft)
 
-    def advance(self, choice: SampledToken, now: float, n_more: int = 0) -> list[Event]:
+    def advance(self, choice: SampledToken, now: float, n_more: int = 0) -> tuple[TokenBytes, Finished | None]:
         """Add the token sampled at `now`, in seconds. The sampler has accepted `n_more` forced tokens after it already.
 
-        Returns the events for the stream; the last one is Finished if the generation ends with this token.
+        Returns the event of the token and, if the generation ends with it, the last one.
         """
         state, token = self.state, choice.token
-        is_end = token in self._vocab.end_of_generation
         state.n_decoded += 1
         state.tokens.append(token)
-        self._count_accepted(token)
-        text = "" if is_end else self._text.feed(self._token_bytes(token))
-        reason = StopReason.EOS if is_end else self._stop_reason()
-        if reason is not StopReason.WORD and not is_end and not n_more and self.sampler.is_grammar_over:
-            reason = StopReason.EOS
-        if reason is None and "\n" in text and self._is_out_of_time(now):
-            reason = StopReason.LIMIT
-        if reason is not None:
-            text += self._text.flush()
-        if self._text.stopping_word:
-            reason = StopReason.WORD
-        state.has_new_line = self._text.has_new_line
+        if self._draft:
+            self._count_accepted(token)
+        if token in self._end_tokens:
+            return self._end(choice, b"", StopReason.EOS, now)
+        data = self._token_bytes(token)
+        if self._stops is not None:
+            data = self._stops.feed(data)
+        if b"\n" in data:
+            state.has_new_line = True
+        if self._may_end_before or state.n_decoded >= self._min_decoded:
+            reason = self._stop_reason(data, now, n_more)
+            if reason is not None:
+                return self._end(choice, data, reason, now)
         timings = state.timings(now) if self._request.timings_per_token else None
-        events: list[Event] = [Token(token, text, state.slot_id, choice.logprobs, timings, reason is not None)]
-        if reason is not None:
-            events.append(self.finish(reason, now))
-        return events
+        return (token, data, state.slot_id, choice.logprobs, timings, False), None
 
     def finish(self, reason: StopReason, now: float) -> Finished:
         """Returns the last event; `now` is in seconds."""
         state = self.state
         return Finished(
             reason=reason,
-            stopping_word=self._text.stopping_word,
+            stopping_word=self._stops.stopping_word if self._stops else "",
             truncated=state.truncated or self._is_context_full,
             has_new_line=state.has_new_line,
             slot_id=state.slot_id,
@@ -77,29 +83,51 @@ class Generation:
             timings=state.timings(now),
         )
 
+    def _end(self, choice: SampledToken, data: bytes, reason: StopReason, now: float) -> tuple[TokenBytes, Finished]:
+        if self._stops is not None:
+            data += self._stops.flush()
+        state = self.state
+        state.has_new_line = state.has_new_line or b"\n" in data
+        timings = state.timings(now) if self._request.timings_per_token else None
+        return (choice.token, data, state.slot_id, choice.logprobs, timings, True), self.finish(reason, now)
+
     def _count_accepted(self, token: int) -> None:
-        is_accepted = bool(self._draft) and token == self._draft[0]
+        is_accepted = token == self._draft[0]
         self.state.n_draft_accepted += is_accepted
         self._draft = self._draft[1:] if is_accepted else ()
 
     def _token_bytes(self, token: int) -> bytes:
-        is_preserved = token in self._request.preserved_tokens
-        return self._vocab.piece(token) if is_preserved else self._vocab.output_bytes(token)
+        return self._vocab.piece(token) if token in self._preserved else self._vocab.output_bytes(token)
 
-    def _stop_reason(self) -> StopReason | None:
-        """A limit waits until a character is complete; the end of the context cannot."""
-        if self._text.stopping_word:
+    def _stop_reason(self, data: bytes, now: float, n_more: int) -> StopReason | None:
+        """Why the text ends with the token that `data` comes from, if it does."""
+        stops = self._stops
+        if stops is not None and stops.stopping_word:
             return StopReason.WORD
-        n_beyond = self.state.n_decoded - self._request.n_predict
-        waits = self._text.is_mid_character and n_beyond < _MAX_BYTES_MISSING
-        is_at_limit = self._request.n_predict >= 0 and n_beyond >= 0
-        if self._is_context_full or self._text.hit_indent_stop or (is_at_limit and not waits):
+        if self.has_grammar and not n_more and self.sampler.is_grammar_over:
+            return StopReason.EOS
+        if self.state.n_decoded >= self._min_decoded and self._is_at_limit():
+            return StopReason.LIMIT
+        if stops is not None and stops.hit_indent_stop:
+            return StopReason.LIMIT
+        limit_ms = self._request.t_max_predict_ms
+        if limit_ms > 0 and b"\n" in data and self.state.predicted_ms(now) > limit_ms:
             return StopReason.LIMIT
         return None
 
-    def _is_out_of_time(self, now: float) -> bool:
-        limit = self._request.t_max_predict_ms
-        return limit > 0 and self.state.predicted_ms(now) > limit
+    def _is_at_limit(self) -> bool:
+        """A limit waits until a character is complete; the end of the context cannot."""
+        n_beyond = self.state.n_decoded - self._limit
+        waits = n_beyond < _MAX_BYTES_MISSING and self._is_mid_character()
+        return self._is_context_full or (n_beyond >= 0 and not waits)
+
+    def _is_mid_character(self) -> bool:
+        end = b""
+        for token in reversed(self.state.generated):
+            end = self._token_bytes(token) + end
+            if len(end) >= _MAX_BYTES_MISSING:
+                break
+        return is_mid_character(end[-_MAX_BYTES_MISSING:])
 
     @property
     def _is_context_full(self) -> bool:

@@ -1,15 +1,15 @@
 """Output processor: turns sampled tokens into events for each request's stream.
 
-token --> Generation.advance --> Token, ..., Finished --> held per request --> drain_events --> stream of the request
+token --> Generation.advance --> TokenBytes, ..., Finished --> held per request --> drain_events --> stream of it
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from slots.completion.generation import Generation
 from slots.errors import EngineError, StepFailed, internal_error
-from slots.requests.events import Event, Failed, Finished
+from slots.requests.events import EngineEvent, Failed, Finished, TokenBytes
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 from slots.requests.stream import CompletionStream
@@ -23,7 +23,7 @@ _MAX_HELD = 32
 _MAX_UNREAD = 16_384
 """Events that may wait for a client to read them; as many as a slot has context if that is more."""
 
-StreamEvents = tuple[CompletionStream, Sequence[Event]]
+StreamEvents = tuple[CompletionStream, Sequence[EngineEvent]]
 """Events for a stream; an empty sequence means that the request was cancelled."""
 
 
@@ -31,7 +31,7 @@ StreamEvents = tuple[CompletionStream, Sequence[Event]]
 class _Output:
     stream: CompletionStream
     max_held: int
-    events: list[Event] = field(default_factory=list)
+    events: list[EngineEvent] = field(default_factory=list)
     generation: Generation | None = None  # until the first slot
 
 
@@ -64,48 +64,55 @@ class OutputProcessor:
         assert generation
         return generation
 
-    def process_token(self, slot: Slot, choice: SampledToken | Exception, now: float, min_forced_tokens: int) -> None:
-        """Emit the events of a sampled token, and of the tokens that a grammar forces after it if those are at least
+    def process_token(
+        self,
+        slot: Slot,
+        generation: Generation,
+        choice: SampledToken | Exception,
+        now: float,
+        min_forced_tokens: Callable[[], int],
+    ) -> None:
+        """Emit the event of a sampled token, and of the tokens that a grammar forces after it if those are at least
         `min_forced_tokens`. The end of the text frees the slot, as does an error: the reason why none was sampled."""
-        if isinstance(choice, EngineError):
-            self.finish_slot(slot, Failed(choice))
-            return
         if isinstance(choice, Exception):
-            _log.error("a token could not be sampled", exc_info=choice)
-            self.finish_slot(slot, Failed(internal_error()))
+            self._fail(slot, choice)
             return
         try:
-            self._advance(slot, choice, now, min_forced_tokens)
+            self._emit(slot, *generation.advance(choice, now))
+            if generation.has_grammar and slot.state:
+                self._advance_forced(slot, generation, now, min_forced_tokens())
         except EngineError as error:
-            self.finish_slot(slot, Failed(error))
+            self._fail(slot, error)
 
-    def _advance(self, slot: Slot, choice: SampledToken, now: float, min_forced_tokens: int) -> None:
-        assert slot.state
-        request_id, generation = slot.state.request_id, self.generation_of(slot)
-        self._emit(slot, generation.advance(choice, now))
-        has_grammar = slot.state is not None and slot.state.request.grammar is not None
+    def _fail(self, slot: Slot, error: Exception) -> None:
+        if not isinstance(error, EngineError):
+            _log.error("a token could not be sampled", exc_info=error)
+            error = internal_error()
+        self.finish_slot(slot, Failed(error))
+
+    def _advance_forced(self, slot: Slot, generation: Generation, now: float, min_tokens: int) -> None:
         # The token after a full context is sampled alone: it ends the text, or is the reason for a context shift.
-        forced = generation.sampler.accept_forced(min_forced_tokens, slot.n_ctx_left) if has_grammar else []
+        forced = generation.sampler.accept_forced(min_tokens, slot.n_ctx_left)
         for n_more, token in zip(reversed(range(len(forced))), forced, strict=True):
             if slot.state:
-                self._emit(slot, generation.advance(SampledToken(token, None), now, n_more))
-        if slot.state and (n_unread := self._outputs[request_id].stream.n_unread) > self._max_unread:
-            raise StepFailed(f"{n_unread} tokens wait for the client to read them")
+                self._emit(slot, *generation.advance(SampledToken(token, None), now, n_more))
 
-    def _emit(self, slot: Slot, events: Sequence[Event]) -> None:
-        for event in events:
-            if isinstance(event, Finished):
-                self.finish_slot(slot, event)
-            elif slot.state:
-                self.emit(slot.state.request_id, event)
+    def _emit(self, slot: Slot, token: TokenBytes, finished: Finished | None) -> None:
+        assert slot.state
+        self.emit(slot.state.request_id, token)
+        if finished is not None:
+            self.finish_slot(slot, finished)
 
-    def emit(self, request_id: int, event: Event) -> None:
-        """Queue an event that is not the last one of its request."""
+    def emit(self, request_id: int, event: TokenBytes) -> None:
+        """Queue an event that is not the last one of its request. Raises StepFailed if too many wait to be read."""
         output = self._outputs[request_id]
         output.events.append(event)
-        if len(output.events) >= output.max_held:
-            self._due.append((output.stream, output.events))
-            output.events = []
+        if len(output.events) < output.max_held:
+            return
+        self._due.append((output.stream, output.events))
+        output.events = []
+        if output.stream.n_unread > self._max_unread:
+            raise StepFailed(f"{output.stream.n_unread} tokens wait for the client to read them")
 
     def finish_slot(self, slot: Slot, last_event: Finished | Failed) -> None:
         """End the request in a slot, if there is one, and free the slot."""

@@ -3,7 +3,8 @@
 add, add_task, cancel          receive    requests wait for a slot, slot tasks until their slot is idle
       |
     step --+-- _assign_slots              waiting requests get idle slots, and the cached part of their prompts
-      |    +-- _schedule       schedule   context shifts, evictions, preemptions, then the tokens of each slot
+      |    +-- _schedule       schedule   context shifts, evictions, preemptions, then the tokens of each slot; left
+      |    |                              out while the slots of the last step go on generating
       |    +-- _add_drafts                drafted tokens, if all slots of the step only generate
       |    +-- _decode         decode     one llama_decode for all slots
       |    +-- _sample         sample     a token for each row of logits, again while drafted tokens are accepted
@@ -13,14 +14,13 @@ drain_events                   emit       the events of the step, for the event 
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from slots.completion.generation import Generation
+from slots.completion.input_batch import InputBatch, SampledRow
 from slots.completion.output_processor import OutputProcessor, StreamEvents
 from slots.completion.slot_maintenance import SlotMaintenance
 from slots.errors import EngineError, StepFailed, internal_error
-from slots.llama import Batch, Context, Logits, Vocab
+from slots.llama import Context, Logits, Vocab
 from slots.options import EngineOptions
 from slots.requests.events import Failed, StopReason
 from slots.requests.request_state import RequestState
@@ -41,29 +41,6 @@ from slots.scheduling.slot_tasks import SlotTask, SlotTaskQueue
 from slots.speculation import Drafter, DraftScheduler
 
 _log = logging.getLogger("slots")
-
-
-@dataclass(slots=True)
-class SampledRow:
-    """A slot whose next token is sampled, and the row of logits that it is sampled from."""
-
-    slot: Slot
-    draft: Sequence[int]
-    """Tokens that were computed after those of its request; their rows of logits follow."""
-    index: int
-    n_accepted: int = 0
-
-    def accept_draft(self, cache: KvCacheManager) -> bool:
-        """If the tokens sampled since are the next ones of the draft, commit them, move to the row after them, return
-        True."""
-        tokens = self.slot.uncomputed
-        end = self.n_accepted + len(tokens)
-        if not tokens or list(self.draft[self.n_accepted : end]) != tokens:
-            return False
-        self.n_accepted = end
-        self.index += len(tokens)
-        cache.commit(self.slot, tokens)
-        return True
 
 
 class CompletionRunner:
@@ -98,15 +75,16 @@ class CompletionRunner:
         self._slot_tasks = SlotTaskQueue()
         self._output = OutputProcessor(context.n_ctx_seq)
         self._maintenance = SlotMaintenance(self.slots, self._cache, self._output, vocab.bos)
-        self._batch = Batch(context.n_batch)
-        rows = RowSampler(vocab.n_tokens, n_slots, context.n_threads_batch)
+        self._input = InputBatch(self.slots, context.n_batch, vocab.bos or 0)
+        rows = RowSampler(vocab.n_tokens, n_slots, context.threads.n_max, lambda: context.threads.n_in_use)
         self._step_sampler = StepSampler(context, rows)
 
     def warm_up(self) -> None:
         """Compute one token, so that the first request does not wait for what llama.cpp prepares at first use."""
-        self._batch.clear()
-        self._batch.add(0, 0, [self._vocab.bos or 0], last_logits=True)
-        self._context.decode(self._batch)
+        batch = self._input.llama_batch
+        batch.clear()
+        batch.add(0, 0, [self._vocab.bos or 0], last_logits=True)
+        self._context.decode(batch)
         self._context.clear_sequence(0)
 
     def close(self) -> None:
@@ -114,6 +92,11 @@ class CompletionRunner:
         if self._draft_scheduler:
             self._draft_scheduler.close()
         self._context.close()
+
+    @property
+    def n_parked_bytes(self) -> int:
+        """Host memory of parked sequences. May be read by any thread."""
+        return self._cache.n_parked_bytes
 
     @property
     def has_work(self) -> bool:
@@ -158,19 +141,24 @@ class CompletionRunner:
         """Run one step. If it fails, the requests in its batch fail."""
         if self._slot_tasks.tasks:
             self._slot_tasks.run_ready(self.slots, self._cache)
-        self._assign_slots()
-        scheduled = self._schedule()
+            self._input.forget()  # idle slots may hold something else now
+        if self.waiting and any(slot.is_idle for slot in self.slots):
+            self._assign_slots()
+        is_next = self._input.is_next(self._cache.cells)
+        scheduled = self._input.scheduled if is_next else self._schedule()
         if not scheduled:
             return
-        slots = [each.slot for each in scheduled]
         try:
-            self._run_batch(self._add_drafts(scheduled))
+            self._run_batch(scheduled, is_next=is_next)
         except EngineError as error:
-            _log.error("a step failed, and with it %d requests: %s", len(slots), error)
-            self._maintenance.fail(slots, StepFailed(f"the model could not be run: {error}"))
+            _log.error("a step failed, and with it %d requests: %s", len(scheduled), error)
+            self._fail_step(scheduled, StepFailed(f"the model could not be run: {error}"))
         except Exception:
-            _log.exception("a step failed, and with it %d requests", len(slots))
-            self._maintenance.fail(slots, internal_error())
+            _log.exception("a step failed, and with it %d requests", len(scheduled))
+            self._fail_step(scheduled, internal_error())
+
+    def _fail_step(self, scheduled: list[ScheduledSlot], error: EngineError) -> None:
+        self._maintenance.fail([each.slot for each in scheduled], error)
 
     def _assign_slots(self) -> None:
         waiting, cache = list(self.waiting), self._cache
@@ -203,6 +191,7 @@ class CompletionRunner:
 
     def _schedule(self) -> list[ScheduledSlot]:
         """Returns the next batch, by slot id: only in this order llama.cpp computes streams in one pass."""
+        self._input.forget()
         self._maintenance.shift_contexts()
         self._maintenance.pull_shared_prefixes()
         output = schedule(self.slots, self._scheduler_config, self._cache.cells)
@@ -224,9 +213,9 @@ class CompletionRunner:
 
     def _add_drafts(self, scheduled: list[ScheduledSlot]) -> list[ScheduledSlot]:
         """Add the drafts that are expected to save time, if the step only generates."""
-        slots = [each.slot for each in scheduled]
         if not self._draft_scheduler:
             return scheduled
+        slots = [each.slot for each in scheduled]
         if not all(slot.is_generating for slot in slots):
             self._draft_scheduler.skip_step(slots)
             return scheduled
@@ -239,45 +228,40 @@ class CompletionRunner:
     def _filler_slots(self, scheduled: list[ScheduledSlot]) -> list[Slot]:
         return filler_slots(scheduled, self.slots) if self._has_streams else []
 
-    def _run_batch(self, scheduled: list[ScheduledSlot]) -> None:
-        n_tokens = sum(each.n_tokens + len(each.draft) for each in scheduled)
-        _log.debug("a step of %d tokens for %d slots", n_tokens, len(scheduled))
+    def _run_batch(self, scheduled: list[ScheduledSlot], *, is_next: bool) -> None:
+        """Compute and sample a step: the one that follows on the last one if `is_next`, else another."""
+        with_drafts = self._add_drafts(scheduled)
         start = time.perf_counter()
-        logits = self._decode(scheduled, start)
+        if is_next and with_drafts is scheduled:
+            tokens = self._input.advance()
+            logits = self._decode()
+            self._cache.commit_next(self._input.slots, tokens)
+        else:
+            self._fill(with_drafts, start)
+            logits = self._decode()
+            for each in with_drafts:
+                self._cache.commit(each.slot, each.tokens)
+            self._input.rows = self._rows_to_sample(with_drafts)
         decode_seconds = time.perf_counter() - start
-        rows = self._sample(self._rows_to_sample(scheduled), logits)
+        rows = self._sample(self._input.rows, logits)
         if self._draft_scheduler:
             self._draft_scheduler.record_step(decode_seconds, {row.slot.slot_id: row.n_accepted for row in rows})
 
-    def _decode(self, scheduled: list[ScheduledSlot], now: float) -> Logits:
-        """Compute a batch and commit its tokens. Returns the rows of logits, float32: one for each slot whose prompt is
-        computed, followed by one for each token of its draft."""
-        by_slot = {each.slot.slot_id: each for each in scheduled}
-        fillers = self._filler_slots(scheduled)
-        self._batch.clear()
-        for slot in self.slots:
-            if each := by_slot.get(slot.slot_id):
-                self._add_to_batch(each, now)
-            elif slot in fillers:
-                self._batch.add(slot.slot_id, len(slot.cached), [self._vocab.bos or 0], last_logits=False)
-        try:
-            logits = self._context.decode(self._batch)
-        finally:
-            for slot in fillers:
-                self._cache.rollback(slot)
+    def _fill(self, scheduled: list[ScheduledSlot], now: float) -> None:
+        _log.debug("a step of %d slots is planned", len(scheduled))
         for each in scheduled:
-            self._cache.commit(each.slot, each.tokens)
-        return logits
+            if each.slot.state:
+                each.slot.state.start_clock(now)
+        self._input.fill(scheduled, self._filler_slots(scheduled), self._output.generation_of)
 
-    def _add_to_batch(self, scheduled: ScheduledSlot, now: float) -> None:
-        slot, generation = scheduled.slot, self._output.generation_of(scheduled.slot)
-        generation.state.start_clock(now)
-        if scheduled.draft:
-            generation.set_draft(scheduled.draft)
-            self._batch.add_all_outputs(slot.slot_id, len(slot.cached), [*scheduled.tokens, *scheduled.draft])
-            return
-        wants_logits = scheduled.n_tokens == slot.n_uncomputed and generation.wants_tokens
-        self._batch.add(slot.slot_id, len(slot.cached), scheduled.tokens, last_logits=wants_logits)
+    def _decode(self) -> Logits:
+        """Compute the batch. Returns the rows of logits, float32: one for each slot whose prompt is computed, followed
+        by one for each token of its draft."""
+        try:
+            return self._context.decode(self._input.llama_batch)
+        finally:
+            for slot in self._input.fillers:
+                self._cache.rollback(slot)
 
     def _rows_to_sample(self, scheduled: list[ScheduledSlot]) -> list[SampledRow]:
         """Returns the first row of each slot whose prompt is computed. Requests that want no tokens are finished."""
@@ -290,7 +274,7 @@ class CompletionRunner:
             generation = self._output.generation_of(each.slot)
             generation.state.end_prefill(now)
             if generation.wants_tokens:
-                rows.append(SampledRow(each.slot, each.draft, index))
+                rows.append(SampledRow(each.slot, generation, each.draft, index))
                 index += 1 + len(each.draft)
             else:
                 self._output.finish_slot(each.slot, generation.finish(StopReason.LIMIT, now))
@@ -301,11 +285,11 @@ class CompletionRunner:
         does not change the text. Returns the rows."""
         active = rows
         while active:
-            samplers = [self._output.generation_of(row.slot).sampler for row in active]
+            samplers = [row.generation.sampler for row in active]
             choices = self._step_sampler.sample(samplers, logits, [row.index for row in active])
-            now, min_forced_tokens = time.perf_counter(), self._min_forced_tokens()
+            now = time.perf_counter()
             for row, choice in zip(active, choices, strict=True):
-                self._output.process_token(row.slot, choice, now, min_forced_tokens)
+                self._output.process_token(row.slot, row.generation, choice, now, self._min_forced_tokens)
             active = [row for row in active if row.draft and row.accept_draft(self._cache)]
         for row in rows:
             if row.draft:

@@ -1,21 +1,19 @@
 """Contexts: the llama contexts that a model and the options need."""
 
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from slots.errors import CannotGenerate
 from slots.llama import Context, EmbeddingContext, Model, ModelInfo
 from slots.llama.embedding_limits import max_causal_tokens
+from slots.machine import usable_memory
 from slots.options import ContextOptions, EngineOptions, Pooling
 from slots.speculation import Drafter, make_drafter
+from slots.threads import MachineLoad, ThreadController
 
 _log = logging.getLogger("slots")
-
-_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def default_n_ctx(info: ModelInfo, n_parallel: int, *, kv_unified: bool, memory_bytes: int) -> int:
@@ -36,15 +34,6 @@ def default_n_ctx(info: ModelInfo, n_parallel: int, *, kv_unified: bool, memory_
     return affordable
 
 
-def total_memory_bytes() -> int:
-    """Returns the memory of this machine, or the limit of its container if that is less."""
-    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        return min(physical, int(_CONTAINER_LIMIT.read_text()))
-    except (OSError, ValueError):
-        return physical
-
-
 @dataclass(frozen=True, slots=True)
 class Contexts:
     completion: Context | None
@@ -52,6 +41,8 @@ class Contexts:
     pooling: Pooling
     max_embedding_tokens: int
     drafter: Drafter | None
+    threads: ThreadController
+    """How many threads the steps of completions use, or those of embeddings if no text is generated."""
     make_embedding_context: Callable[[], EmbeddingContext]
     """May raise ModelLoadError: next to completions, the context is created when it is first needed."""
 
@@ -63,19 +54,21 @@ def make_contexts(model: Model, options: ContextOptions, engine: EngineOptions) 
     # With a large vocabulary the logits of all tokens of a batch take a GB. Only drafts need that many rows.
     n_outputs = None if engine.speculation.spec_types else options.n_parallel
     can_generate = not (engine.embeddings_only or ranks)
-    completion = _completion_context(model, replace(options, n_outputs=n_outputs)) if can_generate else None
+    load = MachineLoad()
+    completion = _completion_context(model, replace(options, n_outputs=n_outputs), load) if can_generate else None
     if completion is None:
-        embedding = EmbeddingContext(model, options, options.n_ctx or model.info.n_ctx_train, ranks=ranks)
-        return Contexts(None, pooling, embedding.limits.max_tokens, None, lambda: embedding)
+        embedding = EmbeddingContext(model, options, options.n_ctx or model.info.n_ctx_train, load, ranks=ranks)
+        return Contexts(None, pooling, embedding.limits.max_tokens, None, embedding.threads, lambda: embedding)
     n_ctx = completion.n_ctx_seq
-    make_embedding = partial(EmbeddingContext, model, options, n_ctx, ranks=False)
-    drafter = make_drafter(model, completion, options, engine.speculation)
-    return Contexts(completion, pooling, max_causal_tokens(options, n_ctx), drafter, make_embedding)
+    make_embedding = partial(EmbeddingContext, model, options, n_ctx, load, ranks=False)
+    drafter = make_drafter(model, completion, options, engine.speculation, load)
+    max_embedding_tokens = max_causal_tokens(options, n_ctx)
+    return Contexts(completion, pooling, max_embedding_tokens, drafter, completion.threads, make_embedding)
 
 
-def _completion_context(model: Model, options: ContextOptions) -> Context | None:
+def _completion_context(model: Model, options: ContextOptions, load: MachineLoad) -> Context | None:
     try:
-        context = Context(model, _with_size(options, model.info))
+        context = Context(model, _with_size(options, model.info), load)
     except CannotGenerate:
         return None
     if context.n_top_tokens:
@@ -89,5 +82,5 @@ def _completion_context(model: Model, options: ContextOptions) -> Context | None
 def _with_size(options: ContextOptions, info: ModelInfo) -> ContextOptions:
     if options.n_ctx:
         return options
-    n_ctx = default_n_ctx(info, options.n_parallel, kv_unified=options.kv_unified, memory_bytes=total_memory_bytes())
+    n_ctx = default_n_ctx(info, options.n_parallel, kv_unified=options.kv_unified, memory_bytes=usable_memory())
     return replace(options, n_ctx=n_ctx)

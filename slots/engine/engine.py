@@ -1,6 +1,7 @@
 """Engine: the API for the event loop. Requests go in, streams of events come out."""
 
 import asyncio
+import gc
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from slots.engine.commands import Cancel, Command, Drain, Embed, Stop, Submit
 from slots.engine.contexts import Contexts, make_contexts
 from slots.engine.grammars import Grammars
 from slots.engine.loop import EngineLoop
+from slots.engine.memory_use import MemoryUse
 from slots.errors import (
     InvalidRequest,
     ModelLoadError,
@@ -29,12 +31,11 @@ from slots.errors import (
     ShuttingDown,
     StepFailed,
 )
-from slots.llama import Model
+from slots.llama import Model, live_buffers, private_bytes, release_free_memory, resident_bytes
 from slots.options import ContextOptions, EngineOptions, ModelOptions
-from slots.requests.events import SlotStatus
+from slots.requests.events import SlotStatus, ThreadNumbers
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
-from slots.requests.sampling_params import SamplingParams
 from slots.requests.slot import Slot
 from slots.requests.stream import CompletionStream
 from slots.sampling import IS_COMPILED, SamplerContext
@@ -42,8 +43,6 @@ from slots.scheduling.kv_cache_manager import KvCacheManager
 from slots.scheduling.slot_tasks import SlotTask
 
 _log = logging.getLogger("slots")
-
-_DEFAULT_BREAKERS = SamplingParams().dry_sequence_breakers
 
 Result = TypeVar("Result")
 
@@ -63,6 +62,7 @@ class Engine:
         self.n_batch = context.n_batch if context else contexts.max_embedding_tokens
         self.pooling = contexts.pooling
         self.context_shift = options.context_shift
+        self._threads = contexts.threads
         self.grammars = Grammars(self.vocab)
         self._sampler_context = SamplerContext.for_model(self.vocab, self.n_ctx_slot)
         self._commands: SimpleQueue[Command] = SimpleQueue()
@@ -105,6 +105,7 @@ class Engine:
         engine = cls(loaded, contexts, options, fingerprint(model.path, context, model.metadata_overrides))
         if engine._completions and options.warmup:
             engine._completions.warm_up()
+        release_free_memory()  # the header, which llama.cpp has copied
         return engine
 
     @property
@@ -117,15 +118,17 @@ class Engine:
         return len(self._completions.waiting) if self._completions else 0
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the thread; events are delivered on `loop`. Another thread prepares DRY's default sequence breakers."""
+        """Start the thread; events are delivered on `loop`.
+
+        What exists by now is left out of later garbage collections, which would stop the thread for as long as it takes
+        to look at all of it."""
+        gc.freeze()
         self._thread = threading.Thread(target=self._engine_loop.run, args=(loop,), name="engine", daemon=True)
         self._thread.start()
-        if self._completions:
-            find_breakers = self._sampler_context.find_sequence_breakers
-            threading.Thread(target=find_breakers, args=(_DEFAULT_BREAKERS,), daemon=True).start()
 
     def prepare_dry(self, sequence_breakers: Sequence[str]) -> None:
-        """Find the tokens of sequence breakers. Call it in a worker thread: it may take a second."""
+        """Find the tokens of sequence breakers. Call it in a worker thread: it may take tens of
+        milliseconds."""
         self._sampler_context.find_sequence_breakers(sequence_breakers)
 
     def submit(self, request: CompletionRequest) -> CompletionStream:
@@ -171,6 +174,21 @@ class Engine:
         if not self._completions:
             what = "ranks documents" if self.pooling == "rank" else "computes embeddings"
             raise NotSupported(f"this server only {what}; it generates no text")
+
+    def thread_numbers(self) -> ThreadNumbers:
+        """Returns the numbers of threads in use; those of completions if the engine generates text, else those of
+        embeddings."""
+        threads = self._threads
+        return ThreadNumbers(threads.n_latest("few"), threads.n_latest("many"), threads.n_max)
+
+    def memory_use(self) -> MemoryUse:
+        return MemoryUse(
+            buffers=live_buffers(),
+            grammar_tables=self.grammars.table_bytes,
+            parked_prefixes=self._completions.n_parked_bytes if self._completions else 0,
+            resident=resident_bytes(),
+            private=private_bytes(),
+        )
 
     def slot_statuses(self) -> list[SlotStatus]:
         return [slot.status() for slot in self._completions.slots] if self._completions else []

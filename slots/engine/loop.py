@@ -7,7 +7,7 @@ commands --> _receive --> completions.step --> embeddings.step --> _emit --> eve
 
 import asyncio
 import logging
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from slots.completion.output_processor import StreamEvents
 from slots.completion.runner import CompletionRunner
@@ -58,8 +58,8 @@ class EngineLoop:
             is_generating = self._completions is not None and self._completions.has_work
             if self._completions:
                 self._completions.step()
-                self._emit(loop)  # so that tokens do not wait for the embeddings
             if self._has_embeddings:
+                self._emit(loop)  # so that tokens do not wait for the embeddings
                 self._embeddings.step(completions_idle=not is_generating)
                 self._has_embeddings = self._embeddings.has_work
         except Exception:
@@ -72,17 +72,15 @@ class EngineLoop:
     def _receive(self) -> bool:
         """Carry out commands, waiting for one if there is no work. Returns False after Stop."""
         is_idle = not (self._has_embeddings or (self._completions and self._completions.has_work))
-        try:
-            while True:
-                command = self._commands.get(block=is_idle)
-                is_idle = False
-                if isinstance(command, Drain):
-                    for runner in self._runners:
-                        runner.fail_waiting(_shutting_down())
-                elif not self._dispatch(command):
-                    return False
-        except Empty:
-            return True
+        while is_idle or not self._commands.empty():
+            command = self._commands.get()
+            is_idle = False
+            if isinstance(command, Drain):
+                for runner in self._runners:
+                    runner.fail_waiting(_shutting_down())
+            elif not self._dispatch(command):
+                return False
+        return True
 
     def _dispatch(self, command: Command) -> bool:
         if isinstance(command, Embed):

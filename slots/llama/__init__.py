@@ -4,12 +4,18 @@ llama.cpp answers many wrong arguments with an assertion that ends the process, 
 call, and failures are raised as exceptions.
 """
 
+import slots.llama.bindings  # noqa: F401 - before the first import of llama_cpp
+
+# isort: split
 import llama_cpp.llama_cpp as lib
 
 from slots.llama.batch import Batch, DecodeError
+from slots.llama.buffers import Buffers
 from slots.llama.context import Context, Logits, Snapshot
 from slots.llama.embedding_context import EmbeddingContext
+from slots.llama.host_memory import allocated_bytes, private_bytes, release_free_memory, resident_bytes
 from slots.llama.loading import Device, find_devices
+from slots.llama.log import live_buffers
 from slots.llama.model import Model, ModelInfo
 from slots.llama.top_k_sampler import TopTokens
 from slots.llama.vocab import MAX_UNBROKEN, Vocab
@@ -17,6 +23,7 @@ from slots.llama.vocab import MAX_UNBROKEN, Vocab
 __all__ = [
     "MAX_UNBROKEN",
     "Batch",
+    "Buffers",
     "Context",
     "DecodeError",
     "Device",
@@ -27,7 +34,12 @@ __all__ = [
     "Snapshot",
     "TopTokens",
     "Vocab",
+    "allocated_bytes",
     "find_devices",
+    "live_buffers",
+    "private_bytes",
+    "release_free_memory",
+    "resident_bytes",
 ]
 
 lib.llama_backend_init()

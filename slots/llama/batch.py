@@ -30,8 +30,12 @@ class Batch:
         self.capacity = capacity
         self.n_tokens = 0
         self.n_outputs = 0
+        self._max_sequence = self._min_sequence = 0
         self._token = np.zeros(capacity, np.int32)
         self._pos = np.zeros(capacity, np.int32)
+        # Of few numbers these are set several times faster than elements of numpy's arrays.
+        self._token_view = self._token.data
+        self._pos_view = self._pos.data
         self._n_seq = np.ones(capacity, np.int32)
         self._seq = np.zeros(capacity, np.int32)
         self._output = np.zeros(capacity, np.int8)
@@ -48,6 +52,13 @@ class Batch:
 
     def clear(self) -> None:
         self.n_tokens = self.n_outputs = 0
+        self._max_sequence = self._min_sequence = 0
+
+    def advance(self, tokens: Sequence[int], n_forward: Sequence[int]) -> None:
+        """Replace all tokens, and move each by `n_forward` positions in its sequence. The outputs stay the same."""
+        for index, (token, n) in enumerate(zip(tokens, n_forward, strict=True)):
+            self._token_view[index] = token
+            self._pos_view[index] += n
 
     def add(self, sequence: int, position: int, tokens: Sequence[int], *, last_logits: bool) -> None:
         """Append tokens of one sequence from `position` on; with `last_logits` the last one gets a row of logits.
@@ -55,6 +66,8 @@ class Batch:
         start, end = self.n_tokens, self.n_tokens + len(tokens)
         if end > self.capacity:
             raise ValueError(f"a batch holds {self.capacity} tokens, {end} are too many")
+        self._max_sequence = max(self._max_sequence, sequence)
+        self._min_sequence = min(self._min_sequence, sequence)
         if len(tokens) == 1:  # the usual case: setting one number is several times faster
             self._fill(start, tokens[0], position, sequence)
         else:
@@ -88,8 +101,8 @@ class Batch:
         """Raises ValueError for what would end the process in llama.cpp."""
         if self.n_tokens == 0:
             raise ValueError("an empty batch cannot be decoded")
-        tokens, sequences = self._token[: self.n_tokens].tolist(), self._seq[: self.n_tokens].tolist()
+        tokens = self._token_view[: self.n_tokens].tolist()
         if min(tokens) < 0 or max(tokens) >= n_vocab:
             raise ValueError(f"a batch has a token outside of the vocabulary of {n_vocab}")
-        if min(sequences) < 0 or max(sequences) >= n_sequences:
+        if self._min_sequence < 0 or self._max_sequence >= n_sequences:
             raise ValueError(f"a batch has a sequence that is not one of the {n_sequences}")

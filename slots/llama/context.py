@@ -9,11 +9,13 @@ import numpy.typing as npt
 from slots.errors import CannotGenerate, ModelLoadError, SnapshotError
 from slots.llama.batch import Batch, check_decoded
 from slots.llama.context_params import context_params, one_ubatch_at_a_time
-from slots.llama.log import forget_errors, last_error
+from slots.llama.log import forget_buffers, forget_errors, last_error, record_buffers
 from slots.llama.memory_capabilities import can_shift_keys, can_truncate, has_window
 from slots.llama.model import Model
+from slots.llama.step_threads import StepThreads
 from slots.llama.top_k_sampler import TOP_K, TopTokens, init_with_top_k
 from slots.options import ContextOptions
+from slots.threads import MachineLoad
 
 Logits = npt.NDArray[np.float32]
 Snapshot = npt.NDArray[np.uint8]
@@ -23,18 +25,21 @@ Snapshot = npt.NDArray[np.uint8]
 class Context:
     """A KV cache and the computation on it. Belongs to one thread: the engine's."""
 
-    def __init__(self, model: Model, options: ContextOptions) -> None:
-        """Raises ModelLoadError if llama.cpp refuses the options or memory is short, CannotGenerate for an encoder."""
+    def __init__(self, model: Model, options: ContextOptions, load: MachineLoad | None = None) -> None:
+        """`load` is what the contexts of a process share about their threads. Raises ModelLoadError if llama.cpp
+        refuses the options or memory is short, CannotGenerate for an encoder."""
         if not model.has_decoder:
             raise CannotGenerate("the model is an encoder, which generates no text")
         shares_window = options.kv_unified and has_window(model) and not options.swa_full
         params = context_params(one_ubatch_at_a_time(options) if shares_window else options)
         forget_errors()
+        self._buffers = record_buffers()
         if options.backend_sampling and model.vocab.n_tokens > TOP_K:
             handle, self._top_k = init_with_top_k(model, params)
         else:
             handle, self._top_k = lib.llama_init_from_model(model.weights.handle, params), None
         if not handle:
+            forget_buffers(self._buffers)
             raise ModelLoadError(f"llama.cpp cannot make a context: {last_error()}")
         self._weights = model.weights  # kept alive as long as this is
         self.handle = handle
@@ -52,8 +57,9 @@ class Context:
         self.n_batch: int = lib.llama_n_batch(handle)
         self._max_outputs = params.n_outputs_max or self.n_batch
         self.n_ubatch: int = lib.llama_n_ubatch(handle)
-        self.n_threads_batch: int = params.n_threads_batch
-        """For batches of more than one token."""
+        self._step_threads = StepThreads(options, load)
+        self.threads = self._step_threads.controller
+        """How many threads the steps use."""
         self.n_sequences: int = lib.llama_n_seq_max(handle)
         self.is_unified = options.kv_unified
         """Whether all sequences share one pool of cells; otherwise each has its own stream."""
@@ -74,6 +80,7 @@ class Context:
 
     def close(self) -> None:
         lib.llama_free(self.handle)
+        forget_buffers(self._buffers)
         if self._top_k:
             self._top_k.free()
 
@@ -94,11 +101,14 @@ class Context:
         self.top_tokens = None
         batch.struct.n_tokens = batch.n_tokens
         forget_errors()
+        self._step_threads.start_step(self.handle, batch.n_tokens)
         check_decoded(lib.llama_decode(self.handle, batch.struct))
         self._pending_shift.clear()
+        # Rows are there when a GPU, too, has computed the batch.
+        rows = self._output_rows()[: batch.n_outputs] if batch.n_outputs else self._rows[:0]
+        self._step_threads.end_step()
         if batch.n_outputs == 0:
-            return self._rows[:0]
-        rows = self._output_rows()[: batch.n_outputs]
+            return rows
         if self._top_k and top_outputs is not None and top_outputs.size:
             self.top_tokens = self._top_k.read(self.handle, top_outputs, batch.n_outputs, self._n_vocab)
         return rows
@@ -132,6 +142,8 @@ class Context:
         """Truncate a sequence to its first `n_tokens` tokens. Returns False if the model's memory cannot go back to
         that position (recurrent, hybrid, sliding window), and clears the sequence."""
         self._check_sequence(sequence)
+        if self.can_truncate and lib.llama_memory_seq_rm(self._memory, sequence, n_tokens, -1):
+            return True
         if lib.llama_memory_seq_pos_max(self._memory, sequence) < n_tokens:
             return True
         window_moved_on = n_tokens > 0 and lib.llama_memory_seq_pos_min(self._memory, sequence) > 0

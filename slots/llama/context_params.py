@@ -1,6 +1,5 @@
 """Context parameters: a context's options in llama.cpp's struct."""
 
-import os
 from dataclasses import replace
 
 import llama_cpp.llama_cpp as lib
@@ -33,7 +32,6 @@ def context_params(options: ContextOptions) -> lib.llama_context_params:
     """Returns llama.cpp's parameters. Raises ModelLoadError for a number of slots outside 1 to `MAX_SLOTS`."""
     if not 1 <= options.n_parallel <= MAX_SLOTS:
         raise ModelLoadError(f"the number of slots must be from 1 to {MAX_SLOTS}, not {options.n_parallel}")
-    threads = options.n_threads or os.cpu_count() or 1
     params: lib.llama_context_params = lib.llama_context_default_params()
     params.n_ctx = max(options.n_ctx, _MIN_CONTEXT)
     params.n_batch = max(options.n_batch, options.n_parallel)
@@ -43,8 +41,6 @@ def context_params(options: ContextOptions) -> lib.llama_context_params:
         params.n_outputs_max = max(options.n_outputs, options.n_parallel)
     params.kv_unified = options.kv_unified
     params.swa_full = options.swa_full
-    params.n_threads = threads
-    params.n_threads_batch = options.n_threads_batch or threads
     params.flash_attn_type = _FLASH_ATTENTION[options.flash_attention]
     params.offload_kqv = options.kv_offload
     params.op_offload = options.op_offload

@@ -10,9 +10,11 @@ from slots.errors import ModelLoadError
 from slots.llama.batch import Batch, DecodeError, check_decoded
 from slots.llama.context_params import context_params
 from slots.llama.embedding_limits import causal_limits, encoder_limits
-from slots.llama.log import forget_errors, last_error
+from slots.llama.log import forget_buffers, forget_errors, last_error, record_buffers
 from slots.llama.model import Model
+from slots.llama.step_threads import StepThreads
 from slots.options import ContextOptions
+from slots.threads import MachineLoad
 
 Rows = npt.NDArray[np.float32]
 
@@ -22,9 +24,12 @@ _POOLING_NONE, _POOLING_RANK = 0, 4
 class EmbeddingContext:
     """Computes the embeddings of tokens, or the scores of texts. Belongs to one thread: the engine's."""
 
-    def __init__(self, model: Model, options: ContextOptions, n_ctx: int, *, ranks: bool) -> None:
-        """Texts have at most `n_ctx` tokens; `ranks` computes a score for each instead of embeddings. Raises
-        ModelLoadError if llama.cpp refuses the options or memory is short."""
+    def __init__(
+        self, model: Model, options: ContextOptions, n_ctx: int, load: MachineLoad | None = None, *, ranks: bool
+    ) -> None:
+        """Texts have at most `n_ctx` tokens; `ranks` computes a score for each instead of embeddings; `load` is what
+        the contexts of a process share about their threads. Raises ModelLoadError if llama.cpp refuses the options or
+        memory is short."""
         self._model = model
         self._ranks = ranks
         is_recurrent = lib.llama_model_is_recurrent(model.weights.handle) or lib.llama_model_is_hybrid(
@@ -34,18 +39,22 @@ class EmbeddingContext:
         self.limits = causal_limits(options, n_ctx, model.vocab.n_tokens, is_recurrent=is_recurrent)
         self._handle = self._make(options)
         if not self._can_chunk():
-            lib.llama_free(self._handle)
+            self.close()
             # An encoder has no positions beyond its training context, and asking for one ends the process.
             self.limits = encoder_limits(options, min(n_ctx, model.info.n_ctx_train))
             self._handle = self._make(options)
         self._memory = lib.llama_get_memory(self._handle)
         self._compute = lib.llama_decode if model.has_decoder and self._memory else lib.llama_encode
         self.n_embd = model.n_embd_out
+        self._step_threads = StepThreads(options, load)
+        self.threads = self._step_threads.controller
+        """How many threads the steps use."""
         self.batch = Batch(lib.llama_n_batch(self._handle))
         """Filled by the caller of `compute`."""
 
     def close(self) -> None:
         lib.llama_free(self._handle)
+        forget_buffers(self._buffers)
 
     def compute(self) -> Rows:
         """Compute the batch, without the GIL. All tokens have to be outputs. The tokens of a sequence follow its
@@ -61,7 +70,9 @@ class EmbeddingContext:
             raise ValueError(f"all {batch.n_tokens} tokens of a batch have to be outputs, {batch.n_outputs} are")
         batch.struct.n_tokens = batch.n_tokens
         forget_errors()
+        self._step_threads.start_step(self._handle, batch.n_tokens)
         check_decoded(self._compute(self._handle, batch.struct))
+        self._step_threads.end_step()
         if self._ranks:
             return np.empty((0, self.n_embd), np.float32)
         pointer = lib.llama_get_embeddings(self._handle)
@@ -88,8 +99,10 @@ class EmbeddingContext:
         params.embeddings = True
         params.pooling_type = _POOLING_RANK if self._ranks else _POOLING_NONE
         forget_errors()
+        self._buffers = record_buffers()
         handle = lib.llama_init_from_model(self._model.weights.handle, params)
         if not handle:
+            forget_buffers(self._buffers)
             raise ModelLoadError(f"llama.cpp cannot make a context for embeddings: {last_error()}")
         return handle
 

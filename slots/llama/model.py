@@ -9,7 +9,7 @@ import llama_cpp.llama_cpp as lib
 
 from slots.errors import ModelLoadError
 from slots.llama.loading import LoadArguments, set_numa_strategy, uses_gpu
-from slots.llama.log import forget_errors, last_error
+from slots.llama.log import forget_buffers, forget_errors, last_error, record_buffers
 from slots.llama.vocab import Vocab
 from slots.llama.weights import Weights, read_architecture, read_value
 from slots.options import ModelOptions, Pooling
@@ -41,10 +41,12 @@ class Model:
         set_numa_strategy(options)
         arguments = LoadArguments(options, on_progress)
         forget_errors()
+        buffers = record_buffers()
         handle = lib.llama_model_load_from_file(os.fsencode(options.path), arguments.params)
         if not handle:
+            forget_buffers(buffers)
             raise ModelLoadError(f"llama.cpp cannot load {options.path}: {last_error()}")
-        self.weights = Weights(handle)
+        self.weights = Weights(handle, buffers)
         self.vocab = Vocab(self.weights)
         self.info = self._read_info()
         self.device = "gpu" if uses_gpu(options) else "cpu"

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.errors import EngineError
-from slots.llama.log import forget_errors, last_error
+from slots.llama.log import forget_errors, last_error, restart_recording
 from slots.llama.model import Model
 
 TOP_K = 256
@@ -125,6 +125,7 @@ def init_with_top_k(model: Model, params: lib.llama_context_params) -> "tuple[li
     reason = "the device cannot do it" if handle else last_error()
     if handle:
         lib.llama_free(handle)
+    restart_recording()
     top_k.free()
     params.samplers, params.n_samplers = None, 0
     forget_errors()

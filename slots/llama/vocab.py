@@ -4,11 +4,14 @@ import ctypes
 import re
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import llama_cpp.llama_cpp as lib
 
 from grammar.deep_stack import run_on_deep_stack
+from grammar.token_bytes import TokenBytes
 from slots.errors import UnbrokenTextError
+from slots.llama.token_table import read_flags, read_pieces
 from slots.llama.weights import Weights
 
 MAX_UNBROKEN = 1_000_000
@@ -18,7 +21,14 @@ _SHALLOW_CHARACTERS = 8_192
 """Several of llama.cpp's tokenizers split text with a regular expression that recurses for each character of a match,
 and overflow a default stack at about ten thousand characters. Shorter texts are safe."""
 _UNBROKEN = re.compile(r"\S+|\s+")
+_ShortPiece = ctypes.c_char * 64
+"""A buffer in which nearly every piece has room. A type that is made for each call is cyclic garbage after it."""
 _KINDS = {0: "none", 1: "spm", 2: "bpe", 3: "wpm", 4: "ugm", 5: "rwkv", 6: "plamo2"}
+
+
+def _true_tokens(function: Any, vocab: int, n_tokens: int) -> list[int]:  # noqa: ANN401 - of ctypes
+    tokens: list[int] = read_flags(function, vocab, n_tokens).nonzero()[0].tolist()
+    return tokens
 
 
 def _token_or_none(token: int) -> int | None:
@@ -51,20 +61,24 @@ class Vocab:
         self.fim_sep = _token_or_none(lib.llama_vocab_fim_sep(handle))
         self.suppressed = frozenset(self._read_suppressed())
         """Tokens that are never generated, by the model's header."""
-        self.end_of_generation = frozenset(t for t in range(self.n_tokens) if lib.llama_vocab_is_eog(handle, t))
-        self._pieces: list[bytes | None] = [None] * self.n_tokens
-        self._texts: list[bytes | None] = [None] * self.n_tokens
-
-    @cached_property
-    def control_tokens(self) -> frozenset[int]:
-        """All tokens that control the model. They are collected when they are first asked for, which takes as much as a
-        tenth of a second."""
-        return frozenset(token for token in range(self.n_tokens) if lib.llama_vocab_is_control(self._handle, token))
+        self.end_of_generation = frozenset(_true_tokens(lib.llama_vocab_is_eog, handle, self.n_tokens))
+        self._pieces: dict[int, bytes] = {}
+        self._texts: dict[int, bytes] = {}
+        """Of the tokens that were asked for."""
 
     def is_control(self, token: int) -> bool:
         """Whether a token controls the model and has no text of its own."""
         self._check(token)
         return bool(lib.llama_vocab_is_control(self._handle, token))
+
+    @cached_property
+    def control_tokens(self) -> frozenset[int]:
+        """All tokens for which `is_control` is true."""
+        return frozenset(_true_tokens(lib.llama_vocab_is_control, self._handle, self.n_tokens))
+
+    def read_pieces(self) -> TokenBytes:
+        """Returns what `piece` does for all tokens."""
+        return read_pieces(lib.llama_token_to_piece, self._handle, self.n_tokens, self._read_piece)
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
         """Returns the tokens of a prompt, to which some vocabularies prepend a space. `add_special` adds BOS and EOS as
@@ -109,7 +123,7 @@ class Vocab:
     def piece(self, token: int) -> bytes:
         """Returns the bytes of one token, which need not be complete characters."""
         self._check(token)
-        cached = self._pieces[token]
+        cached = self._pieces.get(token)
         if cached is None:
             cached = self._pieces[token] = self._read_piece(token)
         return cached
@@ -122,9 +136,8 @@ class Vocab:
 
     def output_bytes(self, token: int) -> bytes:
         """Returns the bytes that a generated token adds to a text: none if it controls the model."""
-        self._check(token)
-        cached = self._texts[token]
-        if cached is None:
+        cached = self._texts.get(token)
+        if cached is None:  # `is_control` checks the token
             cached = self._texts[token] = b"" if self.is_control(token) else self.piece(token)
         return cached
 
@@ -146,13 +159,12 @@ class Vocab:
         return tokens[: n.value] if n.value > 0 else ()
 
     def _read_piece(self, token: int) -> bytes:
-        capacity = 64
-        while True:
-            buffer = ctypes.create_string_buffer(capacity)
-            n = lib.llama_token_to_piece(self._handle, token, buffer, capacity, 0, True)
-            if n >= 0:
-                return buffer.raw[:n]
-            capacity = -n
+        buffer = _ShortPiece()
+        n = lib.llama_token_to_piece(self._handle, token, buffer, len(buffer), 0, True)
+        if n < 0:
+            buffer = ctypes.create_string_buffer(-n)
+            n = lib.llama_token_to_piece(self._handle, token, buffer, len(buffer), 0, True)
+        return buffer.raw[:n]
 
     def _check(self, token: int) -> None:
         if not 0 <= token < self.n_tokens:

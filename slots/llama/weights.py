@@ -5,15 +5,25 @@ import weakref
 
 import llama_cpp.llama_cpp as lib
 
+from slots.llama.buffers import BufferLog
+from slots.llama.log import forget_buffers
+
 
 class Weights:
     """Owns a loaded model, and frees it with the last reference."""
 
-    def __init__(self, handle: lib.llama_model_p) -> None:
+    def __init__(self, handle: lib.llama_model_p, buffers: BufferLog | None = None) -> None:
+        """`buffers` are those that were recorded while it was loaded."""
         self.handle = handle
-        finalizer = weakref.finalize(self, lib.llama_model_free, handle)
+        finalizer = weakref.finalize(self, _free, handle, buffers)
         # At exit other threads may still read it; the process frees the memory anyway.
         finalizer.atexit = False
+
+
+def _free(handle: lib.llama_model_p, buffers: BufferLog | None) -> None:
+    lib.llama_model_free(handle)
+    if buffers:
+        forget_buffers(buffers)
 
 
 def read_value(weights: Weights, name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from slots.errors import EngineError
 from slots.requests.request import CompletionRequest
@@ -94,6 +95,24 @@ class Failed:
 
 
 Event = Token | Finished | Failed
+
+TokenBytes: TypeAlias = tuple[int, bytes, int, PositionLogprobs | None, Timings | None, bool]
+"""A Token on its way to the event loop, where its text is decoded: its fields in their order, with the bytes that are
+certain now in place of the text. A tuple, because one is made for every token between two decodes."""
+
+EngineEvent = TokenBytes | Finished | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadNumbers:
+    """CPU threads that the latest steps have used, or the first ones will use."""
+
+    few: int
+    """Of steps of few tokens, as while texts are generated."""
+    many: int
+    """Of steps of many tokens, as in prompts."""
+    max: int
+    """No step uses more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,11 @@
       |--- llama.cpp's top-k is enough ---> candidate_sampler.py    step_sampler.py decides,
       `--- full rows ---------------------> row_sampler.py          once per request
              |
-    mask, bias, penalties, DRY              samplers/{grammar_mask,logit_bias,penalties,dry}.py
-             |
-             |--- top-k, top-p, min-p, temperature (the default):
-             |      several rows at once    fast_chain.py (BatchedFastChain) on a candidate_table.py
-             |      one row                 fast_chain.py (sample_row)
-             `--- any other chain           samplers/{truncation,temperature,mirostat,...}.py in order
-             |
-    draw or argmax                          fast_chain.py; logits/{draw,candidates}.py
+             |--- bias, penalties, mask, top-k, top-p, min-p, temperature and draw, or argmax (the default):
+             |      all rows at once        fused_chain.py, logits/sampling_kernel.pyx
+             `--- any other chain           samplers/{grammar_mask,logit_bias,penalties,dry}.py, then
+             |                              samplers/{truncation,temperature,mirostat,...}.py in order,
+             |                              logits/{draw,candidates}.py
              |
     accept                                  sampler.py: penalties, DRY and the grammar see the token
 
@@ -19,7 +16,7 @@ chain.py builds the samplers of a request, sampler.py holds them with their stat
 """
 
 from slots.sampling.candidate_sampler import CandidateSampler
-from slots.sampling.logits.top_k import IS_COMPILED
+from slots.sampling.logits.kernels import IS_COMPILED
 from slots.sampling.row_sampler import Result, RowSampler
 from slots.sampling.sampler import SampledToken, Sampler
 from slots.sampling.sampler_context import SamplerContext

@@ -1,13 +1,13 @@
 """Sampler chain: builds the samplers of a request from its options, in their order."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NamedTuple
 
 from slots.requests.sampling_params import SamplerName, SamplingParams
-from slots.sampling.fast_chain import MAX_TOP_K, FastChainParams
-from slots.sampling.logits.candidates import MAX_LOGIT
+from slots.sampling.logits.candidates import MAX_TOP_K
 from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 from slots.sampling.samplers.adaptive_p import make_adaptive_p
 from slots.sampling.samplers.dry import make_dry
@@ -15,7 +15,7 @@ from slots.sampling.samplers.grammar_mask import GrammarMask
 from slots.sampling.samplers.infill import make_infill
 from slots.sampling.samplers.logit_bias import LogitBias
 from slots.sampling.samplers.mirostat import make_mirostat
-from slots.sampling.samplers.penalties import make_penalties
+from slots.sampling.samplers.penalties import Penalties, make_penalties
 from slots.sampling.samplers.temperature import make_temperature
 from slots.sampling.samplers.truncation import (
     make_min_p,
@@ -62,7 +62,23 @@ _EDIT_LOGITS = (SamplerName.PENALTIES, SamplerName.DRY)
 _KEEP_ARGMAX = (SamplerName.TOP_N_SIGMA, SamplerName.TOP_K, SamplerName.TFS_Z, SamplerName.TOP_P, SamplerName.MIN_P)
 """Never remove the most likely token: just before an argmax they have no effect."""
 _SEARCH_LARGEST = (SamplerName.TOP_K, SamplerName.MIN_P, SamplerName.TOP_N_SIGMA, SamplerName.INFILL)
-_FAST_ORDER = (SamplerName.TOP_K, SamplerName.TOP_P, SamplerName.MIN_P, SamplerName.TEMPERATURE)
+_FUSED_ORDER = (SamplerName.TOP_K, SamplerName.TOP_P, SamplerName.MIN_P, SamplerName.TEMPERATURE)
+
+
+@dataclass(frozen=True, slots=True)
+class FusedParams:
+    """Options of a chain that the sampling kernel computes; a sampler that is not in it has its neutral value."""
+
+    top_k: int
+    top_p: float = 1.0
+    min_p: float = 0.0
+    min_keep: int = 0
+    temperature: float = 1.0
+    is_greedy: bool = False
+
+    @property
+    def log_min_p(self) -> float:
+        return math.log(self.min_p) if self.min_p > 0 else -math.inf
 
 
 @dataclass(frozen=True)
@@ -75,12 +91,26 @@ class Chain:
     is_greedy: bool  # takes the most likely candidate instead of drawing one
     needs_softmax: bool  # computes the probabilities of all tokens, not only of the largest logits
     n_top_logits: int | None  # how many of the largest logits the samplers look at; None if it may be all
-    fast_params: FastChainParams | None  # equal to `samplers`, if the fast chain can do it
+    fused_params: FusedParams | None  # equal to `samplers` and what follows, if the kernel can do it
 
     @cached_property
     def samplers(self) -> tuple[LogitsProcessor, ...]:
-        """Made when they are first needed, which for most requests with `fast_params` is never."""
+        """Made when they are first needed, which for most requests with `fused_params` is never."""
         return self.make_samplers()
+
+    @property
+    def fused_edits(self) -> tuple[LogitBias | None, Penalties | None] | None:
+        """The edits, if they are such that the kernel can do them."""
+        match self.edits:
+            case ():
+                return None, None
+            case (LogitBias() as bias,):
+                return bias, None
+            case (Penalties() as penalties,):
+                return None, penalties
+            case (LogitBias() as bias, Penalties() as penalties):
+                return bias, penalties
+        return None
 
     @property
     def processors(self) -> tuple[LogitsProcessor, ...]:
@@ -88,8 +118,8 @@ class Chain:
 
     @property
     def stateful_processors(self) -> tuple[LogitsProcessor, ...]:
-        """All that may have a state: the samplers of a fast chain have none."""
-        if self.fast_params is None:
+        """All that may have a state: the samplers of a fused chain have none."""
+        if self.fused_params is None:
             return self.processors
         return (self.mask, *self.edits) if self.mask else self.edits
 
@@ -112,11 +142,7 @@ def build_chain(inputs: SamplerInputs) -> Chain:
     edits = [make(name) for name in effective[:n_edits]]
     if params.logit_bias or inputs.banned_tokens:
         edits.insert(0, LogitBias(params.logit_bias, inputs.banned_tokens))
-    mask = None
-    if inputs.matcher is not None:
-        searches_largest = names[0] is SamplerName.TOP_K if names else is_greedy
-        is_lazy = searches_largest and not params.mirostat
-        mask = GrammarMask(inputs.matcher, inputs.context.end_of_generation, is_lazy=is_lazy)
+    mask = GrammarMask(inputs.matcher, inputs.context.end_of_generation) if inputs.matcher else None
     n_top_logits = params.top_k if names and names[0] is SamplerName.TOP_K else 1 if is_greedy and not names else None
     return Chain(
         mask=mask,
@@ -125,7 +151,7 @@ def build_chain(inputs: SamplerInputs) -> Chain:
         is_greedy=is_greedy,
         needs_softmax=names[0] not in _SEARCH_LARGEST if names else not is_greedy,
         n_top_logits=n_top_logits,
-        fast_params=None if is_greedy or params.mirostat else _fast_params(inputs, names),
+        fused_params=_fused_params(inputs, names, is_greedy),
     )
 
 
@@ -146,19 +172,19 @@ def _with_effect(inputs: SamplerInputs, order: Sequence[SamplerName], is_greedy:
     return names
 
 
-def _fast_params(inputs: SamplerInputs, names: Sequence[SamplerName]) -> FastChainParams | None:
-    in_fast_order = [name for name in _FAST_ORDER if name in names]
-    if not names or names[0] is not SamplerName.TOP_K or list(names) != in_fast_order:
-        return None
+def _fused_params(inputs: SamplerInputs, names: Sequence[SamplerName], is_greedy: bool) -> FusedParams | None:
+    if is_greedy:
+        return None if names else FusedParams(top_k=1, is_greedy=True)
     params = inputs.params
-    temperature = params.temperature if SamplerName.TEMPERATURE in names else 1.0
-    is_supported = inputs.has_fixed_temperature and 1 / MAX_LOGIT < temperature < MAX_LOGIT
-    if not is_supported or params.top_k > MAX_TOP_K:
+    in_fused_order = [name for name in _FUSED_ORDER if name in names]
+    if not names or names[0] is not SamplerName.TOP_K or list(names) != in_fused_order:
         return None
-    return FastChainParams(
+    if params.mirostat or params.top_k > MAX_TOP_K or not inputs.has_fixed_temperature:
+        return None
+    return FusedParams(
         top_k=params.top_k,
         top_p=params.top_p if SamplerName.TOP_P in names else 1.0,
         min_p=params.min_p if SamplerName.MIN_P in names else 0.0,
         min_keep=params.min_keep,
-        temperature=temperature,
+        temperature=params.temperature if SamplerName.TEMPERATURE in names else 1.0,
     )

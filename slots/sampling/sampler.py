@@ -12,15 +12,15 @@ from grammar.matcher import MAX_FORCED_TOKENS, Matcher
 from slots.llama import Logits
 from slots.requests.events import PositionLogprobs, TokenLogprob
 from slots.requests.sampling_params import RANDOM_SEED, SamplingParams
-from slots.sampling.chain import Chain, build_chain
-from slots.sampling.fast_chain import FastChainParams, sample_row
+from slots.sampling.chain import Chain, FusedParams, build_chain
+from slots.sampling.fused_chain import FusedChain
+from slots.sampling.logits import kernels
 from slots.sampling.logits.candidates import Candidates, check_max_logit
 from slots.sampling.logits.draw import draw
 from slots.sampling.logits.workspace import Workspace
 from slots.sampling.logprobs import ModelLogprobs, sampled_logprobs
 from slots.sampling.sampler_context import LogitsProcessor, SamplerContext, SamplerInputs
 from slots.sampling.samplers.grammar_mask import GrammarMask, as_invalid_request
-from slots.sampling.samplers.penalties import Penalties
 
 
 def no_float_warnings() -> np.errstate:
@@ -30,26 +30,19 @@ def no_float_warnings() -> np.errstate:
 
 @dataclass(frozen=True, slots=True)
 class SamplerTraits:
-    """Properties of a sampler that decide how its row can be computed together with others."""
+    """Properties of a sampler that decide how its row is computed."""
 
     mask: GrammarMask | None  # applied first
-    edits_logits: bool  # changes logits of the full row, after the mask and before all else
-    penalties_only: Penalties | None  # these edits, if they consist of the penalties alone
-    fast_params: FastChainParams | None  # all that follows mask and edits, if the fast chain can do it
-    is_plain_argmax: bool  # takes the most likely token after the edits, and does nothing else
+    fused_params: FusedParams | None  # all that follows mask and edits, if the kernel can do it
     needs_softmax: bool  # computes the probabilities of all tokens
     n_top_logits_needed: int | None  # see the function of this name
 
 
 def build_traits(chain: Chain, params: SamplingParams) -> SamplerTraits:
     needs_model_logprobs = params.n_probs > 0 and not params.post_sampling_probs
-    penalties = [edit for edit in chain.edits if isinstance(edit, Penalties)]
     return SamplerTraits(
         mask=chain.mask,
-        edits_logits=bool(chain.edits),
-        penalties_only=penalties[0] if len(penalties) == len(chain.edits) == 1 else None,
-        fast_params=None if params.n_probs else chain.fast_params,
-        is_plain_argmax=chain.is_greedy and not (chain.samplers or chain.mask or params.n_probs),
+        fused_params=None if params.n_probs else chain.fused_params,
         needs_softmax=chain.needs_softmax or needs_model_logprobs,
         n_top_logits_needed=None if needs_model_logprobs else n_top_logits_needed(chain),
     )
@@ -98,19 +91,20 @@ class Sampler:
         inputs = SamplerInputs(params, prompt, context, self._rng, matcher)
         self._chain = build_chain(inputs)
         self.traits = build_traits(self._chain, params)
-        self._fast_params = self.traits.fast_params
         processors = tuple(dict.fromkeys(self._chain.stateful_processors))
         # By name: an isinstance check of a protocol takes as long as sampling a token.
         self._accepts: list[Callable[[int], None]] = _methods(processors, "accept")
         self._observes: list[Callable[[int, float], None]] = _methods(processors, "observe")
         self._banned = inputs.banned_tokens if matcher else frozenset()
+        fused_params = self.traits.fused_params if kernels.IS_COMPILED else None
+        self.fused = FusedChain(self._chain, fused_params, self._rng) if fused_params else None
         self._n_probs = params.n_probs
         self._needs_model_logprobs = params.n_probs > 0 and not params.post_sampling_probs
 
-    def sample(self, row: Logits, workspace: Workspace, *, is_edited: bool = False) -> SampledToken:
+    def sample(self, row: Logits, workspace: Workspace) -> SampledToken:
         """Sample from logits, float32 of shape (vocabulary,), which are changed. Raises InvalidRequest if the options
         leave no token."""
-        return self.sample_from(Candidates(row, workspace), is_edited=is_edited)
+        return self.sample_from(Candidates(row, workspace))
 
     def sample_from(self, candidates: Candidates, *, is_edited: bool = False) -> SampledToken:
         """As `sample`, from a full row or at least `n_top_logits_needed` of its largest logits. `is_edited` if
@@ -161,10 +155,6 @@ class Sampler:
             self._chain.mask(candidates)
         for edit in edits:
             edit(candidates)
-        if self._fast_params is not None:
-            index = sample_row(candidates, self._fast_params, self._rng)
-            if index is not None:
-                return index
         for sampler in self._chain.samplers:
             sampler(candidates)
         return self._argmax(candidates) if self._chain.is_greedy else self._draw(candidates)

@@ -116,6 +116,17 @@ class KvCacheManager:
         if not self._memory.can_truncate and slot.state and len(slot.cached) in slot.state.all_checkpoints:
             self._park(slot, 0)
 
+    def commit_next(self, slots: Sequence[Slot], tokens: Sequence[int]) -> None:
+        """Record that the next token of each of several slots that generate is computed, as `commit` does for one."""
+        for slot, token in zip(slots, tokens, strict=True):
+            slot.cached.append(token)
+        if self.cells:
+            self.cells.add_one_each([slot.slot_id for slot in slots])
+        if not self._memory.can_truncate:
+            for slot in slots:
+                if slot.state and len(slot.cached) in slot.state.checkpoints:
+                    self._park(slot, 0)
+
     def rollback(self, slot: Slot) -> None:
         """Remove what was computed in the context after the committed tokens of a slot."""
         self._memory.keep_prefix(slot.slot_id, len(slot.cached))
@@ -165,6 +176,11 @@ class KvCacheManager:
         """Set checkpoints after the system prompt and where the prompt diverges from a sequence that it cannot use."""
         lengths = (state.request.scope.n_public, match.n_common)
         state.checkpoints |= {length for length in lengths if length - match.n_tokens >= _MIN_PARKED_TOKENS}
+
+    @property
+    def n_parked_bytes(self) -> int:
+        """Size of the snapshots of parked sequences."""
+        return self._prefixes.n_parked_bytes
 
     def _sync_prefixes(self) -> None:
         for slot in self._slots:

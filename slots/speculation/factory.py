@@ -8,6 +8,7 @@ from slots.options import ContextOptions, ModelOptions, SpeculationOptions
 from slots.speculation.draft_model import DraftModel
 from slots.speculation.drafter import ChainedDrafter, Drafter
 from slots.speculation.ngram import NgramDrafter
+from slots.threads import MachineLoad
 
 _log = logging.getLogger("slots")
 
@@ -40,9 +41,12 @@ def _difference(vocab: Vocab, draft: Vocab) -> str | None:
     return None
 
 
-def make_drafter(model: Model, context: Context, layout: ContextOptions, options: SpeculationOptions) -> Drafter | None:
+def make_drafter(
+    model: Model, context: Context, layout: ContextOptions, options: SpeculationOptions, load: MachineLoad
+) -> Drafter | None:
     """Returns the drafter for a context that was made with the options `layout`; None if the options ask for none, or
-    the context cannot discard rejected tokens. Raises ModelLoadError for a draft model that does not fit."""
+    the context cannot discard rejected tokens. `load` is what the context and the draft model's share about their
+    threads. Raises ModelLoadError for a draft model that does not fit."""
     if not options.spec_types:
         return None
     if not context.can_truncate:
@@ -53,11 +57,13 @@ def make_drafter(model: Model, context: Context, layout: ContextOptions, options
         if spec_type == "ngram":
             drafters.append(NgramDrafter(context.n_sequences, options.ngram_size, options.ngram_draft))
         else:
-            drafters.append(_draft_model(model, context, layout, options))
+            drafters.append(_draft_model(model, context, layout, options, load))
     return drafters[0] if len(drafters) == 1 else ChainedDrafter(drafters)
 
 
-def _draft_model(model: Model, context: Context, layout: ContextOptions, options: SpeculationOptions) -> DraftModel:
+def _draft_model(
+    model: Model, context: Context, layout: ContextOptions, options: SpeculationOptions, load: MachineLoad
+) -> DraftModel:
     if options.draft_file is None:
         raise ModelLoadError("draft-simple is asked for without a draft model")
     file, placement = options.draft_file, options.draft_placement
@@ -79,6 +85,7 @@ def _draft_model(model: Model, context: Context, layout: ContextOptions, options
             cache_type_k=options.draft_cache_type_k,
             cache_type_v=options.draft_cache_type_v,
         ),
+        load,
     )
     if not draft_context.can_truncate:
         raise ModelLoadError("the draft model's memory cannot take back a wrong guess")

@@ -1,24 +1,34 @@
 """GET /props, /health and /chat: the state of the server, its model and its defaults."""
 
+from dataclasses import asdict
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from server.api.llama.generation_settings import all_options_json
-from server.chat.template.capabilities import Capabilities
 from server.http.json_response import JsonResponse
 from server.options.generation_options import GenerationOptions
-from server.state import get_chat_template, get_engine, get_settings, get_state
+from server.state import get_chat_format, get_engine, get_settings, get_state
 from slots.llama import Vocab
+
+if TYPE_CHECKING:
+    from server.chat.template.capabilities import Capabilities
 
 
 async def get_props(request: Request) -> JsonResponse:
-    engine, settings = get_engine(request), get_settings(request)
-    system_prompt, chat_template = get_state(request).system_prompt, get_chat_template(request)
+    engine, settings, system_prompt = get_engine(request), get_settings(request), get_state(request).system_prompt
+    chat_format = get_chat_format(request)
+    chat_template = await run_in_threadpool(lambda: chat_format.template)
+    threads = engine.thread_numbers()
     return JsonResponse(
         {
             "default_generation_settings": {"params": _defaults_json(settings.defaults), "n_ctx": engine.n_ctx_slot},
             "total_slots": engine.n_slots,
+            "n_threads": threads.few,
+            "n_threads_batch": threads.many,
+            "n_threads_max": threads.max,
             "model_alias": settings.alias,
             "model_path": str(settings.model_path),
             "modalities": {"vision": False, "audio": False},
@@ -31,6 +41,7 @@ async def get_props(request: Request) -> JsonResponse:
             "endpoint_metrics": False,
             "is_sleeping": False,
             "build_info": f"llama-slots on llama-cpp-python {version('llama-cpp-python')}",
+            "memory": asdict(engine.memory_use()),
             "assistant_name": system_prompt.assistant_name,
             "anti_prompt": system_prompt.anti_prompt,
             "user_name": system_prompt.anti_prompt,  # as it was called by llama.cpp's server
@@ -42,7 +53,7 @@ def _defaults_json(defaults: GenerationOptions) -> dict[str, object]:
     return {**all_options_json(defaults, defaults, defaults.constraint), "return_tokens": defaults.return_tokens}
 
 
-def _capabilities_json(capabilities: Capabilities) -> dict[str, bool]:
+def _capabilities_json(capabilities: "Capabilities") -> dict[str, bool]:
     return {
         "supports_string_content": capabilities.supports_strings,
         "supports_typed_content": capabilities.supports_typed_content,

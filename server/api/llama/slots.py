@@ -16,7 +16,7 @@ from server.http.fields import invalid_value
 from server.http.json_response import JsonResponse
 from server.state import get_engine, get_sessions, get_settings, get_state
 from slots.llama import Vocab
-from slots.requests.events import SlotStatus
+from slots.requests.events import SlotStatus, ThreadNumbers
 from slots.requests.request import CompletionRequest
 
 
@@ -24,7 +24,7 @@ async def get_slots(request: Request) -> JsonResponse:
     engine, settings = get_engine(request), get_settings(request)
     if not settings.show_slots:
         raise ApiError(501, "This server does not support slots endpoint. Start it with `--slots`")
-    statuses = engine.slot_statuses()
+    statuses, threads = engine.slot_statuses(), engine.thread_numbers()
     if request.query_params.get("fail_on_no_slot") and all(status.is_processing for status in statuses):
         raise ApiError(503, "no slot available")
     session_id = get_sessions(request).get(request)
@@ -35,16 +35,17 @@ async def get_slots(request: Request) -> JsonResponse:
     # In a worker thread, since prompts are long.
     return JsonResponse(
         await run_in_threadpool(
-            lambda: [_slot_json(status) | _texts_json(status, engine.vocab, may_read) for status in statuses]
+            lambda: [_slot_json(status, threads) | _texts_json(status, engine.vocab, may_read) for status in statuses]
         )
     )
 
 
-def _slot_json(status: SlotStatus) -> dict[str, object]:
+def _slot_json(status: SlotStatus, threads: ThreadNumbers) -> dict[str, object]:
     slot: dict[str, object] = {
         "id": status.slot_id,
         "id_task": status.request_id,
         "n_ctx": status.n_ctx,
+        "n_threads": threads.few if status.n_decoded else threads.many,
         "speculative": status.speculates,
         "is_processing": status.is_processing,
         "n_prompt_tokens": status.n_prompt_tokens,

@@ -7,7 +7,7 @@ from server.api.llama.protocol import ApplyTemplateRequestBody, DetokenizeReques
 from server.http.body import read_body
 from server.http.fields import Fields, as_token, naming_field
 from server.http.json_response import JsonResponse
-from server.state import get_chat_template, get_engine, get_settings, get_state
+from server.state import get_chat_format, get_engine, get_settings
 from slots.llama import Vocab
 
 
@@ -22,11 +22,11 @@ async def post_detokenize(request: Request) -> JsonResponse:
 
 
 async def post_apply_template(request: Request) -> JsonResponse:
-    template, defaults = get_chat_template(request), get_settings(request).chat_template_kwargs
+    chat_format, defaults = get_chat_format(request), get_settings(request).chat_template_kwargs
     chat = await read_body(request, lambda fields: ApplyTemplateRequestBody.parse(fields).chat(defaults))
-    prompt = await run_in_threadpool(chat.prompt, template, get_state(request).tool_format)
+    prompt = await run_in_threadpool(chat_format.render, chat)
     # The text is for /completion, which adds BOS by itself where the vocabulary wants it.
-    text = prompt.text.removeprefix(template.bos) if get_engine(request).vocab.add_bos else prompt.text
+    text = prompt.text.removeprefix(chat_format.bos) if get_engine(request).vocab.add_bos else prompt.text
     return JsonResponse({"prompt": text})
 
 

@@ -12,20 +12,6 @@ from server.chat.template.capabilities import Capabilities, detect_capabilities
 from server.chat.template.jinja_environment import MAX_STEPS, ChatEnvironment, TemplateRaised, render_within_bounds
 from slots.errors import InvalidRequest
 
-RESERVED_VARIABLES = ("messages", "tools", "documents", "add_generation_prompt")
-"""Template variables that are fields of a request themselves, so that template_kwargs must not hold them."""
-
-CHATML = """\
-{%- for message in messages %}
-{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
-{%- endfor %}
-{%- if add_generation_prompt %}
-{{- '<|im_start|>assistant\\n' }}
-{%- endif %}
-"""
-CHATML_STOP = ("<|im_end|>",)
-"""A model that was not trained on ChatML continues it with the next turns, and its vocabulary may not have the tag."""
-
 _MAX_PROBE_STEPS = 20_000
 
 

@@ -4,7 +4,7 @@ import argparse
 
 import orjson
 
-from server.chat.template.template import CHATML, RESERVED_VARIABLES, ChatTemplate, ChatTemplateError
+from server.chat.template.constants import CHATML, RESERVED_VARIABLES
 from server.cli.parser import Flag, Group, Switch
 from server.cli.values import invalid, on_off, one_of, text_file
 from server.settings import REASONING_FORMATS
@@ -64,6 +64,8 @@ def reasoning_budget(text: str) -> int:
 def _check_template(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("expected a Jinja template, got an empty one")
+    from server.chat.template.template import ChatTemplate, ChatTemplateError  # noqa: PLC0415 - imports Jinja
+
     try:
         ChatTemplate(text, bos="", eos="")
     except ChatTemplateError as error:

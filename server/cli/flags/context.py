@@ -83,14 +83,14 @@ CONTEXT = Group(
         "-t, --threads N",
         "n_threads",
         thread_count,
-        "number of CPU threads during generation; 0 = one per core",
+        "number of CPU threads during generation; 0 = the fastest number, found while the server runs",
         "LLAMA_ARG_THREADS",
     ),
     Flag(
         "-tb, --threads-batch N",
         "n_threads_batch",
         thread_count,
-        "number of CPU threads during prompt processing; 0 = same as -t",
+        "number of CPU threads of steps of more than one token, such as prompts; 0 = same as -t",
     ),
     Switch(
         "--warmup, --no-warmup",

@@ -16,10 +16,11 @@ def tokens_in(words: Words) -> Indices:
     return used[rows] * 32 + columns
 
 
-def contains(words: Words, tokens: Indices) -> npt.NDArray[np.bool_]:
-    """Test which of some tokens are in a set; the result has the shape of `tokens`."""
-    shifted: Words = words[tokens >> 5] >> (tokens & 31).astype(np.uint32)
-    return (shifted & np.uint32(1)).astype(np.bool_)
+def words_of(tokens: Indices, n_tokens: int) -> Words:
+    """Return the set of some tokens of a vocabulary of `n_tokens`."""
+    words = np.zeros((n_tokens + 31) // 32, np.uint32)
+    np.bitwise_or.at(words, tokens >> 5, np.left_shift(1, tokens & 31).astype(np.uint32))
+    return words
 
 
 def complement(words: Words, out: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

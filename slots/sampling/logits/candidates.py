@@ -1,7 +1,6 @@
 """Candidates: the tokens that may still be sampled, with their logits."""
 
 import math
-from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -16,8 +15,9 @@ from slots.sampling.logits.workspace import Floats32, FoldedRow, Indices, Worksp
 
 MAX_LOGIT = 1e30  # keeps extreme penalties and biases finite: a softmax of infinities is undefined
 _NEGLIGIBLE = np.float32(-200.0)  # its exponential is 0 in 32 bits and, unlike -inf, it can be multiplied by 0
-EXTRA_CANDIDATES = 32
-"""Of a masked row, 2 n + this many logits are looked at for the n largest, before the mask is applied to all of it."""
+MAX_TOP_K = 512
+"""Of the sampling kernel. Weights of so few candidates are computed one by one, with the C library's exponential, as
+there: numpy's own may differ in the last bit."""
 
 
 def no_token_left() -> InvalidRequest:
@@ -66,7 +66,7 @@ class Candidates:
     first sampler that removes tokens replaces it by arrays of the others; until then it is changed in place.
     """
 
-    __slots__ = ("_edits", "_folded", "_mask", "_row", "ids", "is_sorted", "logits", "n_masked", "workspace")
+    __slots__ = ("_edits", "_folded", "_row", "ids", "is_sorted", "logits", "n_masked", "workspace")
 
     def __init__(self, row: Logits, workspace: Workspace) -> None:
         self.logits = row  # shape (candidates,)
@@ -75,9 +75,8 @@ class Candidates:
         self.is_sorted = False  # by falling logit, with the lower token first among equals
         self.n_masked = 0  # candidates with a logit of -inf, not in the arrays, that some samplers have to count
         self._row = row
-        self._edits: list[tuple[Indices | Sequence[int], Logits | Sequence[float]]] = []
+        self._edits: list[tuple[Indices, Logits]] = []
         self._folded: FoldedRow | None = None
-        self._mask: Words | None = None
 
     def __len__(self) -> int:
         return self.logits.size
@@ -100,32 +99,15 @@ class Candidates:
         if self.ids is not None:
             self.sort()
             return 0
-        index = int(self.logits.argmax())
-        if self._mask is None or bitmask.contains(self._mask, np.array([index]))[0]:
-            return index
-        self.apply_mask()
         return int(self.logits.argmax())
 
-    def set_mask(self, allowed: Words) -> None:
-        """Keep only the tokens of a set, lazily: `top_k`, `argmax` and `keep_largest` skip the others. Before anything
-        else is called, `apply_mask` has to be."""
-        self._mask = allowed
-
-    def apply_mask(self) -> None:
-        """Set the logits of all tokens outside the mask to -inf."""
-        if self._mask is not None:
-            is_forbidden = bitmask.complement(self._mask, self.workspace.mask[: len(self)])
-            np.copyto(self.logits, -np.inf, where=is_forbidden)
-            self._mask = self._folded = None
+    def apply_mask(self, allowed: Words) -> None:
+        """Set the logits of all tokens of a full row that are not in a set to -inf."""
+        np.copyto(self.logits, -np.inf, where=bitmask.complement(allowed, self.workspace.mask[: len(self)]))
+        self._folded = None
 
     def top_k(self, n: int) -> Indices:
         """Return the indices of the n largest logits, largest first, the lower index first among equals."""
-        if self._mask is not None:
-            indices = top_k_indices(self.logits, 2 * n + EXTRA_CANDIDATES, self.workspace, self._folded)
-            indices = indices[bitmask.contains(self._mask, indices)]
-            if indices.size >= n:
-                return indices[:n]
-            self.apply_mask()
         indices = top_k_indices(self.logits, n, self.workspace, self._folded)
         if indices.size < min(n, len(self)):
             raise nan_logits()
@@ -138,6 +120,8 @@ class Candidates:
         if self.ids is not None:  # in any order
             self._take(self.ids.argsort(kind="stable"))
         self._take(argsort_descending(self.logits))
+        if len(self) and np.isnan(self.logits[[0, -1]]).any():
+            raise nan_logits()
         self.is_sorted = True
         return self
 
@@ -202,17 +186,6 @@ class Candidates:
         self.is_sorted = False
         self._folded = None
 
-    def add_to_logits(self, biases: Sequence[tuple[int, float]]) -> None:
-        """Add biases to the logits of some tokens of a full row, without numpy: faster for a few."""
-        logits = self.logits
-        before = [logits.item(token) for token, _ in biases]
-        if logits is self._row:
-            self._edits.append(([token for token, _ in biases], before))
-        for logit, (token, bias) in zip(before, biases, strict=True):
-            logits[token] = min(logit + bias, MAX_LOGIT)
-        self.is_sorted = False
-        self._folded = None
-
     def set_logits(self, logits: Logits) -> None:
         """Replace all logits by an array, which the candidates own from now on."""
         self.logits = logits
@@ -238,16 +211,20 @@ class Candidates:
 
     def softmax(self) -> Softmax:
         """Compute the probabilities; the next call overwrites those of a full row. Raises InvalidRequest if all
-        candidates are ruled out."""
+        candidates are ruled out, ArithmeticError if the largest logit is no finite number."""
         logits = self.logits
         max_logit = np.float32(self.max_logit())
         check_max_logit(float(max_logit))
+        if max_logit == np.inf:
+            raise nan_logits()
         if self.ids is None:
             n = logits.size
             shifted = np.subtract(logits, max_logit, out=self.workspace.shifted[:n])
             return Softmax(shifted, np.exp(shifted, out=self.workspace.weights[:n]))
         shifted = logits - max_logit
-        return Softmax(shifted, np.exp(shifted, dtype=np.float64))
+        if shifted.size > MAX_TOP_K:
+            return Softmax(shifted, np.exp(shifted, dtype=np.float64))
+        return Softmax(shifted, np.fromiter(map(math.exp, shifted.tolist()), np.float64, shifted.size))
 
     def raw_logit(self, token: int) -> float:
         """The logit that the model gave a token, before any change."""
@@ -260,7 +237,6 @@ class Candidates:
     def _take(self, indices: Indices) -> None:
         self.ids = indices if self.ids is None else self.ids[indices]
         self.logits = self.logits[indices]
-        self._mask = None
         self.is_sorted = False
 
     def _folded_row(self) -> FoldedRow | None:

@@ -3,25 +3,26 @@
 import numpy as np
 import numpy.typing as npt
 
-from slots.sampling.logits.top_k import top_k_rows
+from slots.sampling.logits import kernels
 from slots.sampling.logits.workspace import Floats32, FoldedRow, Indices, Workspace
 
 Floats = Floats32 | npt.NDArray[np.float64]
 
 MIN_FOLDED_SIZE = 16_384  # folding a shorter row is not worth it
-_FIRST_ROW = np.zeros(1, np.intp)
+_MIN_LOGITS_PER_K = 32  # with fewer values for each that is searched for, numpy is as fast as the kernel
 _MIN_PACKED_SIZE = 400  # from here on, sorting packed keys is faster than sorting indices
 
 
 def top_k_indices(row: Floats32, k: int, workspace: Workspace, folded: FoldedRow | None = None) -> Indices:
-    """Return the indices of the k largest values, largest first, the lower index first among equals. `folded` is the
-    folded row, if the caller has it."""
+    """Return the indices of the k largest values, largest first, the lower index first among equals; none if a value is
+    NaN. `folded` is the folded row, if the caller has it."""
+    if kernels.IS_COMPILED and row.size >= _MIN_LOGITS_PER_K * k:
+        indices = np.empty(k, np.intp)
+        return indices[: max(kernels.top_k_kernel.top_k(row, indices), 0)]
+    if row.size and np.isnan(np.maximum.reduce(row)):
+        return np.empty(0, np.intp)
     if k >= row.size:
         return argsort_descending(row)
-    compiled = top_k_rows(row[np.newaxis], _FIRST_ROW, np.array([k]), 1)
-    if compiled:
-        indices: Indices = compiled[0][0]
-        return indices
     superset = _top_k_superset(row, k, workspace, folded)
     return superset[argsort_descending(row[superset])[:k]]
 
@@ -48,18 +49,13 @@ def argsort_descending(values: Floats32) -> Indices:
     if values.size <= _MIN_PACKED_SIZE:
         return (-values).argsort(kind="stable")
     # One integer that orders by falling value, and then by index: several times faster than a stable argsort.
-    keys = descending_key(values).astype(np.int64)
+    bits = np.subtract(np.float32(0.0), values).view(np.int32)  # the subtraction makes the two zeros equal
+    keys = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64)
     keys <<= 32
     keys |= np.arange(values.size)
     keys.sort()
     keys &= 0xFFFFFFFF
     return keys
-
-
-def descending_key(values: Floats32) -> npt.NDArray[np.int32]:
-    """Map values to integers in reverse order; equal values get equal integers."""
-    bits = np.subtract(np.float32(0.0), values).view(np.int32)  # the subtraction makes the two zeros equal
-    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
 def _partition(row: Floats32, k: int, workspace: Workspace) -> Indices:

@@ -1,16 +1,12 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 # distutils: language = c++
-"""Top-k of rows of logits, in one pass over each row.
+"""Top-k of a row of logits, in one pass over it.
 
 A row is divided into groups of `DEPTH` times `LANES` logits, and the maximum of each lane of a group is kept. The k-th
 largest of these maxima, or of some of them, is a lower bound of the k-th largest logit: only the few lanes that reach
 it are searched. Compilers can vectorize the inner loops.
-
-Rows are distributed with OpenMP, like llama.cpp's matrices: its threads still spin just after a step, while others
-would first have to be woken.
 """
 
-from cython.parallel cimport prange
 from libc.math cimport INFINITY, isnan
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
@@ -21,11 +17,15 @@ cdef extern from *:
     """
     #ifdef __GNUC__
     #define PREFETCH(address) __builtin_prefetch(address)
+    #define LOWEST_BIT(word) __builtin_ctz(word)
     #else
+    #include <intrin.h>
     #define PREFETCH(address)
+    static inline int LOWEST_BIT(unsigned long word) { unsigned long i; _BitScanForward(&i, word); return (int)i; }
     #endif
     """
     void PREFETCH(const void* address) noexcept nogil
+    int LOWEST_BIT(uint32_t word) noexcept nogil
 
 cdef enum:
     LANES = 16
@@ -34,67 +34,55 @@ cdef enum:
     LINE = 16  # logits in a cache line
     PREFETCH_DISTANCE = 2048  # in logits
     MAXIMA_PER_K = 4  # that the bound is computed from
-    SPARE_KEYS = 1024
 
 
-def top_k_rows(
-    const float[:, ::1] logits,
-    const Py_ssize_t[::1] rows,
-    const Py_ssize_t[::1] ks,
-    Py_ssize_t[:, ::1] tokens,
-    float[:, ::1] largest,
-    int n_threads,
-):
-    """Write the `ks` largest logits of some rows, shape (rows, maximum of ks), by falling logit, and their tokens, the
-    lower one first among equals; `rows` are indices into `logits`. Rows are padded with -inf and token 0.
+def top_k(const float[::1] row, Py_ssize_t[::1] tokens):
+    """Write the tokens of the largest logits of a row, as many as `tokens` has room for and at most all, by falling
+    logit, the lower token first among equals. Returns how many there are; -1 if a logit is NaN.
 
-    Returns False if that fails: the sum of the logits is NaN, a row has fewer lanes than its k, or memory is exhausted.
-    Raises ValueError if the arrays' shapes do not match.
-
-    There may be more threads than rows: asking for fewer threads than llama.cpp does would end the others.
+    Raises MemoryError.
     """
-    cdef Py_ssize_t i, n_rows = rows.shape[0], max_k = tokens.shape[1]
-    cdef int n_failed = 0
-    if not (ks.shape[0] == tokens.shape[0] == largest.shape[0] == n_rows and largest.shape[1] == max_k):
-        raise ValueError("expected as many ks, tokens and logits as rows")
-    for i in range(n_rows):
-        if not (0 <= rows[i] < logits.shape[0] and 1 <= ks[i] <= max_k):
-            raise ValueError(f"expected a row of {logits.shape[0]} and a k from 1 to {max_k}")
-    for i in prange(
-        n_rows, nogil=True, num_threads=n_threads, use_threads_if=n_threads > 1, schedule="static"
-    ):
-        n_failed += not top_k_row(
-            &logits[rows[i], 0], logits.shape[1], ks[i],
-            &tokens[i, 0], &largest[i, 0], max_k,
-        )
-    return n_failed == 0
-
-
-cdef bint top_k_row(
-    const float* row, Py_ssize_t n, Py_ssize_t k, Py_ssize_t* tokens, float* largest, Py_ssize_t n_columns
-) noexcept nogil:
-    cdef Py_ssize_t capacity = 2 * k + SPARE_KEYS, n_maxima = n // GROUP * LANES, n_keys, i
+    cdef Py_ssize_t k = tokens.shape[0], n = row.shape[0], n_keys, i
     cdef int64_t* keys
-    cdef float* maxima
-    if n_maxima < k:
-        return False
-    keys = <int64_t*>malloc(capacity * sizeof(int64_t) + 2 * n_maxima * sizeof(float))
+    if n == 0 or k == 0:
+        return 0
+    keys = <int64_t*>malloc((2 * k + SPARE_KEYS) * sizeof(int64_t) + maxima_size(n) * sizeof(float))
     if keys == NULL:
-        return False
-    maxima = <float*>(keys + capacity)
-    if isnan(fold(row, n, maxima)):
-        free(keys)
-        return False
-    n_keys = collect(row, n, k, maxima, lower_bound(maxima, n_maxima, k), keys, capacity)
-    sort(keys, keys + n_keys)
+        raise MemoryError
+    n_keys = find_top_k(&row[0], n, k, NULL, <float*>(keys + 2 * k + SPARE_KEYS), keys)
     for i in range(n_keys):
         tokens[i] = <uint32_t>keys[i]
-        largest[i] = row[tokens[i]]
-    for i in range(n_keys, n_columns):
-        tokens[i] = 0
-        largest[i] = -INFINITY
     free(keys)
-    return True
+    return n_keys
+
+
+cdef Py_ssize_t maxima_size(Py_ssize_t n) noexcept nogil:
+    """How many numbers the buffer for the maxima of a row of n logits holds."""
+    return 2 * (n // GROUP * LANES)
+
+
+cdef Py_ssize_t find_top_k(
+    const float* row, Py_ssize_t n, Py_ssize_t k, const uint32_t* few, float* maxima, int64_t* keys
+) noexcept nogil:
+    """Write the keys of the k largest logits of a row of n, by falling logit, the lower token first among equals. The
+    token is in the lower half of its key. Returns how many there are, fewer than k if there are fewer tokens; -1 if a
+    logit is NaN.
+
+    Unless `few` is NULL, only its tokens are looked at, one by one: a set as words of 32 bits. `maxima` has room for
+    `maxima_size` numbers, `keys` for 2 * k + SPARE_KEYS.
+    """
+    cdef Py_ssize_t n_maxima = n // GROUP * LANES, n_keys
+    if few != NULL or n_maxima < k:
+        n_keys = collect_all(row, n, k, few, keys)
+        if n_keys < 0:
+            return -1
+    else:
+        if isnan(fold(row, n, maxima)) and has_nan(row, n):
+            return -1
+        n_keys = collect(row, n, k, maxima, lower_bound(maxima, n_maxima, k), keys)
+    n_keys = keep_largest(keys, n_keys, k)
+    sort(keys, keys + n_keys)
+    return n_keys
 
 
 cdef float fold(const float* row, Py_ssize_t n, float* maxima) noexcept nogil:
@@ -127,9 +115,18 @@ cdef float fold(const float* row, Py_ssize_t n, float* maxima) noexcept nogil:
     return total
 
 
+cdef bint has_nan(const float* row, Py_ssize_t n) noexcept nogil:
+    """Whether a logit is NaN. Their sum is NaN, too, if there are infinite ones of both signs."""
+    cdef Py_ssize_t token
+    for token in range(n):
+        if isnan(row[token]):
+            return True
+    return False
+
+
 cdef float lower_bound(float* maxima, Py_ssize_t n_maxima, Py_ssize_t k) noexcept nogil:
     """A lower bound of the k-th largest logit. `maxima` is a buffer of twice `n_maxima`."""
-    cdef Py_ssize_t n_folds = max(n_maxima // (MAXIMA_PER_K * k), 1), n = n_maxima // n_folds, fold, i
+    cdef Py_ssize_t n_folds = max(n_maxima // max(MAXIMA_PER_K * k, GROUP), 1), n = n_maxima // n_folds, fold, i
     cdef float* folded = maxima + n_maxima
     cdef float* more
     memcpy(folded, maxima, n * sizeof(float))
@@ -142,9 +139,9 @@ cdef float lower_bound(float* maxima, Py_ssize_t n_maxima, Py_ssize_t k) noexcep
 
 
 cdef Py_ssize_t collect(
-    const float* row, Py_ssize_t n, Py_ssize_t k, const float* maxima, float bound, int64_t* keys, Py_ssize_t capacity
+    const float* row, Py_ssize_t n, Py_ssize_t k, const float* maxima, float bound, int64_t* keys
 ) noexcept nogil:
-    """Write the keys of the k largest logits, in any order. Returns how many there are. `capacity` exceeds k."""
+    """Write the keys of the k largest logits and perhaps of others, in any order. Returns how many."""
     cdef Py_ssize_t n_keys = 0, group, lane, i, token
     cdef const float* group_maxima
     cdef int reaches
@@ -163,21 +160,47 @@ cdef Py_ssize_t collect(
                 if row[token] >= bound:
                     keys[n_keys] = key_of(row[token], token)
                     n_keys += 1
-            if n_keys > capacity - DEPTH:
-                nth_element(keys, keys + (k - 1), keys + n_keys)
-                n_keys = k
+            if n_keys > 2 * k + SPARE_KEYS - DEPTH:
+                n_keys = keep_largest(keys, n_keys, k)
                 bound = row[<uint32_t>keys[k - 1]]
     for token in range(n // GROUP * GROUP, n):
         if row[token] >= bound:
-            keys[n_keys] = key_of(row[token], token)
-            n_keys += 1
-            if n_keys == capacity:
-                nth_element(keys, keys + (k - 1), keys + n_keys)
-                n_keys = k
-    if n_keys > k:
-        nth_element(keys, keys + (k - 1), keys + n_keys)
-        n_keys = k
+            n_keys = add_key(keys, n_keys, k, key_of(row[token], token))
     return n_keys
+
+
+cdef Py_ssize_t collect_all(
+    const float* row, Py_ssize_t n, Py_ssize_t k, const uint32_t* few, int64_t* keys
+) noexcept nogil:
+    """As `collect`, one token after the other. Returns -1 if a logit is NaN."""
+    cdef Py_ssize_t n_keys = 0, word, token
+    cdef uint32_t bits
+    for word in range((n + 31) >> 5):
+        bits = 0xFFFFFFFF if few == NULL else few[word]
+        while bits:
+            token = (word << 5) + LOWEST_BIT(bits)
+            bits &= bits - 1
+            if token >= n:
+                break
+            if isnan(row[token]):
+                return -1
+            n_keys = add_key(keys, n_keys, k, key_of(row[token], token))
+    return n_keys
+
+
+cdef inline Py_ssize_t add_key(int64_t* keys, Py_ssize_t n_keys, Py_ssize_t k, int64_t key) noexcept nogil:
+    if n_keys == 2 * k + SPARE_KEYS:
+        n_keys = keep_largest(keys, n_keys, k)
+    keys[n_keys] = key
+    return n_keys + 1
+
+
+cdef Py_ssize_t keep_largest(int64_t* keys, Py_ssize_t n_keys, Py_ssize_t k) noexcept nogil:
+    """Move the keys of the k largest logits to the front, that of the smallest of them last. Returns how many."""
+    if n_keys <= k:
+        return n_keys
+    nth_element(keys, keys + (k - 1), keys + n_keys)
+    return k
 
 
 cdef inline int64_t key_of(float logit, Py_ssize_t token) noexcept nogil:

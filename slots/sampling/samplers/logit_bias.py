@@ -6,8 +6,6 @@ import numpy as np
 
 from slots.sampling.logits.candidates import Candidates
 
-_MAX_SCALAR_BIASES = 16  # up to here, single numbers are faster than arrays
-
 
 class LogitBias:
     """Adds biases to logits; -inf bans a token, whatever else is added to its logit."""
@@ -17,14 +15,10 @@ class LogitBias:
         for token, bias in biases:
             total[token] = total.get(token, 0.0) + bias
         total.update((token, -np.inf) for token in banned)
-        self._scalars = tuple(total.items()) if len(total) <= _MAX_SCALAR_BIASES else ()
-        self._tokens = np.fromiter(total.keys(), np.intp, len(total))
-        self._biases = np.fromiter(total.values(), np.float64, len(total))
+        self.tokens = np.fromiter(total.keys(), np.intp, len(total))
+        self.biases = np.fromiter(total.values(), np.float64, len(total))
         self.max_lowered = len(total) if all(bias <= 0 for bias in total.values()) else None
 
     def __call__(self, candidates: Candidates) -> None:
-        if self._scalars and candidates.ids is None:
-            candidates.add_to_logits(self._scalars)
-            return
-        indices, which = candidates.find(self._tokens)
-        candidates.set_logits_at(indices, candidates.logits[indices] + self._biases[which])
+        indices, which = candidates.find(self.tokens)
+        candidates.set_logits_at(indices, candidates.logits[indices] + self.biases[which])

@@ -1,8 +1,8 @@
 """Truncation samplers: top-k, top-p, min-p, top-n-sigma, typical and tail free.
 
-Default requests do not pass through this module. For top-k followed by top-p, min-p and temperature, the overhead of
-one call per sampler and row exceeds the computation, so `fast_chain.py` (batched) does the same arithmetic for all rows
-of a step at once. Every other chain, and any with `n_probs`, uses these functions; tests hold both to the same bits.
+Default requests do not pass through this module: `logits/sampling_kernel.pyx` does the same arithmetic for all rows of
+a step at once. Every other chain, any with `n_probs`, and all where nothing was compiled use these functions; tests
+hold both to the same bits.
 """
 
 import math

@@ -26,6 +26,7 @@ def post(url: str, body: bytes, coding: str) -> requests.Response:
         ("deflate", zlib.compress(BODY)),
         ("identity", BODY),
     ],
+    ids=["gzip", "GZip", "x-gzip", "deflate", "identity"],
 )
 def test_a_compressed_body_is_read(server: str, coding: str, body: bytes) -> None:
     assert post(server, body, coding).status_code == 200
@@ -44,6 +45,7 @@ def test_an_unknown_coding_is_refused_by_name(server: str) -> None:
         (BODY, "body: expected gzip, as Content-Encoding says, got something else"),
         (gzip.compress(BODY)[:-9], "body: expected the whole of a gzip stream, got only its beginning"),
     ],
+    ids=["plain", "cut off"],
 )
 def test_a_body_that_is_not_in_its_coding_is_a_400(server: str, body: bytes, message: str) -> None:
     error = get_error(post(server, body, "gzip"))

@@ -118,7 +118,9 @@ def test_another_origin_is_not_allowed(url: str, origin: str) -> None:
 def test_a_client_that_stops_amid_its_request_is_cut_off(url: str) -> None:
     address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port), timeout=SECONDS) as connection:
-        connection.sendall(b"POST /llm/completion HTTP/1.1\r\nHost: x\r\nX-Api-Key: secret\r\nContent-Length: 100\r\n\r\n{")
+        connection.sendall(
+            b"POST /llm/completion HTTP/1.1\r\nHost: x\r\nX-Api-Key: secret\r\nContent-Length: 100\r\n\r\n{"
+        )
         with contextlib.suppress(ConnectionResetError):
             assert connection.recv(100) == b""
 

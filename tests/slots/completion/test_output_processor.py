@@ -1,6 +1,6 @@
 from slots.completion.output_processor import OutputProcessor, StreamEvents
 from slots.errors import StepFailed
-from slots.requests.events import Event, Failed, Token
+from slots.requests.events import EngineEvent, Failed, TokenBytes
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
 from slots.requests.stream import CompletionStream
@@ -8,8 +8,8 @@ from slots.requests.stream import CompletionStream
 FAILED = Failed(StepFailed("for the test"))
 
 
-def token(number: int) -> Token:
-    return Token(number, "a", slot_id=0, logprobs=None, timings=None)
+def token(number: int) -> TokenBytes:
+    return number, b"a", 0, None, None, False
 
 
 def make_output(*, is_streamed: bool) -> tuple[OutputProcessor, CompletionStream]:
@@ -20,14 +20,14 @@ def make_output(*, is_streamed: bool) -> tuple[OutputProcessor, CompletionStream
     return output, stream
 
 
-def emit_tokens(output: OutputProcessor, n_tokens: int) -> list[Event]:
-    events: list[Event] = [token(number) for number in range(n_tokens)]
+def emit_tokens(output: OutputProcessor, n_tokens: int) -> list[TokenBytes]:
+    events = [token(number) for number in range(n_tokens)]
     for event in events:
         output.emit(7, event)
     return events
 
 
-def without_streams(due: list[StreamEvents]) -> list[list[Event]]:
+def without_streams(due: list[StreamEvents]) -> list[list[EngineEvent]]:
     return [list(events) for _stream, events in due]
 
 

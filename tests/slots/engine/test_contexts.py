@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from slots.engine.contexts import default_n_ctx, total_memory_bytes
+from slots.engine.contexts import default_n_ctx
 from slots.llama import ModelInfo
 
 INFO = ModelInfo(
@@ -32,7 +32,3 @@ def test_the_cache_takes_no_more_than_half_of_the_memory_and_a_warning_says_so(
     with caplog.at_level(logging.WARNING):
         assert default_n_ctx(INFO, 4, kv_unified=False, memory_bytes=40_000) == 2000
     assert "--ctx-size" in caplog.text
-
-
-def test_the_memory_of_this_machine_is_known() -> None:
-    assert total_memory_bytes() > 2**28

@@ -8,6 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from benchmarks.sampling.synthetic_model import write_model
+from slots.completion.input_batch import InputBatch
 from slots.engine import Engine
 from slots.errors import InvalidRequest, ModelLoadError, ShuttingDown, StepFailed
 from slots.llama import Context, DecodeError
@@ -79,7 +80,7 @@ def test_an_engine_whose_thread_fails_ends_all_streams_and_says_so(make_runner: 
         stream = runner.engine.submit(endless(runner))
         await anext(stream)
         with (
-            patch("slots.completion.runner.schedule", side_effect=SystemError),
+            patch.object(InputBatch, "is_next", side_effect=SystemError),  # called in every step
             patch.object(KvCacheManager, "reset", side_effect=SystemError),
         ):
             with pytest.raises((StepFailed, ShuttingDown)):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from slots.llama import Logits
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling import SampledToken, Sampler, SamplerContext
-from slots.sampling.logits import threads, top_k
+from slots.sampling.logits import kernels, threads
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.logits.workspace import Workspace
 from slots.sampling.sequence_breakers import SequenceBreakers
@@ -34,7 +34,7 @@ def with_compiled_part(*, enabled: bool) -> Iterator[None]:
     """Run with the compiled part of the samplers, or as if nothing could be compiled."""
     with pytest.MonkeyPatch.context() as patch:
         if not enabled:
-            patch.setattr(top_k, "IS_COMPILED", False)
+            patch.setattr(kernels, "IS_COMPILED", False)
             patch.setattr(threads, "HAS_OPENMP", False)
         yield
 

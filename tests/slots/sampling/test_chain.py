@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from slots.requests.sampling_params import SamplerName, SamplingParams
-from slots.sampling.chain import SAMPLERS, Chain, build_chain
-from slots.sampling.fast_chain import FastChainParams
+from slots.sampling.chain import SAMPLERS, Chain, FusedParams, build_chain
 from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 from slots.sampling.samplers.adaptive_p import AdaptiveP
 from slots.sampling.samplers.dry import Dry
@@ -217,21 +216,23 @@ def test_what_does_not_begin_with_a_search_for_large_logits_needs_softmax(
 
 
 @pytest.mark.parametrize(
-    ("options", "fast_params"),
+    ("options", "fused_params"),
     [
-        ({}, FastChainParams(top_k=40, top_p=0.95, min_p=0.05, min_keep=0, temperature=0.8)),
+        ({}, FusedParams(top_k=40, top_p=0.95, min_p=0.05, min_keep=0, temperature=0.8)),
         (
             {"samplers": (SamplerName.TOP_K, SamplerName.TEMPERATURE)},
-            FastChainParams(40, top_p=1.0, min_p=0.0, min_keep=0, temperature=0.8),
+            FusedParams(40, top_p=1.0, min_p=0.0, min_keep=0, temperature=0.8),
         ),
         (
             {"samplers": (SamplerName.TOP_K,), "min_keep": 3},
-            FastChainParams(40, top_p=1.0, min_p=0.0, min_keep=3, temperature=1.0),
+            FusedParams(40, top_p=1.0, min_p=0.0, min_keep=3, temperature=1.0),
         ),
         ({"top_k": 0}, None),
         ({"top_k": 600}, None),
-        ({"temperature": 0.0}, None),
-        ({"temperature": 1e-35}, None),
+        ({"temperature": 0.0}, FusedParams(top_k=1, is_greedy=True)),
+        ({"temperature": 0.0, "typical_p": 0.9}, None),
+        ({"temperature": 0.0, "mirostat": 2}, FusedParams(top_k=1, is_greedy=True)),
+        ({"temperature": 1e-35, "top_k": 2}, FusedParams(2, 0.95, 0.05, temperature=1e-35)),
         ({"typical_p": 0.9}, None),
         ({"dynatemp_range": 0.1}, None),
         ({"mirostat": 2}, None),
@@ -242,9 +243,9 @@ def test_what_does_not_begin_with_a_search_for_large_logits_needs_softmax(
     ids=str,
 )
 def test_a_top_k_with_nothing_after_it_but_what_is_usual_is_a_usual_chain(
-    options: dict[str, Any], fast_params: FastChainParams | None
+    options: dict[str, Any], fused_params: FusedParams | None
 ) -> None:
-    assert make_chain(**options).fast_params == fast_params
+    assert make_chain(**options).fused_params == fused_params
 
 
 def test_what_only_changes_some_logits_is_apart_from_the_first_sampler_on_that_needs_all() -> None:

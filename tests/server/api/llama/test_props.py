@@ -1,6 +1,10 @@
+from pathlib import Path
+
 import pytest
 
+from slots.machine import usable_cpus
 from tests.server.http_client import STORY, Json, get, open_stream, post
+from tests.server.program import PROGRAM, running
 
 
 @pytest.mark.parametrize("path", ["/health", "/v1/health"])
@@ -17,6 +21,25 @@ def test_props_describe_the_server(server: str) -> None:
     assert props["modalities"] == {"vision": False, "audio": False}
     assert "im_start" in props["chat_template"]
     assert "llama-cpp-python" in props["build_info"]
+
+
+def test_props_and_slots_tell_the_threads_in_use(server: str) -> None:
+    """The server was started with one thread."""
+    post(server, {"prompt": "Once", "n_predict": 2}).raise_for_status()
+    props = get(f"{server}/props").json()
+    assert (props["n_threads"], props["n_threads_batch"]) == (1, 1)
+    assert 1 <= props["n_threads_max"] <= usable_cpus().n_threads
+    assert {slot["n_threads"] for slot in get(f"{server}/slots").json()} == {1}
+
+
+def test_without_a_fixed_number_the_threads_in_use_are_those_of_the_latest_steps(tmp_path: Path) -> None:
+    with running(tmp_path, *PROGRAM) as program:
+        url = program.ready_url()
+        post(url, {"prompt": "Once " * 50, "n_predict": 50}).raise_for_status()
+        props = get(f"{url}/props").json()
+    assert props["n_threads_max"] == usable_cpus().n_threads
+    assert min(props["n_threads"], props["n_threads_batch"]) >= 1
+    assert max(props["n_threads"], props["n_threads_batch"]) <= props["n_threads_max"]
 
 
 def test_props_tell_the_default_settings(server: str) -> None:
@@ -73,3 +96,35 @@ def test_busy_slots_are_not_enough_for_fail_on_no_slot(server: str) -> None:
     with open_stream(server, prompt=[STORY] * 4):
         refused = get(f"{server}/slots?fail_on_no_slot=1")
     assert (refused.status_code, refused.json()["error"]["message"]) == (503, "no slot available")
+
+
+def test_props_tell_what_the_memory_is_used_for(server: str) -> None:
+    memory = get(f"{server}/props").json()["memory"]
+    total = {
+        kind: sum(kinds.get(kind, 0) for kinds in memory["buffers"].values())
+        for kind in ("model", "kv_cache", "compute", "output")
+    }
+    meta = get(f"{server}/v1/models").json()["data"][0]["meta"]
+    assert total["model"] >= 0.9 * meta["size"]
+    assert min(total.values()) > 0
+    assert memory["parked_prefixes"] >= 0
+    assert memory["resident"] is None or memory["resident"] > memory["private"] > total["kv_cache"] / 2
+
+
+def test_props_count_the_tables_of_grammars_from_the_first_grammar_on(tmp_path: Path) -> None:
+    with running(tmp_path, *PROGRAM, "-c", "512", "-np", "1") as program:
+        url = program.ready_url()
+        post(url, {"prompt": STORY, "n_predict": 1})
+        assert get(f"{url}/props").json()["memory"]["grammar_tables"] == 0
+        post(url, {"prompt": STORY, "n_predict": 1, "json_schema": {}})
+        tables = get(f"{url}/props").json()["memory"]["grammar_tables"]
+        assert tables is None or tables > 100_000
+
+
+def test_props_count_parked_prefixes(tmp_path: Path) -> None:
+    with running(tmp_path, *PROGRAM, "-c", "1024", "-np", "1") as program:
+        url = program.ready_url()
+        assert get(f"{url}/props").json()["memory"]["parked_prefixes"] == 0
+        for prompt in ("one " * 100, "two " * 100):
+            post(url, {"prompt": prompt, "n_predict": 1})
+        assert get(f"{url}/props").json()["memory"]["parked_prefixes"] > 0

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from server.chat.template.template import CHATML
+from server.chat.template.constants import CHATML
 from tests.server.chat.templates import BRACKETS
 from tests.server.cli.flag_parsing import get_error, settings
 from tests.server.headers import HEADER

@@ -43,9 +43,9 @@ CHAINS: dict[str, dict[str, Any]] = {
 def test_a_step_allocates_nothing_of_the_size_of_a_row(options: dict[str, Any], is_compiled: bool) -> None:
     row = make_row(3, N_VOCAB, "normal")
     row[:200] += 12  # what a model is sure of, as it usually is
-    step, chains = np.stack([row, row]), [make_sampler(N_VOCAB, **options) for _ in range(2)]
-    row_sampler = RowSampler(N_VOCAB, 2, 1)
+    step = np.stack([row, row])
     with with_compiled_part(enabled=is_compiled):
+        row_sampler, chains = RowSampler(N_VOCAB, 2, 1), [make_sampler(N_VOCAB, **options) for _ in range(2)]
         row_sampler.sample(chains, step.copy(), range(2))
         step_again = step.copy()
         tracemalloc.start()

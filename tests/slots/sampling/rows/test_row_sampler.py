@@ -88,7 +88,7 @@ def make_samplers(options: list[dict[str, Any]], n_vocab: int) -> list[Sampler]:
 
 
 def test_the_options_are_of_the_kinds_they_are_named_for() -> None:
-    assert all(each.traits.fast_params is not None for each in make_samplers(FAST, N_LARGE))
+    assert all(each.fused for each in make_samplers(FAST, N_LARGE))
     assert not any(each.traits.needs_softmax for each in make_samplers(LIGHT, N_LARGE))
     assert [each.traits.needs_softmax for each in make_samplers(MIXED, N_VOCAB)] == [
         False,
@@ -167,7 +167,7 @@ def test_an_error_of_any_kind_is_a_result(
 
     chains = [make_sampler(N_LARGE, temperature=temperature, top_k=0, min_p=0.0) for _ in range(8)]
     for broken in chains[::2]:
-        monkeypatch.setattr(broken, "sample", fail)
+        monkeypatch.setattr(broken, "accept", fail)
     results = make(N_LARGE, n_threads).sample(chains, np.zeros((8, N_LARGE), np.float32), range(8))
     assert [type(result) for result in results] == [ZeroDivisionError, SampledToken] * 4
 

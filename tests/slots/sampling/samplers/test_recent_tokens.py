@@ -11,9 +11,8 @@ windows = st.integers(0, 12)
 
 
 def token_counts(recent: RecentTokens) -> dict[int, float]:
-    tokens, counts = recent.distinct(), recent.counts()
-    assert len(set(tokens.tolist())) == tokens.size
-    return dict(zip(tokens.tolist(), counts.tolist(), strict=True))
+    assert len(set(recent.tokens)) == len(recent.tokens)
+    return dict(zip(recent.tokens, recent.counts, strict=True))
 
 
 def last_tokens(text: list[int], size: int) -> list[int]:

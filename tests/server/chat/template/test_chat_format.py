@@ -1,11 +1,13 @@
 import logging
+import subprocess
+import sys
 
 import pytest
 
 from models.source import BUNDLED_MODEL
 from server.chat.prompt import tokenize_prompt
-from server.chat.template.loading import load_chat_template, load_tool_format
-from server.chat.template.template import CHATML
+from server.chat.template.chat_format import ChatFormat
+from server.chat.template.constants import CHATML
 from slots.errors import InvalidRequest
 from slots.llama import Model, Vocab
 from slots.options import ModelOptions
@@ -25,36 +27,36 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_template_is_taken_as_it_is(vocab: Vocab, caplog: pytest.LogCaptureFixture) -> None:
-    assert load_chat_template("{{ messages }}", vocab).source == "{{ messages }}"
+    assert ChatFormat("{{ messages }}", vocab).template.source == "{{ messages }}"
     assert warnings(caplog) == []
 
 
 def test_model_without_one_gets_chatml_and_a_warning(vocab: Vocab, caplog: pytest.LogCaptureFixture) -> None:
-    assert load_chat_template(None, vocab).source == CHATML
+    assert ChatFormat(None, vocab).template.source == CHATML
     assert warnings(caplog) == ["The model has no chat template: ChatML is used for chats"]
 
 
 def test_template_that_cannot_be_read_gives_way_to_chatml(vocab: Vocab, caplog: pytest.LogCaptureFixture) -> None:
-    assert load_chat_template(BROKEN, vocab).source == CHATML
+    assert ChatFormat(BROKEN, vocab).template.source == CHATML
     [said] = warnings(caplog)
     assert said.startswith("The model's chat template cannot be read: line 1: Expected an expression")
     assert said.endswith("; ChatML is used for chats")
 
 
 def test_chatml(vocab: Vocab) -> None:
-    assert load_chat_template(None, vocab).render([user("Hi"), assistant("Yes?"), user("Bye")]) == (
+    assert ChatFormat(None, vocab).template.render([user("Hi"), assistant("Yes?"), user("Bye")]) == (
         "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nYes?<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n"
         "<|im_start|>assistant\n"
     )
 
 
 def test_template_knows_the_texts_of_the_special_tokens(vocab: Vocab) -> None:
-    template = load_chat_template("{{ bos_token }}{{ messages[0].content }}{{ eos_token }}", vocab)
+    template = ChatFormat("{{ bos_token }}{{ messages[0].content }}{{ eos_token }}", vocab).template
     assert template.render([user("Hi")]) == "<|endoftext|>Hi<|endoftext|>"
 
 
 def test_special_tokens_of_a_prompt_are_tokens(vocab: Vocab) -> None:
-    text = load_chat_template(None, vocab).render([user("Hi")])
+    text = ChatFormat(None, vocab).template.render([user("Hi")])
     assert tokenize_prompt(text, vocab).count(vocab.eot or -1) == 1
 
 
@@ -75,7 +77,7 @@ def test_prompt_of_nothing_is_refused(vocab: Vocab) -> None:
 
 
 def test_calls_are_written_as_the_template_writes_them(vocab: Vocab) -> None:
-    tool_format = load_tool_format(load_chat_template(TAGGED_TOOLS, vocab), vocab)
+    tool_format = ChatFormat(TAGGED_TOOLS, vocab).tool_format
     assert (
         tool_format
         and tool_format.write([("add", "{}", "")]) == '<tool_call>{"name": "add", "arguments": {}}</tool_call>'
@@ -84,4 +86,10 @@ def test_calls_are_written_as_the_template_writes_them(vocab: Vocab) -> None:
 
 @pytest.mark.parametrize("source", [ROLES_ONLY, HEADERS_AND_DATE])
 def test_calls_are_not_known_from_a_template_without_tools(source: str, vocab: Vocab) -> None:
-    assert load_tool_format(load_chat_template(source, vocab), vocab) is None
+    assert ChatFormat(source, vocab).tool_format is None
+
+
+def test_jinja_is_not_imported_before_the_first_chat() -> None:
+    code = "import sys, server.__main__, server.lifecycle.serving; print('jinja2' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "False\n"

@@ -1,4 +1,4 @@
-"""Rows with grammars get the same result together and alone, to the last bit."""
+"""Rows with grammars get the same tokens from the kernel as from the samplers, to the last bit."""
 
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from slots.sampling.logits.bitmask import Words
 from tests.slots.sampling.factories import KINDS, examples, make_context, make_row
 from tests.slots.sampling.logits.test_bitmask import make_words
 from tests.slots.sampling.samplers.test_grammar_mask import SomeTokens
-from tests.slots.sampling.test_fast_chain import as_comparable
+from tests.slots.sampling.test_fused_chain import as_comparable, sample_alone
 
 SIZE = 20_000
 SHARES = [None, 0.0, 0.001, 0.04, 0.06, 0.1, 0.5, 0.999, 1.0]
@@ -59,7 +59,7 @@ def make_matcher(share: float | None, *, is_contiguous: bool, is_dear: bool, see
 
 @examples(120)
 @given(st.lists(rows_with_grammars, min_size=2, max_size=5), st.booleans())
-def test_choices_are_the_same_together_and_alone(
+def test_tokens_are_those_of_the_samplers(
     some: list[tuple[float | None, dict[str, Any], str, bool, int]], is_dear: bool
 ) -> None:
     def samplers() -> list[Sampler]:
@@ -72,9 +72,7 @@ def test_choices_are_the_same_together_and_alone(
     row_sampler = RowSampler(SIZE, 9, 1)
     for token in range(2):
         rows = np.stack([make_row(seed + token, SIZE, kind) for _share, _options, kind, _, seed in some])
-        expected = [
-            row_sampler.sample([sampler], row[None].copy(), [0])[0] for sampler, row in zip(alone, rows, strict=True)
-        ]
+        expected = [sample_alone(sampler, row.copy()) for sampler, row in zip(alone, rows, strict=True)]
         assert as_comparable(row_sampler.sample(together, rows.copy(), range(len(rows)))) == as_comparable(expected)
 
 

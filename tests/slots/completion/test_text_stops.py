@@ -1,7 +1,9 @@
+import codecs
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slots.completion.detokenizer import Detokenizer
+from slots.completion.text_stops import TextStops, is_mid_character
 
 words = st.text("ab\né😀", min_size=1, max_size=4)
 
@@ -14,6 +16,24 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
         pieces.append(data[at : at + size])
         at, turn = at + size, turn + 1
     return pieces
+
+
+class Detokenizer:
+    """Shows the text of pieces as the engine and a stream do together."""
+
+    def __init__(self, stop: list[str], n_indent: int = 0) -> None:
+        self._stops = TextStops(stop, n_indent)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    @property
+    def stopping_word(self) -> str:
+        return self._stops.stopping_word
+
+    def feed(self, piece: bytes) -> str:
+        return self._decoder.decode(self._stops.feed(piece))
+
+    def flush(self) -> str:
+        return self._decoder.decode(self._stops.flush(), final=True)
 
 
 def show(text: str, stop: list[str], sizes: list[int]) -> tuple[str, str]:
@@ -30,9 +50,14 @@ def show(text: str, stop: list[str], sizes: list[int]) -> tuple[str, str]:
 def test_an_incomplete_character_waits_for_its_rest() -> None:
     detokenizer = Detokenizer([])
     assert detokenizer.feed("é".encode()[:1]) == ""
-    assert detokenizer.is_mid_character
+    assert is_mid_character("é".encode()[:1])
     assert detokenizer.feed("é".encode()[1:]) == "é"
-    assert not detokenizer.is_mid_character
+    assert not is_mid_character("é".encode())
+
+
+@given(st.binary(max_size=12))
+def test_the_last_three_bytes_decide_whether_a_character_is_incomplete(data: bytes) -> None:
+    assert is_mid_character(data[-3:]) == is_mid_character(data)
 
 
 def test_a_byte_that_can_never_become_valid_turns_into_the_replacement_character() -> None:
@@ -80,12 +105,12 @@ def test_of_matches_that_end_together_the_longest_wins() -> None:
     assert show("xab", ["b", "ab"], [100]) == ("x", "ab")
 
 
-def test_line_ends_are_noticed() -> None:
-    detokenizer = Detokenizer([])
-    detokenizer.feed(b"one line")
-    assert not detokenizer.has_new_line
-    detokenizer.feed(b"\n")
-    assert detokenizer.has_new_line
+def test_a_line_that_is_indented_too_little_ends_the_text() -> None:
+    stops = TextStops([], n_indent=2)
+    assert stops.feed(b"one\n  two\n ") == b"one\n  two\n "
+    assert not stops.hit_indent_stop
+    assert stops.feed(b"three") == b""
+    assert stops.hit_indent_stop
 
 
 @given(st.text("ab\né😀", max_size=30), st.lists(words, max_size=4), st.lists(st.integers(1, 5), min_size=1))

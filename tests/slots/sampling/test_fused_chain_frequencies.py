@@ -1,4 +1,4 @@
-"""The fast chain draws each token as often as its definition says, for a row alone and for rows together."""
+"""Each token is drawn as often as the chain's definition says, by the samplers and by the kernel."""
 
 import math
 from typing import Any
@@ -51,13 +51,13 @@ def assert_follow(drawn: list[int], row: Logits) -> None:
     assert chi_square(counts[tokens], probabilities) < chi_square_bound(len(tokens))
 
 
-def test_of_a_row_alone(row: Logits) -> None:
+def test_by_the_samplers(row: Logits) -> None:
     chain = make_sampler(N_VOCAB, seed=21, **CHAIN)
-    assert chain.traits.fast_params is not None
+    assert chain.fused is not None
     assert_follow(sample_tokens(chain, row, N_DRAWS), row)
 
 
-def test_of_rows_together(row: Logits) -> None:
+def test_by_the_kernel(row: Logits) -> None:
     """Four requests, each with a seed of its own."""
     chains = [make_sampler(N_VOCAB, seed=seed, **CHAIN) for seed in range(4)]
     together = RowSampler(N_VOCAB, len(chains), 1)

@@ -1,0 +1,91 @@
+"""Serving: the application on an open port, at first without an engine, then with the one that was loaded."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from server.app import create_app
+from server.chat.system_prompt import make_system_prompt
+from server.chat.template.chat_format import ChatFormat
+from server.generation.endpoint import compile_constraint
+from server.lifecycle.listener import format_urls
+from server.lifecycle.uvicorn_server import GracefulServer
+from server.options.generation_options import GenerationOptions
+from server.settings import Settings
+from server.state import ServerState
+from slots.engine import Engine
+from slots.errors import InvalidRequest
+
+SYSTEM_PROMPT_FLAG = "argument -spf/--system-prompt-file"
+
+logger = logging.getLogger("server")
+
+
+def serve(
+    listeners: list[socket.socket], settings: Settings, loading: "Future[Engine]", on_ready: Callable[[], None]
+) -> None:
+    """Serves until a signal ends it. `on_ready` is called when the model is loaded.
+
+    Raises ModelLoadError, or EngineError if the loaded model does not work with the options.
+    """
+    state = ServerState(settings)
+    server = GracefulServer(create_app(state), state)
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(_serve(server, listeners, state, loading, on_ready))
+
+
+async def _serve(
+    server: GracefulServer,
+    listeners: list[socket.socket],
+    state: ServerState,
+    loading: "Future[Engine]",
+    on_ready: Callable[[], None],
+) -> None:
+    serving = asyncio.create_task(server.serve(sockets=listeners))
+    urls = format_urls(listeners, state.settings.scheme)
+    logger.info("Listening on %s while the model loads", urls)
+    try:
+        engine = await asyncio.wrap_future(loading)
+        on_ready()
+        state.chat_format = ChatFormat(state.settings.chat_template, engine.vocab)
+        state.engine = engine
+        _check_ranking(state.settings, engine)
+        _check_biases(state.settings.defaults, state.engine)
+        await _check_constraint(state.settings.defaults, state.engine)
+        state.system_prompt = make_system_prompt(SYSTEM_PROMPT_FLAG, state.settings.system_prompt, state.engine)
+        state.engine.start(asyncio.get_running_loop())
+        logger.info("Ready on %s: %s", urls, _describe_service(state.settings, state.engine))
+    except Exception:
+        server.should_exit = True
+        await serving
+        raise
+    await serving
+
+
+def _check_ranking(settings: Settings, engine: Engine) -> None:
+    if engine.pooling == "rank" and not settings.can_rank:
+        # llama.cpp would return meaningless scores.
+        expected = f"expected a model with a head that scores texts (tensors cls.*), {settings.model_path} has none"
+        raise InvalidRequest("argument --reranking, or --pooling rank", expected)
+
+
+def _check_biases(defaults: GenerationOptions, engine: Engine) -> None:
+    n_tokens = engine.vocab.n_tokens
+    for token, _ in defaults.logit_bias:
+        if token >= n_tokens:
+            expected = f"expected tokens of the model, from 0 to {n_tokens - 1}, got {token}"
+            raise InvalidRequest("argument -l/--logit-bias", expected)
+
+
+async def _check_constraint(defaults: GenerationOptions, engine: Engine) -> None:
+    if defaults.constraint is not None:
+        await asyncio.to_thread(compile_constraint, defaults.constraint, engine)
+
+
+def _describe_service(settings: Settings, engine: Engine) -> str:
+    if engine.n_slots == 0:
+        what = "ranking" if engine.pooling == "rank" else "embeddings"
+        return f"{settings.alias} for {what} of texts of up to {engine.max_embedding_tokens:,} tokens"
+    return f"{settings.alias} in {engine.n_slots} slots of {engine.n_ctx_slot:,} tokens"

@@ -1,0 +1,111 @@
+"""Input batch: what a step computes, kept for the next one. As long as the same slots generate, nothing has to be
+planned, and only tokens and positions change."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from slots.cache.cell_pool import CellPool
+from slots.completion.generation import Generation
+from slots.llama import Batch
+from slots.requests.request_state import RequestState
+from slots.requests.slot import Slot
+from slots.scheduling.kv_cache_manager import KvCacheManager
+from slots.scheduling.scheduler import ScheduledSlot
+
+
+@dataclass(slots=True)
+class SampledRow:
+    """A slot whose next token is sampled, and the row of logits that it is sampled from."""
+
+    slot: Slot
+    generation: Generation
+    draft: Sequence[int]
+    """Tokens that were computed after those of its request; their rows of logits follow."""
+    index: int
+    n_accepted: int = 0
+
+    def accept_draft(self, cache: KvCacheManager) -> bool:
+        """If the tokens sampled since are the next ones of the draft, commit them, move to the row after them, return
+        True."""
+        tokens = self.slot.uncomputed
+        end = self.n_accepted + len(tokens)
+        if not tokens or list(self.draft[self.n_accepted : end]) != tokens:
+            return False
+        self.n_accepted = end
+        self.index += len(tokens)
+        cache.commit(self.slot, tokens)
+        return True
+
+
+class InputBatch:
+    """The scheduled slots of a step with llama.cpp's batch for them. Engine thread only."""
+
+    def __init__(self, slots: Sequence[Slot], capacity: int, filler_token: int) -> None:
+        self.scheduled: list[ScheduledSlot] = []
+        """By slot id."""
+        self.slots: list[Slot] = []
+        """Of `scheduled`."""
+        self.fillers: list[Slot] = []
+        """Idle slots that compute a token which nobody uses."""
+        self.rows: list[SampledRow] = []
+        """If the batch can be repeated, one for each of `slots`."""
+        self.llama_batch = Batch(capacity)
+        self._all_slots = slots
+        self._filler_token = filler_token
+        self._can_repeat = False
+        self._states: list[RequestState | None] = []
+        """Of all slots, when the batch was filled."""
+        self._is_filler: list[bool] = []
+        self._n_forward: list[int] = []
+
+    def forget(self) -> None:
+        """The next step will be planned."""
+        self._can_repeat = False
+
+    def is_next(self, cells: CellPool | None) -> bool:
+        """Whether the next step computes one more token for exactly the slots of this batch, and plans nothing."""
+        if not self._can_repeat or [slot.state for slot in self._all_slots] != self._states:
+            return False
+        for slot in self.slots:
+            n_tokens = len(slot.state.tokens) if slot.state else 0
+            if n_tokens != len(slot.cached) + 1 or n_tokens > slot.n_ctx:
+                return False
+        return cells is None or cells.n_free >= len(self.slots)
+
+    def fill(
+        self, scheduled: list[ScheduledSlot], fillers: list[Slot], generation_of: Callable[[Slot], Generation]
+    ) -> None:
+        """Fill the batch for a planned step."""
+        self.scheduled, self.slots, self.fillers = scheduled, [each.slot for each in scheduled], fillers
+        self.llama_batch.clear()
+        by_slot = {each.slot.slot_id: each for each in scheduled}
+        in_order = sorted((*self.slots, *fillers), key=lambda slot: slot.slot_id)
+        for slot in in_order:
+            if each := by_slot.get(slot.slot_id):
+                self._add(each, generation_of(slot))
+            else:
+                self.llama_batch.add(slot.slot_id, len(slot.cached), [self._filler_token], last_logits=False)
+        self._states = [slot.state for slot in self._all_slots]
+        is_plain = all(each.slot.is_generating and not each.draft for each in scheduled)
+        self._can_repeat = is_plain and len(scheduled) == sum(state is not None for state in self._states)
+        self._is_filler = [slot.slot_id not in by_slot for slot in in_order]
+        self._n_forward = [int(not is_filler) for is_filler in self._is_filler]
+
+    def advance(self) -> list[int]:
+        """Make it the batch of the next step: see `is_next`. Returns the tokens of `slots`."""
+        tokens = [slot.state.tokens[-1] for slot in self.slots if slot.state]
+        in_order = tokens
+        if self.fillers:
+            rest, filler = iter(tokens), self._filler_token
+            in_order = [filler if is_filler else next(rest) for is_filler in self._is_filler]
+        self.llama_batch.advance(in_order, self._n_forward)
+        return tokens
+
+    def _add(self, scheduled: ScheduledSlot, generation: Generation) -> None:
+        slot, batch = scheduled.slot, self.llama_batch
+        if scheduled.draft:
+            generation.set_draft(scheduled.draft)
+            batch.add_all_outputs(slot.slot_id, len(slot.cached), [*scheduled.tokens, *scheduled.draft])
+            return
+        wants_logits = scheduled.n_tokens == slot.n_uncomputed and generation.wants_tokens
+        batch.add(slot.slot_id, len(slot.cached), scheduled.tokens, last_logits=wants_logits)

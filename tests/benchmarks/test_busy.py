@@ -1,0 +1,69 @@
+"""The benchmark on a busy machine: its programs, and its rows of made-up speeds."""
+
+import os
+import time
+
+import pytest
+
+from benchmarks.busy import (
+    MAX_PROGRAMS,
+    Row,
+    add_rows,
+    busy_programs,
+    collect_rows,
+    format_rows,
+    limited_cpus,
+    n_programs,
+)
+
+ROUNDS = [
+    {
+        ("generate", 1, "steady", server): speed
+        for server, speed in zip(("default", "-t 1", "-t 2", "peer"), speeds, strict=True)
+    }
+    for speeds in ((90.0, 100.0, 40.0, 30.0), (80.0, 80.0, 50.0, 40.0), (100.0, 90.0, 30.0, 50.0))
+]
+
+
+def test_a_row_compares_with_the_peer_and_with_the_fastest_fixed_number() -> None:
+    (row,) = collect_rows(ROUNDS)
+    assert (row.workload, row.n_programs, row.when) == ("generate", 1, "steady")
+    assert row.medians == {"default": 90, "-t 1": 90, "-t 2": 40, "peer": 40}
+    assert row.fastest_fixed == "-t 1"
+    assert row.ratio("-t 1") == 1.0
+    assert row.ratio("peer") == 2.0
+    assert row.ratio("another") is None
+
+
+def test_the_table_has_medians_and_the_best() -> None:
+    assert format_rows(collect_rows(ROUNDS)).splitlines()[2] == (
+        "| generate | 1 | steady | 90.0 (100) | 90.0 (100) | 40.0 (50.0) | 40.0 (50.0) | 2.00 x | 1.00 x |"
+    )
+
+
+def test_rounds_are_added_to_those_of_an_earlier_run() -> None:
+    other = Row("prompt", 0, "steady", {"default": [1.0]})
+    both = add_rows([*collect_rows(ROUNDS[:1]), other], collect_rows(ROUNDS[1:]))
+    assert both == [*collect_rows(ROUNDS), other]
+
+
+def test_busy_programs_use_their_cpus_and_end() -> None:
+    before = os.times().children_user
+    with busy_programs(1):
+        time.sleep(0.2)
+    after = os.times().children_user
+    assert after - before > 0.05
+
+
+@pytest.mark.parametrize("text", ["-1", str(MAX_PROGRAMS + 1), "many"])
+def test_the_number_of_programs_is_bounded(text: str) -> None:
+    with pytest.raises(ValueError, match=r"programs|invalid literal"):
+        n_programs(text)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="there are no affinity masks here")
+def test_the_cpus_of_the_servers_can_be_limited() -> None:
+    mask = os.sched_getaffinity(0)
+    with limited_cpus(1):
+        assert len(os.sched_getaffinity(0)) == 1
+    assert os.sched_getaffinity(0) == mask
