@@ -33,12 +33,12 @@ def create_app(state: ServerState) -> Starlette:
             headers=settings.cors_headers,
             credentials=settings.cors_credentials,
         ),
-        Middleware(CatchUnexpectedErrors),
     ]
     if settings.api_prefix:
         middleware.append(Middleware(StripPrefix, prefix=settings.api_prefix))
-    if state.settings.api_keys:
-        middleware.append(Middleware(RequireApiKey, keys=state.settings.api_keys, endpoints=ENDPOINTS))
+    middleware.append(Middleware(CatchUnexpectedErrors))
+    if settings.api_keys:
+        middleware.append(Middleware(RequireApiKey, keys=settings.api_keys, endpoints=ENDPOINTS))
     app = Starlette(routes=make_routes(ENDPOINTS), middleware=middleware, exception_handlers=EXCEPTION_HANDLERS)
     app.router.redirect_slashes = False
     app.state.server = state

@@ -66,6 +66,9 @@ def test_endpoints_are_below_the_prefix_alone(url: str) -> None:
 def test_the_prefix_is_in_urls_of_the_server(url: str) -> None:
     status = requests.get(f"{url}/llm/chat", headers=KEY, timeout=SECONDS).json()
     assert status["llm_serving_url"] == f"{url}/llm"
+    download = f"{url}/llm/v1/llm/model-endpoints/download"
+    answer = requests.post(download, json={"model_name": "one"}, headers=KEY, timeout=SECONDS)
+    assert all(link.startswith(f"{url}/llm/") for link in answer.json()["urls"].values())
 
 
 def test_the_model_has_all_its_names_and_tags(url: str) -> None:
