@@ -62,12 +62,14 @@ class Configuration:
 
     def settings(self, header: Header) -> Settings:
         """Returns how to serve the model with this header."""
-        aliases = self._values.get("aliases", (self._default_alias(),))
+        # In this order, llama.cpp's server names the model by the first of them.
+        aliases = tuple(sorted(set(self._values.get("aliases", (self._default_alias(),)))))
         return self._options(
             Settings,
             model_path=header.path,
             alias=aliases[0],
             aliases=aliases,
+            tags=tuple(sorted(set(self._values.get("tags", ())))),
             chat_template=self._chat_template() or header.chat_template,
             chat_template_kwargs=self._template_variables(),
             api_keys=(*self._values.get("api_keys", ()), *self._values.get("file_keys", ())),

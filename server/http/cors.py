@@ -13,6 +13,14 @@ LOCALHOST = "localhost"
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+class _CasedName(bytes):
+    """The name of a header that is sent in this case, which uvicorn would lower: there are clients of llama.cpp's
+    server that look at it."""
+
+    def lower(self) -> bytes:
+        return self
+
+
 class Cors(CORSMiddleware):
     """Answers each preflight with a 200 and with what is allowed, and leaves the comparison to the browser."""
 
@@ -43,7 +51,11 @@ class Cors(CORSMiddleware):
             headers["Access-Control-Allow-Origin"] = origin if self.preflight_explicit_allow_origin else "*"
         if "access-control-request-private-network" in request_headers:
             headers["Access-Control-Allow-Private-Network"] = "true"
-        return Response(headers=headers, media_type="text/html")
+        response = Response(media_type="text/html")
+        response.raw_headers += [
+            (_CasedName(name.encode()), value.encode("latin-1")) for name, value in headers.items()
+        ]
+        return response
 
 
 def _is_local(origin: str) -> bool:

@@ -4,8 +4,8 @@ from starlette.requests import Request
 
 
 def public_base_url(request: Request) -> str:
-    """Returns scheme and host as the client wrote them, even if a proxy ends encryption, and the prefix of all paths, if
-    there is one; without a slash at the end."""
+    """Returns scheme and host as the client wrote them, even if a proxy ends encryption, and the prefix of all paths;
+    without a slash at the end."""
     return f"{public_scheme(request)}://{request.url.netloc}{request.scope.get('app_root_path', '')}"
 
 

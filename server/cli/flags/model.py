@@ -47,7 +47,7 @@ MODEL = Group(
         "-a, --alias NAME,...",
         "aliases",
         names,
-        "model name in responses; further names with commas between them are those of the same model",
+        "model name in responses; of several with commas between them, the first in the alphabet, but all are known",
         "LLAMA_ARG_ALIAS",
     ),
     Flag("--tags TAG,...", "tags", names, "tags of the model in GET /v1/models, for clients", "LLAMA_ARG_TAGS"),

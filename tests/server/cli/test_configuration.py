@@ -155,8 +155,8 @@ def test_without_a_warmup_the_engine_starts_cold() -> None:
     assert parse_flags("--no-warmup").engine == EngineOptions(warmup=False)
 
 
-def test_the_first_of_several_names_is_in_responses() -> None:
-    found = settings("-a", "one, two", "--tags", "small,toy")
+def test_the_first_of_several_names_in_the_alphabet_is_in_responses() -> None:
+    found = settings("-a", "two, one", "--tags", "toy,small")
     assert (found.alias, found.aliases, found.tags) == ("one", ("one", "two"), ("small", "toy"))
 
 
