@@ -53,7 +53,10 @@ class EventStreamResponse(Response):
         headers: Mapping[str, str],
         format_error: Callable[[Exception], ApiError] = api_error,
         event_format: EventFormat = PLAIN_EVENTS,
+        ping_interval: float | None = None,
     ) -> None:
+        """After `ping_interval` seconds of silence, PING_INTERVAL_SECONDS by default, the client gets a ping; it gets
+        none if they are 0 or less."""
         self.status_code = 200
         self.background = None
         # Without the last header, nginx would hold events back until its buffer is full.
@@ -61,6 +64,7 @@ class EventStreamResponse(Response):
         self._produce = produce
         self._format_error = format_error
         self._event_format = event_format
+        self._ping_interval = PING_INTERVAL_SECONDS if ping_interval is None else ping_interval
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         writer = _EventWriter(send, {"status": self.status_code, "headers": self.raw_headers}, self._event_format)
@@ -70,7 +74,7 @@ class EventStreamResponse(Response):
             return
 
     async def _respond(self, writer: "_EventWriter") -> None:
-        pinging = asyncio.create_task(writer.ping_in_silence())
+        pinging = asyncio.create_task(writer.ping_in_silence(self._ping_interval))
         try:
             await self._produce(writer.send_event)
         except Exception as error:
@@ -99,11 +103,11 @@ class _EventWriter:
         self._is_silent = False
         await self._write(self._name(data) + b"data: %b\n\n" % self._format.encode(data))
 
-    async def ping_in_silence(self) -> None:
+    async def ping_in_silence(self, interval: float) -> None:
         """Sends a ping in long pauses, so that proxies keep the connection open while a long prompt is computed."""
-        while True:
+        while interval > 0:
             self._is_silent = True
-            await asyncio.sleep(PING_INTERVAL_SECONDS)
+            await asyncio.sleep(interval)
             if self._is_silent:
                 await self._write(self._format.ping)
 

@@ -74,7 +74,8 @@ def _draft_context(
     """Returns a context of the draft model, and the number of tokens that both models have."""
     if options.draft_file is None:
         raise ModelLoadError("draft-simple is asked for without a draft model")
-    draft = Model(ModelOptions(options.draft_file, n_gpu_layers=options.draft_gpu_layers), lambda _share: None)
+    file, placement = options.draft_file, options.draft_placement
+    draft = Model(ModelOptions(file, options.draft_gpu_layers, placement=placement), lambda _share: None)
     check_same_vocabulary(model.vocab, draft.vocab)
     draft_context = Context(
         draft,
@@ -87,6 +88,8 @@ def _draft_context(
             kv_unified=layout.kv_unified,
             n_threads=layout.n_threads if options.draft_threads is None else options.draft_threads,
             flash_attention=layout.flash_attention,
+            kv_offload=layout.kv_offload,
+            op_offload=layout.op_offload,
             cache_type_k=options.draft_cache_type_k,
             cache_type_v=options.draft_cache_type_v,
         ),
