@@ -12,7 +12,11 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 # isort: split
 from server.cli.configuration import read_configuration
-from server.lifecycle.logs import set_up_logging
+from server.lifecycle.logs import LogFileError, set_up_logging
+
+MIB = 1024 * 1024
+
+logger = logging.getLogger("server")
 
 
 def main() -> NoReturn:
@@ -20,13 +24,34 @@ def main() -> NoReturn:
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, _stop)
     configuration = read_configuration(sys.argv[1:], os.environ)
-    set_up_logging(configuration.verbose)
+    if configuration.list_devices:
+        print_devices()
+        sys.exit(0)
+    try:
+        set_up_logging(configuration.log)
+    except LogFileError as error:
+        print(f"llama-slots: error: {error}", file=sys.stderr)
+        sys.exit(1)
+    for notice in configuration.notices:
+        logger.info("%s", notice)
     from server.lifecycle.launch import launch  # noqa: PLC0415 - keeps llama.cpp out of --help
 
     code = launch(configuration)
     logging.shutdown()
     # Not sys.exit, which would wait for threads that still tokenize prompts of cancelled requests.
     os._exit(code)
+
+
+def print_devices() -> None:
+    """Prints the devices as llama.cpp's server does."""
+    from slots.llama import find_devices  # noqa: PLC0415 - keeps llama.cpp out of --help
+
+    print("Available devices:")
+    for device in find_devices():
+        total, free = device.total_bytes // MIB, device.free_bytes // MIB
+        print(f"  {device.name}: {device.description} ({total} MiB, {free} MiB free)")
+    if not find_devices():
+        print("  (none)")
 
 
 def _stop(signal_number: int, frame: FrameType | None) -> NoReturn:

@@ -4,14 +4,15 @@ import time
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from server.api.dialects import DIALECTS
 from server.api.openapi import openapi_endpoint
 from server.http.auth import RequireApiKey
+from server.http.cors import Cors
 from server.http.dialect import Endpoint, make_routes
 from server.http.error_format import ErrorFormats
 from server.http.exception_handlers import EXCEPTION_HANDLERS, CatchUnexpectedErrors
+from server.http.prefix import StripPrefix
 from server.http.session import Sessions
 from server.state import ServerState
 
@@ -23,19 +24,21 @@ ENDPOINTS = (
 
 def create_app(state: ServerState) -> Starlette:
     """Returns the application; its endpoints answer 503 until `state` has an engine."""
+    settings = state.settings
     middleware = [
         Middleware(
-            CORSMiddleware,
-            allow_origins=["*"],
-            allow_methods=["*"],
-            allow_headers=["*"],
-            allow_credentials=True,
-            allow_private_network=True,
+            Cors,
+            origins=settings.cors_origins,
+            methods=settings.cors_methods,
+            headers=settings.cors_headers,
+            credentials=settings.cors_credentials,
         ),
-        Middleware(CatchUnexpectedErrors),
     ]
-    if state.settings.api_keys:
-        middleware.append(Middleware(RequireApiKey, keys=state.settings.api_keys, endpoints=ENDPOINTS))
+    if settings.api_prefix:
+        middleware.append(Middleware(StripPrefix, prefix=settings.api_prefix))
+    middleware.append(Middleware(CatchUnexpectedErrors))
+    if settings.api_keys:
+        middleware.append(Middleware(RequireApiKey, keys=settings.api_keys, endpoints=ENDPOINTS))
     app = Starlette(routes=make_routes(ENDPOINTS), middleware=middleware, exception_handlers=EXCEPTION_HANDLERS)
     app.router.redirect_slashes = False
     app.state.server = state

@@ -1,5 +1,6 @@
-"""Settings: how the server listens and what it serves."""
+"""Settings: how the server listens, what it serves and what it logs."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,16 +14,45 @@ REASONING_FORMATS = get_args(ReasoningFormat)
 
 
 @dataclass(frozen=True, slots=True)
+class LogSettings:
+    log_level: int = logging.INFO
+    """The least level that is logged; DEBUG shows messages of libraries as well."""
+    log_file: Path | None = None
+    log_json: bool = False
+    log_timestamps: bool = True
+    log_disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     model_path: Path
     alias: str
     """The `model` in responses."""
+    aliases: tuple[str, ...] = ()
+    """All names of the model that flags give."""
+    tags: tuple[str, ...] = ()
+    """Of the model, for clients."""
     chat_template: str | None = None
     """Jinja template of chats: the one of a flag, else the one in the model's header."""
     chat_template_kwargs: Mapping[str, object] = field(default_factory=dict)
     """Further variables of the template, unless a request sets them."""
-    host: str = "127.0.0.1"
+    hosts: tuple[str, ...] = ("127.0.0.1",)
+    """Addresses; one that ends in .sock is the path of a Unix socket."""
     port: int = 8080
+    reuse_port: bool = False
+    """Let other processes listen on the port, too."""
+    tls_key_file: Path | None = None
+    tls_certificate_file: Path | None = None
+    """With both files HTTPS is served."""
+    io_timeout: int = 3600
+    """Seconds that a client may take to send more of a request or take more of a response."""
+    api_prefix: str = ""
+    """The path in front of all endpoints."""
+    cors_origins: tuple[str, ...] = ("*",)
+    """Origins of pages that may use the server; "*" stands for all, "localhost" for those of this machine."""
+    cors_methods: tuple[str, ...] = ("GET", "POST", "DELETE", "OPTIONS")
+    cors_headers: tuple[str, ...] = ("*",)
+    cors_credentials: bool = True
     api_keys: tuple[str, ...] = ()
     """A request must have one of these keys, if there are any."""
     show_slots: bool = True
@@ -43,6 +73,8 @@ class Settings:
     """The model has a head that scores texts."""
     reasoning_format: ReasoningFormat = "auto"
     """"none" leaves the reasoning of chats in the content, the others return it as reasoning_content."""
+    show_special: bool = False
+    """Return the text of special tokens."""
     spm_infill: bool = False
     """Put the suffix before the prefix in infill prompts."""
     defaults: GenerationOptions = field(default_factory=GenerationOptions)
@@ -52,5 +84,14 @@ class Settings:
 
     @property
     def model_names(self) -> list[str]:
-        """The names of the model: its alias, then the name of its file without the ending."""
-        return list(dict.fromkeys([self.alias, self.model_path.stem]))
+        """The names of the model: its aliases, then the name of its file without the ending."""
+        return list(dict.fromkeys([self.alias, *self.aliases, self.model_path.stem]))
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls_certificate_file else "http"
+
+
+def is_socket_path(host: str) -> bool:
+    """Whether a host is the path of a Unix socket."""
+    return host.endswith(".sock")

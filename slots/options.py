@@ -5,6 +5,10 @@ from pathlib import Path
 from typing import Literal
 
 SplitMode = Literal["none", "layer", "row", "tensor"]
+LoadMode = Literal["auto", "none", "mmap", "mlock", "mmap+mlock", "dio"]
+LazyMode = Literal["off", "auto", "on"]
+NumaStrategy = Literal["distribute", "isolate", "numactl"]
+MetadataValue = int | float | bool | str
 FlashAttention = Literal["on", "off", "auto"]
 RopeScaling = Literal["none", "linear", "yarn"]
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
@@ -12,6 +16,22 @@ SpecType = Literal["ngram", "draft-simple"]
 """What drafts tokens: n-grams of the text itself, or a smaller model."""
 Pooling = Literal["none", "mean", "cls", "last", "rank"]
 """How the embeddings of a text's tokens are combined; "rank" is the score of the model's classification head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the weights of a model are held."""
+
+    devices: tuple[str, ...] | None = None
+    """Names of GPUs as ggml has them, or "none" alone for the CPU; None means all of them."""
+    tensor_overrides: tuple[tuple[str, str], ...] = ()
+    """Regular expressions for names of tensors, each with the type of buffer for those."""
+    cpu_moe: bool = False
+    """Keep the weights of experts in host memory."""
+    n_cpu_moe: int = 0
+    """Keep those of the first layers there."""
+    n_cpu_ffn: int = 0
+    """Keep the weights of dense feed-forward networks of the first layers there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +44,22 @@ class ModelOptions:
     main_gpu: int = 0
     tensor_split: tuple[float, ...] = ()
     """Share of the model on each GPU, as proportions; empty means by free memory."""
+    placement: Placement = Placement()
     mmap: bool = True
     mlock: bool = False
+    load_mode: LoadMode | None = None
+    """None means as mmap and mlock say."""
+    lazy_mode: LazyMode = "auto"
+    """Read tables of which few rows are needed when they are; "auto" those above 4 GiB."""
+    numa: NumaStrategy | None = None
+    metadata_overrides: tuple[tuple[str, MetadataValue], ...] = ()
+    """Keys of the header, with the values that replace its own."""
+    check_tensors: bool = False
+    """Refuse a file with numbers that are not finite."""
+    repack: bool = True
+    """Arrange the weights as the CPU's fastest kernels want them."""
+    no_host: bool = False
+    """Do not hold weights in memory that a GPU can read, so that they can be repacked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +74,10 @@ class ContextOptions:
     n_parallel: int = 4
     kv_unified: bool = False
     """One pool of cells for all slots; otherwise each slot has its own n_ctx / n_parallel cells."""
+    kv_offload: bool = True
+    """Hold the KV cache where the layers are computed, and not in host memory."""
+    op_offload: bool = True
+    """Compute large batches of layers in host memory on the GPU as well."""
     swa_full: bool = False
     """Keep all cells of sliding-window layers, not only those in the window."""
     n_threads: int = 0
@@ -76,6 +114,7 @@ class SpeculationOptions:
     """Shorter drafts of the draft model are not used."""
     draft_p_min: float = 0.0
     """The draft ends before a token with a lower probability."""
+    draft_placement: Placement = Placement()
     draft_gpu_layers: int = -1
     draft_threads: int | None = None
     """CPU threads of the draft model; None means as the main model, 0 chooses the fastest number for each
@@ -93,6 +132,8 @@ class EngineOptions:
     context_shift: bool = False
     """When the context of a slot is full, discard half of it and continue, instead of stopping."""
     speculation: SpeculationOptions = SpeculationOptions()
+    warmup: bool = True
+    """Compute something when the model is loaded, so that the first request need not wait for it."""
     embeddings_only: bool = False
     pooling: Pooling | None = None
     """None means the pooling in the model's header, else mean. With "rank" no text is generated."""

@@ -3,6 +3,7 @@
 from starlette.requests import Request
 
 from server.api.aixplain.dialect import AIXPLAIN
+from server.api.anthropic.dialect import ANTHROPIC
 from server.api.embeddings.endpoint import EmbeddingQuery, embedding_endpoint
 from server.api.embeddings.llama import read_embedding
 from server.api.embeddings.openai import read_openai_embeddings
@@ -67,6 +68,7 @@ DIALECTS = (
         Endpoint("/v1/reranking", _rerank, "Rank texts by their relevance to a query", RerankRequestBody),
         Endpoint("/v1/health", get_health, "Whether the model is loaded", needs_key=False),
     ),
+    ANTHROPIC,
     LLM_ENGINE,
     AIXPLAIN,
 )

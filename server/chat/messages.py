@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from pydantic_core import from_json
+
 from server.http.errors import ApiError
 from server.http.fields import Fields, as_string, invalid_value, read_member
 from slots.errors import InvalidRequest
@@ -71,6 +73,16 @@ def get_tool_calls(message: Message) -> list[dict[str, Any]]:
     """Returns the tool calls of a message that was read."""
     calls: Any = message.get("tool_calls") or []
     return list(calls)
+
+
+def as_object(arguments: str) -> Json:
+    """Returns the arguments of a call as an object. What a call that was cut off holds so far is closed; other texts
+    become the value of one argument."""
+    try:
+        value = from_json(arguments, allow_partial="trailing-strings")
+    except ValueError:
+        value = arguments
+    return value if isinstance(value, dict) else {"arguments": arguments}
 
 
 def _read_message(name: str, value: object) -> Message:
@@ -163,13 +175,14 @@ def _read_arguments(name: str, value: object) -> str:
     """A string stays as it was generated, so that what was computed of it is found again. It may be no JSON: max_tokens
     cuts calls off."""
     if isinstance(value, dict):
-        return _dump_json(name, value)
+        return dump_arguments(name, value)
     if value is None or value == "":
         return "{}"
     return as_string(name, value)
 
 
-def _dump_json(name: str, value: Json) -> str:
+def dump_arguments(name: str, value: Json) -> str:
+    """Returns the JSON text of arguments. Raises InvalidRequest for arguments that are too deep."""
     try:
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:

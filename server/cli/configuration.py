@@ -1,5 +1,7 @@
 """Configuration: flags and environment variables, turned into the options of each part of the program."""
 
+import logging
+from argparse import ArgumentTypeError
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -8,18 +10,23 @@ from typing import Any, TypeVar
 
 from models.header import Header
 from models.source import ModelSource
+from server.cli.checks import check_flags
 from server.cli.defaults import REQUEST_DEFAULTS, describe_defaults
 from server.cli.environment import VariableError, read_variables
 from server.cli.flags import GROUPS
+from server.cli.foreign import NOTICES, read_foreign_variables
+from server.cli.no_effect import NO_EFFECT
 from server.cli.parser import FlagParser
+from server.cli.refused import REFUSED
 from server.options.constraint import Constraint
 from server.options.generation_options import GenerationOptions
-from server.settings import Settings
+from server.settings import LogSettings, Settings
 from slots.errors import InvalidRequest
-from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
+from slots.options import ContextOptions, EngineOptions, ModelOptions, Placement, SpeculationOptions
 
 Options = TypeVar("Options")
 
+FOREIGN = (*NO_EFFECT, *REFUSED)
 DESCRIPTION = "Serve a GGUF model over HTTP. A flag overrides its environment variable."
 
 
@@ -32,7 +39,11 @@ class Configuration:
     def __init__(self, values: Mapping[str, Any]) -> None:
         """`values` holds the flags that were given, by destination."""
         self._values = values
-        self.verbose: bool = values.get("verbose", False)
+        level = {"log_level": logging.DEBUG} if values.get("verbose") else {}
+        self.log = self._options(LogSettings, **level)
+        self.list_devices: bool = values.get("list_devices", False)
+        self.notices: tuple[str, ...] = tuple(dict.fromkeys(values.get(NOTICES, ())))
+        """Lines for the log, on flags that have no effect."""
         self.source = self._options(ModelSource)
         self.context = self._options(ContextOptions)
         self.draft_source = self._draft_source()
@@ -43,7 +54,7 @@ class Configuration:
 
     def model_options(self, path: Path) -> ModelOptions:
         """Returns how to load the model file at `path`."""
-        return self._options(ModelOptions, path=path)
+        return self._options(ModelOptions, path=path, placement=self._placement(""))
 
     def engine_options(self, draft: Path | None) -> EngineOptions:
         """Returns the options of the engine; `draft` is the draft model's file, if there is one."""
@@ -51,11 +62,16 @@ class Configuration:
 
     def settings(self, header: Header) -> Settings:
         """Returns how to serve the model with this header."""
+        # In this order, llama.cpp's server names the model by the first of them.
+        aliases = tuple(sorted(set(self._values.get("aliases", (self._default_alias(),)))))
         return self._options(
             Settings,
             model_path=header.path,
-            alias=self._values.get("alias", self._default_alias()),
+            alias=aliases[0],
+            aliases=aliases,
+            tags=tuple(sorted(set(self._values.get("tags", ())))),
             chat_template=self._chat_template() or header.chat_template,
+            chat_template_kwargs=self._template_variables(),
             api_keys=(*self._values.get("api_keys", ()), *self._values.get("file_keys", ())),
             defaults=self._defaults,
             rerank_template=header.rerank_template,
@@ -64,7 +80,14 @@ class Configuration:
 
     def _speculation(self) -> SpeculationOptions:
         types = ("draft-simple",) if self.draft_source else ()
-        return self._options(SpeculationOptions, spec_types=self._values.get("spec_types", types))
+        placement = self._placement("draft_")
+        types = self._values.get("spec_types", types)
+        return self._options(SpeculationOptions, spec_types=types, draft_placement=placement)
+
+    def _placement(self, prefix: str) -> Placement:
+        """Returns the placement of the model whose flags have destinations with this prefix."""
+        names = [name for name in _field_names(Placement) if prefix + name in self._values]
+        return Placement(**{name: self._values[prefix + name] for name in names})
 
     def _draft_source(self) -> ModelSource | None:
         file, repository = self._values.get("draft_model_file"), self._values.get("draft_repository")
@@ -75,6 +98,21 @@ class Configuration:
     def _chat_template(self) -> str | None:
         template: str | None = self._values.get("chat_template_source", self._values.get("chat_template_file"))
         return template
+
+    def _template_variables(self) -> dict[str, object]:
+        """Returns what flags set, by llama.cpp's names of variables; --chat-template-kwargs wins."""
+        values = self._values
+        variables: dict[str, object] = {}
+        if values.get("reasoning") is not None:
+            variables["enable_thinking"] = values["reasoning"]
+        if values.get("reasoning_budget") == 0:
+            variables["enable_thinking"] = False
+        if values.get("reasoning_effort", "default") != "default":
+            variables["reasoning_effort"] = values["reasoning_effort"]
+        if "reasoning_preserve" in values:
+            variables["preserve_reasoning"] = values["reasoning_preserve"]
+        variables.update(values.get("chat_template_kwargs", {}))
+        return variables
 
     def _request_defaults(self) -> GenerationOptions:
         values = {name: self._values[name] for name in REQUEST_DEFAULTS if name in self._values}
@@ -96,18 +134,18 @@ def read_configuration(arguments: Sequence[str], environ: Mapping[str, str]) -> 
 
     Exits with code 2 after one line on stderr for an invalid value.
     """
-    parser = FlagParser(DESCRIPTION, GROUPS, describe_defaults(), _versions())
+    parser = FlagParser(DESCRIPTION, GROUPS, describe_defaults(), _versions(), FOREIGN)
     flags = vars(parser.parse_args(arguments))
     try:
         variables = read_variables(GROUPS, environ, flags)
-    except VariableError as error:
+        notices = (*flags.get(NOTICES, ()), *read_foreign_variables(FOREIGN, environ))
+    except (VariableError, ArgumentTypeError) as error:
         parser.error(str(error))
     values = {name: value for name, value in variables.items() if name not in _overridden(flags)} | flags
-    _check_source(parser, values)
-    _check_isolation(parser, values)
-    _check_chat_template(parser, values)
-    _check_pooling(parser, values)
-    _check_draft(parser, values)
+    values[NOTICES] = notices
+    check_flags(parser, values)
+    if "model_url" in values:
+        values["repository"], values["hub_file"] = values["model_url"]
     try:
         return Configuration(values)
     except InvalidRequest as error:
@@ -116,47 +154,14 @@ def read_configuration(arguments: Sequence[str], environ: Mapping[str, str]) -> 
 
 def _overridden(flags: Mapping[str, Any]) -> set[str]:
     """The destinations whose variables are ignored, since a flag sets the same thing in another way."""
-    overridden = {"repository", "hub_file"} if "model_file" in flags else set()
-    overridden |= {"model_file"} if "repository" in flags else set()
+    sources = ({"model_file"}, {"repository", "hub_file"}, {"model_url"})
+    given = [source for source in sources if source & flags.keys()]
+    overridden = set().union(*(source for source in sources if source not in given)) if given else set()
     overridden |= {"chat_template_file"} if "chat_template_source" in flags else set()
     overridden |= {"chat_template_source"} if "chat_template_file" in flags else set()
     overridden |= {"pooling"} if flags.get("reranking") else set()
     overridden |= {"reranking"} if "pooling" in flags else set()
     return overridden
-
-
-def _check_source(parser: FlagParser, values: Mapping[str, Any]) -> None:
-    file, repository, hub_file = (values.get(name) for name in ("model_file", "repository", "hub_file"))
-    if file and repository:
-        parser.error(f"-m/--model and -hf/--hf-repo: expected one of them, got {file} and {repository}")
-    if hub_file and not repository:
-        parser.error(f"-hff/--hf-file: expected -hf/--hf-repo with it, got {hub_file} alone")
-
-
-def _check_isolation(parser: FlagParser, values: Mapping[str, Any]) -> None:
-    isolation = values.get("cache_isolation", "none")
-    if isolation == "key" and not (values.get("api_keys") or values.get("file_keys")):
-        parser.error("--cache-isolation key: expected --api-key or --api-key-file with it, got none")
-    if isolation != "none" and values.get("slot_save_path"):
-        # Any client may save, restore or erase any slot, also one with another client's conversation.
-        parser.error(f"--cache-isolation and --slot-save-path: expected one of them, got {isolation} and a folder")
-
-
-def _check_chat_template(parser: FlagParser, values: Mapping[str, Any]) -> None:
-    if "chat_template_source" in values and "chat_template_file" in values:
-        parser.error("--chat-template and --chat-template-file: expected one of them, got both")
-
-
-def _check_pooling(parser: FlagParser, values: Mapping[str, Any]) -> None:
-    pooling = values.get("pooling", "rank")
-    if values.get("reranking") and pooling != "rank":
-        parser.error(f"--reranking: expected no --pooling with it, or rank, got {pooling}")
-
-
-def _check_draft(parser: FlagParser, values: Mapping[str, Any]) -> None:
-    has_model = "draft_model_file" in values or "draft_repository" in values
-    if "draft-simple" in values.get("spec_types", ()) and not has_model:
-        parser.error("--spec-type draft-simple: expected -md/--model-draft or -hfd/--hf-repo-draft with it, got none")
 
 
 def _field_names(options: type[Any]) -> list[str]:

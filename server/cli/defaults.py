@@ -3,19 +3,21 @@
 from dataclasses import MISSING, fields
 
 from server.options.generation_options import GenerationOptions
-from server.settings import Settings
-from slots.options import ContextOptions, EngineOptions, ModelOptions, SpeculationOptions
+from server.settings import LogSettings, Settings
+from slots.options import ContextOptions, EngineOptions, ModelOptions, Placement, SpeculationOptions
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplingParams
 
 REQUEST_DEFAULTS = (
     *SamplingParams.model_fields,
     *("n_predict", "n_keep", "cache_prompt", "n_cache_reuse", "n_indent", "t_max_predict_ms", "timings_per_token"),
-    *("return_tokens", "verbose"),
+    *("return_tokens", "verbose", "sse_ping_interval", "stop"),
 )
 """Options of requests whose defaults are set by flags."""
 
 DEFAULT_DESCRIPTIONS = {
-    "alias": "value of -m or -hf, else bundled",
+    "aliases": "value of -m or -hf, else bundled",
+    "load_mode": "mmap",
+    "log_level": "3",
     "tensor_split": "by free memory",
     "pooling": "as the model's header says, else mean",
     "n_gpu_layers": "all",
@@ -31,7 +33,7 @@ DEFAULT_DESCRIPTIONS = {
 def describe_defaults() -> dict[str, str]:
     """Returns the default of each flag that has one, by the flag's destination."""
     defaults = {name: GenerationOptions.model_fields[name].default for name in REQUEST_DEFAULTS}
-    for options in (ModelOptions, ContextOptions, EngineOptions, SpeculationOptions, Settings):
+    for options in (Placement, ModelOptions, ContextOptions, EngineOptions, SpeculationOptions, Settings, LogSettings):
         defaults |= {field.name: field.default for field in fields(options)}
     descriptions = {
         name: _describe_default(default) for name, default in defaults.items() if default not in (MISSING, None, (), "")
@@ -40,6 +42,8 @@ def describe_defaults() -> dict[str, str]:
 
 
 def _describe_default(default: object) -> str:
+    if isinstance(default, tuple):
+        return ", ".join(map(str, default))
     if isinstance(default, bool):
         return "enabled" if default else "disabled"
     return str(default)

@@ -8,7 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from server.cli.foreign import ForeignFlag
 from server.cli.values import on_off
+
+EPILOG = "Further flags of llama.cpp's server are accepted without effect or refused; docs/flags.md has all of them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Switch:
     destination: str
     help_text: str
     variable: str | None = None
+    off_names: tuple[str, ...] | None = None
+    """The names that turn it off, if others do."""
 
     @property
     def names(self) -> list[str]:
@@ -55,13 +60,18 @@ class Switch:
 
     @property
     def has_opposite(self) -> bool:
-        return any(_turns_off(name) for name in self.names)
+        return any(self._turns_off(name) for name in self.names)
 
     def read(self, text: str) -> bool:
         return on_off(text)
 
     def add_to(self, group: argparse._ArgumentGroup, help_text: str) -> None:
-        group.add_argument(*self.names, dest=self.destination, action=_SetSwitch, nargs=0, help=help_text)
+        off_names = tuple(name for name in self.names if self._turns_off(name))
+        options: dict[str, Any] = {"action": _SetSwitch, "nargs": 0, "const": off_names}
+        group.add_argument(*self.names, dest=self.destination, help=help_text, **options)
+
+    def _turns_off(self, name: str) -> bool:
+        return name.lstrip("-").startswith("no-") if self.off_names is None else name in self.off_names
 
 
 class Group:
@@ -79,13 +89,21 @@ class FlagParser(argparse.ArgumentParser):
     It overrides private hooks of argparse, which tests/server/cli/test_parser.py checks for.
     """
 
-    def __init__(self, description: str, groups: Sequence[Group], defaults: Mapping[str, str], version: str) -> None:
+    def __init__(
+        self,
+        description: str,
+        groups: Sequence[Group],
+        defaults: Mapping[str, str],
+        version: str,
+        foreign: Sequence[ForeignFlag] = (),
+    ) -> None:
         super().__init__(
             prog="llama-slots",
             usage="llama-slots [flags]",
             description=description,
             formatter_class=_HelpFormatter,
             argument_default=argparse.SUPPRESS,
+            epilog=EPILOG,
             allow_abbrev=False,
             add_help=False,
         )
@@ -95,9 +113,11 @@ class FlagParser(argparse.ArgumentParser):
             arguments = self.add_argument_group(group.title, group.description or None)
             for flag in group.flags:
                 flag.add_to(arguments, _format_help(flag, defaults))
+        for each in foreign:
+            each.add_to(self)
         about = self.add_argument_group("about")
         about.add_argument("--version", action="version", version=version, help="show the version and exit")
-        about.add_argument("-h", "--help", action="help", help="show this text and exit")
+        about.add_argument("-h", "--help", "--usage", action="help", help="show this text and exit")
 
     def error(self, message: str) -> NoReturn:
         """Exits with code 2 after one line on stderr."""
@@ -116,7 +136,7 @@ class _SetSwitch(argparse.Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        setattr(namespace, self.dest, option_string is None or not _turns_off(option_string))
+        setattr(namespace, self.dest, option_string not in self.const)
 
 
 class _ExtendTuple(argparse.Action):
@@ -142,10 +162,6 @@ class _HelpFormatter(argparse.HelpFormatter):
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(text, width, break_on_hyphens=False)
-
-
-def _turns_off(name: str) -> bool:
-    return name.lstrip("-").startswith("no-")
 
 
 def _format_help(flag: Flag | Switch, defaults: Mapping[str, str]) -> str:

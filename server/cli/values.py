@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+from slots.options import ContextOptions
+
 MAX_SIZE = 2**31 - 1
 """llama.cpp's sizes are 32-bit integers."""
 MAX_THREADS = 512
@@ -110,6 +112,13 @@ def thread_count(text: str) -> int:
     return max(0, int_in_range(-1, MAX_THREADS)(text))
 
 
+def slot_count(text: str) -> int:
+    """Returns a number of slots; -1 leaves the choice to the server, which has no other than the default."""
+    if text == "-1":
+        return ContextOptions().n_parallel
+    return int_in_range(1)(text)
+
+
 def tensor_split(text: str) -> tuple[float, ...]:
     """Returns the proportions of a list such as 3,1 or 3/1."""
     expected = "numbers of 0 or more with commas between them, such as 3,1"
@@ -126,6 +135,22 @@ def hub_repository(text: str) -> str:
     if not user or not name or "/" in name or text.endswith(":") or ":" in quantization:
         raise invalid("USER/REPO or USER/REPO:QUANT", text)
     return text
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Returns the names of a list with commas between them."""
+    found = tuple(name for part in text.split(",") if (name := part.strip()))
+    if not found:
+        raise invalid("names with commas between them", text)
+    return found
+
+
+def path_prefix(text: str) -> str:
+    """Returns a path that begins with a slash and does not end with one."""
+    prefix = "/" + text.strip("/")
+    if prefix == "/" or any(character in prefix for character in "?#% "):
+        raise invalid("a path such as /llm", text)
+    return prefix
 
 
 def api_keys(text: str) -> tuple[str, ...]:

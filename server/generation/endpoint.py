@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -27,7 +27,7 @@ from server.http.fields import Fields
 from server.http.json_response import JsonResponse
 from server.options.constraint import Constraint
 from server.options.generation_options import GenerationOptions
-from server.settings import CacheIsolation
+from server.settings import CacheIsolation, Settings
 from server.state import get_engine, get_sessions, get_state
 from slots.engine import Engine
 from slots.errors import InvalidRequest
@@ -152,7 +152,7 @@ async def prepare(request: Request, parsed: ParsedRequest) -> "Generation":
             ends_within_character=not options.completes_characters,
             reports_progress=options.return_progress and options.stream and parsed.progress_events is not None,
             is_streamed=options.stream,
-            preserved_tokens=parsed.preserved_tokens,
+            preserved_tokens=_preserved_tokens(state.settings, engine, parsed),
             **params,
         )
         for choice in range(options.n):
@@ -164,6 +164,11 @@ async def prepare(request: Request, parsed: ParsedRequest) -> "Generation":
 
     headers = {**session.headers, **_warning_headers(parsed.warnings)}
     return Generation(engine, outputs, parsed.formatter, on_accepted, headers, parsed.progress_events)
+
+
+def _preserved_tokens(settings: Settings, engine: Engine, parsed: ParsedRequest) -> Container[int]:
+    """Returns the tokens whose text is returned although they control the model."""
+    return range(engine.vocab.n_tokens) if settings.show_special else parsed.preserved_tokens
 
 
 def _warning_headers(warnings: Sequence[str]) -> dict[str, str]:

@@ -26,6 +26,8 @@ class EventFormat:
 
     encode: Callable[[object], bytes] = orjson.dumps
     """Returns the data of an event, which is one line."""
+    is_named: bool = False
+    """Whether an event, which is an object then, has its `type` for a name."""
     ping: bytes = b":\n\n"
     """Breaks a long silence; the default is a comment."""
     end: bytes = b""
@@ -51,7 +53,7 @@ class EventStreamResponse(Response):
         event_format: EventFormat = PLAIN_EVENTS,
         ping_interval: float = 30.0,
     ) -> None:
-        """After `ping_interval` seconds of silence a ping is sent, never if that is not positive."""
+        """After `ping_interval` seconds of silence the client gets a ping; it gets none if they are 0 or less."""
         self.status_code = 200
         self.background = None
         # Without the last header, nginx would hold events back until its buffer is full.
@@ -96,18 +98,24 @@ class _EventWriter:
 
     async def send_event(self, data: object) -> None:
         self._is_silent = False
-        await self._write(b"data: %b\n\n" % self._format.encode(data))
+        await self._write(self._name(data) + b"data: %b\n\n" % self._format.encode(data))
 
-    async def ping_in_silence(self, seconds: float) -> None:
+    async def ping_in_silence(self, interval: float) -> None:
         """Sends a ping in long pauses, so that proxies keep the connection open while a long prompt is computed."""
-        while seconds > 0:
+        while interval > 0:
             self._is_silent = True
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(interval)
             if self._is_silent:
                 await self._write(self._format.ping)
 
     async def end(self) -> None:
         await self._send({"type": "http.response.body", "body": self._format.end, "more_body": False})
+
+    def _name(self, data: object) -> bytes:
+        if not self._format.is_named:
+            return b""
+        assert isinstance(data, Mapping)
+        return b"event: %b\n" % str(data["type"]).encode()
 
     async def _write(self, body: bytes) -> None:
         async with self._lock:

@@ -4,8 +4,9 @@ from starlette.requests import Request
 
 
 def public_base_url(request: Request) -> str:
-    """Returns scheme and host as the client wrote them, without a slash at the end, even if a proxy ends encryption."""
-    return f"{public_scheme(request)}://{request.url.netloc}"
+    """Returns scheme and host as the client wrote them, even if a proxy ends encryption, and the prefix of all paths;
+    without a slash at the end."""
+    return f"{public_scheme(request)}://{request.url.netloc}{request.scope.get('app_root_path', '')}"
 
 
 def public_scheme(request: Request) -> str:

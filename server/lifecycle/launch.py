@@ -11,7 +11,7 @@ from models.header import Header, read_header
 from models.report import format_report
 from models.source import ModelSource, resolve
 from server.cli.configuration import Configuration
-from server.lifecycle.listener import PortError, open_port
+from server.lifecycle.listener import PortError, close_listeners, open_listeners
 from server.lifecycle.model_loading import load_in_background
 from slots.errors import EngineError, ModelLoadError
 
@@ -27,7 +27,7 @@ def launch(configuration: Configuration) -> int:
         header = _report_model(configuration.source)
         draft = _report_model(configuration.draft_source).path if configuration.draft_source else None
         settings = configuration.settings(header)
-        listener = open_port(settings.host, settings.port)
+        listeners = open_listeners(settings.hosts, settings.port, reuse_port=settings.reuse_port)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _exit_at_once)
         sys.setswitchinterval(SWITCH_SECONDS)
@@ -36,7 +36,10 @@ def launch(configuration: Configuration) -> int:
         # The application and its libraries are imported while the model loads.
         from server.lifecycle.serving import serve  # noqa: PLC0415
 
-        serve(listener, settings, loading, on_ready=lambda: sys.setswitchinterval(usual_switch_seconds))
+        try:
+            serve(listeners, settings, loading, on_ready=lambda: sys.setswitchinterval(usual_switch_seconds))
+        finally:
+            close_listeners(listeners, settings.hosts)
     except (ModelError, ModelLoadError, EngineError, PortError) as error:
         print(f"llama-slots: error: {error}", file=sys.stderr)
         return 1

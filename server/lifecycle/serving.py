@@ -10,7 +10,7 @@ from server.app import create_app
 from server.chat.system_prompt import make_system_prompt
 from server.chat.template.chat_format import ChatFormat
 from server.generation.endpoint import compile_constraint
-from server.lifecycle.listener import format_url
+from server.lifecycle.listener import format_urls
 from server.lifecycle.uvicorn_server import GracefulServer
 from server.options.generation_options import GenerationOptions
 from server.settings import Settings
@@ -23,7 +23,9 @@ SYSTEM_PROMPT_FLAG = "argument -spf/--system-prompt-file"
 logger = logging.getLogger("server")
 
 
-def serve(listener: socket.socket, settings: Settings, loading: "Future[Engine]", on_ready: Callable[[], None]) -> None:
+def serve(
+    listeners: list[socket.socket], settings: Settings, loading: "Future[Engine]", on_ready: Callable[[], None]
+) -> None:
     """Serves until a signal ends it. `on_ready` is called when the model is loaded.
 
     Raises ModelLoadError, or EngineError if the loaded model does not work with the options.
@@ -31,18 +33,19 @@ def serve(listener: socket.socket, settings: Settings, loading: "Future[Engine]"
     state = ServerState(settings)
     server = GracefulServer(create_app(state), state)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        runner.run(_serve(server, listener, state, loading, on_ready))
+        runner.run(_serve(server, listeners, state, loading, on_ready))
 
 
 async def _serve(
     server: GracefulServer,
-    listener: socket.socket,
+    listeners: list[socket.socket],
     state: ServerState,
     loading: "Future[Engine]",
     on_ready: Callable[[], None],
 ) -> None:
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    logger.info("Listening on %s while the model loads", format_url(listener))
+    serving = asyncio.create_task(server.serve(sockets=listeners))
+    urls = format_urls(listeners, state.settings.scheme)
+    logger.info("Listening on %s while the model loads", urls)
     try:
         engine = await asyncio.wrap_future(loading)
         on_ready()
@@ -53,7 +56,7 @@ async def _serve(
         await _check_constraint(state.settings.defaults, state.engine)
         state.system_prompt = make_system_prompt(SYSTEM_PROMPT_FLAG, state.settings.system_prompt, state.engine)
         state.engine.start(asyncio.get_running_loop())
-        logger.info("Ready on %s: %s", format_url(listener), _describe_service(state.settings, state.engine))
+        logger.info("Ready on %s: %s", urls, _describe_service(state.settings, state.engine))
     except Exception:
         server.should_exit = True
         await serving

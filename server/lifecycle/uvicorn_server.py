@@ -13,7 +13,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
-from server.lifecycle.http_protocol import HttpProtocol
+from server.lifecycle.http_protocol import http_protocol
 from server.state import ServerState
 from slots.engine import Engine
 
@@ -28,19 +28,21 @@ class GracefulServer(uvicorn.Server):
     """Returns after a signal, while uvicorn.Server would raise it again."""
 
     def __init__(self, app: ASGIApp, state: ServerState) -> None:
-        timeout = state.settings.shutdown_timeout
+        settings = state.settings
         super().__init__(
             uvicorn.Config(
                 app,
                 workers=1,
-                http=HttpProtocol,
+                http=http_protocol(settings.io_timeout),
+                ssl_keyfile=settings.tls_key_file,
+                ssl_certfile=settings.tls_certificate_file,
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                timeout_graceful_shutdown=timeout + SHUTDOWN_GRACE,
+                timeout_graceful_shutdown=settings.shutdown_timeout + SHUTDOWN_GRACE,
             )
         )
         self._state = state

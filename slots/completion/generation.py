@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from slots.completion.text_stops import TextStops, is_mid_character
 from slots.llama import Vocab
+from slots.requests.draft import Draft
 from slots.requests.events import Finished, StopReason, TokenBytes
 from slots.requests.request_state import RequestState
 from slots.sampling import SampledToken, Sampler
@@ -36,13 +37,14 @@ class Generation:
         """With fewer tokens, neither the limit nor the end of the context ends the text."""
         self._may_end_before = bool(self._stops or self.has_grammar or request.t_max_predict_ms > 0)
         self._draft: Sequence[int] = ()
+        """The drafted tokens that are not accepted yet."""
 
     @property
     def wants_tokens(self) -> bool:
         return self._request.n_predict != 0
 
-    def set_draft(self, draft: Sequence[int]) -> None:
-        self._draft = draft
+    def set_draft(self, draft: Draft) -> None:
+        self._draft = draft.tokens
         self.state.n_drafted += len(draft)
 
     def advance(self, choice: SampledToken, now: float, n_more: int = 0) -> tuple[TokenBytes, Finished | None]:

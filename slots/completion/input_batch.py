@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from slots.cache.cell_pool import CellPool
 from slots.completion.generation import Generation
 from slots.llama import Batch
+from slots.requests.draft import Draft
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 from slots.scheduling.kv_cache_manager import KvCacheManager
@@ -19,7 +20,7 @@ class SampledRow:
 
     slot: Slot
     generation: Generation
-    draft: Sequence[int]
+    draft: Draft
     """Tokens that were computed after those of its request; their rows of logits follow."""
     index: int
     n_accepted: int = 0
@@ -29,12 +30,18 @@ class SampledRow:
         True."""
         tokens = self.slot.uncomputed
         end = self.n_accepted + len(tokens)
-        if not tokens or list(self.draft[self.n_accepted : end]) != tokens:
+        if not tokens or list(self.draft.tokens[self.n_accepted : end]) != tokens:
             return False
         self.n_accepted = end
         self.index += len(tokens)
         cache.commit(self.slot, tokens)
         return True
+
+    def propose(self) -> None:
+        """Tell the sampler of the next token of the draft, if that was drawn."""
+        if self.n_accepted < len(self.draft.proposals):
+            token, proposal = self.draft.tokens[self.n_accepted], self.draft.proposals[self.n_accepted]
+            self.generation.sampler.propose(token, proposal)
 
 
 class InputBatch:
@@ -105,7 +112,7 @@ class InputBatch:
         slot, batch = scheduled.slot, self.llama_batch
         if scheduled.draft:
             generation.set_draft(scheduled.draft)
-            batch.add_all_outputs(slot.slot_id, len(slot.cached), [*scheduled.tokens, *scheduled.draft])
+            batch.add_all_outputs(slot.slot_id, len(slot.cached), [*scheduled.tokens, *scheduled.draft.tokens])
             return
         wants_logits = scheduled.n_tokens == slot.n_uncomputed and generation.wants_tokens
         batch.add(slot.slot_id, len(slot.cached), scheduled.tokens, last_logits=wants_logits)

@@ -24,6 +24,7 @@ from slots.completion.slot_maintenance import SlotMaintenance
 from slots.errors import EngineError, StepFailed, internal_error
 from slots.llama import Context, Logits, Vocab
 from slots.options import EngineOptions
+from slots.requests.draft import NO_DRAFT
 from slots.requests.events import Failed, StopReason
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
@@ -72,7 +73,7 @@ class CompletionRunner:
         )
         self._draft_scheduler = None
         if drafter:
-            max_draft_batch = min(context.n_batch, context.n_ubatch)
+            max_draft_batch = min(context.n_batch, context.n_ubatch, context.max_outputs)
             self._draft_scheduler = DraftScheduler(drafter, n_slots, max_draft_batch, is_unified=context.is_unified)
         self._slot_tasks = SlotTaskQueue()
         self._output = OutputProcessor(context.n_ctx_seq)
@@ -231,7 +232,7 @@ class CompletionRunner:
         drafts = self._draft_scheduler.propose(slots, self._filler_slots(scheduled), n_free)
         if not drafts:
             return scheduled
-        return [ScheduledSlot(slot, 1, drafts.get(slot.slot_id, ())) for slot in slots]
+        return [ScheduledSlot(slot, 1, drafts.get(slot.slot_id, NO_DRAFT)) for slot in slots]
 
     def _filler_slots(self, scheduled: list[ScheduledSlot]) -> list[Slot]:
         return filler_slots(scheduled, self.slots) if self._has_streams else []
@@ -291,19 +292,22 @@ class CompletionRunner:
         return rows
 
     def _sample(self, rows: list[SampledRow], logits: Logits) -> list[SampledRow]:
-        """Sample from each row, then from the row after a drafted token if just that was sampled, and so on: a draft
-        does not change the text. Returns the rows."""
-        active = rows
+        """Sample from each row, then from the row after a drafted token if just that was sampled, and so on.
+
+        Returns the rows."""
+        drafted = [row for row in rows if row.draft]
+        active, active_drafted = rows, drafted
         while active:
             samplers = [row.generation.sampler for row in active]
+            for row in active_drafted:
+                row.propose()
             choices = self._step_sampler.sample(samplers, logits, [row.index for row in active])
             now = time.perf_counter()
             for row, choice in zip(active, choices, strict=True):
                 self._output.process_token(row.slot, row.generation, choice, now, self._min_forced_tokens)
-            active = [row for row in active if row.draft and row.accept_draft(self._cache)]
-        for row in rows:
-            if row.draft:
-                self._cache.rollback(row.slot)
+            active = active_drafted = [row for row in active_drafted if row.accept_draft(self._cache)]
+        for row in drafted:
+            self._cache.rollback(row.slot)
         return rows
 
     def _min_forced_tokens(self) -> int:

@@ -9,11 +9,16 @@ from slots.errors import CannotGenerate
 from slots.llama import Context, EmbeddingContext, Model, ModelInfo
 from slots.llama.embedding_limits import max_causal_tokens
 from slots.machine import usable_memory
-from slots.options import ContextOptions, EngineOptions, Pooling
+from slots.options import ContextOptions, EngineOptions, Pooling, SpeculationOptions
+from slots.sampling import ProposalSampler
 from slots.speculation import Drafter, make_drafter
 from slots.threads import MachineLoad, ThreadController
 
 _log = logging.getLogger("slots")
+
+_MAX_DRAFTED_TOKENS = 64
+"""Of a step, unless the options want longer drafts. More seldom pay, and each has a row of logits: those of a whole
+batch take a GB with a large vocabulary."""
 
 
 def default_n_ctx(info: ModelInfo, n_parallel: int, *, kv_unified: bool, memory_bytes: int) -> int:
@@ -34,6 +39,12 @@ def default_n_ctx(info: ModelInfo, n_parallel: int, *, kv_unified: bool, memory_
     return affordable
 
 
+def max_drafted_tokens(options: SpeculationOptions) -> int:
+    """Returns how many drafted tokens a step may have, of all slots together."""
+    lengths = {"ngram": options.ngram_draft, "draft-simple": options.draft_n_max}
+    return max((_MAX_DRAFTED_TOKENS, *map(lengths.__getitem__, options.spec_types))) if options.spec_types else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Contexts:
     completion: Context | None
@@ -51,8 +62,7 @@ def make_contexts(model: Model, options: ContextOptions, engine: EngineOptions) 
     """Create the context for completions or, if no text is generated, the one for embeddings. Raises ModelLoadError."""
     pooling = engine.pooling or model.pooling or "mean"
     ranks = pooling == "rank"
-    # With a large vocabulary the logits of all tokens of a batch take a GB. Only drafts need that many rows.
-    n_outputs = None if engine.speculation.spec_types else options.n_parallel
+    n_outputs = options.n_parallel + max_drafted_tokens(engine.speculation)
     can_generate = not (engine.embeddings_only or ranks)
     load = MachineLoad()
     completion = _completion_context(model, replace(options, n_outputs=n_outputs), load) if can_generate else None
@@ -61,7 +71,7 @@ def make_contexts(model: Model, options: ContextOptions, engine: EngineOptions) 
         return Contexts(None, pooling, embedding.limits.max_tokens, None, embedding.threads, lambda: embedding)
     n_ctx = completion.n_ctx_seq
     make_embedding = partial(EmbeddingContext, model, options, n_ctx, load, ranks=False)
-    drafter = make_drafter(model, completion, options, engine.speculation, load)
+    drafter = make_drafter(model, completion, options, engine.speculation, ProposalSampler, load=load)
     max_embedding_tokens = max_causal_tokens(options, n_ctx)
     return Contexts(completion, pooling, max_embedding_tokens, drafter, completion.threads, make_embedding)
 

@@ -103,8 +103,8 @@ class Engine:
                 "the compiled part of the samplers is missing: tokens are sampled with numpy alone, which is slower; "
                 "it is built at installation, with a C++ compiler and Python's headers"
             )
-        engine = cls(loaded, contexts, options, fingerprint(model.path, context))
-        if engine._completions:
+        engine = cls(loaded, contexts, options, fingerprint(model.path, context, model.metadata_overrides))
+        if engine._completions and options.warmup:
             engine._completions.warm_up()
         release_free_memory()  # the header, which llama.cpp has copied
         return engine

@@ -14,6 +14,7 @@ from slots.llama.buffers import Buffers
 from slots.llama.context import Context, Logits, Snapshot
 from slots.llama.embedding_context import EmbeddingContext
 from slots.llama.host_memory import allocated_bytes, private_bytes, release_free_memory, resident_bytes
+from slots.llama.loading import Device, find_devices
 from slots.llama.log import live_buffers
 from slots.llama.model import Model, ModelInfo
 from slots.llama.top_k_sampler import TopTokens
@@ -25,6 +26,7 @@ __all__ = [
     "Buffers",
     "Context",
     "DecodeError",
+    "Device",
     "EmbeddingContext",
     "Logits",
     "Model",
@@ -33,6 +35,7 @@ __all__ = [
     "TopTokens",
     "Vocab",
     "allocated_bytes",
+    "find_devices",
     "live_buffers",
     "private_bytes",
     "release_free_memory",

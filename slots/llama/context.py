@@ -10,7 +10,7 @@ from slots.errors import CannotGenerate, ModelLoadError, SnapshotError
 from slots.llama.batch import Batch, check_decoded
 from slots.llama.context_params import context_params, one_ubatch_at_a_time
 from slots.llama.log import forget_buffers, forget_errors, last_error, record_buffers
-from slots.llama.memory_capabilities import can_shift_keys, can_truncate, has_window
+from slots.llama.memory_capabilities import can_roll_back, can_shift_keys, can_truncate, window_size
 from slots.llama.model import Model
 from slots.llama.step_threads import StepThreads
 from slots.llama.top_k_sampler import TOP_K, TopTokens, init_with_top_k
@@ -30,7 +30,8 @@ class Context:
         refuses the options or memory is short, CannotGenerate for an encoder."""
         if not model.has_decoder:
             raise CannotGenerate("the model is an encoder, which generates no text")
-        shares_window = options.kv_unified and has_window(model) and not options.swa_full
+        self._window = window_size(model)
+        shares_window = options.kv_unified and self._window > 0 and not options.swa_full
         params = context_params(one_ubatch_at_a_time(options) if shares_window else options)
         forget_errors()
         self._buffers = record_buffers()
@@ -55,7 +56,8 @@ class Context:
         self.n_ctx: int = lib.llama_n_ctx(handle)
         self.n_ctx_seq = model.max_sequence_length(lib.llama_n_ctx_seq(handle))
         self.n_batch: int = lib.llama_n_batch(handle)
-        self._max_outputs = params.n_outputs_max or self.n_batch
+        self.max_outputs: int = params.n_outputs_max or self.n_batch
+        """Rows of logits of a batch."""
         self.n_ubatch: int = lib.llama_n_ubatch(handle)
         self._step_threads = StepThreads(options, load)
         self.threads = self._step_threads.controller
@@ -65,6 +67,8 @@ class Context:
         """Whether all sequences share one pool of cells; otherwise each has its own stream."""
         self.can_truncate = can_truncate(model)
         """Whether a sequence can be truncated to any position, also after it was shared or restored."""
+        self.can_roll_back = can_roll_back(model)
+        """Whether the last tokens of a sequence can be removed, if they are fewer than an ubatch."""
         self.can_share = self.is_unified and not shares_window
         """Whether sequences can hold the same cells. llama.cpp reuses the few cells of a sliding window only while they
         belong to one sequence, so that shared ones would soon fill it."""
@@ -94,8 +98,8 @@ class Context:
         """
         if batch.n_tokens > self.n_batch:
             raise ValueError(f"a batch of {batch.n_tokens} tokens is larger than the context's, {self.n_batch}")
-        if batch.n_outputs > self._max_outputs:
-            raise ValueError(f"a batch asks for {batch.n_outputs} rows of logits, the context has {self._max_outputs}")
+        if batch.n_outputs > self.max_outputs:
+            raise ValueError(f"a batch asks for {batch.n_outputs} rows of logits, the context has {self.max_outputs}")
         batch.check(self._n_vocab, self.n_sequences)
         top_outputs = self._top_k.output_indices(batch.output_sequences()) if self._top_k else None
         self.top_tokens = None
@@ -118,7 +122,7 @@ class Context:
         pointer = lib.llama_get_logits(self.handle)
         address = ctypes.addressof(pointer.contents)
         if address != self._rows_address:  # it seldom changes, and making an array is slow
-            self._rows = np.ctypeslib.as_array(pointer, shape=(self._max_outputs, self._n_vocab))
+            self._rows = np.ctypeslib.as_array(pointer, shape=(self.max_outputs, self._n_vocab))
             self._rows_address = address
         return self._rows
 
@@ -140,13 +144,14 @@ class Context:
 
     def keep_prefix(self, sequence: int, n_tokens: int) -> bool:
         """Truncate a sequence to its first `n_tokens` tokens. Returns False if the model's memory cannot go back to
-        that position (recurrent, hybrid, sliding window), and clears the sequence."""
+        that position (recurrent, hybrid, a sliding window that has moved on), and clears the sequence."""
         self._check_sequence(sequence)
         if self.can_truncate and lib.llama_memory_seq_rm(self._memory, sequence, n_tokens, -1):
             return True
         if lib.llama_memory_seq_pos_max(self._memory, sequence) < n_tokens:
             return True
-        window_moved_on = n_tokens > 0 and lib.llama_memory_seq_pos_min(self._memory, sequence) > 0
+        first_seen = max(n_tokens - self._window, 0) if self._window else 0
+        window_moved_on = n_tokens > 0 and lib.llama_memory_seq_pos_min(self._memory, sequence) > first_seen
         if not window_moved_on and lib.llama_memory_seq_rm(self._memory, sequence, n_tokens, -1):
             return True
         self.clear_sequence(sequence)

@@ -42,6 +42,8 @@ def context_params(options: ContextOptions) -> lib.llama_context_params:
     params.kv_unified = options.kv_unified
     params.swa_full = options.swa_full
     params.flash_attn_type = _FLASH_ATTENTION[options.flash_attention]
+    params.offload_kqv = options.kv_offload
+    params.op_offload = options.op_offload
     params.type_k = _CACHE_TYPES[options.cache_type_k]
     params.type_v = _CACHE_TYPES[options.cache_type_v]
     if options.rope_scaling is not None:

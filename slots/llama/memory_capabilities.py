@@ -1,4 +1,4 @@
-"""Memory capabilities: whether a model's KV cache can be truncated and shifted."""
+"""Memory capabilities: whether a model's KV cache can be truncated, rolled back and shifted."""
 
 import llama_cpp.llama_cpp as lib
 
@@ -12,14 +12,20 @@ _HADAMARD_SIZE = 64
 
 def can_truncate(model: Model) -> bool:
     """Whether a sequence can go back to any position: its memory has the keys and values of all its tokens."""
+    return can_roll_back(model) and not window_size(model)
+
+
+def can_roll_back(model: Model) -> bool:
+    """Whether the tokens of the latest batch can be removed again: a recurrent state has them in it for good. The cells
+    of a sliding window are a batch more than the window has, so that nothing that is still seen is overwritten."""
     handle = model.weights.handle
-    has_state = lib.llama_model_is_recurrent(handle) or lib.llama_model_is_hybrid(handle)
-    return not has_state and not has_window(model)
+    return not (lib.llama_model_is_recurrent(handle) or lib.llama_model_is_hybrid(handle))
 
 
-def has_window(model: Model) -> bool:
-    """Whether some layers have sliding-window attention."""
-    return bool(lib.llama_model_n_swa(model.weights.handle) > 0)
+def window_size(model: Model) -> int:
+    """Returns how many tokens back the layers with sliding-window attention see; 0 if there are none."""
+    n_tokens: int = lib.llama_model_n_swa(model.weights.handle)
+    return n_tokens
 
 
 def can_shift_keys(model: Model, options: ContextOptions) -> bool:

@@ -2,20 +2,18 @@
 
 import ctypes
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import llama_cpp.llama_cpp as lib
 
 from slots.errors import ModelLoadError
+from slots.llama.loading import LoadArguments, set_numa_strategy, uses_gpu
 from slots.llama.log import forget_buffers, forget_errors, last_error, record_buffers
 from slots.llama.vocab import Vocab
 from slots.llama.weights import Weights, read_architecture, read_value
 from slots.options import ModelOptions, Pooling
 
-_SPLIT_MODES = {"none": 0, "layer": 1, "row": 2, "tensor": 3}
-_LOAD_MODES = {(False, False): 0, (True, False): 1, (False, True): 2, (True, True): 3}
-"""By (mmap, mlock)."""
 _POOLINGS: dict[str, Pooling] = {"0": "none", "1": "mean", "2": "cls", "3": "last", "4": "rank"}
 """By the number in a header."""
 _LEARNED_POSITION_ARCHITECTURES = frozenset({"bert", "gpt2", "mpt", "starcoder"})
@@ -43,29 +41,18 @@ class Model:
 
     def __init__(self, options: ModelOptions, on_progress: Callable[[float], None]) -> None:
         """Blocks until the weights are loaded; `on_progress` gets the fraction, 0 to 1. Raises ModelLoadError."""
-        params = lib.llama_model_default_params()
-        params.n_gpu_layers = options.n_gpu_layers
-        params.split_mode = _SPLIT_MODES[options.split_mode]
-        params.main_gpu = options.main_gpu
-        params.load_mode = _LOAD_MODES[options.mmap, options.mlock]
-
-        def report(share: float, _user_data: ctypes.c_void_p) -> bool:
-            on_progress(share)
-            return True
-
-        params.progress_callback = lib.llama_progress_callback(report)
-        if options.tensor_split:
-            params.tensor_split = _tensor_split(options.tensor_split)
+        set_numa_strategy(options)
+        arguments = LoadArguments(options, on_progress)
         forget_errors()
         buffers = record_buffers()
-        handle = lib.llama_model_load_from_file(os.fsencode(options.path), params)
+        handle = lib.llama_model_load_from_file(os.fsencode(options.path), arguments.params)
         if not handle:
             forget_buffers(buffers)
             raise ModelLoadError(f"llama.cpp cannot load {options.path}: {last_error()}")
         self.weights = Weights(handle, buffers)
         self.vocab = Vocab(self.weights)
         self.info = self._read_info()
-        self.device = "gpu" if options.n_gpu_layers != 0 and lib.llama_supports_gpu_offload() else "cpu"
+        self.device = "gpu" if uses_gpu(options) else "cpu"
         """Where at least a part of it is computed."""
         self.n_embd_out: int = lib.llama_model_n_embd_out(handle)
         self.has_decoder = bool(lib.llama_model_has_decoder(handle))
@@ -102,11 +89,3 @@ class Model:
             architecture=read_architecture(self.weights) or "",
             file_type=lib.llama_ftype_name(lib.llama_model_ftype(handle)).decode(),
         )
-
-
-def _tensor_split(shares: Sequence[float]) -> ctypes.Array[ctypes.c_float]:
-    n_devices = max(lib.llama_max_devices(), 1)
-    if len(shares) > n_devices:
-        raise ModelLoadError(f"the tensor split names {len(shares)} GPUs, this build knows at most {n_devices}")
-    split: ctypes.Array[ctypes.c_float] = (ctypes.c_float * n_devices)(*shares)
-    return split

@@ -109,7 +109,8 @@ class Finished:
     has_new_line: bool
     slot_id: int
     seed: int
-    """With the same seed and options another request gives the same text."""
+    """With the same seed and options another request gives the same text, unless the tokens of a draft model were drawn
+    for this one (see `SamplingParams.is_reproducible`)."""
     n_prompt_tokens: int
     timings: Timings
 

@@ -1,5 +1,6 @@
 """Completion request: validated, immutable, and independent of any HTTP dialect."""
 
+from collections.abc import Container
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, SkipValidation
@@ -34,7 +35,7 @@ class CompletionRequest(CompletionParams):
     """Report its place in the queue and the progress of its prompt."""
     is_streamed: bool = True
     """Report every token at once, instead of many together, which costs less."""
-    preserved_tokens: SkipValidation[frozenset[int]] = frozenset()
+    preserved_tokens: SkipValidation[Container[int]] = frozenset()
     """Control tokens that are spelled out in the text; all others are left out."""
 
     def __init__(self, prompt: tuple[int, ...], sampling: SamplingParams | None = None, **options: Any) -> None:  # noqa: ANN401

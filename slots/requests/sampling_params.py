@@ -177,3 +177,9 @@ class SamplingParams(Params):
         0, ge=0, le=MAX_N_PROBS, description="number of most likely tokens to return with each token; 0 = disabled"
     )
     post_sampling_probs: Boolean = Field(False, description="return their probabilities after the samplers, not before")
+
+    @property
+    def is_reproducible(self) -> bool:
+        """Whether another request with the same options has to give the same text: no token is chosen at random, or
+        there is a seed."""
+        return self.seed != RANDOM_SEED or self.temperature <= 0

@@ -24,7 +24,8 @@ class SamplerBatch:
 
     def __init__(self, samplers: Sequence[Sampler]) -> None:
         self.samplers = list(samplers)
-        self.fused = {n: sampler.fused for n, sampler in enumerate(samplers) if sampler.fused}
+        self._have_proposals = [sampler.has_proposal for sampler in samplers]
+        self.fused = {n: each.fused for n, each in enumerate(samplers) if each.fused and not each.has_proposal}
         self.chains = [each.kernel_row.chain for each in self.fused.values()]
         self.needs_numpy = any(each.needs_numpy for each in self.fused.values())
         others = [n for n in range(len(samplers)) if n not in self.fused]
@@ -32,15 +33,17 @@ class SamplerBatch:
         self.without_softmax = [n for n in others if not samplers[n].traits.needs_softmax]
 
     def updated(self, samplers: Sequence[Sampler]) -> "SamplerBatch":
-        return self if self.samplers == samplers else SamplerBatch(samplers)
+        have_proposals = [sampler.has_proposal for sampler in samplers]
+        is_same = self.samplers == samplers and self._have_proposals == have_proposals
+        return self if is_same else SamplerBatch(samplers)
 
 
 class RowSampler:
     """Samples the tokens of all rows of a step.
 
-    The kernel samples all rows with fused chains in one call. Rows of which all probabilities are computed are spread
-    over threads, because numpy releases the GIL in loops over a row. The remaining rows are sampled one after the
-    other: their work holds the GIL.
+    The kernel samples all rows with fused chains in one call, except those for which a draft model drew a token. Rows
+    of which all probabilities are computed are spread over threads, because numpy releases the GIL in loops over a row.
+    The remaining rows are sampled one after the other: their work holds the GIL.
     """
 
     def __init__(

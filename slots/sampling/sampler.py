@@ -10,6 +10,7 @@ import numpy as np
 
 from grammar.matcher import MAX_FORCED_TOKENS, Matcher
 from slots.llama import Logits
+from slots.requests.draft import Proposal
 from slots.requests.events import PositionLogprobs, TokenLogprob
 from slots.requests.sampling_params import RANDOM_SEED, SamplingParams
 from slots.sampling.chain import Chain, FusedParams, build_chain
@@ -19,6 +20,7 @@ from slots.sampling.logits.candidates import Candidates, check_max_logit
 from slots.sampling.logits.draw import draw
 from slots.sampling.logits.workspace import Workspace
 from slots.sampling.logprobs import ModelLogprobs, sampled_logprobs
+from slots.sampling.rejection import ProposedToken, accept_or_redraw
 from slots.sampling.sampler_context import LogitsProcessor, SamplerContext, SamplerInputs
 from slots.sampling.samplers.grammar_mask import GrammarMask, as_invalid_request
 
@@ -100,6 +102,18 @@ class Sampler:
         self.fused = FusedChain(self._chain, fused_params, self._rng) if fused_params else None
         self._n_probs = params.n_probs
         self._needs_model_logprobs = params.n_probs > 0 and not params.post_sampling_probs
+        self._proposed: ProposedToken | None = None
+
+    @property
+    def has_proposal(self) -> bool:
+        """Whether the next token is accepted or rejected, which is done for its row alone."""
+        return self._proposed is not None
+
+    def propose(self, token: int, proposal: Proposal) -> None:
+        """Let the next token be this one, which was drawn from `proposal`, as often as that leaves its distribution as
+        it is; a sampler that takes the most likely token draws none, and takes no notice of it."""
+        if not self._chain.is_greedy:
+            self._proposed = ProposedToken(token, proposal)
 
     def sample(self, row: Logits, workspace: Workspace) -> SampledToken:
         """Sample from logits, float32 of shape (vocabulary,), which are changed. Raises InvalidRequest if the options
@@ -165,7 +179,11 @@ class Sampler:
         return index
 
     def _draw(self, candidates: Candidates) -> int:
-        index, probability = draw(candidates, self._rng)
+        if self._proposed is None:
+            index, probability = draw(candidates, self._rng)
+        else:
+            index, probability = accept_or_redraw(candidates, self._proposed, self._rng)
+            self._proposed = None
         for observe in self._observes:
             observe(index, probability)
         return index

@@ -128,8 +128,10 @@ class KvCacheManager:
                     self._park(slot, 0)
 
     def rollback(self, slot: Slot) -> None:
-        """Remove what was computed in the context after the committed tokens of a slot."""
-        self._memory.keep_prefix(slot.slot_id, len(slot.cached))
+        """Remove what was computed in the context after the committed tokens of a slot. If the memory cannot go back so
+        far, the slot is empty."""
+        if not self._memory.keep_prefix(slot.slot_id, len(slot.cached)):
+            self._record_truncation(slot, 0)
 
     def discard_range(self, slot: Slot, start: int, end: int) -> None:
         """Remove the tokens [start, end) from a slot and its request; shift the following, or compute them again."""

@@ -7,6 +7,7 @@ from itertools import pairwise
 from slots.cache.cell_pool import CellPool
 from slots.cache.prefix_cache import PrefixMatch
 from slots.cache.radix_tree import common_prefix_length
+from slots.requests.draft import NO_DRAFT, Draft
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 
@@ -61,7 +62,7 @@ class ScheduledSlot:
 
     slot: Slot
     n_tokens: int
-    draft: Sequence[int] = ()
+    draft: Draft = NO_DRAFT
 
     @property
     def tokens(self) -> list[int]:

@@ -1,6 +1,7 @@
 """Cost model: estimates how long a step takes, from the steps so far. Pure: seconds come from outside."""
 
 from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 _WEIGHT = 0.25
@@ -8,6 +9,14 @@ _WEIGHT = 0.25
 
 _MAX_OUTLIER = 2.0
 """A step that takes longer than this many times the estimate was interrupted, and counts as that many times."""
+
+_COMMON_SHARE = 0.75
+"""Of a deviation from an estimate that counts for the sizes that were not in the last steps, too: most often the
+machine is slower or faster than before, because another program runs or the number of threads is another. Else steps
+with drafts, which are rare, would seem to cost nothing when those without become slower."""
+
+_N_RECENT = 4
+"""Steps whose sizes have samples as new as the deviation."""
 
 _EXTRAPOLATION_SLOPE = 0.5
 """Cost of a token beyond the largest known pass, relative to one within it. Rather too low: what is estimated as too
@@ -50,7 +59,10 @@ class StepTimeModel:
         self._sizes: list[int] = []
         """Of the known passes, in tokens, ascending."""
         self._samples: dict[int, tuple[float, int]] = {}
-        """By size: the seconds, and the step of the latest sample."""
+        """By size: the seconds, divided by `_scale`, and the step of the latest sample."""
+        self._scale = 1.0
+        self._recent: deque[Sequence[int]] = deque(maxlen=_N_RECENT)
+        """The passes of the last steps."""
         self._n_steps = 0
 
     def estimate(self, passes: Sequence[int]) -> float:
@@ -66,12 +78,19 @@ class StepTimeModel:
             seconds_each = max((seconds - known) / len(new), _MIN_SHARE * seconds / len(passes))
             for size in set(new):
                 insort(self._sizes, size)
-                self._samples[size] = (seconds_each, self._n_steps)
+                self._samples[size] = (seconds_each / self._scale, self._n_steps)
             return
-        before = sum(self._samples[size][0] for size in passes)
+        before = self._scale * sum(self._samples[size][0] for size in passes)
         change = _WEIGHT * (min(seconds / before, _MAX_OUTLIER) - 1) if before else 0.0
+        common = 1 + _COMMON_SHARE * change
+        self._scale *= common
         for size in set(passes):
-            self._samples[size] = ((1 + change) * self._samples[size][0], self._n_steps)
+            self._samples[size] = ((1 + change) / common * self._samples[size][0], self._n_steps)
+        self._recent.append(passes)
+        if any(recent is not passes for recent in self._recent):
+            for size in set().union(*self._recent).difference(passes):
+                value, step = self._samples[size]
+                self._samples[size] = (value / common, step)
 
     def learn_switch_cost(self, passes: Sequence[int], seconds: float) -> None:
         """Take in the duration of a step without drafts after one with drafts."""
@@ -96,4 +115,4 @@ class StepTimeModel:
 
     def _discounted(self, size: int) -> float:
         seconds, step = self._samples[size]
-        return seconds * max(1 - (self._n_steps - step) / _EXPIRY_STEPS, 0.0)
+        return self._scale * seconds * max(1 - (self._n_steps - step) / _EXPIRY_STEPS, 0.0)

@@ -42,8 +42,9 @@ class DraftBudget:
 
     def accrue(self, seconds_per_token: float) -> None:
         """Add the share of a generated token's time."""
-        limit = max(self.seconds_left, MAX_ACCRUED_TOKENS * seconds_per_token)
-        self.seconds_left = min(self.seconds_left + BUDGET_SHARE * seconds_per_token, limit)
+        limit = MAX_ACCRUED_TOKENS * seconds_per_token
+        if self.seconds_left < limit:  # in each step of each slot: faster than min and max
+            self.seconds_left = min(self.seconds_left + BUDGET_SHARE * seconds_per_token, limit)
 
     def spend(self, seconds: float) -> None:
         self.seconds_left -= seconds

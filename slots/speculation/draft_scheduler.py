@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from math import inf
 
+from slots.requests.draft import Draft
 from slots.requests.slot import Slot
 from slots.speculation.cost_model import StepTimeModel, decode_passes
 from slots.speculation.draft_budget import DraftBudget
@@ -12,8 +13,8 @@ from slots.speculation.drafter import Drafter
 _MIN_COST_STEPS = 32
 """Steps after which the minimum cost of a draft is computed again."""
 
-Drafts = Mapping[int, Sequence[int]]
-"""Drafted tokens by slot id."""
+Drafts = Mapping[int, Draft]
+"""By slot id."""
 Lengths = Mapping[int, int]
 """Of drafts, in tokens, by slot id."""
 
@@ -79,8 +80,9 @@ class DraftScheduler:
         else:
             self._step_times.learn(self._passes, seconds)
         self._drafted_before = bool(lengths)
+        token_seconds = self._token_seconds
         for slot in self._slots:
-            self._budgets[slot.slot_id].accrue(self._token_seconds)
+            self._budgets[slot.slot_id].accrue(token_seconds)
 
     def close(self) -> None:
         self._drafter.close()
@@ -124,18 +126,24 @@ class DraftScheduler:
         return cost
 
     def _draft(self, limits: Lengths) -> Drafts:
-        """Find drafts and select those that the budgets cover, which also pay for the time that this takes."""
+        """Find drafts and select those that the budgets cover, which also pay for the time that this takes.
+
+        A draft whose tokens were drawn counts with the length that it was to have: how much of it is used must not
+        depend on what was drawn.
+        """
         started = time.perf_counter()
         lengths = limits if self._drafter.is_cheap else self._select(limits, self._drafter.seconds_per_token)
         slots = [slot for slot in self._slots if slot.slot_id in lengths]
-        candidates = self._drafter.draft(slots, max(lengths.values())) if slots else []
-        ids = [slot.slot_id for slot in slots]
-        drafts = {i: draft[: limits[i]] for i, draft in zip(ids, candidates, strict=True) if draft}
-        selected = self._select({i: len(draft) for i, draft in drafts.items()})
+        n_wanted = max(lengths.values(), default=0)
+        found = zip(slots, self._drafter.draft(slots, n_wanted) if slots else [], strict=True)
+        drafts = {slot.slot_id: draft.first(limits[slot.slot_id]) for slot, draft in found if draft}
+        selected = self._select(
+            {i: min(n_wanted, limits[i]) if draft.proposals else len(draft) for i, draft in drafts.items()}
+        )
         seconds = time.perf_counter() - started
         for slot_id in limits:
             self._budgets[slot_id].spend(seconds / len(limits))
-        return {i: drafts[i][:n_tokens] for i, n_tokens in selected.items()}
+        return {i: drafts[i].first(n_tokens) for i, n_tokens in selected.items()}
 
     def _select(self, limits: Lengths, seconds_per_token: float = 0.0) -> Lengths:
         """Returns the lengths with the maximum expected gain. All drafts of a step are cut to the same power of two,

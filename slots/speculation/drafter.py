@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from slots.requests.draft import NO_DRAFT, Draft
 from slots.requests.slot import Slot
 
 
@@ -27,8 +28,10 @@ class Drafter(Protocol):
     def can_draft(self, slot: Slot) -> bool:
         """Whether there may be a draft for a slot. Called in nearly each step, so it has to be fast."""
 
-    def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
-        """Returns for each slot at most `n_tokens` tokens that may follow its request's; none if it has no draft."""
+    def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[Draft]:
+        """Returns for each slot a draft of at most `n_tokens` tokens, empty if it has none. Whether there is one, and
+        how long it is, must not depend on a token that was drawn: else those that are used have another distribution
+        than their proposals say."""
 
     def close(self) -> None:
         """Free its resources."""
@@ -57,8 +60,8 @@ class ChainedDrafter:
     def can_draft(self, slot: Slot) -> bool:
         return any(drafter.can_draft(slot) for drafter in self._drafters)
 
-    def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
-        drafts: dict[int, list[int]] = {slot.slot_id: [] for slot in slots}
+    def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[Draft]:
+        drafts = {slot.slot_id: NO_DRAFT for slot in slots}
         for drafter in self._drafters:
             without = [slot for slot in slots if not drafts[slot.slot_id]]
             limit = min(n_tokens, drafter.n_max)

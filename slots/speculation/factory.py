@@ -5,7 +5,7 @@ import logging
 from slots.errors import ModelLoadError
 from slots.llama import Context, Model, Vocab
 from slots.options import ContextOptions, ModelOptions, SpeculationOptions
-from slots.speculation.draft_model import DraftModel
+from slots.speculation.draft_model import DraftModel, MakeTokenDrawer
 from slots.speculation.drafter import ChainedDrafter, Drafter
 from slots.speculation.ngram import NgramDrafter
 from slots.threads import MachineLoad
@@ -42,14 +42,20 @@ def _difference(vocab: Vocab, draft: Vocab) -> str | None:
 
 
 def make_drafter(
-    model: Model, context: Context, layout: ContextOptions, options: SpeculationOptions, load: MachineLoad
+    model: Model,
+    context: Context,
+    layout: ContextOptions,
+    options: SpeculationOptions,
+    make_drawer: MakeTokenDrawer,
+    *,
+    load: MachineLoad,
 ) -> Drafter | None:
     """Returns the drafter for a context that was made with the options `layout`; None if the options ask for none, or
     the context cannot discard rejected tokens. `load` is what the context and the draft model's share about their
     threads. Raises ModelLoadError for a draft model that does not fit."""
     if not options.spec_types:
         return None
-    if not context.can_truncate:
+    if not context.can_roll_back:
         _log.warning("this model's memory cannot take back a wrong guess: no tokens are guessed ahead")
         return None
     drafters: list[Drafter] = []
@@ -57,16 +63,19 @@ def make_drafter(
         if spec_type == "ngram":
             drafters.append(NgramDrafter(context.n_sequences, options.ngram_size, options.ngram_draft))
         else:
-            drafters.append(_draft_model(model, context, layout, options, load))
+            draft_context, n_vocab = _draft_context(model, context, layout, options, load)
+            drafters.append(DraftModel(draft_context, n_vocab, options, make_drawer(n_vocab)))
     return drafters[0] if len(drafters) == 1 else ChainedDrafter(drafters)
 
 
-def _draft_model(
+def _draft_context(
     model: Model, context: Context, layout: ContextOptions, options: SpeculationOptions, load: MachineLoad
-) -> DraftModel:
+) -> tuple[Context, int]:
+    """Returns a context of the draft model, and the number of tokens that both models have."""
     if options.draft_file is None:
         raise ModelLoadError("draft-simple is asked for without a draft model")
-    draft = Model(ModelOptions(options.draft_file, n_gpu_layers=options.draft_gpu_layers), lambda _share: None)
+    file, placement = options.draft_file, options.draft_placement
+    draft = Model(ModelOptions(file, options.draft_gpu_layers, placement=placement), lambda _share: None)
     check_same_vocabulary(model.vocab, draft.vocab)
     draft_context = Context(
         draft,
@@ -79,11 +88,13 @@ def _draft_model(
             kv_unified=layout.kv_unified,
             n_threads=layout.n_threads if options.draft_threads is None else options.draft_threads,
             flash_attention=layout.flash_attention,
+            kv_offload=layout.kv_offload,
+            op_offload=layout.op_offload,
             cache_type_k=options.draft_cache_type_k,
             cache_type_v=options.draft_cache_type_v,
         ),
         load,
     )
-    if not draft_context.can_truncate:
+    if not draft_context.can_roll_back:
         raise ModelLoadError("the draft model's memory cannot take back a wrong guess")
-    return DraftModel(draft_context, min(model.vocab.n_tokens, draft.vocab.n_tokens), options)
+    return draft_context, min(model.vocab.n_tokens, draft.vocab.n_tokens)

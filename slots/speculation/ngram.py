@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from slots.requests.draft import NO_DRAFT, Draft
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 
@@ -80,18 +81,18 @@ class NgramDrafter:
             self._texts[slot.slot_id].updated(slot.state), self._min_match
         )
 
-    def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
+    def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[Draft]:
         """Returns for each slot `n_tokens` tokens, or none."""
         return [self._draft(slot, n_tokens) for slot in slots]
 
     def close(self) -> None:
         """Does nothing."""
 
-    def _draft(self, slot: Slot, n_tokens: int) -> list[int]:
+    def _draft(self, slot: Slot, n_tokens: int) -> Draft:
         if slot.state is None:
-            return []
+            return NO_DRAFT
         tokens = self._texts[slot.slot_id].updated(slot.state)
-        return find_continuation(np.frombuffer(tokens, np.int32), self._min_match, n_tokens)
+        return Draft(find_continuation(np.frombuffer(tokens, np.int32), self._min_match, n_tokens))
 
 
 class _TokenBytes:

@@ -59,6 +59,14 @@ def test_tokens_of_a_chat_are_counted_without_an_answer(server: str, base: str) 
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "messages")
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions/input_tokens", "/chat/completions/input_tokens"])
+def test_tokens_are_counted_as_they_are_used(server: str, path: str) -> None:
+    tool = {"type": "function", "function": {"name": "get_time"}}
+    body = {"messages": TELL, "tools": [tool], "tool_choice": "none"}
+    counted = post(server, body, path).json()
+    assert counted == {"object": "response.input_tokens", "input_tokens": checked_usage(chat(server, **body))[0]}
+
+
 def test_cached_tokens_are_told(server: str) -> None:
     chat(server)
     usage = chat(server).usage

@@ -1,4 +1,5 @@
-"""POST /v1/chat/completions: OpenAI's chats. POST /v1/chat/completions/input_tokens: how long their prompts are."""
+"""POST /v1/chat/completions, and POST /v1/chat/completions/input_tokens: OpenAI's chats, and how long their prompts
+are."""
 
 from dataclasses import replace
 from functools import partial
@@ -16,13 +17,6 @@ from server.http.json_response import JsonResponse
 from server.state import get_engine, get_state
 
 
-async def post_input_tokens(request: Request) -> JsonResponse:
-    """Returns how many tokens the prompt of a chat has, without generating an answer."""
-    parsed = await read_body(request, partial(read_chat_completion, request), is_slow=True)
-    [prompt] = parsed.prompts
-    return JsonResponse({"object": "response.input_tokens", "input_tokens": len(prompt.tokens)})
-
-
 def read_chat_completion(request: Request, fields: Fields) -> ParsedRequest:
     """Returns what a body asks for. Raises InvalidRequest, which names the field, and ApiError (501) for what is not
     supported."""
@@ -38,3 +32,11 @@ def read_chat_completion(request: Request, fields: Fields) -> ParsedRequest:
     context = ResultContext(body, engine.vocab, settings.alias, engine.n_ctx_slot)
     formatter = ChatFormatter(context, base, generation, logprobs, body)
     return replace(ParsedRequest.of_chat(body, generation, formatter), progress_events=formatter.progress_events)
+
+
+async def post_input_tokens(request: Request) -> JsonResponse:
+    """Returns the number of tokens in the prompt that a chat becomes. Raises what `read_chat_completion` raises."""
+    get_engine(request)  # what a body says does not matter while the model loads
+    parsed = await read_body(request, partial(read_chat_completion, request), is_slow=True)
+    [prompt] = parsed.prompts
+    return JsonResponse({"object": "response.input_tokens", "input_tokens": len(prompt.tokens)})

@@ -19,8 +19,10 @@ OPENAI = Dialect(
         Endpoint("/v1/completions", _completion, "Continue a text", OpenAiCompletionRequestBody),
         Endpoint("/v1/chat/completions", _chat, "Answer a chat", ChatCompletionRequestBody),
         Endpoint("/chat/completions", _chat, "Answer a chat", ChatCompletionRequestBody),
-        Endpoint("/v1/chat/completions/input_tokens", post_input_tokens, _COUNT, ChatCompletionRequestBody),
-        Endpoint("/chat/completions/input_tokens", post_input_tokens, _COUNT, ChatCompletionRequestBody),
+        *(
+            Endpoint(path, post_input_tokens, "Count the tokens of a chat", ChatCompletionRequestBody)
+            for path in ("/v1/chat/completions/input_tokens", "/chat/completions/input_tokens")
+        ),
         Endpoint("/v1/models", get_models, "List the model"),
         Endpoint("/models", get_models, "List the model"),
         Endpoint("/v1/models/{id:path}", get_model, "Describe the model"),

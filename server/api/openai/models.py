@@ -29,6 +29,8 @@ def _model_json(request: Request) -> dict[str, object]:
     info = engine.model.info
     return {
         "id": settings.alias,
+        "aliases": settings.aliases,
+        "tags": settings.tags,
         "object": "model",
         "created": request.app.state.started_at,
         "owned_by": "llama-slots",

@@ -5,9 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Any
 
-from pydantic_core import from_json
-
-from server.chat.messages import Json, Message, TextParts, get_tool_calls
+from server.chat.messages import Json, Message, TextParts, as_object, get_tool_calls
 from server.chat.template.capabilities import Capabilities
 from server.chat.tools.generic_format import calls_to_text, result_to_text
 
@@ -94,19 +92,9 @@ def _adapt_message(message: Message, capabilities: Capabilities) -> Message:
 def _adapt_call(call: Json, capabilities: Capabilities) -> Json:
     function: Any = call["function"]
     if capabilities.arguments_as == "object":
-        function = function | {"arguments": _as_object(function["arguments"])}
+        function = function | {"arguments": as_object(function["arguments"])}
     call_id = _short_id(str(call["id"])) if capabilities.needs_short_ids else call["id"]
     return call | {"id": call_id, "function": function}
-
-
-def _as_object(arguments: str) -> Json:
-    """Returns arguments as an object. What a call that was cut off holds so far is closed; other texts become the value
-    of one argument."""
-    try:
-        value = from_json(arguments, allow_partial="trailing-strings")
-    except ValueError:
-        value = arguments
-    return value if isinstance(value, dict) else {"arguments": arguments}
 
 
 def _short_id(call_id: str) -> str:

@@ -138,13 +138,18 @@ def _read_tool(name: str, value: object) -> Json:
     function = value.get("function")
     if not isinstance(function, dict):
         raise invalid_value(f"{name}.function", "an object with name and parameters", function)
-    name = f"{name}.function"
+    return read_function(f"{name}.function", function)
+
+
+def read_function(name: str, function: Json, parameters: str = "parameters") -> Json:
+    """Returns the tool that an object of a request describes; `parameters` is the member that holds the schema of its
+    arguments. Raises InvalidRequest, which names the member that is wrong."""
     strict = function.get("strict")
     is_enforced = strict is not None and as_boolean(f"{name}.strict", strict)
     read: Json = {
         "name": _read_name(f"{name}.name", function.get("name")),
         "description": read_member(name, function, "description"),
-        "parameters": _read_parameters(name, function.get("parameters")),
+        "parameters": _read_parameters(f"{name}.{parameters}", function.get(parameters)),
         **({"strict": True} if is_enforced else {}),
     }
     return {"type": "function", "function": read}
@@ -161,9 +166,9 @@ def _read_parameters(name: str, value: object) -> Json:
     if not value and isinstance(value, dict | None):
         return _NO_PARAMETERS
     if not isinstance(value, dict):
-        raise invalid_value(f"{name}.parameters", "a JSON schema, which is an object", value)
+        raise invalid_value(name, "a JSON schema, which is an object", value)
     if value.get("type", "object") != "object":
-        raise invalid_value(f"{name}.parameters.type", '"object", since arguments have names', value["type"])
+        raise invalid_value(f"{name}.type", '"object", since arguments have names', value["type"])
     return value if "type" in value else {"type": "object", **value}
 
 

@@ -4,7 +4,8 @@ model        where the model file comes from          completion   length and fo
 context      slots, batches, threads, KV cache, RoPE  sampling     samplers and penalties
 cache        prompt reuse, context shift              chat         chat template, reasoning
 speculation  drafts                                   embedding    embeddings and reranking
-gpu          layers and their GPUs                    server       address, API keys, limits, log
+gpu          layers and their GPUs                    listening    address, TLS, CORS
+log          level, file, form                        server       API keys, limits
 """
 
 from server.cli.flags.cache import CACHE
@@ -13,6 +14,8 @@ from server.cli.flags.completion import COMPLETION, CONSTRAINT
 from server.cli.flags.context import CONTEXT, ROPE
 from server.cli.flags.embedding import EMBEDDING
 from server.cli.flags.gpu import GPU
+from server.cli.flags.listening import LISTENING
+from server.cli.flags.log import LOG
 from server.cli.flags.model import MODEL
 from server.cli.flags.sampling import REPETITION, SAMPLING
 from server.cli.flags.server import SERVER
@@ -31,7 +34,9 @@ GROUPS = (
     SAMPLING,
     REPETITION,
     EMBEDDING,
+    LISTENING,
     SERVER,
+    LOG,
 )
 
 __all__ = ["GROUPS"]

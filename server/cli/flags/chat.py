@@ -6,8 +6,8 @@ import orjson
 
 from server.chat.template.constants import RESERVED_VARIABLES
 from server.chat.template.named import NAMED_TEMPLATES
-from server.cli.parser import Flag, Group
-from server.cli.values import invalid, one_of, text_file
+from server.cli.parser import Flag, Group, Switch
+from server.cli.values import invalid, on_off, one_of, text_file
 from server.settings import REASONING_FORMATS
 
 
@@ -39,6 +39,24 @@ def template_variables(text: str) -> dict[str, object]:
         if name in value:
             raise argparse.ArgumentTypeError(f"expected other variables, since requests have {name} themselves")
     return value
+
+
+def reasoning_mode(text: str) -> bool | None:
+    """Returns whether the model shall reason; None leaves it to the template."""
+    if text in ("auto", "-1"):
+        return None
+    try:
+        return on_off(text)
+    except argparse.ArgumentTypeError:
+        raise invalid("one of on, off, auto", text) from None
+
+
+def reasoning_budget(text: str) -> int:
+    """Returns -1, for no limit, or 0."""
+    if text not in ("-1", "0"):
+        expected = "expected -1 (no limit) or 0 (no reasoning), since its length cannot be limited yet"
+        raise argparse.ArgumentTypeError(f"{expected}, got {text!r}")
+    return int(text)
 
 
 def _check_template(text: str) -> str:
@@ -84,5 +102,32 @@ CHAT = Group(
         one_of(*REASONING_FORMATS),
         "where reasoning is returned: none = in content, auto and deepseek = in reasoning_content",
         "LLAMA_ARG_THINK",
+    ),
+    Flag(
+        "-rea, --reasoning [on|off|auto]",
+        "reasoning",
+        reasoning_mode,
+        "let the model reason or not, by the template's variable enable_thinking; auto = as the template has it",
+        "LLAMA_ARG_REASONING",
+    ),
+    Flag(
+        "--reasoning-effort LEVEL",
+        "reasoning_effort",
+        str,
+        "the template's variable reasoning_effort, such as low, medium or high; default = as the template has it",
+        "LLAMA_ARG_REASONING_EFFORT",
+    ),
+    Flag(
+        "--reasoning-budget N",
+        "reasoning_budget",
+        reasoning_budget,
+        "0 = no reasoning, as --reasoning off; -1 = no limit; other limits are not supported yet",
+        "LLAMA_ARG_THINK_BUDGET",
+    ),
+    Switch(
+        "--reasoning-preserve, --no-reasoning-preserve",
+        "reasoning_preserve",
+        "the template's variable preserve_reasoning: keep the reasoning of earlier messages in the prompt",
+        "LLAMA_ARG_REASONING_PRESERVE",
     ),
 )

@@ -3,10 +3,18 @@
 from collections.abc import Callable
 
 from grammar.source import GrammarSource, Kind
-from server.cli.flags.sampling import describe_option, sampling_value
+from server.cli.flags.sampling import describe_option, sampling_value, unescape
 from server.cli.parser import Flag, Group, Switch
-from server.cli.values import MAX_SIZE, int_in_range, text_file
+from server.cli.values import MAX_SIZE, int_in_range, invalid, text_file
 from server.options.constraint import Constraint
+
+
+def stop_string(text: str) -> tuple[str, ...]:
+    """Returns the text as a tuple of one, with escapes replaced."""
+    if not text:
+        raise invalid("a text that is not empty", text)
+    return (unescape(text),)
+
 
 COMPLETION = Group(
     "completion",
@@ -30,6 +38,14 @@ COMPLETION = Group(
         int_in_range(0, MAX_SIZE),
         describe_option("n_indent"),
     ),
+    Flag(
+        "-r, --reverse-prompt TEXT",
+        "stop",
+        stop_string,
+        "text that ends the generation, with escapes such as \\n; may be repeated",
+        repeatable=True,
+    ),
+    Switch("-sp, --special", "show_special", "return the text of special tokens"),
     Switch("--ignore-eos", "ignore_eos", describe_option("ignore_eos")),
     Flag(
         "--n-probs N",

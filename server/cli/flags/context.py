@@ -11,6 +11,7 @@ from server.cli.values import (
     one_of,
     positive_float,
     reciprocal,
+    slot_count,
     thread_count,
 )
 from slots.options import CacheType, RopeScaling
@@ -24,8 +25,8 @@ CONTEXT = Group(
     Flag(
         "-np, --parallel N",
         "n_parallel",
-        int_in_range(1),
-        "number of slots: requests that are processed at the same time",
+        slot_count,
+        "number of slots: requests that are processed at the same time; -1 = 4",
         "LLAMA_ARG_N_PARALLEL",
     ),
     Flag(
@@ -90,6 +91,11 @@ CONTEXT = Group(
         "n_threads_batch",
         thread_count,
         "number of CPU threads of steps of more than one token, such as prompts; 0 = same as -t",
+    ),
+    Switch(
+        "--warmup, --no-warmup",
+        "warmup",
+        "compute a token when the model is loaded, so that the first request need not wait for what that prepares",
     ),
 )
 

@@ -2,8 +2,9 @@
 
 from typing import get_args
 
+from server.cli.model_values import MAX_LAYERS, tensor_overrides
 from server.cli.parser import Flag, Group, Switch
-from server.cli.values import gpu_layers, int_in_range, one_of, tensor_split
+from server.cli.values import gpu_layers, int_in_range, names, one_of, tensor_split
 from slots.options import SplitMode
 
 SPLIT_MODES = get_args(SplitMode)
@@ -38,6 +39,53 @@ GPU = Group(
         int_in_range(0),
         "GPU for a model that is not split",
         "LLAMA_ARG_MAIN_GPU",
+    ),
+    Flag(
+        "-dev, --device DEVICE,...",
+        "devices",
+        names,
+        "GPUs to use, by the names that --list-devices shows; none = compute on the CPU alone",
+        "LLAMA_ARG_DEVICE",
+    ),
+    Switch("--list-devices", "list_devices", "show the GPUs and their memory, and exit"),
+    Flag(
+        "-ot, --override-tensor PATTERN=BUFFER,...",
+        "tensor_overrides",
+        tensor_overrides,
+        "hold tensors whose name has a match of the regular expression in this type of buffer, such as CPU or CUDA0; "
+        "may be repeated",
+        "LLAMA_ARG_OVERRIDE_TENSOR",
+        repeatable=True,
+    ),
+    Switch("-cmoe, --cpu-moe", "cpu_moe", "keep the weights of experts in host memory", "LLAMA_ARG_CPU_MOE"),
+    Flag(
+        "-ncmoe, --n-cpu-moe N",
+        "n_cpu_moe",
+        int_in_range(0, MAX_LAYERS),
+        "keep the weights of experts of the first N layers in host memory",
+        "LLAMA_ARG_N_CPU_MOE",
+    ),
+    Flag(
+        "-ncffn, --n-cpu-ffn N",
+        "n_cpu_ffn",
+        int_in_range(0, MAX_LAYERS),
+        "keep the dense feed-forward weights of the first N layers in host memory",
+        "LLAMA_ARG_N_CPU_FFN",
+    ),
+    Switch(
+        "-kvo, --kv-offload, -nkvo, --no-kv-offload",
+        "kv_offload",
+        "hold the KV cache in GPU memory",
+        "LLAMA_ARG_KV_OFFLOAD",
+        off_names=("-nkvo", "--no-kv-offload"),
+    ),
+    Switch("--op-offload, --no-op-offload", "op_offload", "compute large batches of layers in host memory on the GPU"),
+    Switch(
+        "--no-host",
+        "no_host",
+        "hold weights that stay with the CPU in memory that the GPU cannot read, so that they can be repacked",
+        "LLAMA_ARG_NO_HOST",
+        off_names=(),
     ),
     Switch(
         "-bs, --backend-sampling, --no-backend-sampling",

@@ -72,14 +72,19 @@ def sampler_letters(text: str) -> tuple[SamplerName, ...]:
     return _validate("samplers", samplers_from_letters("samplers", text))
 
 
-@_flag_reader
-def sequence_breaker(text: str) -> tuple[str, ...]:
-    """Returns the sequence breaker as a tuple of one, with escapes such as \\n replaced; "none" is an empty tuple."""
+def unescape(text: str) -> str:
+    """Returns the text with escapes such as \\n replaced. Raises argparse.ArgumentTypeError if it is not UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
         raise argparse.ArgumentTypeError("expected text in UTF-8") from None
-    breakers = () if text == "none" else (ESCAPE.sub(lambda match: ESCAPED.get(match[1], match[1]), text),)
+    return ESCAPE.sub(lambda match: ESCAPED.get(match[1], match[1]), text)
+
+
+@_flag_reader
+def sequence_breaker(text: str) -> tuple[str, ...]:
+    """Returns the sequence breaker as a tuple of one, with escapes such as \\n replaced; "none" is an empty tuple."""
+    breakers = () if text == "none" else (unescape(text),)
     return _validate("dry_sequence_breakers", breakers)
 
 

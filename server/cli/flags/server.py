@@ -1,13 +1,11 @@
-"""Flags of the HTTP server: address, API keys, limits and the log."""
+"""Flags of the HTTP server: API keys, limits and what it shows."""
 
 from server.cli.parser import Flag, Group, Switch
-from server.cli.values import api_key_file, api_keys, int_in_range
+from server.cli.values import MAX_SIZE, api_key_file, api_keys, int_in_range
 
 SERVER = Group(
     "HTTP server",
     "",
-    Flag("--host HOST", "host", str, "IP address to listen on; 0.0.0.0 = all interfaces", "LLAMA_ARG_HOST"),
-    Flag("--port PORT", "port", int_in_range(0, 65535), "port to listen on; 0 = any free port", "LLAMA_ARG_PORT"),
     Flag(
         "--api-key KEY",
         "api_keys",
@@ -37,10 +35,16 @@ SERVER = Group(
         "maximum number of requests waiting for a slot; further ones are rejected",
     ),
     Flag(
+        "--sse-ping-interval S",
+        "sse_ping_interval",
+        int_in_range(-1, MAX_SIZE),
+        "seconds of silence after which a stream gets a comment, so that proxies keep it open; -1 = never",
+        "LLAMA_ARG_SSE_PING_INTERVAL",
+    ),
+    Flag(
         "--shutdown-timeout S",
         "shutdown_timeout",
         int_in_range(0),
         "seconds that running requests have to finish at shutdown",
     ),
-    Switch("-v, --verbose, --log-verbose", "verbose", "log every step, and the messages of llama.cpp"),
 )

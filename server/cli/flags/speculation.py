@@ -3,8 +3,18 @@
 from pathlib import Path
 
 from server.cli.flags.context import CACHE_TYPES
-from server.cli.parser import Flag, Group
-from server.cli.values import gpu_layers, hub_repository, int_in_range, invalid, one_of, probability, thread_count
+from server.cli.model_values import MAX_LAYERS, tensor_overrides
+from server.cli.parser import Flag, Group, Switch
+from server.cli.values import (
+    gpu_layers,
+    hub_repository,
+    int_in_range,
+    invalid,
+    names,
+    one_of,
+    probability,
+    thread_count,
+)
 from slots.options import SpecType
 
 SPEC_TYPES: dict[str, SpecType] = {"ngram": "ngram", "ngram-simple": "ngram", "draft-simple": "draft-simple"}
@@ -13,12 +23,12 @@ SPEC_TYPES: dict[str, SpecType] = {"ngram": "ngram", "ngram-simple": "ngram", "d
 
 def spec_types(text: str) -> tuple[SpecType, ...]:
     """Returns the types of a list with commas between them; "none" is an empty tuple."""
-    names = [name.strip() for name in text.split(",")]
-    if names == ["none"]:
+    given = [name.strip() for name in text.split(",")]
+    if given == ["none"]:
         return ()
-    if not set(names) <= SPEC_TYPES.keys():
+    if not set(given) <= SPEC_TYPES.keys():
         raise invalid(f"none, or some of {', '.join(SPEC_TYPES)} with commas between them", text)
-    return tuple(dict.fromkeys(SPEC_TYPES[name] for name in names))
+    return tuple(dict.fromkeys(SPEC_TYPES[name] for name in given))
 
 
 SPECULATION = Group(
@@ -80,6 +90,32 @@ SPECULATION = Group(
         gpu_layers,
         "number of layers of the draft model in GPU memory: a number, 'auto' or 'all'",
         "LLAMA_ARG_N_GPU_LAYERS_DRAFT",
+    ),
+    Flag(
+        "-devd, --spec-draft-device, --device-draft DEVICE,...",
+        "draft_devices",
+        names,
+        "GPUs for the draft model; none = compute it on the CPU",
+    ),
+    Flag(
+        "-otd, --spec-draft-override-tensor, --override-tensor-draft PATTERN=BUFFER,...",
+        "draft_tensor_overrides",
+        tensor_overrides,
+        "as -ot, for the draft model",
+        repeatable=True,
+    ),
+    Switch(
+        "-cmoed, --spec-draft-cpu-moe, --cpu-moe-draft",
+        "draft_cpu_moe",
+        "as -cmoe, for the draft model",
+        "LLAMA_ARG_SPEC_DRAFT_CPU_MOE",
+    ),
+    Flag(
+        "-ncmoed, --spec-draft-n-cpu-moe, --spec-draft-ncmoe, --n-cpu-moe-draft N",
+        "draft_n_cpu_moe",
+        int_in_range(0, MAX_LAYERS),
+        "as -ncmoe, for the draft model",
+        "LLAMA_ARG_SPEC_DRAFT_N_CPU_MOE",
     ),
     Flag(
         "-td, --threads-draft, --spec-draft-threads N",

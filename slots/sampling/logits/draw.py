@@ -11,8 +11,12 @@ _BLOCK = 1024
 
 def draw(candidates: Candidates, rng: np.random.Generator) -> tuple[int, float]:
     """Draw a candidate; returns its index and its probability. Raises InvalidRequest if there is none."""
-    weights = candidates.softmax().weights
-    uniform = rng.random()
+    return draw_weighted(candidates.softmax().weights, rng.random())
+
+
+def draw_weighted(weights: Floats, uniform: float) -> tuple[int, float]:
+    """Returns the index that a random number in [0, 1) stands for if each has a part of that range by its weight, and
+    its share of all weights."""
     if weights.size > 2 * _BLOCK:
         return _draw_blockwise(weights, uniform)
     cumulative = weights.cumsum()

@@ -1,3 +1,4 @@
+import logging
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from models.source import ModelSource
 from server.api.openai.protocol import OpenAiOptions
 from server.settings import Settings
-from slots.options import ContextOptions, EngineOptions, ModelOptions
+from slots.options import ContextOptions, EngineOptions, ModelOptions, Placement, SpeculationOptions
 from tests.server.cli.flag_parsing import get_error, parse_flags, sampling, settings
 from tests.server.headers import HEADER
 
@@ -19,7 +20,7 @@ def test_without_flags_everything_is_at_its_default() -> None:
     assert parse_flags().context == ContextOptions()
     assert parse_flags().engine == EngineOptions()
     assert loading() == ModelOptions(HEADER.path)
-    assert settings() == Settings(HEADER.path, "bundled", HEADER.chat_template)
+    assert settings() == Settings(HEADER.path, "bundled", ("bundled",), chat_template=HEADER.chat_template)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,26 @@ def test_flags_of_the_source(flags: str, source: ModelSource) -> None:
         ("--mlock", "mlock", True),
         ("--no-mmap", "mmap", False),
         ("--no-mmap --mmap", "mmap", True),
+        ("-lm mmap+mlock", "load_mode", "mmap+mlock"),
+        ("--lazy-mode on", "lazy_mode", "on"),
+        ("-nr", "repack", False),
+        ("--no-repack --repack", "repack", True),
+        ("--no-host", "no_host", True),
+        ("--check-tensors", "check_tensors", True),
+        ("--numa isolate", "numa", "isolate"),
+        (
+            "--override-kv a.b=bool:false,c=int:-3 --override-kv d=str:x=y --override-kv e=float:0.5",
+            "metadata_overrides",
+            (("a.b", False), ("c", -3), ("d", "x=y"), ("e", 0.5)),
+        ),
+        ("-dev CUDA0,CUDA1", "placement", Placement(devices=("CUDA0", "CUDA1"))),
+        (
+            "-ot exps=CPU,a=b -ot c=d",
+            "placement",
+            Placement(tensor_overrides=(("exps", "CPU"), ("a", "b"), ("c", "d"))),
+        ),
+        ("-cmoe", "placement", Placement(cpu_moe=True)),
+        ("-ncmoe 3 --n-cpu-ffn 2", "placement", Placement(n_cpu_moe=3, n_cpu_ffn=2)),
     ],
 )
 def test_flags_of_loading(flags: str, field: str, value: object) -> None:
@@ -94,6 +115,10 @@ def test_flags_of_loading(flags: str, field: str, value: object) -> None:
         ("-ctk q8_0", "cache_type_k", "q8_0"),
         ("--cache-type-v bf16", "cache_type_v", "bf16"),
         ("-no-kvu", "kv_unified", False),
+        ("-nkvo", "kv_offload", False),
+        ("--no-kv-offload -kvo", "kv_offload", True),
+        ("--no-op-offload", "op_offload", False),
+        ("-np -1", "n_parallel", 4),
         ("--no-kv-unified -kvu", "kv_unified", True),
         ("--rope-scaling yarn", "rope_scaling", "yarn"),
         ("--rope-scale 4", "rope_freq_scale", 0.25),
@@ -110,17 +135,57 @@ def test_flags_of_the_context(flags: str, field: str, value: object) -> None:
     assert getattr(parse_flags(*flags.split()).context, field) == value
 
 
+def test_the_draft_model_has_a_placement_of_its_own() -> None:
+    flags = "-md a.gguf -devd none -otd exps=CPU -cmoed -ncmoed 2 -cmoe"
+    expected = Placement(("none",), (("exps", "CPU"),), cpu_moe=True, n_cpu_moe=2)
+    assert parse_flags(*flags.split()).engine.speculation == SpeculationOptions(
+        ("draft-simple",), draft_placement=expected
+    )
+
+
+def test_a_url_of_the_hub_is_a_repository_and_a_file() -> None:
+    expected = ModelSource(repository="u/r", hub_file="q/a b.gguf")
+    url = "https://huggingface.co/u/r/resolve/main/q/a%20b.gguf?download=true"
+    assert parse_flags("-mu", url).source == expected
+    assert parse_flags(environ={"LLAMA_ARG_MODEL_URL": url}).source == expected
+    assert parse_flags("-m", "c.gguf", environ={"LLAMA_ARG_MODEL_URL": url}).source == ModelSource(Path("c.gguf"))
+
+
+def test_without_a_warmup_the_engine_starts_cold() -> None:
+    assert parse_flags("--no-warmup").engine == EngineOptions(warmup=False)
+
+
+def test_the_first_of_several_names_in_the_alphabet_is_in_responses() -> None:
+    found = settings("-a", "two, one", "--tags", "toy,small")
+    assert (found.alias, found.aliases, found.tags) == ("one", ("one", "two"), ("small", "toy"))
+
+
+def test_text_that_ends_every_generation() -> None:
+    assert settings("-r", r"\nUser:", "-r", "END").defaults.stop == ("\nUser:", "END")
+
+
 def test_flags_of_the_server() -> None:
     found = settings("--host", "::1", "--port", "9", "-a", "name", "--no-slots", "--shutdown-timeout", "3")
-    assert (found.host, found.port, found.alias, found.show_slots) == ("::1", 9, "name", False)
+    assert (found.hosts, found.port, found.alias, found.show_slots) == (("::1",), 9, "name", False)
     assert found.shutdown_timeout == 3
     assert parse_flags("--max-queue", "2").engine == EngineOptions(max_queue=2)
 
 
-@pytest.mark.parametrize("flag", ["-v", "--verbose", "--log-verbose"])
-def test_flags_of_the_log(flag: str) -> None:
-    assert parse_flags(flag).verbose
-    assert not parse_flags().verbose
+@pytest.mark.parametrize(
+    ("flags", "level"),
+    [
+        ("-v", logging.DEBUG),
+        ("--verbose", logging.DEBUG),
+        ("--log-verbose", logging.DEBUG),
+        ("-lv 0", logging.ERROR),
+        ("--verbosity 2", logging.WARNING),
+        ("--log-verbosity 3", logging.INFO),
+        ("-lv 5", logging.DEBUG),
+        ("", logging.INFO),
+    ],
+)
+def test_the_level_of_the_log(flags: str, level: int) -> None:
+    assert parse_flags(*flags.split()).log.log_level == level
 
 
 def test_keys_come_with_commas_from_several_flags_and_from_a_file(tmp_path: Path) -> None:
@@ -152,6 +217,32 @@ def test_the_chat_template_is_the_headers() -> None:
         ("--api-key ,", "argument --api-key: expected a key, got ','"),
         ("--model", "argument -m/--model: expected one argument"),
         ("-m a.gguf -hf u/r", "-m/--model and -hf/--hf-repo: expected one of them, got a.gguf and u/r"),
+        (
+            "-mu https://example.org/a.gguf",
+            "argument -mu/--model-url: expected a URL as in https://huggingface.co/USER/REPO/resolve/main/FILE, got "
+            "'https://example.org/a.gguf'; download another file and give --model",
+        ),
+        (
+            "-m a.gguf -mu https://hf.co/u/r/resolve/main/f.gguf",
+            "-mu/--model-url: expected no -m/--model or -hf/--hf-repo with it, got a.gguf",
+        ),
+        (
+            "--override-kv a=b",
+            "argument --override-kv: expected KEY=TYPE:VALUE with a TYPE of int, float, bool or str,",
+        ),
+        ("-ot exps", "argument -ot/--override-tensor: expected PATTERN=BUFFER, such as exps=CPU, or several"),
+        ("--host 127.0.0.1,::1 --port 0", "--port 0: expected one address with it, or a port of 1 or more"),
+        ("--ssl-key-file k.pem", "--ssl-key-file and --ssl-cert-file: expected both of them or none, got one"),
+        (
+            "--ssl-key-file k.pem --ssl-cert-file c.pem",
+            "--ssl-key-file and --ssl-cert-file: expected a key and its certificate in PEM format: No such file",
+        ),
+        ("--api-prefix /", "argument --api-prefix: expected a path such as /llm, got '/'"),
+        (
+            "-lv loud",
+            "argument -lv/--verbosity/--log-verbosity: expected a whole number from 0 to 2147483647, got 'loud'",
+        ),
+        ("--reasoning-budget 512", "argument --reasoning-budget: expected -1 (no limit) or 0 (no reasoning), since"),
         ("-hff f.gguf", "-hff/--hf-file: expected -hf/--hf-repo with it, got f.gguf alone"),
     ],
 )
@@ -172,7 +263,7 @@ def test_a_key_file_without_keys_does_not_open_the_server(capsys: pytest.Capture
     assert get_error(capsys, "--api-key-file", str(tmp_path / "keys")).endswith("has none")
 
 
-@pytest.mark.parametrize("flag", ["-nkvo", "-ng", "--no-warmup", "--ctx", "-cr", "-c8"])
+@pytest.mark.parametrize("flag", ["-nkv", "-ng", "--no-warm", "--ctx", "-cr", "-c8"])
 def test_a_flag_there_is_not_is_unrecognized(capsys: pytest.CaptureFixture[str], flag: str) -> None:
     assert get_error(capsys, flag) == f"unrecognized arguments: {flag}"
 
@@ -189,6 +280,8 @@ def test_a_flag_there_is_not_is_unrecognized(capsys: pytest.CaptureFixture[str],
         ("LLAMA_ARG_CACHE_TYPE_K", "q8_0", "cache_type_k", "q8_0"),
         ("LLAMA_ARG_KV_UNIFIED", "off", "kv_unified", False),
         ("LLAMA_ARG_NO_KV_UNIFIED", "", "kv_unified", False),
+        ("LLAMA_ARG_KV_OFFLOAD", "false", "kv_offload", False),
+        ("LLAMA_ARG_NO_KV_OFFLOAD", "1", "kv_offload", False),
         ("LLAMA_ARG_ROPE_SCALE", "2", "rope_freq_scale", 0.5),
         ("LLAMA_ARG_YARN_BETA_FAST", "8", "yarn_beta_fast", 8.0),
     ],

@@ -35,8 +35,8 @@ def test_help_shows_groups_flags_variables_and_defaults(
         for flag in group.flags:
             assert flag.spelling in shown
             assert flag.variable is None or f"(env: {flag.variable})" in shown
-    parallel = "number of slots: requests that are processed at the same time (default: 4) (env: LLAMA_ARG_N_PARALLEL)"
-    assert f"-np, --parallel N {parallel}" in shown
+    batch = "maximum number of tokens in one step (default: 2048) (env: LLAMA_ARG_BATCH)"
+    assert f"-b, --batch-size N {batch}" in shown
     assert "'auto' or 'all' (default: all) (env: LLAMA_ARG_N_GPU_LAYERS)" in shown
     assert "(default: 1.1) (env: LLAMA_ARG_REPEAT_PENALTY)" in shown
 

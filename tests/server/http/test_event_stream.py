@@ -96,6 +96,14 @@ def test_a_dialect_says_how_events_are_written() -> None:
     assert body.endswith(b"\n\nthe end")
 
 
+def test_events_may_have_their_type_for_a_name() -> None:
+    async def produce(send: SendEvent) -> None:
+        await send({"type": "start", "n": 1})
+
+    body = body_of(messages_of(produce, EventFormat(is_named=True)))
+    assert body == b'event: start\ndata: {"type":"start","n":1}\n\n'
+
+
 def test_client_that_goes_away_cancels_the_producer() -> None:
     ended: list[Any] = []
 

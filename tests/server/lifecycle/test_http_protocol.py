@@ -1,11 +1,16 @@
 """HTTP/1.1 clients that offer another protocol, and HTTP/1.0."""
 
+import asyncio
 import json
 import socket
 from urllib.parse import urlsplit
 
 import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
 
+from server.lifecycle.http_protocol import HttpProtocol, http_protocol
 from tests.server.http_client import events
 
 BODY = json.dumps({"prompt": "Once", "n_predict": 2, "temperature": 0}).encode()
@@ -61,3 +66,32 @@ def test_http_1_0_gets_no_chunks(server: str, fields: dict[str, bool]) -> None:
 
 def test_what_is_no_http_gets_a_400(server: str) -> None:
     assert exchange(server, b"hello\r\n\r\n").startswith(b"HTTP/1.1 400")
+
+
+def test_a_client_that_takes_nothing_of_a_response_is_cut_off() -> None:
+    async def run() -> str:
+        ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        async def app(_: Scope, receive: Receive, send: Send) -> None:
+            await receive()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for _chunk in range(64):  # far more than the buffers of two sockets
+                await send({"type": "http.response.body", "body": bytes(1 << 20), "more_body": True})
+            ended.set_result((await receive())["type"])
+
+        config = uvicorn.Config(app, http=http_protocol(0.2), lifespan="off", log_config=None)
+        config.load()
+
+        def protocol() -> HttpProtocol:
+            return http_protocol(0.2)(config, ServerState(), {})
+
+        server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+        _reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), limit=1)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        try:
+            return await asyncio.wait_for(ended, timeout=20)
+        finally:
+            writer.transport.abort()
+            server.close()
+
+    assert asyncio.run(run()) == "http.disconnect"

@@ -7,7 +7,7 @@ import pytest
 
 from slots.errors import CannotGenerate, ModelLoadError
 from slots.llama import Model
-from tests.slots.llama.sequences import MORE, ROUNDING, TEXT, Load, Make, Sequences, assert_close, some_tokens
+from tests.slots.llama.sequences import LAYOUTS, MORE, ROUNDING, TEXT, Load, Make, Sequences, assert_close, some_tokens
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,16 @@ def test_a_window_in_a_pool_is_computed_an_ubatch_at_a_time(load: Load) -> None:
     assert sizes("window", kv_unified=True, swa_full=True) == (128, 32)
     assert sizes("window", kv_unified=False) == (128, 32)
     assert sizes("plain", kv_unified=True) == (128, 32)
+
+
+@LAYOUTS
+@pytest.mark.parametrize("n_back", [1, 5, 60])
+def test_a_sequence_with_a_window_can_go_back_by_a_batch(make: Make, load: Load, kv_unified: bool, n_back: int) -> None:
+    sequences = make(load("window"), kv_unified=kv_unified)
+    text = TEXT + some_tokens(300)
+    expected = sequences.fresh(1, text + MORE)
+    sequences.fresh(0, text)
+    for _ in range(20):
+        sequences.feed(0, len(text), some_tokens(n_back))
+        assert sequences.context.keep_prefix(0, len(text))
+    assert_close(sequences.feed(0, len(text), MORE), expected, ROUNDING)

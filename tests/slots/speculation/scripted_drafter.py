@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from slots.requests.draft import NO_DRAFT, Draft
 from slots.requests.slot import Slot
 from slots.speculation import Drafter
 from slots.speculation.draft_scheduler import max_draft_tokens
@@ -25,17 +26,17 @@ class ScriptedDrafter:
     def can_draft(self, slot: Slot) -> bool:
         return True
 
-    def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
-        return [self._draft(tuple(slot.state.tokens), n_tokens) if slot.state else [] for slot in slots]
+    def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[Draft]:
+        return [self._draft(tuple(slot.state.tokens), n_tokens) if slot.state else NO_DRAFT for slot in slots]
 
     def close(self) -> None:
         pass
 
-    def _draft(self, tokens: tuple[int, ...], n_tokens: int) -> list[int]:
+    def _draft(self, tokens: tuple[int, ...], n_tokens: int) -> Draft:
         n = len(tokens)
         known = next((text for text in self.texts if text[:n] == tokens), tokens)
         drafted = range(n, min(n + n_tokens, len(known)))
-        return [known[place] if self._is_right(place) else known[place] ^ 1 for place in drafted]
+        return Draft([known[place] if self._is_right(place) else known[place] ^ 1 for place in drafted])
 
     def _is_right(self, index: int) -> bool:
         return not self.wrong_every or index % self.wrong_every != 0
@@ -48,14 +49,13 @@ class UnlimitedDraftScheduler:
         self._drafter = drafter
         self._max_draft_batch = max_draft_batch
 
-    def propose(
-        self, slots: Sequence[Slot], fillers: Sequence[Slot], n_free: int | None
-    ) -> Mapping[int, Sequence[int]]:
+    def propose(self, slots: Sequence[Slot], fillers: Sequence[Slot], n_free: int | None) -> Mapping[int, Draft]:
         self._drafter.observe(slots)
         room = (self._max_draft_batch if n_free is None else min(self._max_draft_batch, n_free)) // len(slots) - 1
         drafts = {slot.slot_id: self._drafter.draft([slot], self._drafter.n_max)[0] for slot in slots}
         most = {slot.slot_id: min(max_draft_tokens(slot), room) for slot in slots}
-        return {slot_id: draft[: most[slot_id]] for slot_id, draft in drafts.items() if draft[: most[slot_id]]}
+        drafts = {slot_id: draft.first(most[slot_id]) for slot_id, draft in drafts.items()}
+        return {slot_id: draft for slot_id, draft in drafts.items() if draft}
 
     def skip_step(self, slots: Sequence[Slot]) -> None:
         self._drafter.observe(slots)

@@ -78,3 +78,28 @@ def test_no_pass_takes_nothing_though_another_one_was_thought_to_take_all_of_the
         times.learn((2,), 1.0)
     assert times.estimate((2,)) == pytest.approx(1.0, rel=0.1)
     assert times.estimate((4,)) == pytest.approx(2.0, rel=0.1)
+
+
+def test_a_change_of_the_machine_is_one_of_all_sizes() -> None:
+    """Steps with drafts are rare, and must not seem to be for nothing when those without become slower."""
+    times = StepTimeModel()
+    times.learn((1,), 1.0)
+    times.learn((8,), 2.0)
+    for _ in range(40):
+        times.learn((1,), 3.0)
+    assert times.estimate((8,)) - times.estimate((1,)) > 0.5
+    for _ in range(40):
+        times.learn((1,), 1.0)
+    assert times.estimate((1,)) == pytest.approx(1.0, rel=0.01)
+    assert times.estimate((8,)) == pytest.approx(2.0, rel=0.1)
+
+
+def test_of_two_sizes_that_are_seen_in_turn_each_keeps_its_own_time() -> None:
+    times = StepTimeModel()
+    times.learn((1,), 1.0)
+    times.learn((4,), 5.0)
+    for _ in range(60):
+        times.learn((1,), 1.0)
+        times.learn((4,), 2.0)
+    assert times.estimate((1,)) == pytest.approx(1.0, rel=0.05)
+    assert times.estimate((4,)) == pytest.approx(2.0, rel=0.05)

@@ -18,6 +18,8 @@ from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
 from slots.requests.sampling_params import SamplingParams
 from slots.requests.slot import Slot
+from slots.sampling import ProposalSampler
+from slots.sampling.proposals import MAX_CANDIDATES
 from slots.speculation.draft_model import DraftModel
 from tests.slots.engine_runner import Completion, EngineRunner, load_engine
 from tests.slots.speculation.conftest import MakeDraftingRunner
@@ -30,6 +32,11 @@ PROMPTS = ["Once upon a time", "One day, a little girl named Lily", "Tom and Sam
 def draft_options(path: Path, **options: Any) -> EngineOptions:
     chosen = {"spec_types": ("draft-simple",), "draft_cache_type_k": "f32", "draft_cache_type_v": "f32", **options}
     return EngineOptions(speculation=SpeculationOptions(draft_file=path, **chosen))
+
+
+def make_draft_model(context: SimpleNamespace, **options: Any) -> DraftModel:
+    """One with a context that only acts as one, and a vocabulary of 100 tokens."""
+    return DraftModel(cast(Context, context), 100, SpeculationOptions(**options), ProposalSampler(100))
 
 
 def tokens_of(answer: Completion) -> list[int]:
@@ -128,12 +135,12 @@ def test_a_draft_model_that_fails_is_done_without(caplog: pytest.LogCaptureFixtu
     context = SimpleNamespace(
         n_batch=64, n_ubatch=64, n_sequences=1, n_ctx=256, n_ctx_seq=256, is_unified=False, decode=fail
     )
-    drafter = DraftModel(cast(Context, context), 100, SpeculationOptions())
+    drafter = make_draft_model(context)
     slot = Slot(0, 256)
     slot.assign(RequestState(CompletionRequest((1,)), 1))
     with caplog.at_level(logging.ERROR, "slots"):
-        assert drafter.draft([slot], 4) == [[]]
-        assert drafter.draft([slot], 4) == [[]]
+        assert drafter.draft([slot], 4)[0].tokens == []
+        assert drafter.draft([slot], 4)[0].tokens == []
     assert drafter.n_max == 0
     assert [record.getMessage() for record in caplog.records] == [
         "the draft model failed, the texts go on without it: out of memory"
@@ -147,6 +154,9 @@ class CountingContext(SimpleNamespace):
         super().__init__(n_batch=64, n_ubatch=16, n_sequences=1, n_ctx=256, n_ctx_seq=256, is_unified=False)
         self.n_read = 0
 
+    def keep_prefix(self, sequence: int, n_tokens: int) -> bool:
+        return True
+
     def decode(self, batch: Batch) -> Logits:
         self.n_read += batch.n_tokens
         return np.zeros((batch.n_outputs, 100), np.float32)
@@ -154,29 +164,29 @@ class CountingContext(SimpleNamespace):
 
 def test_prompts_are_not_read_where_the_time_counts() -> None:
     context = CountingContext()
-    drafter = DraftModel(cast(Context, context), 100, SpeculationOptions())
+    drafter = make_draft_model(context)
     slot = Slot(0, 256)
-    slot.assign(RequestState(CompletionRequest((1,) * 30), 1))
-    assert drafter.draft([slot], 2) == [[]]
+    slot.assign(RequestState(CompletionRequest((1,) * 30, ENDLESS), 1))
+    assert drafter.draft([slot], 2)[0].tokens == []
     assert context.n_read == 0
     drafter.observe([slot])
-    assert drafter.draft([slot], 2) == [[]]
+    assert drafter.draft([slot], 2)[0].tokens == []
     assert context.n_read == 16
     drafter.observe([slot])
-    assert drafter.draft([slot], 2) == [[0, 0]]
+    assert drafter.draft([slot], 2)[0].tokens == [0, 0]
 
 
 def test_a_text_whose_prompt_was_shifted_out_is_read_only_for_drafts() -> None:
     context = CountingContext()
-    drafter = DraftModel(cast(Context, context), 100, SpeculationOptions())
+    drafter = make_draft_model(context)
     slot = Slot(0, 256)
-    slot.assign(RequestState(CompletionRequest((1, 2, 3)), 1))
+    slot.assign(RequestState(CompletionRequest((1, 2, 3), ENDLESS), 1))
     assert slot.state
     slot.state.tokens += [4] * 10
     slot.state.remove(0, 5)
     drafter.observe([slot])
     assert context.n_read == 0
-    assert drafter.draft([slot], 1) == [[0]]
+    assert drafter.draft([slot], 1)[0].tokens == [0]
     assert context.n_read == 8
 
 
@@ -199,3 +209,22 @@ def test_the_engine_works_with_the_options_that_the_server_gives(float_model: Pa
 
     runner.run(test)
     runner.close()
+
+
+def test_a_text_with_a_seed_gets_the_most_likely_tokens_and_another_one_such_that_are_drawn() -> None:
+    params = SamplingParams(temperature=1.0, top_k=0, top_p=1.0, min_p=0.0)
+    for sampling, is_drawn in ((params, True), (params.replace(seed=3), False), (params.replace(temperature=0), False)):
+        slot = Slot(0, 256)
+        slot.assign(RequestState(CompletionRequest((1,), sampling), 1))
+        draft = make_draft_model(CountingContext()).draft([slot], 8)[0]
+        assert len(draft) == 8
+        assert [len(proposal.tokens) for proposal in draft.proposals] == ([MAX_CANDIDATES] * 8 if is_drawn else [])
+        assert (set(draft.tokens) == {0}) == (not is_drawn)
+
+
+def test_a_drawn_draft_is_not_dropped_for_ending_early() -> None:
+    """Else whether its first tokens are used would depend on which they are."""
+    slot = Slot(0, 256)
+    slot.assign(RequestState(CompletionRequest((1,), SamplingParams(temperature=1.0)), 1))
+    drafter = make_draft_model(CountingContext(), draft_p_min=0.5, draft_n_min=3)
+    assert [len(drafter.draft([slot], n)[0]) for n in (2, 3, 8)] == [0, 3, 3]

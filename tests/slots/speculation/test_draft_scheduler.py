@@ -7,10 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slots.requests.draft import NO_DRAFT, Draft, Proposal
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
@@ -44,9 +46,9 @@ class ZeroDrafter:
     def can_draft(self, slot: Slot) -> bool:
         return True
 
-    def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[list[int]]:
+    def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[Draft]:
         self.n_asked += len(slots)
-        return [[0] * n_tokens for _slot in slots]
+        return [Draft([0] * n_tokens) for _slot in slots]
 
     def close(self) -> None:
         pass
@@ -70,12 +72,12 @@ class SimulatedRun:
 
     def step(self, is_right: Callable[[], bool]) -> None:
         drafts = self.scheduler.propose(self.slots, [], None)
-        tokens = {slot.slot_id: 1 + len(drafts.get(slot.slot_id, ())) for slot in self.slots}
+        tokens = {slot.slot_id: 1 + len(drafts.get(slot.slot_id, NO_DRAFT)) for slot in self.slots}
         seconds = sum(map(self.seconds_of_pass, decode_passes(tokens, is_unified=self.is_unified)))
         if self._drafted_before and not drafts:
             seconds += self.switch_seconds
         self._drafted_before = bool(drafts)
-        right = {slot.slot_id: n_accepted(drafts.get(slot.slot_id, ()), is_right) for slot in self.slots}
+        right = {slot.slot_id: n_accepted(drafts.get(slot.slot_id, NO_DRAFT), is_right) for slot in self.slots}
         self.scheduler.record_step(seconds, right)
         self.seconds += seconds
         self.n_drafted += sum(map(len, drafts.values()))
@@ -106,7 +108,7 @@ def advance(slot: Slot, n_tokens: int) -> None:
     slot.cached = slot.state.tokens[:-1]
 
 
-def n_accepted(draft: Sequence[int], is_right: Callable[[], bool]) -> int:
+def n_accepted(draft: Draft, is_right: Callable[[], bool]) -> int:
     return next((n for n in range(len(draft)) if not is_right()), len(draft))
 
 
@@ -215,7 +217,7 @@ def test_each_slot_keeps_to_its_own_limit_while_others_draft_more() -> None:
         for slot_id, draft in drafts.items():
             assert len(draft) <= max_draft_tokens(slots[slot_id])
             n_drafted[slot_id] += len(draft)
-        scheduler.record_step(0.01, {slot_id: len(drafts.get(slot_id, ())) for slot_id in range(3)})
+        scheduler.record_step(0.01, {slot_id: len(drafts.get(slot_id, NO_DRAFT)) for slot_id in range(3)})
         for slot in slots:
             if max_draft_tokens(slot):
                 advance(slot, 1)
@@ -229,5 +231,25 @@ def test_the_cells_of_a_pool_are_enough_for_all_drafts() -> None:
     for _ in range(500):
         drafts = scheduler.propose(slots, [], 6)
         assert all(len(draft) <= 2 for draft in drafts.values())
-        scheduler.record_step(0.01, {slot_id: len(drafts.get(slot_id, ())) for slot_id in (0, 1)})
+        scheduler.record_step(0.01, {slot_id: len(drafts.get(slot_id, NO_DRAFT)) for slot_id in (0, 1)})
     assert drafts
+
+
+class DrawnDrafter(ZeroDrafter):
+    """Has drafts of tokens that were drawn, which end after one of them."""
+
+    is_cheap = False
+    seconds_per_token = 1e-9
+
+    def draft(self, slots: Sequence[Slot], n_tokens: int) -> list[Draft]:
+        proposal = Proposal(np.zeros(1, np.intp), np.ones(1))
+        return [Draft([0], [proposal]) for _slot in slots]
+
+
+def test_a_draft_that_was_drawn_is_used_whatever_its_length_turned_out_to_be() -> None:
+    """Verifying a single token never pays here, and 8 of them do."""
+    run = SimulatedRun(seconds_of_pass=lambda n_tokens: 0.01 if n_tokens == 1 else 0.021 + 0.0001 * n_tokens)
+    run.drafter = run.scheduler._drafter = DrawnDrafter()
+    for _ in range(3000):
+        run.step(lambda: True)
+    assert run.n_drafted > 0

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -64,10 +66,10 @@ def test_only_the_latest_places_are_compared() -> None:
 def test_it_follows_a_text_that_grows_is_cut_and_gives_way_to_another() -> None:
     lookup, slot = NgramDrafter(1, 2, 8), Slot(0, 100)
 
-    def draft(*new: int) -> list[int]:
+    def draft(*new: int) -> Sequence[int]:
         assert slot.state
         slot.state.tokens.extend(new)
-        drafted = lookup.draft([slot], 2)[0]
+        drafted = lookup.draft([slot], 2)[0].tokens
         assert lookup.can_draft(slot) == bool(drafted)
         return drafted
 
@@ -80,5 +82,5 @@ def test_it_follows_a_text_that_grows_is_cut_and_gives_way_to_another() -> None:
     slot.assign(RequestState(CompletionRequest((5, 6, 7, 5, 6)), 2))
     assert draft() == [7, 5]
     slot.release()
-    assert lookup.draft([slot], 2) == [[]]
+    assert not lookup.draft([slot], 2)[0]
     assert not lookup.can_draft(slot)
