@@ -5,7 +5,7 @@
 - chat: 16 sessions of 8 turns on 4 slots. The target is to evaluate what is new, and nothing twice, in each round.
 - agents: 4 coding agents at once on 4 slots, 20 steps each, with a new common system prompt of 6,000 tokens. In each
   step an agent sends everything so far, gets a call of 24 tokens, and appends it and the result of a tool, 24 to 160
-  tokens. A slot needs 8,064 tokens; if the model was trained for fewer, the system prompt and then the steps are fewer.
+  tokens. A slot needs 8,088 tokens; if the model was trained for fewer, the system prompt and then the steps are fewer.
   The target is as that of chat.
 - long and shared, the workloads for the choice of a layout, with cells of their own for each slot and with one pool:
   8 independent prompts of 1,024 tokens; 8 prompts with a new common prefix of 768. All are computed first, then 64

@@ -17,7 +17,7 @@ from server.__main__ import main
 from server.generation import endpoint
 
 make_response = endpoint.EventStreamResponse
-endpoint.EventStreamResponse = lambda *arguments: make_response(*arguments[:-1], 0.001)
+endpoint.EventStreamResponse = lambda *arguments: make_response(*arguments[:-1], 0.0001)
 main()
 """)  # fmt: skip
 
