@@ -102,10 +102,10 @@ def gather(monkeypatch: pytest.MonkeyPatch) -> Gather:
     def wait_for(n: int) -> None:
         started: set[CompletionRunner] = set()
 
-        def step_if_complete(runner: CompletionRunner) -> None:
+        def step_if_complete(runner: CompletionRunner, *arguments: Any) -> None:
             if runner in started or len(runner.waiting) == n:
                 started.add(runner)
-                step(runner)
+                step(runner, *arguments)
 
         monkeypatch.setattr(CompletionRunner, "step", step_if_complete)
 
