@@ -50,8 +50,13 @@ class Steps:
 def calls_of_steps(steps: Steps) -> dict[str, float]:
     """Returns how often a step calls each function of llama.cpp, once its slots generate."""
     steps.run(3)
-    with counted_llama_calls() as calls:
-        steps.run(N_STEPS)
+    gc.collect()  # the models of earlier tests
+    gc.disable()
+    try:
+        with counted_llama_calls() as calls:
+            steps.run(N_STEPS)
+    finally:
+        gc.enable()
     return {name: n / N_STEPS for name, n in calls.items()}
 
 
@@ -72,19 +77,25 @@ def test_a_slot_that_fills_a_gap_between_others_costs_one_more_call() -> None:
     steps.engine.stop()
 
 
+def garbage_of_steps(steps: Steps) -> int:
+    """Returns the number of objects that some steps leave to the garbage collector."""
+    gc.collect()
+    gc.disable()
+    try:
+        steps.run(N_STEPS)
+        return gc.collect()
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize("kv_unified", [False, True])
 def test_a_step_makes_no_cyclic_garbage(kv_unified: bool) -> None:
     steps = Steps(n_parallel=3, kv_unified=kv_unified)
     steps.add(0, stop=("never",))
     steps.add(2, is_streamed=False)
     steps.run(3)
-    gc.collect()
-    gc.disable()
-    try:
-        steps.run(N_STEPS)
-        assert gc.collect() == 0
-    finally:
-        gc.enable()
+    # Threads of earlier tests may end meanwhile and leave some; a step that did would do so each time.
+    assert min(garbage_of_steps(steps) for _attempt in range(3)) == 0
     steps.engine.stop()
 
 
