@@ -6,12 +6,11 @@ schema (pydantic does not write `additionalProperties` either) expects the membe
 
 from collections.abc import Iterator, Mapping
 
-from grammar.json_schema.subschemas import Schema, get_list, subschemas
+from grammar.json_schema.subschemas import NAMED, Schema, get_list, subschemas
 from grammar.limits import MAX_DEPTH
 
 _OPEN_KEYWORDS = frozenset({"additionalProperties", "patternProperties", "$ref", "allOf", "anyOf", "oneOf"})
 """Keywords by which a schema allows members besides its properties."""
-_NAMED = ("properties", "patternProperties", "$defs", "definitions")
 _ALTERNATIVES = ("anyOf", "oneOf")
 _OF_VALUES = ("items", "additionalItems", "additionalProperties", "prefixItems")
 
@@ -37,7 +36,7 @@ class _Closer:
         return closed
 
     def _close_parts(self, schema: Schema, keyword: str, value: object, pointer: str, *, is_alone: bool) -> object:
-        if keyword in _NAMED and isinstance(value, Mapping):
+        if keyword in NAMED and isinstance(value, Mapping):
             return {name: self._close_any(part, f"{pointer}/{keyword}/{name}", True) for name, part in value.items()}
         if keyword in _OF_VALUES and isinstance(value, list):
             return [self._close_any(part, f"{pointer}/{keyword}", True) for part in value]

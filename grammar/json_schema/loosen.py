@@ -16,7 +16,7 @@ from grammar.json_schema.schema import (
     schema_error,
     schema_to_rules,
 )
-from grammar.json_schema.subschemas import Schema, resolve_pointer
+from grammar.json_schema.subschemas import LISTED, NAMED, SINGLE, Schema, resolve_pointer
 from grammar.lark import lark_grammar
 from grammar.limits import MAX_DEPTH, PARSER_LIMITS
 from grammar.regex import regex_to_rules
@@ -24,10 +24,6 @@ from grammar.regex import regex_to_rules
 ANY_OBJECT = '{"type": "object"}'
 PRODUCTS = ("pattern", "format", "multipleOf")
 MAX_NOTES = 8
-
-_SINGLE = ("items", "additionalItems", "additionalProperties")
-_LISTED = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
-_NAMED = ("properties", "patternProperties", "$defs", "definitions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +121,12 @@ class _Loosener:
         def loosen(part: object, name: object) -> object:
             return self.loosen(part, f"{pointer}/{name}", depth) if isinstance(part, Mapping) else part
 
-        if keyword in _NAMED and isinstance(value, Mapping):
+        if keyword in NAMED and isinstance(value, Mapping):
             return {name: loosen(part, name) for name, part in value.items()}
-        if keyword in _LISTED and isinstance(value, list):
+        if keyword in LISTED and isinstance(value, list):
             parts = [part for part in value if not _is_nothing(part)] if keyword in ("anyOf", "oneOf") else value
             return [loosen(part, index) for index, part in enumerate(parts)]
-        if keyword in _SINGLE and isinstance(value, Mapping):
+        if keyword in SINGLE and isinstance(value, Mapping):
             return self.loosen(value, pointer, depth)
         return value
 

@@ -7,9 +7,10 @@ from grammar.errors import GrammarError
 
 Schema = Mapping[str, object]
 
-_NAMED = ("properties", "patternProperties", "$defs", "definitions")
-_LISTED = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
-_SINGLE = ("items", "additionalItems", "additionalProperties")
+NAMED = ("properties", "patternProperties", "$defs", "definitions")
+LISTED = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
+SINGLE = ("items", "additionalItems", "additionalProperties")
+"""The keywords whose values are schemas by name, lists of schemas, and single schemas."""
 
 
 def subschemas(schema: Schema, max_depth: int) -> Iterator[tuple[str, Schema]]:
@@ -32,7 +33,7 @@ def children(schema: Schema) -> list[object]:
     parts_of_value: list[object] = [part for parts in named if isinstance(parts, dict) for part in parts.values()]
     for keyword in ("prefixItems", "items"):
         parts_of_value += get_list(schema, keyword)
-    return parts_of_value + [schema.get(keyword) for keyword in _SINGLE]
+    return parts_of_value + [schema.get(keyword) for keyword in SINGLE]
 
 
 def get_list(schema: Schema, keyword: str) -> list[object]:
@@ -58,15 +59,15 @@ def resolve_pointer(schema: Schema, reference: str) -> object:
 
 
 def _direct_subschemas(pointer: str, schema: Schema) -> Iterator[tuple[str, Schema]]:
-    for keyword in _NAMED:
+    for keyword in NAMED:
         named = schema.get(keyword)
         if isinstance(named, dict):
             yield from ((f"{pointer}/{keyword}/{_escape(name)}", s) for name, s in named.items() if isinstance(s, dict))
-    for keyword in _LISTED:
+    for keyword in LISTED:
         listed = schema.get(keyword)
         if isinstance(listed, list):
             yield from ((f"{pointer}/{keyword}/{n}", s) for n, s in enumerate(listed) if isinstance(s, dict))
-    for keyword in _SINGLE:
+    for keyword in SINGLE:
         single = schema.get(keyword)
         if isinstance(single, dict):
             yield f"{pointer}/{keyword}", single
