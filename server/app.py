@@ -6,6 +6,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from server.api.dialects import DIALECTS
+from server.api.openai.responses.store import ResponseStore
 from server.api.openapi import openapi_endpoint
 from server.http.auth import RequireApiKey
 from server.http.cors import Cors
@@ -43,6 +44,7 @@ def create_app(state: ServerState) -> Starlette:
     app.router.redirect_slashes = False
     app.state.server = state
     app.state.sessions = Sessions()
+    app.state.responses = ResponseStore()
     app.state.error_formats = ErrorFormats(DIALECTS)
     app.state.started_at = int(time.time())
     return app

@@ -94,6 +94,11 @@ MESSAGES_SCHEMA: Json = {
 Messages = Annotated[list[Message], Takes(MESSAGES), PlainValidator(read_messages), WithJsonSchema(MESSAGES_SCHEMA)]
 
 
+TemplateKwargs = Annotated[
+    Json, Takes("an object"), PlainValidator(_read_template_kwargs), WithJsonSchema({"type": "object"})
+]
+
+
 class ChatFields(ToolFields):
     messages: Messages = Field(description="the conversation so far")
     documents: Annotated[tuple[Json, ...], Takes("a list of objects")] = Field(
@@ -107,9 +112,7 @@ class ChatFields(ToolFields):
         WithJsonSchema({"enum": [*_CONTINUED_PARTS]}),
     ] = Field(None, description="go on with the last message, which is the assistant's; a part of it can be named")
     reasoning_effort: str | None = Field(None, description='variable of the chat template; "none" turns reasoning off')
-    chat_template_kwargs: Annotated[
-        Json, Takes("an object"), PlainValidator(_read_template_kwargs), WithJsonSchema({"type": "object"})
-    ] = Field({}, description="further variables of the chat template")
+    chat_template_kwargs: TemplateKwargs = Field({}, description="further variables of the chat template")
 
     def chat(self, defaults: Mapping[str, object]) -> Chat:
         """Returns the chat; `defaults` are further variables of the template, unless the request sets them. Raises

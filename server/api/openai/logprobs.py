@@ -9,14 +9,18 @@ from slots.requests.events import PositionLogprobs
 
 
 def chat_logprobs_json(positions: Sequence[PositionLogprobs], n_top: int, vocab: Vocab) -> dict[str, object]:
-    content = [
+    return {"content": token_logprobs_json(positions, n_top, vocab), "refusal": None}
+
+
+def token_logprobs_json(positions: Sequence[PositionLogprobs], n_top: int, vocab: Vocab) -> list[dict[str, object]]:
+    """Returns the log probabilities of each token, with those of the `n_top` most likely ones."""
+    return [
         {
             **candidate_json(position.sampled, vocab),
             "top_logprobs": [candidate_json(top, vocab) for top in position.top[:n_top]],
         }
         for position in positions
     ]
-    return {"content": content, "refusal": None}
 
 
 class TextOffsets:

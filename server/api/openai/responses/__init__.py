@@ -1,0 +1,1 @@
+"""OpenAI's Responses: answers made of items, which the server remembers if it is to."""
