@@ -91,3 +91,47 @@ def test_documents_and_queries_are_embedded_alike(embeddings: OpenAIEmbeddings) 
     assert sum(number * number for number in first) == pytest.approx(1, abs=1e-4)
     assert query == pytest.approx(first, abs=1e-3)
     assert second != pytest.approx(first, abs=1e-3)
+
+
+def responses_model(server: str, **options: Any) -> ChatOpenAI:
+    return chat_model(server, use_responses_api=True, **options)
+
+
+def test_responses_are_messages_too(server: str) -> None:
+    answer = responses_model(server, temperature=0).invoke("Tell me a story.")
+    assert isinstance(answer, AIMessage)
+    assert answer.text == chat_model(server, temperature=0).invoke("Tell me a story.").content
+    assert answer.usage_metadata
+    assert answer.usage_metadata["output_tokens"] == 12
+    assert answer.response_metadata["id"].startswith("resp_")
+    assert answer.response_metadata["status"] == "incomplete"
+
+
+def test_stream_of_a_response_adds_up_to_the_same_text(server: str) -> None:
+    model = responses_model(server, temperature=0)
+    chunks = list(model.stream("Tell me a story."))
+    assert "".join(chunk.text for chunk in chunks) == model.invoke("Tell me a story.").text
+    assert chunks[-1].response_metadata["status"] == "incomplete"
+
+
+def test_structured_output_of_a_response_is_an_object_of_the_class(server: str) -> None:
+    for method in ("json_schema", "function_calling"):
+        model = responses_model(server, max_completion_tokens=300)
+        assert isinstance(model.with_structured_output(Cat, method=method).invoke("A cat?"), Cat)
+
+
+def test_tool_loop_of_responses_comes_back_to_the_model(server: str) -> None:
+    caller = responses_model(server, max_completion_tokens=300).bind_tools([add], tool_choice="required")
+    question = HumanMessage("What is 2 + 3?")
+    called = caller.invoke([question])
+    assert isinstance(called, AIMessage)
+    (call,) = called.tool_calls
+    result = add.invoke(call)
+    assert responses_model(server).invoke([question, called, result]).text
+
+
+def test_conversation_goes_on_from_the_previous_response(server: str) -> None:
+    model = responses_model(server, use_previous_response_id=True)
+    question = HumanMessage("Tell me a story.")
+    answer = model.invoke([question])
+    assert model.invoke([question, answer, HumanMessage("Go on.")]).text

@@ -1,13 +1,15 @@
 """Streams of responses with OpenAI's client."""
 
+import json
+from pathlib import Path
 from typing import Any
 
-import pytest
 import requests
 
 from tests.clients.openai_clients import MODEL, openai_client
 from tests.clients.openai_responses.asking import TELL, ask, ask_events, items, kinds
-from tests.server.http_client import SECONDS, Json, post
+from tests.conftest import running_server
+from tests.server.http_client import SECONDS, Json, open_stream, post
 
 YES: dict[str, Any] = {"extra_body": {"grammar": 'root ::= "yes"'}}
 
@@ -81,7 +83,18 @@ def test_a_client_that_leaves_frees_the_slot(server: str) -> None:
     assert ask(server).output_text
 
 
-@pytest.mark.parametrize("timings", [False, True])
-def test_timings_are_those_of_llama_cpp(server: str, timings: bool) -> None:
-    whole = post(server, {"input": TELL, "max_output_tokens": 2, "timings_per_token": timings}, "/v1/responses").json()
+def test_a_whole_response_has_the_timings_of_llama_cpp(server: str) -> None:
+    whole = post(server, {"input": TELL, "max_output_tokens": 2}, "/v1/responses").json()
     assert whole["timings"]["predicted_n"] == 2
+
+
+def test_a_place_in_the_queue_is_told_while_another_text_is_written(tmp_path: Path) -> None:
+    with running_server(tmp_path, "--parallel", "1") as url, open_stream(url):
+        body: Json = {"input": TELL, "stream": True, "return_progress": True}
+        with requests.post(f"{url}/v1/responses", json=body, stream=True, timeout=SECONDS) as response:
+            lines = (line.removeprefix(b"data: ") for line in response.iter_lines() if line.startswith(b"data: "))
+            created, _, queued = (json.loads(next(lines)) for _ in range(3))
+    assert (created["type"], queued["type"]) == ("response.created", "response.queued")
+    assert (queued["response"]["id"], queued["response"]["status"]) == (created["response"]["id"], "queued")
+    assert queued["queue"]["position"] == 1
+    assert queued["queue"]["waiting_ms"] >= 0

@@ -11,7 +11,6 @@ from grammar.source import GrammarSource
 from server.api.openai.protocol import LogprobsOptions, OpenAiOptions, StreamOptions
 from server.api.openai.responses.items import INPUT, read_input
 from server.api.openai.responses.tools import (
-    AUTO,
     CHOICES,
     TOOLS,
     ToolChoice,
@@ -71,9 +70,6 @@ class TextConfig:
 class Reasoning:
     effort: str | None = None
     summary: str | None = None
-
-
-PLAIN_TEXT = TextConfig({"type": "text"})
 
 
 def _read_text(value: object) -> TextConfig:
@@ -170,22 +166,30 @@ class ResponseInputFields(RequestBody):
         Takes(TOOLS),
         PlainValidator(read_tools),
         WithJsonSchema({"type": "array", "maxItems": MAX_TOOLS, "items": _OBJECT}),
-    ] = Field(Tools(), description="functions and custom tools that the model may call")
+    ] = Field([], validate_default=True, description="functions and custom tools that the model may call")
     tool_choice: Annotated[
         ToolChoice, Takes(CHOICES), PlainValidator(read_tool_choice), WithJsonSchema({"type": ["string", "object"]})
-    ] = Field(AUTO, description="whether tools may, must or must not be called, or the tools that may be")
+    ] = Field(
+        "auto",
+        validate_default=True,
+        description="whether tools may, must or must not be called, or the tools that may be",
+    )
     parallel_tool_calls: Boolean = Field(False, description="allow several calls in one turn")
     reasoning: Annotated[Reasoning, Takes(REASONING), PlainValidator(_read_reasoning), WithJsonSchema(_OBJECT)] = Field(
-        Reasoning(), description="effort of the model's thoughts, and whether they are returned as a summary"
+        {},
+        validate_default=True,
+        description="effort of the model's thoughts, and whether they are returned as a summary",
     )
     text: Annotated[TextConfig, Takes(TEXT), PlainValidator(_read_text), WithJsonSchema(_OBJECT)] = Field(
-        PLAIN_TEXT, description="format that the text has to match: text, json_object or json_schema"
+        {"format": {"type": "text"}},
+        validate_default=True,
+        description="format that the text has to match: text, json_object or json_schema",
     )
     truncation: Annotated[Literal["auto", "disabled"], Takes("auto or disabled")] = Field(
         "disabled", description="accepted, without effect: a prompt that does not fit is an error"
     )
     conversation: Annotated[
-        Any, _refuse("conversation: expected previous_response_id instead"), WithJsonSchema(_OBJECT)
+        Any, Takes("nothing"), _refuse("conversation: expected previous_response_id instead"), WithJsonSchema(_OBJECT)
     ] = Field(None, description="not supported")
     chat_template_kwargs: TemplateKwargs = Field({}, description="further variables of the chat template")
 
@@ -225,7 +229,7 @@ class ResponsesRequestBody(OpenAiOptions, ResponseInputFields):
     store: Boolean = Field(True, description="remember the response, for `previous_response_id` and GET")
     include: Annotated[
         tuple[str, ...],
-        Takes(f"a list of some of {', '.join(INCLUDABLE)}"),
+        Takes("a list of what OpenAI's service may include"),
         PlainValidator(_read_include),
         WithJsonSchema({"type": "array", "items": {"enum": list(INCLUDABLE)}}),
     ] = Field((), description="what to return besides: log probabilities, or thoughts in a form to be sent back")
@@ -247,11 +251,14 @@ class ResponsesRequestBody(OpenAiOptions, ResponseInputFields):
     prompt_cache_key: str | None = Field(None, description="see `user`; all requests share the prefix cache")
     prompt_cache_retention: str | None = Field(None, description="see `user`")
     background: Annotated[
-        Any, _refuse("background: expected false or nothing", neutral=False), WithJsonSchema({"const": False})
+        Any,
+        Takes("false"),
+        _refuse("background: expected false or nothing", neutral=False),
+        WithJsonSchema({"const": False}),
     ] = Field(False, description="not supported")
-    prompt: Annotated[Any, _refuse("prompt: expected instructions and input instead"), WithJsonSchema(_OBJECT)] = Field(
-        None, description="not supported: templates of prompts that OpenAI stores"
-    )
+    prompt: Annotated[
+        Any, Takes("nothing"), _refuse("prompt: expected instructions and input instead"), WithJsonSchema(_OBJECT)
+    ] = Field(None, description="not supported: templates of prompts that OpenAI stores")
 
     @property
     def constraint(self) -> Constraint | None:

@@ -2,7 +2,7 @@
 own, which are left out."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import orjson
 
@@ -44,11 +44,11 @@ class OfferedTool:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    given: list[object] = field(default_factory=list)
+    given: list[object]
     """As the request has them."""
-    offered: Mapping[str, OfferedTool] = field(default_factory=dict)
+    offered: Mapping[str, OfferedTool]
     """By the name by which the model knows them."""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...]
     """What is left out, or not enforced."""
 
 
@@ -60,9 +60,6 @@ class ToolChoice:
     """As in ToolRequest."""
     names: tuple[str, ...] | None = None
     """By which the model knows the only tools that may be called; None if it may call any."""
-
-
-AUTO = ToolChoice("auto", "auto")
 
 
 def read_tools(value: object) -> Tools:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.api.openai.responses.output import Output
+from server.api.openai.responses.output import Logprobs, Output
 from server.api.openai.responses.tools import read_tools
 from server.chat.tools.output_parser import ContentDelta, OutputDelta, ReasoningDelta, ToolCallDelta, ToolCallStart
 
@@ -31,11 +31,17 @@ PIECES: list[OutputDelta] = [
 ]
 
 
-def collect(pieces: list[OutputDelta], output: Output | None = None, **ending: bool) -> tuple[list[Any], list[Any]]:
+def collect(
+    pieces: list[OutputDelta],
+    output: Output | None = None,
+    *,
+    is_cut: bool = False,
+    ends_within_call: bool = False,
+) -> tuple[list[Any], list[Any]]:
     """Returns the events, and the items."""
     output = output or Output(TOOLS.offered)
     events: list[Any] = output.add(pieces, [])
-    events += output.finish(**({"is_cut": False, "ends_within_call": False} | ending))
+    events += output.finish(is_cut=is_cut, ends_within_call=ends_within_call)
     return events, output.json()
 
 
@@ -117,16 +123,16 @@ def test_an_output_without_text_is_an_empty_message() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_pieces", "ending", "status"),
+    ("n_pieces", "is_cut", "ends_within_call", "status"),
     [
-        (3, {"is_cut": True}, "incomplete"),
-        (6, {"is_cut": True, "ends_within_call": True}, "incomplete"),
-        (6, {"ends_within_call": True}, "incomplete"),
-        (7, {"is_cut": True}, "completed"),
+        (3, True, False, "incomplete"),
+        (6, True, True, "incomplete"),
+        (6, False, True, "incomplete"),
+        (7, True, False, "completed"),
     ],
 )
-def test_only_what_is_cut_off_is_incomplete(n_pieces: int, ending: dict[str, bool], status: str) -> None:
-    _, items = collect(PIECES[:n_pieces], **ending)
+def test_only_what_is_cut_off_is_incomplete(n_pieces: int, is_cut: bool, ends_within_call: bool, status: str) -> None:
+    _, items = collect(PIECES[:n_pieces], is_cut=is_cut, ends_within_call=ends_within_call)
     assert [item["status"] for item in items] == [*["completed"] * (len(items) - 1), status]
 
 
@@ -137,7 +143,7 @@ def test_the_input_of_a_custom_call_that_is_cut_off_is_its_beginning() -> None:
 
 def test_log_probabilities_are_those_of_the_text() -> None:
     output = Output({})
-    thought, word, end = ([{"token": token}] for token in ("Hm", "A", "."))
+    thought, word, end = (Logprobs([{"token": token}]) for token in ("Hm", "A", "."))
     output.add([ReasoningDelta("Hm")], [*thought])
     assert output.add([ContentDelta("A")], [*word])[-1]["logprobs"] == word
     output.add([ContentDelta(".")], [*end])
