@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import partial
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from server.api.openai.responses.formatter import ResponseFormatter, Save
 from server.api.openai.responses.items import resolve_references, to_messages
@@ -51,12 +52,12 @@ async def post_input_tokens(request: Request) -> JsonResponse:
     return JsonResponse({"object": "response.input_tokens", "input_tokens": n_tokens})
 
 
-async def get_response(request: Request) -> JsonResponse:
+async def get_response(request: Request) -> Response:
     """Raises ApiError (404) for a response that is not remembered, and InvalidRequest for a stream: only responses that
     are made in the background have one to go on with."""
     if request.query_params.get("stream", "false").lower() not in ("false", "0", ""):
         raise InvalidRequest("stream", "expected false, since responses are not made in the background")
-    return JsonResponse(_find(request).body)
+    return Response(_find(request).body, media_type=JsonResponse.media_type)
 
 
 async def delete_response(request: Request) -> JsonResponse:

@@ -45,6 +45,9 @@ ID_PREFIXES = {
 NAMESPACE_OF_ALL = "functions"
 """The namespace whose tools have plain names."""
 
+MAX_DEPTH_AROUND = 8
+"""Objects and lists around a part of a request in the events of a stream, at most."""
+
 _THOUGHTS = "llama-slots:"
 """How `encrypted_content` of this server begins."""
 
@@ -65,7 +68,7 @@ def qualified_name(namespace: str, name: str) -> str:
 def seal_thoughts(text: str) -> str:
     """Returns the `encrypted_content` of thoughts. It is no secret: it gets the thoughts past clients that send nothing
     else of them back."""
-    return _THOUGHTS + base64.b64encode(text.encode(errors="surrogatepass")).decode()
+    return _THOUGHTS + base64.b64encode(text.encode()).decode()
 
 
 def unseal_thoughts(sealed: str) -> str:
@@ -73,7 +76,7 @@ def unseal_thoughts(sealed: str) -> str:
     if not sealed.startswith(_THOUGHTS):
         return ""
     try:
-        return base64.b64decode(sealed.removeprefix(_THOUGHTS), validate=True).decode(errors="surrogatepass")
+        return base64.b64decode(sealed.removeprefix(_THOUGHTS), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return ""
 
@@ -86,11 +89,19 @@ def read_input(value: object) -> tuple[Json, ...]:
         raise invalid_value("input", INPUT, value)
     if len(value) > MAX_MESSAGES:
         raise InvalidRequest("input", f"expected at most {MAX_MESSAGES} items, got {len(value)}")
-    try:
-        orjson.dumps(value)
-    except orjson.JSONEncodeError:
-        raise InvalidRequest("input", "expected items that are less deep") from None
+    check_depth("input", value)
     return tuple(_read_item(f"input[{index}]", item) for index, item in enumerate(value))
+
+
+def check_depth(name: str, value: object) -> None:
+    """Raises InvalidRequest for a part of a request that is too deep to be a part of the response."""
+    nested = value
+    for _ in range(MAX_DEPTH_AROUND):
+        nested = [nested]
+    try:
+        orjson.dumps(nested)
+    except orjson.JSONEncodeError:
+        raise InvalidRequest(name, "expected JSON that is less deep") from None
 
 
 def _read_item(name: str, value: object) -> Json:

@@ -9,7 +9,7 @@ from pydantic import AliasChoices, Field, PlainValidator, WithJsonSchema, field_
 
 from grammar.source import GrammarSource
 from server.api.openai.protocol import LogprobsOptions, OpenAiOptions, StreamOptions
-from server.api.openai.responses.items import INPUT, read_input
+from server.api.openai.responses.items import INPUT, check_depth, read_input
 from server.api.openai.responses.tools import (
     CHOICES,
     TOOLS,
@@ -26,7 +26,6 @@ from server.http.errors import ApiError
 from server.http.fields import as_string, as_strings, invalid_value, preview
 from server.http.request_model import RequestBody
 from server.options.constraint import ANY_OBJECT, Constraint
-from slots.errors import InvalidRequest
 from slots.requests.params import Boolean, Integer, Takes
 from slots.requests.sampling_params import MAX_N_PROBS
 
@@ -78,6 +77,7 @@ def _read_text(value: object) -> TextConfig:
     verbosity = value.get("verbosity")
     if verbosity is not None and verbosity not in VERBOSITIES:
         raise invalid_value("text.verbosity", f"one of {', '.join(VERBOSITIES)}", verbosity)
+    check_depth("text", value)
     given = value.get("format") or {"type": "text"}
     return TextConfig(given, _read_format(given), verbosity or "medium")
 
@@ -92,10 +92,7 @@ def _read_format(value: object) -> GrammarSource | None:
             schema = members.get("schema")
             if not isinstance(schema, dict):
                 raise invalid_value("text.format.schema", "a JSON schema, which is an object", schema)
-            try:
-                return GrammarSource("json_schema", orjson.dumps(schema).decode())
-            except orjson.JSONEncodeError:
-                raise InvalidRequest("text.format.schema", "expected a JSON schema that is less deep") from None
+            return GrammarSource("json_schema", orjson.dumps(schema).decode())
     raise invalid_value("text.format", FORMATS, value)
 
 

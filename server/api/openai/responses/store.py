@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Lock
 
 import orjson
@@ -12,27 +12,35 @@ from server.chat.messages import Json
 
 MAX_RESPONSES = 4_096
 MAX_BYTES = 64 * 1024 * 1024
-"""Of their JSON. A response counts with the whole conversation before it, which it may share with others."""
+"""Of their JSON. A response holds the whole conversation before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
+    """A response as JSON, which takes a fraction of the room that objects would."""
+
+    response_id: str
     owner: bytes
     """Digest of the API key that it belongs to."""
-    body: Json
-    items: tuple[Json, ...]
-    """The conversation that it answers: of earlier responses, then its own input."""
-    output: tuple[Json, ...]
-    n_bytes: int = field(compare=False)
-
-    @property
-    def response_id(self) -> str:
-        return str(self.body["id"])
+    body: bytes
+    conversation_json: bytes
+    n_items: int
+    """Number of the items of the conversation that are not its own output."""
 
     @property
     def conversation(self) -> tuple[Json, ...]:
-        """What precedes the input of a response that follows this one."""
-        return self.items + self.output
+        """What precedes the input of a response that follows this one: the items that this one answers, those of
+        earlier responses first, then its own output."""
+        return tuple(orjson.loads(self.conversation_json))
+
+    @property
+    def items(self) -> tuple[Json, ...]:
+        """The items that it answers."""
+        return self.conversation[: self.n_items]
+
+    @property
+    def n_bytes(self) -> int:
+        return len(self.body) + len(self.conversation_json)
 
 
 class ResponseStore:
@@ -48,13 +56,13 @@ class ResponseStore:
 
     def add(self, key: bytes, body: Json, items: Sequence[Json], output: Sequence[Json]) -> None:
         """Remembers a response for the API key `key`, unless it takes more room than there is for all."""
-        n_bytes = len(orjson.dumps([body, items]))
-        if n_bytes > self._max_bytes:
+        conversation = orjson.dumps([*items, *output])
+        stored = StoredResponse(str(body["id"]), _digest(key), orjson.dumps(body), conversation, len(items))
+        if stored.n_bytes > self._max_bytes:
             return
-        stored = StoredResponse(_digest(key), body, tuple(items), tuple(output), n_bytes)
         with self._lock:
             self._responses[stored.response_id] = stored
-            self._n_bytes += n_bytes
+            self._n_bytes += stored.n_bytes
             while len(self._responses) > self._max_responses or self._n_bytes > self._max_bytes:
                 self._forget(next(iter(self._responses)))
 
@@ -69,12 +77,12 @@ class ResponseStore:
 
     def find_item(self, item_id: str, key: bytes) -> Json | None:
         """Returns an item of a response or of its input, or None as `find` does."""
-        owner = _digest(key)
+        owner, spelled = _digest(key), orjson.dumps(item_id)
         with self._lock:
-            for stored in reversed(self._responses.values()):
-                if not secrets.compare_digest(stored.owner, owner):
-                    continue
-                for item in reversed(stored.conversation):
+            newest_first = list(reversed(self._responses.values()))
+        for stored in newest_first:
+            if secrets.compare_digest(stored.owner, owner) and spelled in stored.conversation_json:
+                for item in stored.conversation:
                     if item.get("id") == item_id:
                         return item
         return None

@@ -4,9 +4,7 @@ own, which are left out."""
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import orjson
-
-from server.api.openai.responses.items import qualified_name
+from server.api.openai.responses.items import check_depth, qualified_name
 from server.chat.tools.request import MAX_TOOLS, Json, ToolRequest, get_tool_name, read_function
 from server.http.fields import Fields, as_string, invalid_value, preview, read_member
 from slots.errors import InvalidRequest
@@ -66,10 +64,7 @@ def read_tools(value: object) -> Tools:
     """Raises InvalidRequest, which names the member that is wrong."""
     if not isinstance(value, list):
         raise invalid_value("tools", TOOLS, value)
-    try:
-        orjson.dumps(value)
-    except orjson.JSONEncodeError:
-        raise InvalidRequest("tools", "expected tools that are less deep") from None
+    check_depth("tools", value)
     warnings: list[str] = []
     offered: dict[str, OfferedTool] = {}
     for index, tool in enumerate(value):
@@ -84,6 +79,7 @@ def read_tools(value: object) -> Tools:
 
 
 def read_tool_choice(value: object) -> ToolChoice:
+    check_depth("tool_choice", value)
     match value:
         case "auto" | "none" | "required":
             return ToolChoice(value, str(value))

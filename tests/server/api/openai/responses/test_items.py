@@ -1,5 +1,6 @@
 """Items of a response's input become what chat templates take."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -106,7 +107,7 @@ def test_thoughts_are_the_content_or_what_is_sealed_or_the_summary(members: Any,
     assert message.get("reasoning_content") == text
 
 
-@pytest.mark.parametrize("sealed", ["llama-slots:", "llama-slots:!", "llama-slots:/w==", "", "abc"])
+@pytest.mark.parametrize("sealed", ["llama-slots:", "llama-slots:!", "llama-slots:/w==", "llama-slots:7aCA", "", "abc"])
 def test_what_is_not_sealed_here_holds_no_thoughts(sealed: str) -> None:
     assert unseal_thoughts(sealed) == ""
 
@@ -157,9 +158,10 @@ def test_what_is_wrong_is_named(value: Any, message: str) -> None:
         messages_of(value)
 
 
-def test_items_that_are_too_deep_are_refused() -> None:
+@pytest.mark.parametrize(("depth", "is_refused"), [(240, False), (250, True), (300, True)])
+def test_what_is_too_deep_for_a_response_is_refused(depth: int, is_refused: bool) -> None:
     deep: Any = []
-    for _ in range(300):
+    for _ in range(depth - 1):
         deep = [deep]
-    with pytest.raises(InvalidRequest, match="input: expected items that are less deep"):
+    with pytest.raises(InvalidRequest, match="input: expected JSON that is less deep") if is_refused else nullcontext():
         messages_of([{**HELLO, "extra": deep}])

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import orjson
 import pytest
 
 from server.api.openai.responses.store import ResponseStore
@@ -33,7 +34,8 @@ def known(store: ResponseStore, *names: str) -> list[str]:
 def test_a_response_is_found_with_its_conversation() -> None:
     found = store_with("a").find("a", MINE)
     assert found
-    assert found.body["id"] == "a"
+    assert orjson.loads(found.body)["id"] == "a"
+    assert [each["id"] for each in found.items] == ["in_a"]
     assert [each["id"] for each in found.conversation] == ["in_a", "out_a"]
 
 
@@ -60,7 +62,7 @@ def test_the_one_that_was_not_used_for_longest_is_forgotten_first() -> None:
 
 
 def test_all_together_take_no_more_room_than_there_is() -> None:
-    store = ResponseStore(max_bytes=1_000)
+    store = ResponseStore(max_bytes=2_000)
     for name in "abcd":
         add(store, name, "x" * 300)
     assert known(store, *"abcd") == ["c", "d"]
@@ -69,7 +71,7 @@ def test_all_together_take_no_more_room_than_there_is() -> None:
 
 
 def test_what_is_deleted_makes_room() -> None:
-    store = ResponseStore(max_bytes=1_000)
+    store = ResponseStore(max_bytes=2_000)
     for name in "ab":
         add(store, name, "x" * 300)
     assert store.delete("a", MINE)
