@@ -74,6 +74,14 @@ def array_strings(data: mmap.mmap, array: Array, indices: Collection[int]) -> di
     return strings
 
 
+def array_values(data: mmap.mmap, array: Array) -> list[str] | list[bool | int | float]:
+    """Returns all elements of an array."""
+    reader = GgufReader(data, array.start)
+    if array.holds_strings:
+        return [reader.string() for _ in range(array.length)]
+    return [reader.scalar(array.element_type) for _ in range(array.length)]
+
+
 def _tensor(reader: GgufReader) -> tuple[str, int, int]:
     """Returns the name of a tensor, the number of its elements, and where it ends within the data."""
     name = reader.string()

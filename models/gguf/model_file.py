@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from models.errors import ModelFileError
-from models.gguf.contents import VERSIONS, GgufContents, array_strings, read_contents
+from models.gguf.contents import VERSIONS, GgufContents, array_strings, array_values, read_contents
 from models.gguf.file_signatures import describe_signature
-from models.gguf.values import Array, EndOfFileError, MalformedError
+from models.gguf.values import Array, EndOfFileError, MalformedError, Value
 from models.units import human_size
 
 MAGIC = b"GGUF"
@@ -52,6 +52,20 @@ class ModelFile:
             return {}
         with _readable(self.path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return array_strings(data, value, indices)
+
+    def all_values(self, max_elements: int | None = None) -> dict[str, object]:
+        """Returns the whole metadata, arrays as lists; those of more than `max_elements` elements are empty.
+
+        Raises ModelFileError.
+        """
+        with _readable(self.path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return {key: _plain(data, value, max_elements) for key, value in self.contents.metadata.items()}
+
+
+def _plain(data: mmap.mmap, value: Value, max_elements: int | None) -> object:
+    if not isinstance(value, Array):
+        return value
+    return array_values(data, value) if max_elements is None or value.length <= max_elements else []
 
 
 def read_model_file(path: Path) -> ModelFile:

@@ -6,14 +6,22 @@ from server.api.aixplain.dialect import AIXPLAIN
 from server.api.anthropic.dialect import ANTHROPIC
 from server.api.embeddings.endpoint import EmbeddingQuery, embedding_endpoint
 from server.api.embeddings.llama import read_embedding
+from server.api.embeddings.ollama import post_ollama_embed, post_ollama_embeddings
 from server.api.embeddings.openai import read_openai_embeddings
-from server.api.embeddings.protocol import EmbeddingRequestBody, OpenAiEmbeddingRequestBody, RerankRequestBody
+from server.api.embeddings.protocol import (
+    EmbeddingRequestBody,
+    OllamaEmbedBody,
+    OllamaEmbeddingsBody,
+    OpenAiEmbeddingRequestBody,
+    RerankRequestBody,
+)
 from server.api.embeddings.rerank import read_rerank
 from server.api.llama.completion import read_completion
 from server.api.llama.dialect import LLAMA
 from server.api.llama.props import get_health
 from server.api.llama.protocol import CompletionRequestBody
 from server.api.llm_engine.dialect import LLM_ENGINE
+from server.api.ollama.dialect import OLLAMA
 from server.api.openai.completions import read_openai_completion
 from server.api.openai.dialect import OPENAI
 from server.api.openai.errors import openai_error
@@ -69,6 +77,10 @@ DIALECTS = (
         Endpoint("/v1/health", get_health, "Whether the model is loaded", needs_key=False),
     ),
     ANTHROPIC,
+    OLLAMA.with_endpoints(
+        Endpoint("/api/embed", post_ollama_embed, "Embed texts", OllamaEmbedBody),
+        Endpoint("/api/embeddings", post_ollama_embeddings, "Embed a text", OllamaEmbeddingsBody),
+    ),
     LLM_ENGINE,
     AIXPLAIN,
 )

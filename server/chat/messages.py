@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import orjson
 from pydantic_core import from_json
 
 from server.http.errors import ApiError
@@ -83,6 +84,18 @@ def as_object(arguments: str) -> Json:
     except ValueError:
         value = arguments
     return value if isinstance(value, dict) else {"arguments": arguments}
+
+
+def arguments_json(arguments: str) -> orjson.Fragment:
+    """Returns the arguments of a call as an object on one line, with all digits of their numbers. Those of a call that
+    was cut off are closed."""
+    for text in (arguments.strip() or "{}", json.dumps(as_object(arguments))):
+        try:
+            if isinstance(orjson.loads(text), dict):
+                return orjson.Fragment(text.replace("\n", " ").replace("\r", " "))
+        except orjson.JSONDecodeError:
+            continue
+    return orjson.Fragment(orjson.dumps({"arguments": arguments}))
 
 
 def _read_message(name: str, value: object) -> Message:

@@ -1,4 +1,4 @@
-"""EventStreamResponse: a stream of server-sent events."""
+"""EventStreamResponse: a stream of events, server-sent ones or lines of JSON."""
 
 import asyncio
 import logging
@@ -26,15 +26,22 @@ class EventFormat:
 
     encode: Callable[[object], bytes] = orjson.dumps
     """Returns the data of an event, which is one line."""
+    before: bytes = b"data: "
+    """Precedes the data of each event."""
+    after: bytes = b"\n\n"
+    """Follows it."""
     is_named: bool = False
     """Whether an event, which is an object then, has its `type` for a name."""
     ping: bytes = b":\n\n"
     """Breaks a long silence; the default is a comment."""
     end: bytes = b""
     """Follows the last event."""
+    media_type: str = "text/event-stream"
 
 
 PLAIN_EVENTS = EventFormat()
+JSON_LINES = EventFormat(before=b"", after=b"\n", ping=b" ", media_type="application/x-ndjson")
+"""An object a line. A ping is a space before the next one, since clients parse each line, empty ones included."""
 
 
 class EventStreamResponse(Response):
@@ -42,8 +49,6 @@ class EventStreamResponse(Response):
 
     The status is sent with the first event. An error before it has its own status; one after it is sent as an event.
     """
-
-    media_type = "text/event-stream"
 
     def __init__(
         self,
@@ -56,6 +61,7 @@ class EventStreamResponse(Response):
         """After `ping_interval` seconds of silence the client gets a ping; it gets none if they are 0 or less."""
         self.status_code = 200
         self.background = None
+        self.media_type = event_format.media_type
         # Without the last header, nginx would hold events back until its buffer is full.
         self.init_headers({**headers, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         self._produce = produce
@@ -98,7 +104,8 @@ class _EventWriter:
 
     async def send_event(self, data: object) -> None:
         self._is_silent = False
-        await self._write(self._name(data) + b"data: %b\n\n" % self._format.encode(data))
+        encoded = self._format.encode(data)
+        await self._write(self._name(data) + self._format.before + encoded + self._format.after)
 
     async def ping_in_silence(self, interval: float) -> None:
         """Sends a ping in long pauses, so that proxies keep the connection open while a long prompt is computed."""

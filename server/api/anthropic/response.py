@@ -1,15 +1,12 @@
 """MessageFormatter: answers in Anthropic's format, streamed or as one body."""
 
 import hashlib
-import json
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-import orjson
-
-from server.chat.messages import as_object
+from server.chat.messages import arguments_json
 from server.chat.tools.output_parser import (
     ContentDelta,
     OutputDelta,
@@ -18,10 +15,10 @@ from server.chat.tools.output_parser import (
     ToolCallStart,
 )
 from server.generation.chat import ChatGeneration
-from server.generation.completion_output import CompletionOutput
+from server.generation.completion_output import CompletionOutput, progress_json
 from server.generation.endpoint import FinishedOutput
 from server.http.event_stream import EventFormat
-from slots.requests.events import Finished, StopReason, Timings, Token
+from slots.requests.events import Finished, Progress, PromptProgress, StopReason, Token
 
 BlockType = Literal["text", "thinking", "tool_use"]
 Json = dict[str, object]
@@ -56,7 +53,7 @@ class Block:
             case "thinking":
                 return {"type": "thinking", "thinking": self.text, "signature": self.signature}
             case "tool_use":
-                return {"type": "tool_use", "id": self.call_id, "name": self.name, "input": _input(self.text)}
+                return {"type": "tool_use", "id": self.call_id, "name": self.name, "input": arguments_json(self.text)}
 
     @property
     def signature(self) -> str:
@@ -73,17 +70,6 @@ def _delta(block_type: BlockType, text: str) -> Json:
             return {"type": "thinking_delta", "thinking": text}
         case "tool_use":
             return {"type": "input_json_delta", "partial_json": text}
-
-
-def _input(arguments: str) -> orjson.Fragment:
-    """Returns arguments as an object, with all digits of their numbers. Those of a call that was cut off are closed."""
-    for text in (arguments.strip() or "{}", json.dumps(as_object(arguments))):
-        try:
-            if isinstance(orjson.loads(text), dict):
-                return orjson.Fragment(text)
-        except orjson.JSONDecodeError:
-            continue
-    return orjson.Fragment(orjson.dumps({"arguments": arguments}))
 
 
 @dataclass(slots=True)
@@ -159,11 +145,19 @@ class MessageFormatter:
 
     def token_events(self, output: CompletionOutput, token: Token) -> list[object]:
         """Returns the events for a token: none but the first one while its text may be part of a tag."""
-        return [*self._start(output.n_prompt_tokens, token.timings), *self._content.add(self._parser.feed(token.text))]
+        n_cached = token.timings.cached_n if token.timings else 0
+        return [*self._start(output.n_prompt_tokens, n_cached), *self._content.add(self._parser.feed(token.text))]
+
+    def progress_events(self, output: CompletionOutput, progress: Progress) -> list[object]:
+        """Returns the event for a place in the queue, or for the progress of the prompt, after the one that begins the
+        message. Clients ignore types of events that they do not know."""
+        n_cached = progress.cached if isinstance(progress, PromptProgress) else 0
+        [(kind, members)] = progress_json(progress).items()
+        return [*self._start(output.n_prompt_tokens, n_cached), {"type": kind, kind: members}]
 
     def finish_events(self, output: CompletionOutput, finished: Finished) -> list[object]:
         """Returns the events with the text that was held back, and those that end the answer."""
-        started = self._start(output.n_prompt_tokens, finished.timings)
+        started = self._start(output.n_prompt_tokens, finished.timings.cached_n)
         rest = [*self._content.add(self._parser.finish()), *self._content.finish()]
         change = {"type": "message_delta", "delta": self._ending(output, finished), "usage": _finished_usage(finished)}
         return [*started, *rest, change, {"type": "message_stop"}]
@@ -178,12 +172,12 @@ class MessageFormatter:
         content = [block.json() for block in self._content.blocks]
         return self._message(content, self._ending(output, finished), _finished_usage(finished))
 
-    def _start(self, n_prompt_tokens: int, timings: Timings | None) -> list[object]:
+    def _start(self, n_prompt_tokens: int, n_cached: int) -> list[object]:
         if self._has_started:
             return []
         self._has_started = True
         ending: Json = {"stop_reason": None, "stop_sequence": None}
-        usage = _usage(n_prompt_tokens, timings.cached_n if timings else 0, 0)
+        usage = _usage(n_prompt_tokens, n_cached, 0)
         return [{"type": "message_start", "message": self._message([], ending, usage)}]
 
     def _message(self, content: list[Json], ending: Json, usage: Json) -> Json:

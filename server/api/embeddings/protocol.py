@@ -65,6 +65,32 @@ class OpenAiEmbeddingRequestBody(RequestBody):
     )
 
 
+class OllamaEmbedBody(RequestBody):
+    """Body of /api/embed."""
+
+    model: Annotated[Any, Takes("a string"), WithJsonSchema({"type": "string"})] = Field(
+        None, description="any name: the server has one model"
+    )
+    input: Texts = Field("", description="text to embed, or several of them; an empty one loads the model")
+    truncate: Boolean = Field(True, description="cut off the end of a text that is too long")
+    dimensions: Annotated[Integer | None, Takes("0 or more")] = Field(
+        None, ge=0, description="length to truncate embeddings to; absent, 0: as the model's"
+    )
+    keep_alive: Any = Field(None, description="accepted: the model stays loaded")
+    options: Annotated[dict[str, Any], Takes("an object")] = Field({}, description="accepted, without effect")
+
+
+class OllamaEmbeddingsBody(RequestBody):
+    """Body of /api/embeddings."""
+
+    model: Annotated[Any, Takes("a string"), WithJsonSchema({"type": "string"})] = Field(
+        None, description="any name: the server has one model"
+    )
+    prompt: str = Field("", description="text to embed; an empty one loads the model")
+    keep_alive: Any = Field(None, description="accepted: the model stays loaded")
+    options: Annotated[dict[str, Any], Takes("an object")] = Field({}, description="accepted, without effect")
+
+
 class RerankRequestBody(RequestBody):
     """Body of /rerank. One with `texts` is in the format of Text Embeddings Inference, others are in Jina's."""
 

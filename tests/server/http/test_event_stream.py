@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from server.http.event_stream import PLAIN_EVENTS, EventFormat, EventStreamResponse, SendEvent
+from server.http.event_stream import JSON_LINES, PLAIN_EVENTS, EventFormat, EventStreamResponse, SendEvent
 from slots.errors import StepFailed
 
 Produce = Callable[[SendEvent], Awaitable[None]]
@@ -102,6 +102,14 @@ def test_events_may_have_their_type_for_a_name() -> None:
 
     body = body_of(messages_of(produce, EventFormat(is_named=True)))
     assert body == b'event: start\ndata: {"type":"start","n":1}\n\n'
+
+
+def test_events_may_be_lines_of_json_without_empty_ones() -> None:
+    sent = messages_of(produce_after_silence, JSON_LINES, ping_interval=0.02)
+    assert (b"content-type", b"application/x-ndjson") in sent[0]["headers"]
+    body = body_of(sent)
+    assert body.startswith(b"  ")
+    assert body.strip(b" ") == b"{}\n"
 
 
 def test_client_that_goes_away_cancels_the_producer() -> None:
