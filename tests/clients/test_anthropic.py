@@ -93,6 +93,16 @@ def test_a_stream_has_names_of_events(server: str) -> None:
     assert body.endswith("\n\n")
 
 
+def test_progress_does_not_disturb_the_client(server: str) -> None:
+    with anthropic_client(server).messages.stream(
+        model=MODEL, messages=TELL, max_tokens=8, extra_body=GREEDY | {"return_progress": True}
+    ) as stream:
+        final = stream.get_final_message()
+    whole = ask(server)
+    assert blocks(final) == blocks(whole)
+    assert prompt_length(final) == prompt_length(whole)
+
+
 def test_the_helper_for_streams_collects_the_whole(server: str) -> None:
     with anthropic_client(server).messages.stream(
         model=MODEL, messages=TELL, max_tokens=12, extra_body=GREEDY

@@ -36,7 +36,7 @@ def read_execution(request: Request, fields: Fields) -> ParsedRequest:
     generation = replace(generation, prompt=replace(generation.prompt, name="data"))
     after_sampling = body.sampling.post_sampling_probs
     formatter = ExecutionFormatter(engine.vocab, generation, after_sampling=after_sampling)
-    return ParsedRequest.of_chat(body, generation, formatter)
+    return replace(ParsedRequest.of_chat(body, generation, formatter), progress_events=formatter.progress_events)
 
 
 async def post_job(request: Request) -> Response:

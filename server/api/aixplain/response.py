@@ -8,12 +8,12 @@ from typing import ClassVar
 from server.api.openai.protocol import ChatMessage, delta, finish_reason, total_usage
 from server.chat.tools.output_parser import ContentDelta, OutputDelta, OutputParser, ToolCallStart
 from server.generation.chat import ChatGeneration
-from server.generation.completion_output import CompletionOutput
+from server.generation.completion_output import CompletionOutput, progress_json
 from server.generation.endpoint import FinishedOutput
 from server.generation.logprobs import probabilities_json
 from server.http.event_stream import EventFormat
 from slots.llama import Vocab
-from slots.requests.events import Finished, Token
+from slots.requests.events import Finished, Progress, Token
 
 DONE = "[DONE]"
 """The last event, and the only one that is no object. A stream that fails has none."""
@@ -47,6 +47,10 @@ class ExecutionFormatter:
     def token_events(self, _: CompletionOutput, token: Token) -> list[object]:
         """Returns the events for a token: none while its text may be part of a tag."""
         return self._piece_events(self._parser.feed(token.text))
+
+    def progress_events(self, _: CompletionOutput, progress: Progress) -> list[object]:
+        """Returns the event for a place in the queue, or for the progress of the prompt, without text."""
+        return [{**_event("", {}), **progress_json(progress)}]
 
     def finish_events(self, _: CompletionOutput, finished: Finished) -> list[object]:
         """Returns the events with the text that was held back, and the one that says how the text ended."""

@@ -1,5 +1,6 @@
 """POST /v1/messages, and POST /v1/messages/count_tokens: Anthropic's chats, and how long their prompts are."""
 
+from dataclasses import replace
 from functools import partial
 
 from starlette.requests import Request
@@ -23,7 +24,8 @@ def read_message_request(request: Request, fields: Fields) -> ParsedRequest:
     generation = prepare_chat(request, chat, body, settings.reasoning_format)
     # A stream begins with how many tokens the cache held, which the timings of its first token say.
     options = body.replace(timings_per_token=body.stream, n_probs=0)
-    return ParsedRequest.of_chat(options, generation, MessageFormatter(settings.alias, generation, body.stop))
+    formatter = MessageFormatter(settings.alias, generation, body.stop)
+    return replace(ParsedRequest.of_chat(options, generation, formatter), progress_events=formatter.progress_events)
 
 
 async def post_count_tokens(request: Request) -> JsonResponse:

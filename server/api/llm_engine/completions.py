@@ -11,7 +11,7 @@ from starlette.requests import Request
 from server.api.llm_engine.errors import llm_engine_error
 from server.api.llm_engine.models import check_model
 from server.api.llm_engine.protocol import LlmEngineCompletionBody
-from server.generation.completion_output import CompletionOutput
+from server.generation.completion_output import CompletionOutput, progress_json
 from server.generation.endpoint import FinishedOutput, ParsedRequest
 from server.generation.logprobs import logprob_json, token_text
 from server.generation.prompts import read_prompts
@@ -23,7 +23,7 @@ from server.state import get_engine, get_state
 from slots.engine import Engine
 from slots.errors import InvalidRequest, PromptTooLong
 from slots.llama import Vocab
-from slots.requests.events import Finished, PositionLogprobs, StopReason, Token
+from slots.requests.events import Finished, PositionLogprobs, Progress, StopReason, Token
 
 MODEL = "model_endpoint_name"
 """The parameter of the URL that names the model."""
@@ -46,6 +46,10 @@ class LlmEngineFormatter:
             self._last = token
             return []
         return [self._event(output, token.text, token)]
+
+    def progress_events(self, output: CompletionOutput, progress: Progress) -> list[object]:
+        """Returns the event for a place in the queue, or for the progress of the prompt, without text."""
+        return [{**self._event(output, "", None), **progress_json(progress)}]
 
     def finish_events(self, output: CompletionOutput, finished: Finished) -> list[object]:
         """Returns the event of the last token."""
@@ -108,7 +112,8 @@ def read_llm_engine_completion(request: Request, fields: Fields, *, stream: bool
     _check_context(len(prompt.tokens), body.n_predict, engine)
     formatter = LlmEngineFormatter(engine.vocab, request_id, options)
     shown = frozenset() if body.skip_special_tokens else engine.vocab.control_tokens
-    return ParsedRequest(options, prompts, formatter, body.constraint, shown)
+    progress_events = formatter.progress_events
+    return ParsedRequest(options, prompts, formatter, body.constraint, shown, progress_events=progress_events)
 
 
 def _check_model(request: Request, settings: Settings) -> None:

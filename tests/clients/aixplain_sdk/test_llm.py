@@ -80,6 +80,14 @@ show([pieces, stream.status.value])
     assert sum(piece != "" for piece in pieces) > 2
 
 
+def test_progress_does_not_disturb_a_stream(sdk: Sdk) -> None:
+    text = sdk.run("""
+stream = llm.run(TELL, max_tokens=8, temperature=0, stream=True, parameters={"return_progress": True})
+show("".join(piece.data for piece in stream))
+""")
+    assert text == chat(sdk.url, user(TELL))[0]
+
+
 @pytest.mark.parametrize("text", ["data: ü\ndata: 2", "a\u2028b\x85c", "[DONE]", "42", '{"data": 1}', ": ping"])
 def test_text_of_a_stream_arrives_whatever_it_holds(sdk: Sdk, text: str) -> None:
     pieces = sdk.run(f"""

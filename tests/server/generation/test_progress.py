@@ -1,47 +1,84 @@
-"""return_progress: what a stream tells before its first token."""
+"""return_progress: what a stream tells before its first token, in every dialect that streams."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import requests
 
 from tests.conftest import running_server
-from tests.server.http_client import SECONDS, Json, events, open_stream, post
+from tests.server.http_client import SECONDS, Json, open_stream, post
 
-DONE = b"data: [DONE]\n\n"
 WORDS = "once upon a time " * 40
-PATHS = ("/completion", "/v1/completions", "/v1/chat/completions")
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """A path whose answers are streams, and what a body has there."""
+
+    path: str
+    prompt: str
+    """The member with the prompt."""
+    n_predict: str = "max_tokens"
+
+    def body(self, **fields: object) -> Json:
+        prompt = [{"role": "user", "content": WORDS}] if self.prompt == "messages" else WORDS
+        return {self.prompt: prompt, self.n_predict: 2, "temperature": 0, "stream": True, **fields}
+
+
+DIALECTS = [
+    Streamed("/completion", "prompt"),
+    Streamed("/v1/completions", "prompt"),
+    Streamed("/v1/chat/completions", "messages"),
+    Streamed("/v1/messages", "messages"),
+    Streamed("/api/generate", "prompt", "num_predict"),
+    Streamed("/api/chat", "messages", "num_predict"),
+    Streamed("/v1/llm/completions-stream?model_endpoint_name=bundled", "prompt", "max_new_tokens"),
+    Streamed("/api/v2/execute/bundled", "data"),
+    Streamed("/api/v1/execute/bundled", "data"),
+]
+each_dialect = pytest.mark.parametrize("streamed", DIALECTS, ids=lambda streamed: streamed.path)
 
 
 @pytest.fixture(scope="module")
 def narrow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One slot, whose prompts are computed in small batches."""
-    flags = ("--parallel", "1", "--batch-size", "64", "--ubatch-size", "64")
+    flags = ("--parallel", "1", "--batch-size", "64", "--ubatch-size", "64", "--alias", "bundled")
     with running_server(tmp_path_factory.mktemp("narrow"), *flags) as url:
         yield url
 
 
-def body(prompt: str, **fields: object) -> Json:
-    messages = [{"role": "user", "content": prompt}]
-    return {"prompt": prompt, "messages": messages, "max_tokens": 2, "stream": True, "temperature": 0, **fields}
+def chunks_in(lines: Iterable[bytes]) -> Iterator[Json]:
+    """Yields the objects of a stream, of server-sent events or of lines of JSON."""
+    for line in lines:
+        text = line.removeprefix(b"data: ")
+        if text.startswith(b"{"):
+            yield json.loads(text)
 
 
-def chunks_of(url: str, path: str, **fields: object) -> list[Json]:
-    response = post(url, body(WORDS, cache_prompt=False, **fields), path)
+def chunks_of(url: str, streamed: Streamed, **fields: object) -> list[Json]:
+    response = post(url, streamed.body(cache_prompt=False, **fields), streamed.path)
     assert response.status_code == 200, response.text
-    return list(events(response.content.removesuffix(DONE)))
+    return list(chunks_in(response.content.splitlines()))
 
 
 def text_of(chunk: Json) -> str:
-    if "content" in chunk:
-        return str(chunk["content"])
-    choice = chunk["choices"][0]
-    return str(choice.get("text") or choice.get("delta", {}).get("content") or "")
+    """Returns the text in a chunk of any dialect."""
+    choice: Any = chunk.get("choices", [{}])[0]
+    places = (
+        chunk,
+        choice,
+        *(holder.get(name) for holder in (chunk, choice) for name in ("delta", "message", "output")),
+    )
+    texts = (place.get(name) for place in places if place for name in ("content", "text", "response"))
+    return next((text for text in texts if isinstance(text, str) and text), "")
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_progress_comes_before_the_text(narrow_server: str, path: str) -> None:
-    chunks = chunks_of(narrow_server, path, return_progress=True)
+@each_dialect
+def test_progress_comes_before_the_text(narrow_server: str, streamed: Streamed) -> None:
+    chunks = chunks_of(narrow_server, streamed, return_progress=True)
     progress = [chunk["prompt_progress"] for chunk in chunks if "prompt_progress" in chunk]
     total = progress[0]["total"]
     assert [each["processed"] for each in progress] == [*range(0, total, 64), total]
@@ -53,27 +90,26 @@ def test_progress_comes_before_the_text(narrow_server: str, path: str) -> None:
     assert any(texts[last:])
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_progress_has_to_be_asked_for(narrow_server: str, path: str) -> None:
-    assert not [chunk for chunk in chunks_of(narrow_server, path) if "prompt_progress" in chunk]
+@each_dialect
+def test_progress_has_to_be_asked_for(narrow_server: str, streamed: Streamed) -> None:
+    assert not [chunk for chunk in chunks_of(narrow_server, streamed) if "prompt_progress" in chunk]
 
 
 def test_whole_answer_has_no_progress(narrow_server: str) -> None:
-    answer = post(narrow_server, body(WORDS, return_progress=True, stream=False)).json()
+    answer = post(narrow_server, DIALECTS[0].body(return_progress=True, stream=False)).json()
     assert "prompt_progress" not in answer
     assert answer["tokens_predicted"] == 2
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_place_in_the_queue_is_told_while_another_text_is_written(narrow_server: str, path: str) -> None:
+@each_dialect
+def test_place_in_the_queue_is_told_while_another_text_is_written(narrow_server: str, streamed: Streamed) -> None:
     with open_stream(narrow_server):
-        fields = body(WORDS, return_progress=True)
-        with requests.post(narrow_server + path, json=fields, stream=True, timeout=SECONDS) as response:
-            for line in response.iter_lines(chunk_size=1):
-                if b'"queue"' in line:
+        fields, url = streamed.body(return_progress=True), narrow_server + streamed.path
+        with requests.post(url, json=fields, stream=True, timeout=SECONDS) as response:
+            for chunk in chunks_in(response.iter_lines(chunk_size=1)):
+                assert "prompt_progress" not in chunk
+                if "queue" in chunk:
                     break
-                assert b"prompt_progress" not in line
-    [event] = events(line + b"\n\n")
-    assert event["queue"]["position"] == 1
-    assert event["queue"]["waiting_ms"] >= 0
-    assert text_of(event) == ""
+    assert chunk["queue"]["position"] == 1
+    assert chunk["queue"]["waiting_ms"] >= 0
+    assert text_of(chunk) == ""
