@@ -1,10 +1,15 @@
 """The options of a completion as responses report them."""
 
+from typing import TYPE_CHECKING
+
 from server.options.constraint import Constraint, constraint_json
 from slots.llama import Vocab
 from slots.requests.completion_params import CompletionParams
 from slots.requests.params import get_spellings
 from slots.requests.sampling_params import SamplingParams
+
+if TYPE_CHECKING:
+    from slots.engine import Engine
 
 USER_TEXT_OPTIONS = frozenset({"dry_sequence_breakers", "logit_bias"})
 """Sampling options that hold text or tokens of the user's."""
@@ -34,6 +39,20 @@ def all_options_json(
         **constraint_json(constraint),
         "dry_sequence_breakers": sampling.dry_sequence_breakers,
         "logit_bias": _logit_bias_json(sampling, vocab),
+    }
+
+
+def output_settings_json(
+    engine: "Engine", reasoning_format: str, *, is_parsed: bool = False, stream: bool = False
+) -> dict[str, object]:
+    """Returns how tokens are drafted and how the text is taken apart, in llama.cpp's words. `is_parsed` is whether
+    calls or thoughts are looked for in it."""
+    types = ("ngram-simple" if spec_type == "ngram" else spec_type for spec_type in engine.spec_types)
+    return {
+        "speculative.types": ",".join(types) or "none",
+        "chat_format": "peg-native" if is_parsed else "Content-only",
+        "reasoning_format": reasoning_format,
+        "reasoning_in_content": stream and reasoning_format == "deepseek-legacy",
     }
 
 

@@ -1,6 +1,7 @@
 """result_json: the whole of one generation, as /completion returns it and other dialects show it to who debugs them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from server.generation.completion_output import CompletionOutput, timings_json
 from server.generation.generation_settings import all_options_json
@@ -18,6 +19,8 @@ class ResultContext:
     vocab: Vocab
     model: str
     n_ctx: int
+    output_settings: Mapping[str, object] = field(default_factory=dict)
+    """How the text was generated and taken apart, besides the options."""
 
 
 def result_json(output: CompletionOutput, finished: Finished, context: ResultContext) -> dict[str, object]:
@@ -72,4 +75,5 @@ def _settings(output: CompletionOutput, finished: Finished, context: ResultConte
         "cache_salt": options.cache_salt,
         "n_ctx": context.n_ctx,
         "model": context.model,
+        **context.output_settings,
     }

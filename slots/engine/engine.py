@@ -63,6 +63,7 @@ class Engine:
         self.n_batch = context.n_batch if context else contexts.max_embedding_tokens
         self.pooling = contexts.pooling
         self.context_shift = options.context_shift
+        self.spec_types = options.speculation.spec_types
         self._threads = contexts.threads
         self.grammars = Grammars(self.vocab)
         self._sampler_context = SamplerContext.for_model(self.vocab, self.n_ctx_slot)

@@ -172,6 +172,21 @@ def test_verbose_answer_shows_the_prompt_and_the_settings(server: str, path: str
     assert chunks[-1]["__verbose"]["prompt"] == shown["prompt"]
 
 
+def test_verbose_answer_shows_how_the_text_is_taken_apart(server: str) -> None:
+    tool = {"type": "function", "function": {"name": "get_time"}}
+    forms = {}
+    for options in ({}, {"tools": [tool]}, {"reasoning_format": "none", "stream": False}):
+        fields = {"messages": TELL, "max_tokens": 1, "verbose": True, **options}
+        settings = post(server, fields, "/v1/chat/completions").json()["__verbose"]["generation_settings"]
+        forms[(*options, "")[0]] = (settings["chat_format"], settings["reasoning_format"])
+        assert settings["reasoning_in_content"] is False
+    assert forms == {
+        "": ("Content-only", "auto"),
+        "tools": ("peg-native", "auto"),
+        "reasoning_format": ("Content-only", "none"),
+    }
+
+
 def test_stream_ends_with_the_usage_that_was_asked_for(server: str) -> None:
     *_, before, last = openai_client(server).chat.completions.create(
         model=MODEL, messages=TELL, max_tokens=5, stream=True, stream_options={"include_usage": True}

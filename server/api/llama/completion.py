@@ -9,6 +9,7 @@ from starlette.requests import Request
 from server.api.llama.protocol import CompletionRequestBody, LlamaOptions
 from server.generation.completion_output import CompletionOutput, progress_json, timings_json
 from server.generation.endpoint import FinishedOutput, ParsedRequest
+from server.generation.generation_settings import output_settings_json
 from server.generation.logprobs import probabilities_json
 from server.generation.prompts import read_prompts
 from server.generation.result import ResultContext, result_json
@@ -46,6 +47,8 @@ class CompletionFormatter:
     model: str
     n_ctx: int
     options: LlamaOptions
+    output_settings: Result
+    """As in ResultContext."""
     event_format: ClassVar[EventFormat] = PLAIN_EVENTS
 
     def token_events(self, output: CompletionOutput, token: Token) -> list[object]:
@@ -97,7 +100,7 @@ class CompletionFormatter:
 
     @property
     def _context(self) -> ResultContext:
-        return ResultContext(self.options, self.vocab, self.model, self.n_ctx)
+        return ResultContext(self.options, self.vocab, self.model, self.n_ctx, self.output_settings)
 
     def _logprobs(self, positions: list[PositionLogprobs]) -> list[dict[str, object]]:
         after_sampling = self.options.sampling.post_sampling_probs
@@ -111,5 +114,6 @@ def read_completion(request: Request, fields: Fields) -> ParsedRequest:
     body = CompletionRequestBody.parse(fields, engine, state.settings.defaults)
     system_prompt = body.system_prompt or state.system_prompt
     prompts = read_prompts(body.prompt, engine, system_prompt.tokens)
-    formatter = CompletionFormatter(engine.vocab, state.settings.alias, engine.n_ctx_slot, body)
+    output_settings = output_settings_json(engine, state.settings.reasoning_format)
+    formatter = CompletionFormatter(engine.vocab, state.settings.alias, engine.n_ctx_slot, body, output_settings)
     return ParsedRequest(body, prompts, formatter, body.constraint, progress_events=formatter.progress_events)

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from server.api.llama.completion import CompletionFormatter
 from server.api.llama.protocol import InfillRequestBody
 from server.generation.endpoint import ParsedRequest
+from server.generation.generation_settings import output_settings_json
 from server.generation.infill_prompt import (
     InfillContext,
     extra_tokens,
@@ -31,5 +32,6 @@ def read_infill(request: Request, fields: Fields) -> ParsedRequest:
         extra=extra_tokens(body.input_extra, vocab),
     )
     prompt = make_infill_prompt(context, fim, engine, body.n_predict, suffix_first=settings.spm_infill)
-    formatter = CompletionFormatter(vocab, settings.alias, engine.n_ctx_slot, body)
+    output_settings = output_settings_json(engine, settings.reasoning_format)
+    formatter = CompletionFormatter(vocab, settings.alias, engine.n_ctx_slot, body, output_settings)
     return ParsedRequest(body, [prompt], formatter, body.constraint, progress_events=formatter.progress_events)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from server.generation.generation_settings import all_options_json
+from server.generation.generation_settings import all_options_json, output_settings_json
 from server.http.json_response import JsonResponse
 from server.options.generation_options import GenerationOptions
 from server.state import get_chat_format, get_engine, get_settings, get_state
@@ -25,7 +25,10 @@ async def get_props(request: Request) -> JsonResponse:
     return JsonResponse(
         {
             "default_generation_settings": {
-                "params": _defaults_json(settings.defaults, engine.vocab),
+                "params": {
+                    **_defaults_json(settings.defaults, engine.vocab),
+                    **output_settings_json(engine, settings.reasoning_format),
+                },
                 "n_ctx": engine.n_ctx_slot,
             },
             "total_slots": engine.n_slots,

@@ -10,6 +10,7 @@ from server.api.openai.chat_response import ChatFormatter
 from server.api.openai.protocol import ChatCompletionRequestBody, ResponseBase
 from server.generation.chat import prepare_chat
 from server.generation.endpoint import ParsedRequest
+from server.generation.generation_settings import output_settings_json
 from server.generation.result import ResultContext
 from server.http.body import read_body
 from server.http.fields import Fields
@@ -29,7 +30,9 @@ def read_chat_completion(request: Request, fields: Fields) -> ParsedRequest:
     reasoning_format = body.reasoning_format or settings.reasoning_format
     generation = prepare_chat(request, chat, body, reasoning_format)
     base = ResponseBase.new("chatcmpl", settings.alias, engine.fingerprint)
-    context = ResultContext(body, engine.vocab, settings.alias, engine.n_ctx_slot)
+    is_parsed = generation.tool_format is not None or generation.reasoning_tags is not None
+    output_settings = output_settings_json(engine, reasoning_format, is_parsed=is_parsed, stream=body.stream)
+    context = ResultContext(body, engine.vocab, settings.alias, engine.n_ctx_slot, output_settings)
     formatter = ChatFormatter(context, base, generation, logprobs, body)
     return replace(ParsedRequest.of_chat(body, generation, formatter), progress_events=formatter.progress_events)
 

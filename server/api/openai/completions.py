@@ -18,6 +18,7 @@ from server.api.openai.protocol import (
 )
 from server.generation.completion_output import CompletionOutput, progress_json, timings_json
 from server.generation.endpoint import FinishedOutput, ParsedRequest
+from server.generation.generation_settings import output_settings_json
 from server.generation.infill_prompt import InfillContext, get_fim_tokens, make_infill_prompt, read_mixed
 from server.generation.prompts import Prompt, read_prompts, split_prompts
 from server.generation.result import ResultContext, verbose_json
@@ -145,7 +146,8 @@ def read_openai_completion(request: Request, fields: Fields) -> ParsedRequest:
     n_probs = max(logprobs.n_probs, 1 if n_generated > body.n else 0)
     options = body.replace(n=n_generated, n_probs=n_probs)
     base = ResponseBase.new("cmpl", state.settings.alias, engine.fingerprint)
-    context = ResultContext(body, engine.vocab, state.settings.alias, engine.n_ctx_slot)
+    output_settings = output_settings_json(engine, state.settings.reasoning_format)
+    context = ResultContext(body, engine.vocab, state.settings.alias, engine.n_ctx_slot, output_settings)
     formatter = OpenAiCompletionFormatter(context, base, body, n_generated, logprobs)
     prompts = _read_prompts(body, state, engine)
     return ParsedRequest(options, prompts, formatter, body.constraint, progress_events=formatter.progress_events)

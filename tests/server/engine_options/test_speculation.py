@@ -42,6 +42,12 @@ def test_a_request_says_how_many_tokens_are_guessed_at_once(speculating: str) ->
     assert "draft_n" not in complete(speculating, **REPEATING, **{"speculative.n_max": 0})["timings"]
 
 
+def test_results_name_the_sources_of_drafts_as_llama_cpp_does(server: str, speculating: str) -> None:
+    for url, types in ((speculating, "ngram-simple"), (server, "none")):
+        assert complete(url)["generation_settings"]["speculative.types"] == types
+        assert get(f"{url}/props").json()["default_generation_settings"]["params"]["speculative.types"] == types
+
+
 @pytest.mark.parametrize("value", [-2, 1.5, "3", True, [1]])
 def test_anything_else_is_refused(server: str, value: object) -> None:
     assert refusal(server, **{"speculative.n_max": value}).startswith("speculative.n_max: expected ")
