@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from server.options.generation_options import GenerationOptions
 
 CacheIsolation = Literal["none", "session", "key"]
-ReasoningFormat = Literal["none", "auto", "deepseek"]
+ReasoningFormat = Literal["none", "auto", "deepseek", "deepseek-legacy"]
 REASONING_FORMATS = get_args(ReasoningFormat)
 
 
@@ -72,7 +72,8 @@ class Settings:
     can_rank: bool = False
     """The model has a head that scores texts."""
     reasoning_format: ReasoningFormat = "auto"
-    """"none" leaves the reasoning of chats in the content, the others return it as reasoning_content."""
+    """"none" leaves the reasoning of chats in the content, the others return it as reasoning_content; in OpenAI's
+    dialect "deepseek-legacy" leaves it in the content as well."""
     show_special: bool = False
     """Return the text of special tokens."""
     spm_infill: bool = False

@@ -290,6 +290,19 @@ def test_thoughts_stay_in_the_text_if_asked_for(thinker: str) -> None:
     assert not hasattr(message, "reasoning_content")
 
 
+def test_thoughts_are_in_the_text_as_well_if_asked_for(thinker: str) -> None:
+    options = {**THOUGHT, "reasoning_format": "deepseek-legacy"}
+    message: Any = chat(thinker, max_tokens=60, extra_body=options).choices[0].message
+    assert message.reasoning_content == "I see a cat."
+    assert message.content == "<think>\nI see a cat.\n</think>\n\nA cat!"
+    stream = openai_client(thinker).chat.completions.create(
+        model=MODEL, messages=TELL, max_tokens=60, stream=True, extra_body=options
+    )
+    deltas: list[Any] = [chunk.choices[0].delta for chunk in stream]
+    assert "".join(delta.content or "" for delta in deltas) == message.content
+    assert "".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas) == message.reasoning_content
+
+
 def test_flag_keeps_thoughts_in_the_text_of_all_chats(tmp_path: Path) -> None:
     (tmp_path / "template").write_text(THINKING)
     flags = ("--chat-template-file", str(tmp_path / "template"), "--reasoning-format", "none")

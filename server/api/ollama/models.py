@@ -48,7 +48,7 @@ async def get_tags(request: Request) -> JsonResponse:
         "details": await run_in_threadpool(_details, request),
         "capabilities": await run_in_threadpool(capabilities, request),
     }
-    names = _listed_names(get_settings(request))
+    names = listed_names(get_settings(request))
     return JsonResponse({"models": [{"name": name, "model": name, **common} for name in names]})
 
 
@@ -56,7 +56,7 @@ async def get_processes(request: Request) -> JsonResponse:
     """Returns the model with the memory that it takes, and how much of that is on GPUs."""
     engine = get_engine(request)
     sizes = {device: sum(kinds.values()) for device, kinds in engine.memory_use().buffers.items()}
-    name = _listed_names(get_settings(request))[0]
+    name = listed_names(get_settings(request))[0]
     process = {
         "name": name,
         "model": name,
@@ -172,9 +172,10 @@ def _modelfile(path: Path, template: str, parameters: list[str]) -> str:
     return "\n".join(lines)
 
 
-def _listed_names(settings: Settings) -> list[str]:
-    """Returns the names of the model with their tags."""
-    names = dict.fromkeys([settings.alias, *settings.aliases])
+def listed_names(settings: Settings) -> list[str]:
+    """Returns the names of the model with their tags. Without a flag that names it, the name is that of its file."""
+    given = (Path(name).stem if name.endswith(".gguf") else name for name in (settings.alias, *settings.aliases))
+    names = dict.fromkeys(given)
     return [name if ":" in name else f"{name}:{DEFAULT_TAG}" for name in names]
 
 

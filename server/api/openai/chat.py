@@ -33,7 +33,7 @@ def read_chat_completion(request: Request, fields: Fields) -> ParsedRequest:
     is_parsed = generation.tool_format is not None or generation.reasoning_tags is not None
     output_settings = output_settings_json(engine, reasoning_format, is_parsed=is_parsed, stream=body.stream)
     context = ResultContext(body, engine.vocab, settings.alias, engine.n_ctx_slot, output_settings)
-    formatter = ChatFormatter(context, base, generation, logprobs, body)
+    formatter = ChatFormatter(context, base, generation, logprobs, body, reasoning_format=reasoning_format)
     return replace(ParsedRequest.of_chat(body, generation, formatter), progress_events=formatter.progress_events)
 
 

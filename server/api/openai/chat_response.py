@@ -16,23 +16,28 @@ from server.api.openai.protocol import (
     finish_reason,
     total_usage,
 )
+from server.api.openai.reasoning_in_content import ReasoningInContent
 from server.chat.tools.output_parser import OutputDelta, OutputParser, ToolCallStart
 from server.generation.chat import ChatGeneration
 from server.generation.completion_output import CompletionOutput, progress_json, timings_json
 from server.generation.endpoint import FinishedOutput
 from server.generation.result import ResultContext, verbose_json
 from server.http.event_stream import EventFormat
+from server.settings import ReasoningFormat
 from slots.requests.events import Finished, PositionLogprobs, Progress, Timings, Token
 
 COMPLETION_OBJECT = "chat.completion"
 CHUNK_OBJECT = "chat.completion.chunk"
 
 
+Parser = OutputParser | ReasoningInContent
+
+
 @dataclass(slots=True)
 class _Choice:
     """The state of one choice of a stream."""
 
-    parser: OutputParser
+    parser: Parser
     calls_tools: bool = False
     pending_logprobs: list[PositionLogprobs] = field(default_factory=list)
     """Those of tokens whose text the parser holds back."""
@@ -50,11 +55,14 @@ class ChatFormatter:
         generation: ChatGeneration,
         logprobs: LogprobsOptions,
         body: ChatCompletionRequestBody,
+        *,
+        reasoning_format: ReasoningFormat,
     ) -> None:
         self._context = context
         self._response_base = response_base
         self._generation = generation
         self._logprobs_options = logprobs
+        self._keeps_tags = reasoning_format == "deepseek-legacy"
         self._include_usage = bool(body.stream_options.include_usage)
         self._choices: dict[int, _Choice] = {}
 
@@ -101,7 +109,7 @@ class ChatFormatter:
         """Returns the choice, and the chunk that begins it if it has none yet."""
         if index in self._choices:
             return self._choices[index], []
-        choice = self._choices[index] = _Choice(self._generation.parser())
+        choice = self._choices[index] = _Choice(self._parser())
         return choice, [self._chunk(index, {"role": "assistant", "content": None})]
 
     def _piece_events(
@@ -127,7 +135,7 @@ class ChatFormatter:
         return {**chunk, "timings": timings_json(timings)} if timings else chunk
 
     def _full_choice(self, output: CompletionOutput, finished: Finished) -> dict[str, object]:
-        parser = self._generation.parser()
+        parser = self._parser()
         message = ChatMessage.from_pieces([*parser.feed(output.content), *parser.finish()])
         return {
             "index": output.index,
@@ -135,6 +143,10 @@ class ChatFormatter:
             "logprobs": self._logprobs(output.logprobs),
             "finish_reason": _reason(finished, parser, calls_tools=bool(message.calls)),
         }
+
+    def _parser(self) -> Parser:
+        parser, tags = self._generation.parser(), self._generation.reasoning_tags
+        return ReasoningInContent(parser, tags) if self._keeps_tags and tags else parser
 
     def _logprobs(self, positions: Sequence[PositionLogprobs]) -> dict[str, object] | None:
         options = self._logprobs_options
@@ -146,6 +158,6 @@ class ChatFormatter:
         return total_usage([finished for _, finished in outputs]).json()
 
 
-def _reason(finished: Finished, parser: OutputParser, *, calls_tools: bool) -> FinishReason:
+def _reason(finished: Finished, parser: Parser, *, calls_tools: bool) -> FinishReason:
     """A call that a stop string truncates does not count."""
     return finish_reason(finished, calls_tools=calls_tools and not parser.ends_within_call)

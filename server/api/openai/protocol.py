@@ -73,7 +73,8 @@ class ChatCompletionRequestBody(OpenAiOptions, ChatFields):
         None, ge=0, le=MAX_N_PROBS, description="number of most likely tokens to return with each token"
     )
     reasoning_format: Annotated[ReasoningFormat | None, Takes(" or ".join(REASONING_FORMATS))] = Field(
-        None, description="none = reasoning stays in the content; absent = as the server was started"
+        None,
+        description="none = reasoning stays in the content, deepseek-legacy = there as well; absent = as the server was started",
     )
 
     def logprobs_options(self) -> LogprobsOptions:

@@ -100,7 +100,8 @@ CHAT = Group(
         "--reasoning-format FORMAT",
         "reasoning_format",
         one_of(*REASONING_FORMATS),
-        "where reasoning is returned: none = in content, auto and deepseek = in reasoning_content",
+        "where reasoning is returned: none = in content, auto and deepseek = in reasoning_content, "
+        "deepseek-legacy = in both",
         "LLAMA_ARG_THINK",
     ),
     Flag(

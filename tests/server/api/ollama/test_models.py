@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
 
 from models.source import BUNDLED_MODEL
+from server.api.ollama.models import listed_names
+from server.settings import Settings
 from tests.conftest import running_server
 from tests.server.api.ollama.ollama_client import refusal
 from tests.server.http_client import SECONDS, Json, get, post
@@ -46,6 +49,11 @@ def test_each_of_its_names_is_listed(named_server: str) -> None:
         f"{named_server}/api/tags", headers={"Authorization": "Bearer secret"}, timeout=SECONDS
     ).json()["models"]
     assert [model["name"] for model in listed] == ["story:latest", "tiny:1b"]
+
+
+def test_model_without_a_name_has_that_of_its_file(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "story-1b.gguf", alias=str(tmp_path / "story-1b.gguf"))
+    assert listed_names(settings) == ["story-1b:latest"]
 
 
 def test_running_model_has_its_memory(server: str) -> None:
