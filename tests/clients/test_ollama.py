@@ -1,8 +1,10 @@
 """Ollama's own clients."""
 
 import asyncio
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Literal
 
 import ollama
@@ -11,6 +13,7 @@ from pydantic import BaseModel
 
 from tests.conftest import running_server
 from tests.server.http_client import post
+from tests.server.program import PROGRAM, running
 
 MODEL = "bundled"
 ASK = "What is the capital of France?"
@@ -205,6 +208,15 @@ def test_full_queue_is_an_error(small_server: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         refusals = [error for error in pool.map(refusal, range(8)) if error]
     assert {error.status_code for error in refusals} == {503}
+
+
+def test_failure_midway_is_an_error_of_the_stream(tmp_path: Path) -> None:
+    with running(tmp_path, *PROGRAM, "--shutdown-timeout", "0", "--ignore-eos") as program:
+        parts = ollama.Client(program.ready_url()).chat(MODEL, [TURN], stream=True)
+        assert not next(parts).done
+        program.signal(signal.SIGTERM)
+        with pytest.raises(ollama.ResponseError, match="the server is shutting down"):
+            list(parts)
 
 
 def test_key_is_needed(small_server: str) -> None:

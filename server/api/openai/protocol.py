@@ -74,7 +74,8 @@ class ChatCompletionRequestBody(OpenAiOptions, ChatFields):
     )
     reasoning_format: Annotated[ReasoningFormat | None, Takes(" or ".join(REASONING_FORMATS))] = Field(
         None,
-        description="none = reasoning stays in the content, deepseek-legacy = there as well; absent = as the server was started",
+        description="none = reasoning stays in the content, deepseek-legacy = there as well; absent = as the server "
+        "was started",
     )
 
     def logprobs_options(self) -> LogprobsOptions:
