@@ -68,6 +68,8 @@ class Header:
     tokenizer: str | None
     chat_template: str | None
     special_tokens: tuple[SpecialToken, ...]
+    tool_use_template: str | None = None
+    """The chat template for chats with tools, if they have one of their own."""
     rerank_template: str | None = None
     """The template that makes one text of a query and a document, for a reranking model."""
     has_classifier: bool = False
@@ -100,6 +102,7 @@ def read_header(path: Path) -> Header:
         tokenizer=first.text("tokenizer.ggml.model"),
         chat_template=first.text("tokenizer.chat_template"),
         special_tokens=_special_tokens(first),
+        tool_use_template=first.text("tokenizer.chat_template.tool_use"),
         rerank_template=first.text("tokenizer.chat_template.rerank"),
         has_classifier=any(part.contents.has_classifier for part in parts),
     )

@@ -34,6 +34,8 @@ class Settings:
     """Of the model, for clients."""
     chat_template: str | None = None
     """Jinja template of chats: the one of a flag, else the one in the model's header."""
+    tool_use_template: str | None = None
+    """The one in the header for chats with tools; None if it has none, or if a flag gives a template."""
     chat_template_kwargs: Mapping[str, object] = field(default_factory=dict)
     """Further variables of the template, unless a request sets them."""
     hosts: tuple[str, ...] = ("127.0.0.1",)

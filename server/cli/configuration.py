@@ -71,6 +71,7 @@ class Configuration:
             aliases=aliases,
             tags=tuple(sorted(set(self._values.get("tags", ())))),
             chat_template=self._chat_template() or header.chat_template,
+            tool_use_template=None if self._chat_template() else header.tool_use_template,
             chat_template_kwargs=self._template_variables(),
             api_keys=(*self._values.get("api_keys", ()), *self._values.get("file_keys", ())),
             defaults=self._defaults,

@@ -49,7 +49,8 @@ async def _serve(
     try:
         engine = await asyncio.wrap_future(loading)
         on_ready()
-        state.chat_format = ChatFormat(state.settings.chat_template, engine.vocab)
+        settings = state.settings
+        state.chat_format = ChatFormat(settings.chat_template, engine.vocab, settings.tool_use_template)
         state.engine = engine
         _check_ranking(state.settings, engine)
         _check_biases(state.settings.defaults, state.engine)

@@ -95,6 +95,12 @@ def test_a_file_type_newer_than_the_program_keeps_its_number(path: Path) -> None
     assert read_header(write_gguf(path, lambda writer: writer.add_file_type(900))).file_type == "type 900"
 
 
+def test_a_template_for_chats_with_tools_is_read(path: Path) -> None:
+    templates = [{"name": "default", "template": CHATML}, {"name": "tool_use", "template": "{{ tools }}"}]
+    header = read_header(write_gguf(path, lambda writer: writer.add_chat_template(templates)))
+    assert (header.chat_template, header.tool_use_template) == (CHATML, "{{ tools }}")
+
+
 def test_a_template_for_ranking_is_read(path: Path) -> None:
     def metadata(writer: GGUFWriter) -> None:
         writer.add_string("tokenizer.chat_template.rerank", "{query} {document}")

@@ -21,6 +21,8 @@ async def get_props(request: Request) -> JsonResponse:
     engine, settings, system_prompt = get_engine(request), get_settings(request), get_state(request).system_prompt
     chat_format = get_chat_format(request)
     chat_template = await run_in_threadpool(lambda: chat_format.template)
+    of_tools = chat_format.of_tools
+    tool_use_template = await run_in_threadpool(lambda: of_tools.template) if of_tools else None
     threads = engine.thread_numbers()
     return JsonResponse(
         {
@@ -40,6 +42,7 @@ async def get_props(request: Request) -> JsonResponse:
             "model_ftype": engine.model.info.file_type,
             "modalities": {"vision": False, "video": False, "audio": False},
             "chat_template": chat_template.source,
+            **({"chat_template_tool_use": tool_use_template.source} if tool_use_template else {}),
             "chat_template_caps": _capabilities_json(chat_template.capabilities),
             "bos_token": _text(engine.vocab.bos, engine.vocab),
             "eos_token": _text(engine.vocab.eos, engine.vocab),

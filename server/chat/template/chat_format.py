@@ -21,10 +21,13 @@ class ChatFormat:
     """The chat template and the tool call format of a model. Both are for worker threads: when first asked for they
     import Jinja, parse the template and render it some twenty times, which takes a fifth of a second. Thread-safe."""
 
-    def __init__(self, source: str | None, vocab: Vocab) -> None:
-        """`source` is the template, if there is one; with a warning, ChatML is used otherwise."""
+    def __init__(self, source: str | None, vocab: Vocab, tool_use_source: str | None = None) -> None:
+        """`source` is the template, if there is one; with a warning, ChatML is used otherwise. Chats with tools have
+        another one if there is a `tool_use_source`."""
         if source is None:
             logger.warning("The model has no chat template: ChatML is used for chats")
+        self.of_tools = None if tool_use_source is None else ChatFormat(tool_use_source, vocab)
+        """For chats with tools, if they have a template of their own."""
         self._source = source
         self._vocab = vocab
         self.bos = self._text(vocab.bos)
@@ -67,6 +70,8 @@ class ChatFormat:
 
     def render(self, chat: "Chat") -> "ChatPrompt":
         """Returns the prompt of a chat. Raises InvalidRequest for messages that the template refuses."""
+        if chat.tools and self.of_tools:
+            return self.of_tools.render(chat)
         return chat.prompt(self.template, self.tool_format if chat.tools else None)
 
     def _text(self, token: int | None) -> str:

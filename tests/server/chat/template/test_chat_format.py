@@ -1,13 +1,17 @@
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from models.source import BUNDLED_MODEL
 from server.chat.prompt import tokenize_prompt
+from server.chat.request import Chat
 from server.chat.template.chat_format import ChatFormat
 from server.chat.template.constants import CHATML
+from server.chat.template.probes import CALLS
+from server.chat.tools.request import ToolRequest
 from slots.errors import InvalidRequest
 from slots.llama import Model, Vocab
 from slots.options import ModelOptions
@@ -41,6 +45,16 @@ def test_template_that_cannot_be_read_gives_way_to_chatml(vocab: Vocab, caplog: 
     [said] = warnings(caplog)
     assert said.startswith("The model's chat template cannot be read: line 1: Expected an expression")
     assert said.endswith("; ChatML is used for chats")
+
+
+def test_chats_with_tools_may_have_a_template_of_their_own(vocab: Vocab) -> None:
+    chat_format = ChatFormat("plain: {{ messages[0].content }}", vocab, TAGGED_TOOLS)
+    tools = ToolRequest((CALLS[0].tool,), "auto", None, parallel=False)
+    chat = Chat((user("Hi"),), None, (), True, {})
+    assert chat_format.render(chat).text == "plain: Hi"
+    with_tools = chat_format.render(replace(chat, tools=tools))
+    assert with_tools.text == ChatFormat(TAGGED_TOOLS, vocab).render(replace(chat, tools=tools)).text
+    assert with_tools.tool_format is not None
 
 
 def test_chatml(vocab: Vocab) -> None:

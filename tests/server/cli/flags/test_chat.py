@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from server.chat.template.constants import CHATML
 from server.chat.template.named import NAMED_TEMPLATES
 from tests.server.chat.templates import BRACKETS
-from tests.server.cli.flag_parsing import get_error, settings
+from tests.server.cli.flag_parsing import get_error, parse_flags, settings
 from tests.server.headers import HEADER
 
 TEXT_VARIABLE, FILE_VARIABLE = "LLAMA_ARG_CHAT_TEMPLATE", "LLAMA_ARG_CHAT_TEMPLATE_FILE"
@@ -20,6 +21,12 @@ def file(tmp_path: Path) -> str:
 
 def test_without_a_flag_it_is_the_headers() -> None:
     assert settings().chat_template == HEADER.chat_template
+
+
+def test_template_of_a_flag_is_for_chats_with_tools_as_well() -> None:
+    header = replace(HEADER, tool_use_template="{{ tools }}")
+    assert parse_flags().settings(header).tool_use_template == "{{ tools }}"
+    assert parse_flags("--chat-template", BRACKETS).settings(header).tool_use_template is None
 
 
 def test_text_of_a_template() -> None:
