@@ -32,6 +32,7 @@ DIALECTS = [
     Streamed("/completion", "prompt"),
     Streamed("/v1/completions", "prompt"),
     Streamed("/v1/chat/completions", "messages"),
+    Streamed("/v1/responses", "input", "max_output_tokens"),
     Streamed("/v1/messages", "messages"),
     Streamed("/api/generate", "prompt", "num_predict"),
     Streamed("/api/chat", "messages", "num_predict"),
@@ -66,13 +67,10 @@ def chunks_of(url: str, streamed: Streamed, **fields: object) -> list[Json]:
 
 def text_of(chunk: Json) -> str:
     """Returns the text in a chunk of any dialect."""
-    choice: Any = chunk.get("choices", [{}])[0]
-    places = (
-        chunk,
-        choice,
-        *(holder.get(name) for holder in (chunk, choice) for name in ("delta", "message", "output")),
-    )
-    texts = (place.get(name) for place in places if place for name in ("content", "text", "response"))
+    choice: Any = (chunk.get("choices") or [{}])[0]
+    inner = [holder.get(name) for holder in (chunk, choice) for name in ("delta", "message", "output")]
+    places = [place for place in (chunk, choice, *inner) if isinstance(place, dict)]
+    texts = [chunk.get("delta"), *(place.get(name) for place in places for name in ("content", "text", "response"))]
     return next((text for text in texts if isinstance(text, str) and text), "")
 
 

@@ -13,6 +13,7 @@ from server.api.openai.responses.store import ResponseStore, StoredResponse
 from server.chat.messages import Json, Message
 from server.generation.chat import prepare_chat
 from server.generation.endpoint import ParsedRequest
+from server.generation.generation_settings import output_settings_json
 from server.generation.result import ResultContext
 from server.http.auth import get_api_key
 from server.http.body import read_body
@@ -37,7 +38,9 @@ def read_response_request(request: Request, fields: Fields) -> ParsedRequest:
     generation = prepare_chat(
         request, body.chat(messages, settings.chat_template_kwargs), body, settings.reasoning_format
     )
-    context = ResultContext(body, engine.vocab, settings.alias, engine.n_ctx_slot)
+    is_parsed = generation.tool_format is not None or generation.reasoning_tags is not None
+    output_settings = output_settings_json(engine, settings.reasoning_format, is_parsed=is_parsed, stream=body.stream)
+    context = ResultContext(body, engine.vocab, settings.alias, engine.n_ctx_slot, output_settings)
     formatter = ResponseFormatter(context, body, generation, _save(request, items) if body.store else None)
     use_error_format(request, formatter.error_format)
     parsed = ParsedRequest.of_chat(body, generation, formatter)
