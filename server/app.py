@@ -14,6 +14,7 @@ from server.http.dialect import Endpoint, make_routes
 from server.http.error_format import ErrorFormats
 from server.http.exception_handlers import EXCEPTION_HANDLERS, CatchUnexpectedErrors
 from server.http.prefix import StripPrefix
+from server.http.request_tracking import TrackRequests
 from server.http.session import Sessions
 from server.state import ServerState
 
@@ -27,6 +28,7 @@ def create_app(state: ServerState) -> Starlette:
     """Returns the application; its endpoints answer 503 until `state` has an engine."""
     settings = state.settings
     middleware = [
+        Middleware(TrackRequests, observers=(state.http_stats.count,)),
         Middleware(
             Cors,
             origins=settings.cors_origins,

@@ -59,6 +59,8 @@ class Settings:
     """A request must have one of these keys, if there are any."""
     show_slots: bool = True
     """Allow GET /slots."""
+    show_metrics: bool = True
+    """Allow GET /metrics."""
     show_prompts: bool = False
     """Show all prompts and texts in /slots to everybody, not only its own to each session."""
     slot_save_path: Path | None = None

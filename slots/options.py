@@ -134,6 +134,9 @@ class EngineOptions:
     speculation: SpeculationOptions = SpeculationOptions()
     warmup: bool = True
     """Compute something when the model is loaded, so that the first request need not wait for it."""
+    watchdog_seconds: float | None = None
+    """How long a step may take before the engine counts as stuck; None means ten times as long as the longest one that
+    is to be expected."""
     embeddings_only: bool = False
     pooling: Pooling | None = None
     """None means the pooling in the model's header, else mean. With "rank" no text is generated."""

@@ -36,9 +36,6 @@ NO_EFFECT = (
     NoEffect("-fit, --fit [on|off]", NO_FIT, "LLAMA_ARG_FIT"),
     NoEffect("-fitt, --fit-target MiB0,MiB1,...", NO_FIT, "LLAMA_ARG_FIT_TARGET"),
     NoEffect("-fitc, --fit-ctx N", NO_FIT, "LLAMA_ARG_FIT_CTX"),
-    NoEffect(
-        "--metrics", "there is no GET /metrics yet; GET /slots and /health show the state", "LLAMA_ARG_ENDPOINT_METRICS"
-    ),
     NoEffect("--props", "there is nothing that POST /props could change", "LLAMA_ARG_ENDPOINT_PROPS"),
     NoEffect("--sleep-idle-seconds SECONDS", "the model stays in memory"),
     NoEffect("--ui, --webui", NO_PAGE, "LLAMA_ARG_UI"),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from server.generation.cache_miss import cache_miss_json
 from server.generation.completion_output import CompletionOutput, timings_json
 from server.generation.generation_settings import all_options_json
 from server.generation.logprobs import probabilities_json
@@ -47,6 +48,7 @@ def result_json(output: CompletionOutput, finished: Finished, context: ResultCon
         "tokens_evaluated": finished.n_prompt_tokens,
         "tokens_cached": finished.timings.cached_n,
         "timings": timings_json(finished.timings),
+        "cache_miss": cache_miss_json(finished.cache_miss, output.request, context.vocab),
     }
     if output.logprobs and not stream:
         after_sampling = options.post_sampling_probs

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from server.http.errors import ApiError
 from server.http.request_model import RequestBody
+from server.http.request_record import current_record
 
 Handler = Callable[[Request], Awaitable[Response]]
 ErrorFormat = Callable[[Exception], ApiError]
@@ -50,13 +51,17 @@ def make_routes(endpoints: Iterable[Endpoint]) -> list[Route]:
     by_path: defaultdict[str, dict[str, Handler]] = defaultdict(dict)
     for endpoint in endpoints:
         by_path[endpoint.path][endpoint.method] = endpoint.handler
-    return [Route(path, _choose_by_method(handlers), methods=list(handlers)) for path, handlers in by_path.items()]
+    return [
+        Route(path, _choose_by_method(path, handlers), methods=list(handlers)) for path, handlers in by_path.items()
+    ]
 
 
-def _choose_by_method(handlers: Mapping[str, Handler]) -> Handler:
+def _choose_by_method(path: str, handlers: Mapping[str, Handler]) -> Handler:
     """Returns a handler that answers HEAD as GET."""
 
     async def handle(request: Request) -> Response:
+        if record := current_record():
+            record.route = path
         return await handlers["GET" if request.method == "HEAD" else request.method](request)
 
     return handle

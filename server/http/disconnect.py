@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
+from server.http.request_record import current_record
+
 Result = TypeVar("Result")
 
 
@@ -20,6 +22,8 @@ async def cancel_on_disconnect(receive: Receive, work: Coroutine[Any, Any, Resul
     try:
         await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
+            if record := current_record():
+                record.client_left = True
             raise ClientDisconnect
         return task.result()
     finally:

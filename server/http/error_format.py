@@ -7,6 +7,7 @@ from starlette.types import Scope
 
 from server.http.dialect import Dialect, ErrorFormat
 from server.http.errors import ApiError, api_error
+from server.http.request_record import current_record
 
 
 class ErrorFormats:
@@ -36,4 +37,7 @@ def format_error(scope: Scope, error: Exception) -> ApiError:
     error_format: ErrorFormat | None = scope.get("state", {}).get("error_format")
     if error_format is None and "app" in scope:
         error_format = scope["app"].state.error_formats.find(scope["path"])
-    return (error_format or api_error)(error)
+    formatted = (error_format or api_error)(error)
+    if record := current_record():
+        record.error = formatted
+    return formatted

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -39,6 +39,8 @@ class PrefixMatch:
     n_parked: int
     n_common: int
     """How many tokens any sequence has in common with it, even one that cannot be truncated to them."""
+    parts: bool = False
+    """Whether all sequences that have these go on with other tokens."""
 
     @property
     def n_live(self) -> int:
@@ -72,6 +74,17 @@ class PrefixCache:
         self._parked: OrderedDict[ParkedSequence, Node[ParkedSequence]] = OrderedDict()
         """Each with the end of its sequence, the least recently used one first."""
         self._n_parked_bytes = 0
+        self.on_evicted: Callable[[ParkedSequence], None] = lambda _parked: None
+        """Called with a parked sequence that is removed to make room."""
+
+    @property
+    def root(self) -> Node[ParkedSequence]:
+        """The root of the tree, to be looked at."""
+        return self._tree.root
+
+    @property
+    def budget_bytes(self) -> int | None:
+        return self._budget_bytes
 
     @property
     def n_parked_bytes(self) -> int:
@@ -89,7 +102,7 @@ class PrefixCache:
 
     def extend_live(self, slot_id: int, tokens: Sequence[int]) -> None:
         live = self._live[slot_id]
-        keys = _to_keys(tokens, live.scope, live.n_tokens)
+        keys = to_keys(tokens, live.scope, live.n_tokens)
         live.end = self._tree.extend_slot(slot_id, live.end, keys)
         live.n_tokens += len(tokens)
 
@@ -107,19 +120,20 @@ class PrefixCache:
         """Returns the cached part of the first `limit` tokens of a prompt."""
         by_slot: dict[int, int] = {}
         parked, n_parked, n_common = None, 0, 0
-        for node, depth in self._tree.root.walk(_to_keys(tokens[:limit], scope)):
-            n_tokens = n_common = _n_tokens(depth, scope)
+        node, depth = self._tree.root, 0
+        for node, depth in self._tree.root.walk(to_keys(tokens[:limit], scope)):
+            n_tokens = n_common = tokens_at(depth, scope)
             if n_tokens > 0:
                 slots, entry = self._usable(node, depth)
                 by_slot.update(dict.fromkeys(slots, n_tokens))
                 if entry is not None:
                     parked, n_parked = entry, n_tokens
         slot_id = max(by_slot, key=by_slot.__getitem__, default=None)
-        return PrefixMatch(by_slot, slot_id, parked, n_parked, n_common)
+        return PrefixMatch(by_slot, slot_id, parked, n_parked, n_common, self._parts(node, depth))
 
     def is_parked(self, tokens: Sequence[int], scope: CacheScope) -> bool:
         """Whether nothing has to be parked: the sequence is empty or (a prefix of) a parked one, which is touched."""
-        keys = _to_keys(tokens, scope)
+        keys = to_keys(tokens, scope)
         node, depth = self._tree.root.descend(keys)
         if depth < len(keys):
             return False
@@ -142,13 +156,15 @@ class PrefixCache:
         """Park a sequence, unless it is parked already or too large, in place of its parked prefixes."""
         if self.is_parked(tokens, scope) or not self.has_room(snapshot.nbytes):
             return
-        keys = _to_keys(tokens, scope)
+        keys = to_keys(tokens, scope)
         if self._can_truncate:
             for prefix in [node.terminal for node, depth in self._tree.root.walk(keys) if depth == node.depth]:
                 if prefix is not None:
                     self.remove(prefix)
         while self._budget_bytes is not None and self._n_parked_bytes + snapshot.nbytes > self._budget_bytes:
-            self.remove(next(iter(self._parked)))
+            oldest = next(iter(self._parked))
+            self.remove(oldest)
+            self.on_evicted(oldest)
         parked = ParkedSequence(array("i", tokens), scope, snapshot)
         self._parked[parked] = self._tree.add_entry(keys, parked)
         self._n_parked_bytes += snapshot.nbytes
@@ -163,6 +179,23 @@ class PrefixCache:
             self._tree.remove_entry(end)
             self._n_parked_bytes -= parked.snapshot.nbytes
 
+    def shared_with_others(self, slot_id: int) -> int:
+        """Returns how many of the first tokens of a slot another slot has, or host memory. For any thread."""
+        live = self._live.get(slot_id)
+        if live is None:
+            return 0
+        shared = (
+            node for node in live.end.path_up_to(self._tree.root) if len(node.slots) > 1 or node.entry is not None
+        )
+        return min(tokens_at(max((node.depth for node in shared), default=0), live.scope), live.n_tokens)
+
+    def _parts(self, node: Node[ParkedSequence], depth: int) -> bool:
+        """Whether every sequence through `depth`, at the end of a node or within it, goes on after that."""
+        if depth < node.depth:
+            return True
+        ends_here = node.terminal is not None or any(self._live[slot_id].end is node for slot_id in node.slots)
+        return not ends_here and any(key >= 0 for key in node.children)
+
     def _usable(self, node: Node[ParkedSequence], depth: int) -> tuple[Iterable[int], ParkedSequence | None]:
         """Returns the slots and a parked sequence that can be truncated to a depth at the end of, or within, a node."""
         if self._can_truncate:
@@ -172,7 +205,7 @@ class PrefixCache:
         return (slot_id for slot_id in node.slots if self._live[slot_id].end is node), node.terminal
 
 
-def _to_keys(tokens: Sequence[int], scope: CacheScope, n_before: int = 0) -> Keys:
+def to_keys(tokens: Sequence[int], scope: CacheScope, n_before: int = 0) -> Keys:
     """Returns the keys of a sequence's tokens after its first `n_before`. The key of a salt is a negative number."""
     keys = array("q", tokens)
     if scope.salt and n_before <= scope.n_public < n_before + len(tokens):
@@ -185,5 +218,5 @@ def _n_keys(n_tokens: int, scope: CacheScope) -> int:
     return n_tokens + 1 if scope.salt and n_tokens > scope.n_public else n_tokens
 
 
-def _n_tokens(n_keys: int, scope: CacheScope) -> int:
+def tokens_at(n_keys: int, scope: CacheScope) -> int:
     return n_keys - 1 if scope.salt and n_keys > scope.n_public else n_keys

@@ -83,6 +83,7 @@ class Generation:
             seed=self.sampler.seed,
             n_prompt_tokens=len(self._request.prompt),
             timings=state.timings(now),
+            cache_miss=state.cache_miss,
         )
 
     def _end(self, choice: SampledToken, data: bytes, reason: StopReason, now: float) -> tuple[TokenBytes, Finished]:

@@ -4,11 +4,13 @@ token --> Generation.advance --> TokenBytes, ..., Finished --> held per request 
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from slots.completion.generation import Generation
 from slots.errors import EngineError, StepFailed, internal_error
+from slots.metrics.engine_stats import EngineStats
 from slots.requests.events import EngineEvent, Failed, Finished, Progress, TokenBytes
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
@@ -29,6 +31,7 @@ StreamEvents = tuple[CompletionStream, Sequence[EngineEvent]]
 
 @dataclass(slots=True)
 class _Output:
+    state: RequestState
     stream: CompletionStream
     max_held: int
     events: list[EngineEvent] = field(default_factory=list)
@@ -38,7 +41,8 @@ class _Output:
 class OutputProcessor:
     """Holds every request whose final event has not been emitted yet. Engine thread only."""
 
-    def __init__(self, n_ctx: int) -> None:
+    def __init__(self, n_ctx: int, stats: EngineStats) -> None:
+        self._stats = stats
         self._outputs: dict[int, _Output] = {}
         self._due: list[StreamEvents] = []
         self._max_unread = max(_MAX_UNREAD, n_ctx)
@@ -51,7 +55,7 @@ class OutputProcessor:
         return list(self._outputs)
 
     def add_request(self, state: RequestState, stream: CompletionStream) -> None:
-        self._outputs[state.request_id] = _Output(stream, 1 if state.request.is_streamed else _MAX_HELD)
+        self._outputs[state.request_id] = _Output(state, stream, 1 if state.request.is_streamed else _MAX_HELD)
 
     def attach_generation(self, generation: Generation) -> None:
         self._outputs[generation.state.request_id].generation = generation
@@ -99,6 +103,7 @@ class OutputProcessor:
 
     def _emit(self, slot: Slot, token: TokenBytes, finished: Finished | None) -> None:
         assert slot.state
+        self._stats.generated_tokens += 1
         self.emit(slot.state.request_id, token)
         if finished is not None:
             self.finish_slot(slot, finished)
@@ -124,8 +129,16 @@ class OutputProcessor:
         """Queue the last event of a request, None if it was cancelled. Does nothing after its last event."""
         output = self._outputs.pop(request_id, None)
         if output:
+            self._stats.record_end(output.state, _why_ended(last_event), time.perf_counter())
             self._due.append((output.stream, [*output.events, last_event] if last_event else []))
 
     def drain_events(self) -> list[StreamEvents]:
         due, self._due = self._due, []
         return due
+
+
+def _why_ended(last_event: Finished | Failed | None) -> str:
+    """Returns one of FINISH_REASONS."""
+    if last_event is None:
+        return "cancelled"
+    return last_event.reason if isinstance(last_event, Finished) else "failed"

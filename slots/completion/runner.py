@@ -23,6 +23,7 @@ from slots.completion.progress import ProgressReporter
 from slots.completion.slot_maintenance import SlotMaintenance
 from slots.errors import EngineError, StepFailed, internal_error
 from slots.llama import Context, Logits, Vocab
+from slots.metrics.engine_stats import EngineStats
 from slots.options import EngineOptions
 from slots.requests.draft import NO_DRAFT
 from slots.requests.events import Failed, StopReason
@@ -44,6 +45,9 @@ from slots.scheduling.slot_tasks import SlotTask, SlotTaskQueue
 from slots.speculation import Drafter, DraftScheduler
 
 _log = logging.getLogger("slots")
+
+GRAPH_COUNT_SECONDS = 0.5
+"""Between two questions to llama.cpp how many graphs it has reused."""
 
 
 class CompletionRunner:
@@ -76,7 +80,9 @@ class CompletionRunner:
             max_draft_batch = min(context.n_batch, context.n_ubatch, context.max_outputs)
             self._draft_scheduler = DraftScheduler(drafter, n_slots, max_draft_batch, is_unified=context.is_unified)
         self._slot_tasks = SlotTaskQueue()
-        self._output = OutputProcessor(context.n_ctx_seq)
+        self.stats = EngineStats(self._cache.stats)
+        self._graphs_counted_at = 0.0
+        self._output = OutputProcessor(context.n_ctx_seq, self.stats)
         self._progress = ProgressReporter(self.slots, self._output)
         self._maintenance = SlotMaintenance(self.slots, self._cache, self._output, vocab.bos)
         self._input = InputBatch(self.slots, context.n_batch, vocab.bos or 0)
@@ -98,9 +104,19 @@ class CompletionRunner:
         self._context.close()
 
     @property
-    def n_parked_bytes(self) -> int:
-        """Host memory of parked sequences. May be read by any thread."""
-        return self._cache.n_parked_bytes
+    def cache(self) -> KvCacheManager:
+        """May be looked at by any thread."""
+        return self._cache
+
+    @property
+    def n_cells(self) -> int:
+        return self._context.n_ctx if self._cache.cells else len(self.slots) * self._context.n_ctx_seq
+
+    @property
+    def n_cells_used(self) -> int:
+        """KV cells that hold something. May be read by any thread."""
+        cells = self._cache.cells
+        return self._context.n_ctx - cells.n_free if cells else sum(len(slot.cached) for slot in self.slots)
 
     @property
     def has_work(self) -> bool:
@@ -183,6 +199,7 @@ class CompletionRunner:
 
     def _start_request(self, assignment: SlotAssignment) -> None:
         state, slot = assignment.state, assignment.slot
+        self.stats.record_start(state, time.perf_counter())
         self._cache.prepare_slot(slot, state, assignment.match)
         n_cached, n_tokens = len(slot.cached), len(state.tokens)
         _log.debug("request %d: slot %d has %d of %d tokens", state.request_id, slot.slot_id, n_cached, n_tokens)
@@ -207,6 +224,7 @@ class CompletionRunner:
         for slot in output.evicted:
             _log.debug("slot %d is evicted, with %d cached tokens", slot.slot_id, len(slot.cached))
             self._maintenance.park(slot)
+            self._cache.stats.n_evicted_slots += 1
         for slot in output.preempted:
             self._preempt(slot)
         return sorted(output.scheduled, key=lambda each: each.slot.slot_id)
@@ -217,6 +235,7 @@ class CompletionRunner:
         if state:
             _log.debug("request %d is preempted: older ones need slot %d", state.request_id, slot.slot_id)
             slot.release()
+            self._cache.stats.n_preempted += 1
             self.waiting = sorted([*self.waiting, state], key=lambda waiting: waiting.request_id)
         self._maintenance.park(slot)
 
@@ -241,6 +260,7 @@ class CompletionRunner:
         """Compute and sample a step: the one that follows on the last one if `is_next`, else another."""
         with_drafts = self._add_drafts(scheduled)
         start = time.perf_counter()
+        self.stats.start_step(start)
         if is_next and with_drafts is scheduled:
             tokens = self._input.advance()
             logits = self._decode()
@@ -251,10 +271,15 @@ class CompletionRunner:
             for each in with_drafts:
                 self._cache.commit(each.slot, each.tokens)
             self._input.rows = self._rows_to_sample(with_drafts)
-        decode_seconds = time.perf_counter() - start
+        decoded = time.perf_counter()
         rows = self._sample(self._input.rows, logits)
+        sampled = time.perf_counter()
+        self.stats.record_step(start, decoded, sampled, len(scheduled))
+        if not self._output or decoded - self._graphs_counted_at > GRAPH_COUNT_SECONDS:
+            self._graphs_counted_at, self.stats.n_graphs_reused = decoded, self._context.n_graphs_reused
+        self.stats.record_tokens([row.generation.state for row in rows], sampled)
         if self._draft_scheduler:
-            self._draft_scheduler.record_step(decode_seconds, {row.slot.slot_id: row.n_accepted for row in rows})
+            self._draft_scheduler.record_step(decoded - start, {row.slot.slot_id: row.n_accepted for row in rows})
 
     def _fill(self, scheduled: list[ScheduledSlot], now: float) -> None:
         _log.debug("a step of %d slots is planned", len(scheduled))
@@ -283,7 +308,8 @@ class CompletionRunner:
             if each.slot.n_uncomputed > 0:
                 continue
             generation = self._output.generation_of(each.slot)
-            generation.state.end_prefill(now)
+            if generation.state.end_prefill(now):
+                self.stats.record_prefill(generation.state, now)
             if generation.wants_tokens:
                 rows.append(SampledRow(each.slot, generation, each.draft, index))
                 index += 1 + len(each.draft)
@@ -296,6 +322,7 @@ class CompletionRunner:
 
         Returns the rows."""
         drafted = [row for row in rows if row.draft]
+        n_accepted = [row.generation.state.n_draft_accepted for row in drafted]
         active, active_drafted = rows, drafted
         while active:
             samplers = [row.generation.sampler for row in active]
@@ -306,8 +333,9 @@ class CompletionRunner:
             for row, choice in zip(active, choices, strict=True):
                 self._output.process_token(row.slot, row.generation, choice, now, self._min_forced_tokens)
             active = active_drafted = [row for row in active_drafted if row.accept_draft(self._cache)]
-        for row in drafted:
+        for row, n_before in zip(drafted, n_accepted, strict=True):
             self._cache.rollback(row.slot)
+            self.stats.record_draft(len(row.draft), row.generation.state.n_draft_accepted - n_before)
         return rows
 
     def _min_forced_tokens(self) -> int:

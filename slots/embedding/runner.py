@@ -1,6 +1,7 @@
 """Embedding runner: computes the embeddings of waiting requests, a batch per step."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -10,6 +11,7 @@ from slots.embedding.request import EmbeddingInput, EmbeddingJob
 from slots.embedding.scheduler import EmbeddingQueue, InputChunk, schedule_batch
 from slots.errors import EngineError, ModelLoadError, StepFailed, internal_error
 from slots.llama import EmbeddingContext
+from slots.metrics.engine_stats import EngineStats
 from slots.options import Pooling
 
 _log = logging.getLogger("slots")
@@ -18,8 +20,9 @@ _log = logging.getLogger("slots")
 class EmbeddingRunner:
     """Belongs to the engine's thread."""
 
-    def __init__(self, make_context: Callable[[], EmbeddingContext], pooling: Pooling) -> None:
+    def __init__(self, make_context: Callable[[], EmbeddingContext], pooling: Pooling, stats: EngineStats) -> None:
         """The context, and its memory, is only made for the first text."""
+        self._stats = stats
         self._make_context = make_context
         self._pooling = pooling
         self._context: EmbeddingContext | None = None
@@ -87,7 +90,10 @@ class EmbeddingRunner:
         context.batch.clear()
         for chunk in chunks:
             context.batch.add_all_outputs(chunk.input.sequence, chunk.input.n_computed, chunk.tokens)
+        started = time.perf_counter()
         rows = context.compute()
+        seconds = time.perf_counter() - started
+        self._stats.record_embeddings(sum(chunk.n_tokens for chunk in chunks), len(chunks), seconds)
         start = 0
         self._unfinished = None
         for chunk in chunks:

@@ -21,8 +21,11 @@ from slots.embedding.runner import EmbeddingRunner
 from slots.engine.commands import Cancel, Command, Drain, Embed, Stop, Submit
 from slots.engine.contexts import Contexts, make_contexts
 from slots.engine.grammars import Grammars
+from slots.engine.health import EngineHealth
+from slots.engine.heartbeat import Heartbeat
 from slots.engine.loop import EngineLoop
 from slots.engine.memory_use import MemoryUse
+from slots.engine.pool_status import CacheUse, PoolStatus, cache_use, pool_status
 from slots.errors import (
     InvalidRequest,
     ModelLoadError,
@@ -33,6 +36,7 @@ from slots.errors import (
     StepFailed,
 )
 from slots.llama import Model, live_buffers, private_bytes, release_free_memory, resident_bytes
+from slots.metrics.engine_stats import EngineStats
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.requests.events import SlotStatus, ThreadNumbers
 from slots.requests.request import CompletionRequest
@@ -72,8 +76,11 @@ class Engine:
         if context:
             drafter = contexts.drafter
             self._completions = CompletionRunner(context, self.vocab, self._sampler_context, options, drafter)
-        embeddings = EmbeddingRunner(contexts.make_embedding_context, contexts.pooling)
-        self._engine_loop = EngineLoop(self._completions, embeddings, self._commands)
+        self.stats = self._completions.stats if self._completions else EngineStats()
+        """What the engine has done so far; to be read only."""
+        self._heartbeat = Heartbeat(self.n_batch, options.watchdog_seconds)
+        embeddings = EmbeddingRunner(contexts.make_embedding_context, contexts.pooling, self.stats)
+        self._engine_loop = EngineLoop(self._completions, embeddings, self._commands, self.stats, self._heartbeat)
         self.max_unfinished = self.n_slots + options.max_queue
         self._thread: threading.Thread | None = None
         self._is_draining = False
@@ -118,6 +125,11 @@ class Engine:
     @property
     def n_waiting(self) -> int:
         return len(self._completions.waiting) if self._completions else 0
+
+    @property
+    def n_running(self) -> int:
+        """Number of requests that have a slot."""
+        return sum(slot.state is not None for slot in self._completions.slots) if self._completions else 0
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the thread; events are delivered on `loop`.
@@ -188,10 +200,28 @@ class Engine:
         return MemoryUse(
             buffers=live_buffers(),
             grammar_tables=self.grammars.table_bytes,
-            parked_prefixes=self._completions.n_parked_bytes if self._completions else 0,
+            parked_prefixes=self._completions.cache.prefixes.n_parked_bytes if self._completions else 0,
             resident=resident_bytes(),
             private=private_bytes(),
         )
+
+    def cache_use(self) -> CacheUse:
+        return cache_use(self._completions) if self._completions else CacheUse()
+
+    def pool_status(self) -> PoolStatus:
+        """Raises NotSupported if no text is generated."""
+        self.check_can_generate()
+        assert self._completions
+        return pool_status(self._completions)
+
+    def health(self) -> EngineHealth:
+        """Returns whether the engine takes requests and works on them."""
+        if self._engine_loop.has_ended and not self._is_draining:
+            return EngineHealth("failed")
+        overdue = self._heartbeat.seconds_overdue(time.perf_counter())
+        if overdue > 0:
+            return EngineHealth("stuck", overdue + self._heartbeat.bound)
+        return EngineHealth("draining" if self._is_draining else "ok")
 
     def slot_statuses(self) -> list[SlotStatus]:
         return [slot.status() for slot in self._completions.slots] if self._completions else []

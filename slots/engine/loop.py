@@ -7,6 +7,7 @@ commands --> _receive --> completions.step --> embeddings.step --> _emit --> eve
 
 import asyncio
 import logging
+import time
 from functools import partial
 from queue import SimpleQueue
 
@@ -14,7 +15,9 @@ from slots.completion.output_processor import StreamEvents
 from slots.completion.runner import CompletionRunner
 from slots.embedding.runner import EmbeddingRunner
 from slots.engine.commands import Cancel, Command, Drain, Embed, Submit
+from slots.engine.heartbeat import Heartbeat
 from slots.errors import EngineError, ShuttingDown, internal_error
+from slots.metrics.engine_stats import EngineStats
 from slots.scheduling.slot_tasks import SlotTask
 
 _log = logging.getLogger("slots")
@@ -24,7 +27,12 @@ class EngineLoop:
     """Alternates steps of completions and of embeddings. Engine thread only, except where noted."""
 
     def __init__(
-        self, completions: CompletionRunner | None, embeddings: EmbeddingRunner, commands: SimpleQueue[Command]
+        self,
+        completions: CompletionRunner | None,
+        embeddings: EmbeddingRunner,
+        commands: SimpleQueue[Command],
+        stats: EngineStats,
+        heartbeat: Heartbeat,
     ) -> None:
         self.has_ended = False  # read from other threads
         self._completions = completions
@@ -32,6 +40,9 @@ class EngineLoop:
         self._has_embeddings = False  # whether the runner has any work
         self._runners = [runner for runner in (completions, embeddings) if runner]
         self._commands = commands
+        self._stats = stats
+        self._heartbeat = heartbeat
+        self._n_computed = 0
 
     def run(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run until a Stop command. Events are delivered on `loop`."""
@@ -72,16 +83,29 @@ class EngineLoop:
 
     def _receive(self) -> bool:
         """Carry out commands, waiting for one if there is no work. Returns False after Stop."""
+        self._end_turn()
         is_idle = not (self._has_embeddings or (self._completions and self._completions.has_work))
+        if not is_idle:
+            self._heartbeat.start(time.perf_counter())
         while is_idle or not self._commands.empty():
             command = self._commands.get()
-            is_idle = False
+            if is_idle:
+                self._heartbeat.start(time.perf_counter())
+                is_idle = False
             if isinstance(command, Drain):
                 for runner in self._runners:
                     runner.fail_waiting(_shutting_down())
             elif not self._dispatch(command):
                 return False
         return True
+
+    def _end_turn(self) -> None:
+        """Take in how long the turn of the loop took that ends here."""
+        seconds = self._heartbeat.end(time.perf_counter())
+        self._stats.busy_seconds += seconds
+        n_before, self._n_computed = self._n_computed, self._stats.cache.n_computed_tokens
+        if self._n_computed > n_before:
+            self._heartbeat.record_prefill(self._n_computed - n_before, seconds)
 
     def _dispatch(self, command: Command) -> bool:
         if isinstance(command, Embed):

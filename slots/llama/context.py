@@ -142,6 +142,11 @@ class Context:
         else:
             self._top_k.detach(self.handle, sequence)
 
+    @property
+    def n_graphs_reused(self) -> int:
+        """How many passes had the graph of the one before, which saves building it again."""
+        return int(lib.llama_perf_context(self.handle).n_reused)
+
     def keep_prefix(self, sequence: int, n_tokens: int) -> bool:
         """Truncate a sequence to its first `n_tokens` tokens. Returns False if the model's memory cannot go back to
         that position (recurrent, hybrid, a sliding window that has moved on), and clears the sequence."""

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from slots.errors import EngineError
+from slots.requests.cache_use import CacheHit, CacheMiss
 from slots.requests.request import CompletionRequest
 
 
@@ -113,6 +114,7 @@ class Finished:
     for this one (see `SamplingParams.is_reproducible`)."""
     n_prompt_tokens: int
     timings: Timings
+    cache_miss: CacheMiss | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,14 @@ class ThreadNumbers:
     """No step uses more."""
 
 
+class SlotActivity(StrEnum):
+    IDLE = "idle"
+    WAITING = "waiting"
+    """For another slot to compute a prefix which both need."""
+    PREFILL = "prefill"
+    GENERATING = "generating"
+
+
 @dataclass(frozen=True, slots=True)
 class SlotStatus:
     """What a slot is doing, as of the last step. Counts of the request are 0 if there is none."""
@@ -167,3 +177,9 @@ class SlotStatus:
     generated: tuple[int, ...]
     request_id: int
     """The current or latest request, counted since the start; 0 before the first."""
+    activity: "SlotActivity"
+    cache_hits: tuple[CacheHit, ...]
+    """What of the prompt was found in the prefix cache, and where."""
+    cache_miss: CacheMiss | None
+    tokens_per_second: float
+    """Of the text so far; 0 before its second token."""

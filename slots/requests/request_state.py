@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from slots.requests.cache_use import CacheHit, CacheMiss
 from slots.requests.events import Timings
 from slots.requests.request import CompletionRequest
 
@@ -27,6 +28,14 @@ class RequestState:
     n_draft_accepted: int = 0
     has_new_line: bool = False
     queued_at: float = 0.0
+    assigned_at: float | None = None
+    """When it got its first slot."""
+    latest_token_at: float | None = None
+    """When the step of its latest token ended; None before the first token."""
+    cache_hits: list[CacheHit] = field(default_factory=list)
+    """What was found of it in the prefix cache, in the order in which it was loaded."""
+    cache_miss: CacheMiss | None = None
+    """Why no more was; None if all of it was found, or the rest is new."""
     next_queue_report: float = 0.0
     """When its place in the queue may be told again."""
     n_reported: int = -1
@@ -68,11 +77,15 @@ class RequestState:
     def generated(self) -> tuple[int, ...]:
         return tuple(self.tokens[self.n_prompt :])
 
-    def count_computed(self, start: int, n_tokens: int) -> None:
-        """Count the computed tokens from index `start` on that are prompt tokens and were not computed before."""
-        if self.n_decoded == 0:
-            self.n_prompt_computed += max(start + n_tokens - max(start, self._n_prompt_reached), 0)
-            self._n_prompt_reached = max(self._n_prompt_reached, start + n_tokens)
+    def count_computed(self, start: int, n_tokens: int) -> int:
+        """Count the computed tokens from index `start` on that are prompt tokens and were not computed before, and
+        return their number."""
+        if self.n_decoded > 0:
+            return 0
+        n_new = max(start + n_tokens - max(start, self._n_prompt_reached), 0)
+        self.n_prompt_computed += n_new
+        self._n_prompt_reached = max(self._n_prompt_reached, start + n_tokens)
+        return n_new
 
     def remove(self, start: int, end: int) -> None:
         self.truncated = True
@@ -86,9 +99,12 @@ class RequestState:
         if self._start_time is None:
             self._start_time = now
 
-    def end_prefill(self, now: float) -> None:
-        if self._prefill_end_time is None:
-            self._prefill_end_time = now
+    def end_prefill(self, now: float) -> bool:
+        """Returns whether it ends now, and did not before."""
+        if self._prefill_end_time is not None:
+            return False
+        self._prefill_end_time = now
+        return True
 
     def prefill_ms(self, now: float) -> float:
         """Milliseconds since the first token of the prompt was computed, 0 before that."""
@@ -97,6 +113,14 @@ class RequestState:
     def predicted_ms(self, now: float) -> float:
         """Milliseconds since the prompt was computed, 0 before that."""
         return 0.0 if self._prefill_end_time is None else 1000 * (now - self._prefill_end_time)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Of the text so far, without its first token; 0 before the second one."""
+        if self.latest_token_at is None:
+            return 0.0
+        seconds = self.predicted_ms(self.latest_token_at) / 1000
+        return max(self.n_decoded - 1, 0) / seconds if seconds > 0 else 0.0
 
     def timings(self, now: float) -> Timings:
         start = now if self._start_time is None else self._start_time

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from slots.requests.events import SlotStatus
+from slots.requests.events import SlotActivity, SlotStatus
 from slots.requests.request_state import RequestState
 from slots.requests.scope import CacheScope
 
@@ -95,4 +95,16 @@ class Slot:
             request=state.request if state else None,
             generated=state.generated if state else (),
             request_id=self.last_used,
+            activity=_activity(state, self.waits_for),
+            cache_hits=tuple(state.cache_hits) if state else (),
+            cache_miss=state.cache_miss if state else None,
+            tokens_per_second=state.tokens_per_second if state else 0.0,
         )
+
+
+def _activity(state: RequestState | None, waits_for: int | None) -> SlotActivity:
+    if state is None:
+        return SlotActivity.IDLE
+    if waits_for is not None:
+        return SlotActivity.WAITING
+    return SlotActivity.GENERATING if state.n_decoded else SlotActivity.PREFILL

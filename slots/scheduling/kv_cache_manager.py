@@ -26,8 +26,11 @@ from slots.cache.chunk_reuse import ranges_to_remove
 from slots.cache.prefix_cache import ParkedSequence, PrefixCache, PrefixMatch
 from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest, SnapshotError
+from slots.metrics.cache_stats import CacheStats
+from slots.requests.cache_use import CacheSource
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
+from slots.scheduling.cache_report import CacheReport
 from slots.scheduling.scheduler import prefill_leader, record_shared_prefixes, slots_to_evict
 
 _log = logging.getLogger("slots")
@@ -72,6 +75,7 @@ class KvCacheManager:
         self._prefixes = PrefixCache(
             None if cache_ram_mib < 0 else cache_ram_mib << 20, can_truncate=memory.can_truncate
         )
+        self._report = CacheReport(self._prefixes)
 
     def match(self, state: RequestState) -> PrefixMatch:
         if state.skip_cache:
@@ -90,8 +94,11 @@ class KvCacheManager:
         record_shared_prefixes(slot, self._slots)
         if not self._memory.can_truncate:
             self._plan_checkpoints(state, match)
+        self._report.note_gain(slot, 0, CacheSource.OWN_SLOT, slot.slot_id)
         if not n_reused:
-            self._load_prefix(slot, match)
+            self._load_prefix(slot, match, CacheSource.OTHER_SLOT)
+        if state.n_decoded == 0:
+            state.cache_miss = self._report.explain(state, match, len(slot.cached))
 
     def share_progress(self) -> None:
         """Load newly computed prefixes into the slots in prefill that have them in their prompts."""
@@ -104,12 +111,15 @@ class KvCacheManager:
                 continue  # it waits until its leader has computed all of the prefix
             slot.waits_for = None
             if slot.state:
-                self._load_prefix(slot, self.match(slot.state))
+                n_before = len(slot.cached)
+                self._load_prefix(slot, self.match(slot.state), CacheSource.BURST)
+                if len(slot.cached) > n_before:
+                    self._report.note_burst(slot)
 
     def commit(self, slot: Slot, tokens: Sequence[int]) -> None:
         """Record that the next tokens of a slot are computed. At checkpoints, for diverging prompts, it is parked."""
         if slot.state:
-            slot.state.count_computed(len(slot.cached), len(tokens))
+            self.stats.n_computed_tokens += slot.state.count_computed(len(slot.cached), len(tokens))
         slot.cached += tokens
         if self.cells:
             self.cells.add(slot.slot_id, len(tokens))
@@ -180,9 +190,13 @@ class KvCacheManager:
         state.checkpoints |= {length for length in lengths if length - match.n_tokens >= _MIN_PARKED_TOKENS}
 
     @property
-    def n_parked_bytes(self) -> int:
-        """Size of the snapshots of parked sequences."""
-        return self._prefixes.n_parked_bytes
+    def stats(self) -> CacheStats:
+        return self._report.stats
+
+    @property
+    def prefixes(self) -> PrefixCache:
+        """What is cached, to be looked at."""
+        return self._prefixes
 
     def _sync_prefixes(self) -> None:
         for slot in self._slots:
@@ -190,15 +204,19 @@ class KvCacheManager:
             if slot.n_unshifted > n_known:
                 self._prefixes.extend_live(slot.slot_id, slot.cached[n_known : slot.n_unshifted])
 
-    def _load_prefix(self, slot: Slot, match: PrefixMatch) -> None:
-        """Load the matching prefix into a slot, from a parked sequence or from another slot."""
+    def _load_prefix(self, slot: Slot, match: PrefixMatch, source: CacheSource) -> None:
+        """Load the matching prefix into a slot, from a parked sequence or from another slot, which is then `source`."""
         # Sharing is free. Without it, a live sequence is copied twice and a parked one once.
         is_free = self._memory.can_share
         prefers_parked = match.n_parked > match.n_live or (match.n_parked == match.n_live and not is_free)
+        n_before = len(slot.cached)
         if prefers_parked and match.parked:
             self._unpark(slot, match.parked, match.n_parked)
+            self._report.note_gain(slot, n_before, CacheSource.PARKED, None)
+        n_before = len(slot.cached)
         if match.slot_id is not None and match.slot_id != slot.slot_id:
             self._copy_prefix(self._slots[match.slot_id], slot, match.n_live)
+            self._report.note_gain(slot, n_before, source, match.slot_id)
 
     def _copy_prefix(self, source: Slot, slot: Slot, n_tokens: int) -> None:
         if len(source.cached) < n_tokens:
@@ -253,6 +271,7 @@ class KvCacheManager:
         victims = slots_to_evict(n_cells - self.cells.n_free, idle, [slot], self.cells)
         for victim in victims or ():
             self.evict(victim)
+            self.stats.n_evicted_slots += 1
         return victims is not None
 
     def _restore(self, slot: Slot, snapshot: npt.NDArray[np.uint8], tokens: Sequence[int], n_kept: int) -> bool:
@@ -271,11 +290,17 @@ class KvCacheManager:
 
     def _shrink(self, slot: Slot, n_kept: int) -> None:
         """Truncate a slot to its first tokens. The others are parked, as many as the budget allows."""
+        if slot.n_unshifted - n_kept >= _MIN_PARKED_TOKENS and not self._can_park(slot):
+            self._report.note_lost(slot, slot.n_unshifted)
         if self._memory.can_truncate and len(slot.cached) - n_kept >= _MIN_PARKED_TOKENS:
             n_parkable = self._prefixes.n_parkable(len(slot.cached), self._memory.snapshot_bytes(slot.slot_id))
             self._truncate(slot, max(n_parkable, n_kept))
         self._park(slot, n_kept)
         self._truncate(slot, n_kept)
+
+    def _can_park(self, slot: Slot) -> bool:
+        """Whether the budget has room for all of a slot."""
+        return self._prefixes.has_room(1) and self._prefixes.has_room(self._memory.snapshot_bytes(slot.slot_id))
 
     def _park(self, slot: Slot, n_kept: int) -> None:
         """Copy a slot that will keep only `n_kept` tokens to host memory, unless it is cached elsewhere."""

@@ -2,6 +2,8 @@
 
 from server.api.llama.completion import read_completion
 from server.api.llama.infill import read_infill
+from server.api.llama.metrics import get_metrics
+from server.api.llama.pool import get_pool
 from server.api.llama.props import get_chat_status, get_health, get_props
 from server.api.llama.protocol import (
     ApplyTemplateRequestBody,
@@ -31,6 +33,8 @@ LLAMA = Dialect(
         Endpoint(
             "/slots/{id_slot}", post_slot, "Save, restore or erase a slot", SlotFileRequestBody, query=("action",)
         ),
+        Endpoint("/pool", get_pool, "The slots, the queue, parked prefixes and speeds, for people to look at"),
+        Endpoint("/metrics", get_metrics, "Counts and times for Prometheus", media_types=("text/plain",)),
         Endpoint("/chat", get_chat_status, "State of the server for chat clients"),
     ),
     format_error=api_error,

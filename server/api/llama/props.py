@@ -48,7 +48,7 @@ async def get_props(request: Request) -> JsonResponse:
             "eos_token": _text(engine.vocab.eos, engine.vocab),
             "endpoint_slots": settings.show_slots,
             "endpoint_props": False,
-            "endpoint_metrics": False,
+            "endpoint_metrics": settings.show_metrics,
             "is_sleeping": False,
             "ui": False,
             "ui_settings": {},

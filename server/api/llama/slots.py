@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from server.api.llama.protocol import SlotFileRequestBody
 from server.api.llama.slot_files import SlotFolder
+from server.generation.cache_miss import cache_miss_json
 from server.generation.generation_settings import options_json
 from server.http.body import read_body
 from server.http.disconnect import cancel_on_disconnect
@@ -53,6 +55,9 @@ def _slot_json(status: SlotStatus, threads: ThreadNumbers) -> dict[str, object]:
         "n_prompt_tokens_cache": status.n_prompt_tokens_cache,
         "n_cached_tokens": status.n_cached_tokens,
         "waits_for": status.waits_for,
+        "state": status.activity,
+        "cache_hits": [asdict(hit) for hit in status.cache_hits],
+        "tokens_per_second": status.tokens_per_second,
         "next_token": [
             {
                 "has_next_token": status.is_processing,
@@ -69,11 +74,15 @@ def _slot_json(status: SlotStatus, threads: ThreadNumbers) -> dict[str, object]:
 
 def _texts_json(status: SlotStatus, vocab: Vocab, may_read: Callable[[CompletionRequest], bool]) -> dict[str, object]:
     """Leaves out the system prompt, which another client may have set."""
-    request = status.request
+    request, miss = status.request, status.cache_miss
     if request is None or not may_read(request):
-        return {}
+        return {"cache_miss": None if request is None else cache_miss_json(miss, request, None)}
     prompt = request.prompt[request.scope.n_public :]
-    return {"prompt": _text(prompt, vocab), "generated": _text(status.generated, vocab)}
+    return {
+        "cache_miss": cache_miss_json(miss, request, vocab),
+        "prompt": _text(prompt, vocab),
+        "generated": _text(status.generated, vocab),
+    }
 
 
 def _text(tokens: Sequence[int], vocab: Vocab) -> str:

@@ -18,6 +18,7 @@ from server.api.openai.protocol import (
 )
 from server.api.openai.reasoning_in_content import ReasoningInContent
 from server.chat.tools.output_parser import OutputDelta, OutputParser, ToolCallStart
+from server.generation.cache_miss import work_json
 from server.generation.chat import ChatGeneration
 from server.generation.completion_output import CompletionOutput, progress_json, timings_json
 from server.generation.endpoint import FinishedOutput
@@ -93,15 +94,15 @@ class ChatFormatter:
         """Returns the chunk with the usage and the timings, if it was requested."""
         if not self._include_usage:
             return []
-        usage, timings = self._usage(outputs), timings_json(outputs[0][1].timings)
-        return [{**self._response_base.wrap(CHUNK_OBJECT, []), "usage": usage, "timings": timings}]
+        work = work_json(*outputs[0], self._context.vocab)
+        return [{**self._response_base.wrap(CHUNK_OBJECT, []), "usage": self._usage(outputs), **work}]
 
     def body(self, outputs: Sequence[FinishedOutput]) -> object:
         choices = [self._full_choice(output, finished) for output, finished in outputs]
         return {
             **self._response_base.wrap(COMPLETION_OBJECT, choices),
             "usage": self._usage(outputs),
-            "timings": timings_json(outputs[0][1].timings),
+            **work_json(*outputs[0], self._context.vocab),
             **verbose_json(*outputs[0], self._context),
         }
 

@@ -16,6 +16,7 @@ from server.api.openai.protocol import (
     finish_reason,
     total_usage,
 )
+from server.generation.cache_miss import work_json
 from server.generation.completion_output import CompletionOutput, progress_json, timings_json
 from server.generation.endpoint import FinishedOutput, ParsedRequest
 from server.generation.generation_settings import output_settings_json
@@ -69,8 +70,8 @@ class OpenAiCompletionFormatter:
         """Returns the chunk with the usage and the timings, if it was requested."""
         if not self.options.stream_options.include_usage:
             return []
-        usage, timings = self._usage(outputs).json(), timings_json(outputs[0][1].timings)
-        return [{**self.response_base.wrap(COMPLETION_OBJECT, []), "usage": usage, "timings": timings}]
+        work = work_json(*outputs[0], self.context.vocab)
+        return [{**self.response_base.wrap(COMPLETION_OBJECT, []), "usage": self._usage(outputs).json(), **work}]
 
     def body(self, outputs: Sequence[FinishedOutput]) -> object:
         """Returns the whole: for each prompt the most likely choices, as many as were requested."""
@@ -81,9 +82,8 @@ class OpenAiCompletionFormatter:
             choice = self._choice(output, output.content, output.logprobs, finished)
             choices.append({**choice, "index": index, "text": text + output.content})
         response = self.response_base.wrap(COMPLETION_OBJECT, choices)
-        timings = timings_json(outputs[0][1].timings)
-        verbose = verbose_json(*outputs[0], self.context)
-        return {**response, "usage": self._usage(outputs).json(), "timings": timings, **verbose}
+        work, verbose = work_json(*outputs[0], self.context.vocab), verbose_json(*outputs[0], self.context)
+        return {**response, "usage": self._usage(outputs).json(), **work, **verbose}
 
     def _by_prompt(self, outputs: Sequence[FinishedOutput]) -> list[Sequence[FinishedOutput]]:
         n = self.n_generated

@@ -1,7 +1,7 @@
 """Flags of the HTTP server: API keys, limits and what it shows."""
 
 from server.cli.parser import Flag, Group, Switch
-from server.cli.values import MAX_SIZE, api_key_file, api_keys, int_in_range
+from server.cli.values import MAX_SIZE, api_key_file, api_keys, int_in_range, positive_float
 
 SERVER = Group(
     "HTTP server",
@@ -24,6 +24,12 @@ SERVER = Group(
         "LLAMA_ARG_ENDPOINT_SLOTS",
     ),
     Switch(
+        "--metrics, --no-metrics",
+        "show_metrics",
+        "enable GET /metrics, which has counts and times in Prometheus' format",
+        "LLAMA_ARG_ENDPOINT_METRICS",
+    ),
+    Switch(
         "--slots-prompts",
         "show_prompts",
         "show the prompts of all clients in GET /slots, instead of only those of the client's own session",
@@ -33,6 +39,13 @@ SERVER = Group(
         "max_queue",
         int_in_range(1),
         "maximum number of requests waiting for a slot; further ones are rejected",
+    ),
+    Flag(
+        "--watchdog-seconds S",
+        "watchdog_seconds",
+        positive_float,
+        "seconds that a step may take before /health calls the engine stuck; by default ten times as long as the"
+        " longest one that the times so far let expect, and 30 at least",
     ),
     Flag(
         "--sse-ping-interval S",

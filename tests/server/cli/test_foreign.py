@@ -75,7 +75,10 @@ def test_a_refused_flag_is_one_line_that_says_what_to_do_instead(
 @pytest.mark.parametrize(
     ("environ", "notice"),
     [
-        ({"LLAMA_ARG_ENDPOINT_METRICS": "1"}, "LLAMA_ARG_ENDPOINT_METRICS has no effect: there is no GET /metrics yet"),
+        (
+            {"LLAMA_ARG_ENDPOINT_PROPS": "1"},
+            "LLAMA_ARG_ENDPOINT_PROPS has no effect: there is nothing that POST",
+        ),
         ({"LLAMA_ARG_UI": "off"}, "LLAMA_ARG_UI has no effect: there is no web page"),
         ({"LLAMA_ARG_NO_UI": ""}, "LLAMA_ARG_NO_UI has no effect: there is no web page"),
         ({"LLAMA_ARG_THREADS_HTTP": "4"}, "LLAMA_ARG_THREADS_HTTP has no effect: one event loop serves"),
@@ -86,9 +89,7 @@ def test_a_variable_without_effect_says_why(environ: dict[str, str], notice: str
     assert found.startswith(notice)
 
 
-@pytest.mark.parametrize(
-    "environ", [{"LLAMA_ARG_ENDPOINT_METRICS": "0"}, {"LLAMA_ARG_JINJA": ""}, {"LLAMA_ARG_RPC": ""}]
-)
+@pytest.mark.parametrize("environ", [{"LLAMA_ARG_ENDPOINT_PROPS": "0"}, {"LLAMA_ARG_JINJA": ""}, {"LLAMA_ARG_RPC": ""}])
 def test_a_variable_that_asks_for_nothing_says_nothing(environ: dict[str, str]) -> None:
     assert parse_flags(environ=environ).notices == ()
 

@@ -1,5 +1,6 @@
 from slots.completion.output_processor import OutputProcessor, StreamEvents
 from slots.errors import StepFailed
+from slots.metrics.engine_stats import EngineStats
 from slots.requests.events import EngineEvent, Failed, TokenBytes
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
@@ -14,7 +15,7 @@ def token(number: int) -> TokenBytes:
 
 def make_output(*, is_streamed: bool) -> tuple[OutputProcessor, CompletionStream]:
     """Returns an output processor with one request, of id 7, and its stream."""
-    output = OutputProcessor(n_ctx=256)
+    output = OutputProcessor(n_ctx=256, stats=EngineStats())
     stream = CompletionStream(1, cancel=lambda: None, release=lambda: None)
     output.add_request(RequestState(CompletionRequest((1,), is_streamed=is_streamed), 7), stream)
     return output, stream

@@ -7,7 +7,7 @@ from tests.server.http_client import SECONDS, STORY, complete, get, post, tokeni
 RESULT_FIELDS = {
     *("content", "stop", "generation_settings", "model", "prompt", "stopped_eos", "stopped_limit", "stopped_word"),
     *("stopping_word", "timings", "tokens_cached", "tokens_evaluated", "truncated", "slot_id", "id_slot", "stop_type"),
-    *("tokens_predicted", "tokens", "index", "has_new_line"),
+    *("tokens_predicted", "tokens", "index", "has_new_line", "cache_miss"),
 }
 TIMINGS = {
     *("cache_n", "prompt_n", "prompt_ms", "prompt_per_token_ms", "prompt_per_second"),

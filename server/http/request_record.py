@@ -1,0 +1,64 @@
+"""RequestRecord: what the log, the metrics and the traces say of a request."""
+
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from server.http.errors import ApiError
+from slots.requests.events import Finished
+
+CLIENT_LEFT = 499
+"""The status, as nginx calls it, of a request whose client does not wait for the response."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How the generation of one text ended."""
+
+    finished: Finished
+    n_predict: int
+    prompt: str | None = None
+    """With the text, only if the log may have it."""
+    text: str | None = None
+
+
+@dataclass(slots=True)
+class RequestRecord:
+    request_id: str
+    method: str
+    path: str
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of the request: those by which a trace goes on."""
+    started: float = field(default_factory=time.perf_counter)
+    started_at: int = field(default_factory=time.time_ns)
+    """Nanoseconds since 1970."""
+    seconds: float = 0.0
+    """Until its end."""
+    route: str | None = None
+    """The path of its endpoint; None if there is none."""
+    status: int = 0
+    """Of the response; 0 before it starts."""
+    error: ApiError | None = None
+    """What went wrong, perhaps amid a stream."""
+    client_left: bool = False
+    answers: list[Answer] = field(default_factory=list)
+
+    @property
+    def code(self) -> int:
+        """The status of the response, or of the error that ended a stream after a status of 200."""
+        if self.client_left:
+            return CLIENT_LEFT
+        return self.error.status if self.error else self.status
+
+
+_current: ContextVar[RequestRecord | None] = ContextVar("request", default=None)
+
+
+def current_record() -> RequestRecord | None:
+    """Returns the record of the request that this task, or worker thread, works for."""
+    return _current.get()
+
+
+def set_current_record(record: RequestRecord) -> None:
+    """Makes it the record of this task and of those that it will make."""
+    _current.set(record)
