@@ -14,6 +14,7 @@ from server.http.dialect import Endpoint, make_routes
 from server.http.error_format import ErrorFormats
 from server.http.exception_handlers import EXCEPTION_HANDLERS, CatchUnexpectedErrors
 from server.http.prefix import StripPrefix
+from server.http.request_log import RequestLog
 from server.http.request_tracking import TrackRequests
 from server.http.session import Sessions
 from server.state import ServerState
@@ -27,8 +28,9 @@ ENDPOINTS = (
 def create_app(state: ServerState) -> Starlette:
     """Returns the application; its endpoints answer 503 until `state` has an engine."""
     settings = state.settings
+    request_log = RequestLog(settings.alias, shows_texts=settings.log_prompts)
     middleware = [
-        Middleware(TrackRequests, observers=(state.http_stats.count,)),
+        Middleware(TrackRequests, observers=(state.http_stats.count, request_log.write)),
         Middleware(
             Cors,
             origins=settings.cors_origins,

@@ -63,6 +63,8 @@ class Settings:
     """Allow GET /metrics."""
     show_prompts: bool = False
     """Show all prompts and texts in /slots to everybody, not only its own to each session."""
+    log_prompts: bool = False
+    """Write prompts, texts and the messages of errors that may quote them to the log."""
     slot_save_path: Path | None = None
     """The folder that slots are saved to; None disables saving."""
     cache_isolation: CacheIsolation = "none"

@@ -18,7 +18,7 @@ from server.api.embeddings.protocol import (
 from server.api.embeddings.rerank import read_rerank
 from server.api.llama.completion import read_completion
 from server.api.llama.dialect import LLAMA
-from server.api.llama.props import get_health
+from server.api.llama.health import get_health
 from server.api.llama.protocol import CompletionRequestBody
 from server.api.llm_engine.dialect import LLM_ENGINE
 from server.api.ollama.dialect import OLLAMA
@@ -74,7 +74,7 @@ DIALECTS = (
         Endpoint("/v1/embeddings", _openai_embeddings, "Embed texts", OpenAiEmbeddingRequestBody),
         Endpoint("/v1/rerank", _rerank, "Rank texts by their relevance to a query", RerankRequestBody),
         Endpoint("/v1/reranking", _rerank, "Rank texts by their relevance to a query", RerankRequestBody),
-        Endpoint("/v1/health", get_health, "Whether the model is loaded", needs_key=False),
+        Endpoint("/v1/health", get_health, "Whether the server takes requests and works on them", needs_key=False),
     ),
     ANTHROPIC,
     OLLAMA.with_endpoints(

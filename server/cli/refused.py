@@ -43,7 +43,7 @@ REFUSED = (
     ),
     Refused("-cl, --cache-list", "`hf cache ls`, which comes with huggingface_hub, lists downloaded models"),
     Refused("--completion-bash", "there is no completion for shells; --help lists all flags"),
-    Refused("--log-prompts-dir PATH", "prompts are not logged; GET /slots shows them with --slots-prompts"),
+    Refused("--log-prompts-dir PATH", "prompts have no files of their own; --log-prompts writes them to the log"),
     Refused("-mm, --mmproj FILE", NO_IMAGES, "LLAMA_ARG_MMPROJ"),
     Refused("-mmu, --mmproj-url URL", NO_IMAGES, "LLAMA_ARG_MMPROJ_URL"),
     Refused("--path PATH", "files are not served; a web server such as nginx does that", "LLAMA_ARG_STATIC_PATH"),

@@ -1,19 +1,16 @@
-"""CompletionOutput: what was generated for one prompt so far. Timings, as JSON and as a line of the log."""
+"""CompletionOutput: what was generated for one prompt so far. Timings and progress as JSON."""
 
-import logging
 from dataclasses import dataclass, field
 
 from server.generation.prompts import Prompt
 from slots.errors import InvalidRequest
-from slots.requests.events import Finished, PositionLogprobs, Progress, QueuePlace, StopReason, Timings, Token
+from slots.requests.events import PositionLogprobs, Progress, QueuePlace, Timings, Token
 from slots.requests.request import CompletionRequest
 
 MAX_CANDIDATES = 250_000
 """Of all positions of one output; a few hundred megabytes on their way to JSON."""
 MAX_TOKENS = 2_000_000
 """Of one output. With context shift, a generation need not end."""
-
-logger = logging.getLogger("server")
 
 
 @dataclass(slots=True)
@@ -28,11 +25,15 @@ class CompletionOutput:
     content: str = ""
     tokens: list[int] = field(default_factory=list)
     logprobs: list[PositionLogprobs] = field(default_factory=list)
+    logged_parts: list[str] | None = None
+    """The text for the log; None if the log has no texts."""
 
     def append(self, token: Token) -> None:
         """Raises InvalidRequest when there are more tokens, or candidates of all positions, than an output may hold."""
         self.n_tokens += 1
         self.content += token.text
+        if self.logged_parts is not None:
+            self.logged_parts.append(token.text)
         self.tokens.append(token.token)
         if len(self.tokens) > MAX_TOKENS:
             raise InvalidRequest("n_predict", f"expected at most {MAX_TOKENS} tokens in an answer that is not streamed")
@@ -42,6 +43,11 @@ class CompletionOutput:
             if len(self.logprobs) * n_probs > MAX_CANDIDATES:
                 expected = f"expected at most {MAX_CANDIDATES} candidates in an answer that is not streamed"
                 raise InvalidRequest("n_probs", f"{expected}, got {n_probs} for each of many tokens")
+
+    @property
+    def logged_texts(self) -> tuple[str, str] | None:
+        """The prompt and the text for the log; None if it has no texts."""
+        return None if self.logged_parts is None else (str(self.prompt.original), "".join(self.logged_parts))
 
     def clear(self) -> None:
         """Drops what was generated so far, but not the count of tokens."""
@@ -78,28 +84,3 @@ def progress_json(progress: Progress) -> dict[str, object]:
 
 def _per_token(milliseconds: float, n_tokens: int) -> float:
     return milliseconds / n_tokens if n_tokens else 0.0
-
-
-def log_finished(finished: Finished, n_predict: int) -> None:
-    timings = finished.timings
-    logger.info(
-        "slot %d: prompt of %d tokens, %d reused, the rest in %.0f ms; generated %d tokens at %.1f tokens/s; %s",
-        finished.slot_id,
-        finished.n_prompt_tokens,
-        timings.cached_n,
-        timings.prompt_ms,
-        timings.predicted_n,
-        timings.predicted_per_second,
-        _why_it_stopped(finished, n_predict),
-    )
-
-
-def _why_it_stopped(finished: Finished, n_predict: int) -> str:
-    if finished.truncated and finished.reason is StopReason.LIMIT and finished.timings.predicted_n != n_predict:
-        return "the context was full"
-    reasons = {
-        StopReason.EOS: "the model ended it",
-        StopReason.LIMIT: "n_predict was reached",
-        StopReason.WORD: "a stop string was found",
-    }
-    return reasons[finished.reason] + (", beyond the end of the context" if finished.truncated else "")

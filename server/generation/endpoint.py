@@ -16,7 +16,7 @@ from starlette.responses import Response
 from grammar.errors import GrammarError
 from grammar.matcher import CompiledGrammar
 from server.generation.chat import ChatGeneration
-from server.generation.completion_output import CompletionOutput, log_finished
+from server.generation.completion_output import CompletionOutput
 from server.generation.prompts import Prompt
 from server.http.auth import get_api_key
 from server.http.body import read_body
@@ -25,6 +25,7 @@ from server.http.error_format import format_error
 from server.http.event_stream import EventFormat, EventStreamResponse, SendEvent
 from server.http.fields import Fields
 from server.http.json_response import JsonResponse
+from server.http.request_record import Answer, current_record
 from server.options.constraint import Constraint
 from server.options.generation_options import GenerationOptions
 from server.settings import CacheIsolation, Settings
@@ -156,7 +157,9 @@ async def prepare(request: Request, parsed: ParsedRequest) -> "Generation":
             **params,
         )
         for choice in range(options.n):
-            outputs.append(CompletionOutput(len(outputs), prompt, seed_for_choice(completion, choice)))
+            parts: list[str] | None = [] if state.settings.log_prompts else None
+            request_of_choice = seed_for_choice(completion, choice)
+            outputs.append(CompletionOutput(len(outputs), prompt, request_of_choice, logged_parts=parts))
 
     def on_accepted() -> None:
         if options.system_prompt is not None:
@@ -307,7 +310,7 @@ async def collect(
     """Collects a generation in `output`, and returns how it ended. Raises EngineError if it failed."""
     async for event in stream:
         if isinstance(event, Finished):
-            log_finished(event, output.request.n_predict)
+            note_answer(output, event)
             return event
         if isinstance(event, Failed):
             raise event.error
@@ -316,3 +319,9 @@ async def collect(
         if on_event is not None:
             await on_event(event)
     raise RuntimeError("a stream ended without saying how")
+
+
+def note_answer(output: CompletionOutput, finished: Finished) -> None:
+    """Notes the end of an output for the log, the metrics and the traces."""
+    if record := current_record():
+        record.answers.append(Answer(finished, output.request.n_predict, output.logged_texts))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from server.http.json_response import JsonResponse
+from server.http.request_record import current_record
 from slots.errors import EngineError, InvalidRequest, NotSupported, PromptTooLong, QueueFull, ShuttingDown
 
 RETRY_AFTER_SECONDS = 1
@@ -40,7 +41,8 @@ class ApiError(Exception):
         self.headers = headers
 
     def body(self) -> dict[str, object]:
-        return {"error": {"code": self.status, "message": str(self), "type": self.error_type, **self.details}}
+        error = {"code": self.status, "message": str(self), "type": self.error_type, **self.details}
+        return {"error": error, **request_id_member()}
 
     def event(self) -> dict[str, object]:
         """Returns the last event of a stream that fails midway."""
@@ -48,6 +50,12 @@ class ApiError(Exception):
 
     def response(self) -> JsonResponse:
         return JsonResponse(self.body(), self.status, self.headers)
+
+
+def request_id_member() -> dict[str, object]:
+    """Returns the member of an error by which the log can be searched for its request."""
+    record = current_record()
+    return {"request_id": record.request_id} if record else {}
 
 
 def _error_type(status: int) -> str:
@@ -84,7 +92,8 @@ ERROR_SCHEMA = {
             "type": "object",
             "properties": {"code": {"type": "integer"}, "message": {"type": "string"}, "type": {"type": "string"}},
             "required": ["code", "message", "type"],
-        }
+        },
+        "request_id": {"type": "string"},
     },
     "required": ["error"],
 }

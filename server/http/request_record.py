@@ -3,9 +3,11 @@
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from server.http.errors import ApiError
-from slots.requests.events import Finished
+if TYPE_CHECKING:
+    from server.http.errors import ApiError
+    from slots.requests.events import Finished
 
 CLIENT_LEFT = 499
 """The status, as nginx calls it, of a request whose client does not wait for the response."""
@@ -15,11 +17,10 @@ CLIENT_LEFT = 499
 class Answer:
     """How the generation of one text ended."""
 
-    finished: Finished
+    finished: "Finished"
     n_predict: int
-    prompt: str | None = None
-    """With the text, only if the log may have it."""
-    text: str | None = None
+    texts: tuple[str, str] | None = None
+    """The prompt and what was generated; None unless the log may have them."""
 
 
 @dataclass(slots=True)
@@ -38,7 +39,7 @@ class RequestRecord:
     """The path of its endpoint; None if there is none."""
     status: int = 0
     """Of the response; 0 before it starts."""
-    error: ApiError | None = None
+    error: "ApiError | None" = None
     """What went wrong, perhaps amid a stream."""
     client_left: bool = False
     answers: list[Answer] = field(default_factory=list)

@@ -6,10 +6,13 @@ import logging
 import sys
 from pathlib import Path
 
+from server.http.request_record import current_record
 from server.settings import LogSettings
 
-QUIET_LOGGERS = ("uvicorn.error", "llama.cpp", "huggingface_hub", "httpx2", "httpcore2")
+QUIET_LOGGERS = ("uvicorn.error", "huggingface_hub", "httpx2", "httpcore2")
 """Loggers of libraries, shown from WARNING on unless the log is verbose."""
+VERBOSE_LOGGER = "llama.cpp"
+"""Shown in a verbose log alone: what matters of its errors is in the messages of those that they cause."""
 
 
 class LogFileError(Exception):
@@ -26,10 +29,14 @@ def set_up_logging(settings: LogSettings) -> None:
     for handler in handlers:
         handler.setFormatter(JsonFormatter() if settings.log_json else LineFormatter(settings.log_timestamps))
         handler.addFilter(_is_real_error)
+        handler.addFilter(_add_request_id)
     logging.basicConfig(level=settings.log_level, handlers=handlers or [logging.NullHandler()], force=True)
     for name in QUIET_LOGGERS:
         is_verbose = settings.log_level <= logging.DEBUG
         logging.getLogger(name).setLevel(logging.NOTSET if is_verbose else max(logging.WARNING, settings.log_level))
+    logging.getLogger(VERBOSE_LOGGER).setLevel(
+        logging.NOTSET if settings.log_level <= logging.DEBUG else logging.CRITICAL
+    )
     # asyncio's messages below WARNING are about its own internals.
     logging.getLogger("asyncio").setLevel(max(logging.WARNING, settings.log_level))
 
@@ -47,6 +54,13 @@ def _is_real_error(record: logging.LogRecord) -> bool:
     return not isinstance(error, asyncio.CancelledError)
 
 
+def _add_request_id(record: logging.LogRecord) -> bool:
+    """Notes for which request a line is written, if it is in a task or a thread that works for one."""
+    request = current_record()
+    record.request_id = request.request_id if request else None
+    return True
+
+
 class LineFormatter(logging.Formatter):
     def __init__(self, timestamps: bool = True) -> None:
         super().__init__(datefmt="%H:%M:%S")
@@ -55,24 +69,27 @@ class LineFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         time = f"{self.formatTime(record, self.datefmt)} " if self._timestamps else ""
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        return f"{time}{level}{_message(record)}"
+        request_id = getattr(record, "request_id", None)
+        return f"{time}{level}{_message(record)}{f' [{request_id}]' if request_id else ''}"
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object for each record, with the keys of llama.cpp's server."""
+    """One JSON object for each record, with the keys of llama.cpp's server, and those of requests."""
 
     def format(self, record: logging.LogRecord) -> str:
         record.message = record.getMessage()
         message = _message(record)
         if record.exc_info:
             message += "\n" + self.formatException(record.exc_info)
-        line = {
+        line: dict[str, object] = {
             "type": "log",
             "time": int(record.created * 1_000_000),
             "level": record.levelname.lower(),
             "msg": message,
         }
-        return json.dumps(line)
+        if request_id := getattr(record, "request_id", None):
+            line["request_id"] = request_id
+        return json.dumps(line | getattr(record, "fields", {}))
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -11,6 +11,7 @@ from server.chat.system_prompt import make_system_prompt
 from server.chat.template.chat_format import ChatFormat
 from server.generation.endpoint import compile_constraint
 from server.lifecycle.listener import format_urls
+from server.lifecycle.systemd import feed_watchdog, notify
 from server.lifecycle.uvicorn_server import GracefulServer
 from server.options.generation_options import GenerationOptions
 from server.settings import Settings
@@ -57,12 +58,16 @@ async def _serve(
         await _check_constraint(state.settings.defaults, state.engine)
         state.system_prompt = make_system_prompt(SYSTEM_PROMPT_FLAG, state.settings.system_prompt, state.engine)
         state.engine.start(asyncio.get_running_loop())
-        logger.info("Ready on %s: %s", urls, _describe_service(state.settings, state.engine))
+        service = _describe_service(state.settings, state.engine)
+        logger.info("Ready on %s: %s", urls, service)
+        notify(f"READY=1\nSTATUS=Ready on {urls}: {service}")
+        watchdog = asyncio.create_task(feed_watchdog(state.engine))
     except Exception:
         server.should_exit = True
         await serving
         raise
     await serving
+    watchdog.cancel()
 
 
 def _check_ranking(settings: Settings, engine: Engine) -> None:

@@ -14,10 +14,13 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from server.lifecycle.http_protocol import http_protocol
+from server.lifecycle.systemd import notify
 from server.state import ServerState
 from slots.engine import Engine
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+TASKS_INTERVAL = 0.05
+"""Seconds between two looks at the requests that run while the server stops."""
 SHUTDOWN_GRACE = 2
 """Seconds to send the last events after the engine has ended the requests."""
 
@@ -42,7 +45,7 @@ class GracefulServer(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                timeout_graceful_shutdown=settings.shutdown_timeout + SHUTDOWN_GRACE,
+                timeout_graceful_shutdown=SHUTDOWN_GRACE,
             )
         )
         self._state = state
@@ -70,11 +73,19 @@ class GracefulServer(uvicorn.Server):
         if engine is None:
             await super().shutdown(sockets)
             return
+        notify("STOPPING=1")
         engine.drain()
         ending = asyncio.create_task(self._stop_after_timeout(engine))
+        await self._finish_requests(ending)
         await super().shutdown(sockets)
         ending.cancel()
         await asyncio.to_thread(engine.stop)
+
+    async def _finish_requests(self, ending: "asyncio.Task[None]") -> None:
+        """Waits until no request runs, or `ending` has ended them. Until then the port stays open: whoever asks for the
+        health of the server is told that it stops, and sends later requests elsewhere."""
+        while self.server_state.tasks and not ending.done():  # noqa: ASYNC110 - uvicorn tells nobody of their ends
+            await asyncio.sleep(TASKS_INTERVAL)
 
     async def _stop_after_timeout(self, engine: Engine) -> None:
         """Ends requests that are still running after the timeout; their clients get an error."""

@@ -9,6 +9,8 @@ import llama_cpp.llama_cpp as lib
 from slots.llama.buffers import BufferLog, Buffers, sum_buffers
 
 _LOG_LEVEL_ERROR = 4
+_LEVELS = {2: logging.INFO, 3: logging.WARNING, _LOG_LEVEL_ERROR: logging.ERROR}
+"""Python's levels by ggml's; any other line is for debugging."""
 
 _log = logging.getLogger("llama.cpp")
 _recent_errors: deque[str] = deque(maxlen=4)
@@ -56,7 +58,7 @@ def _on_log(level: int, text: bytes, _user_data: ctypes.c_void_p) -> None:
         _recent_errors.append(line)
     if _buffer_logs:
         _buffer_logs[-1].read(line)
-    _log.debug(line)
+    _log.log(_LEVELS.get(level, logging.DEBUG), "%s", line)
 
 
 _log_callback = lib.llama_log_callback(_on_log)

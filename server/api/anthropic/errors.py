@@ -1,6 +1,6 @@
 """Errors in Anthropic's shape. Its client chooses the class of the exception by the status."""
 
-from server.http.errors import ApiError, api_error
+from server.http.errors import ApiError, api_error, request_id_member
 from slots.errors import PromptTooLong, QueueFull
 
 OVERLOADED = 529
@@ -22,7 +22,7 @@ class AnthropicError(ApiError):
 
     def body(self) -> dict[str, object]:
         kind = TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "api_error")
-        return {"type": "error", "error": {"type": kind, "message": str(self)}}
+        return {"type": "error", "error": {"type": kind, "message": str(self)}, **request_id_member()}
 
 
 def anthropic_error(error: Exception) -> AnthropicError:
@@ -46,6 +46,7 @@ ERROR_SCHEMA = {
             "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
             "required": ["type", "message"],
         },
+        "request_id": {"type": "string"},
     },
     "required": ["type", "error"],
 }

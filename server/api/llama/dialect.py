@@ -1,10 +1,11 @@
 """llama.cpp's dialect."""
 
 from server.api.llama.completion import read_completion
+from server.api.llama.health import get_health, get_livez, get_version
 from server.api.llama.infill import read_infill
 from server.api.llama.metrics import get_metrics
 from server.api.llama.pool import get_pool
-from server.api.llama.props import get_chat_status, get_health, get_props
+from server.api.llama.props import get_chat_status, get_props
 from server.api.llama.protocol import (
     ApplyTemplateRequestBody,
     CompletionRequestBody,
@@ -27,7 +28,10 @@ LLAMA = Dialect(
         Endpoint("/apply-template", post_apply_template, "Format a chat as a prompt", ApplyTemplateRequestBody),
         Endpoint("/tokenize", post_tokenize, "Tokenize a text", TokenizeRequestBody),
         Endpoint("/detokenize", post_detokenize, "Turn tokens into a text", DetokenizeRequestBody),
-        Endpoint("/health", get_health, "Whether the model is loaded", needs_key=False),
+        Endpoint("/health", get_health, "Whether the server takes requests and works on them", needs_key=False),
+        Endpoint("/ready", get_health, "Whether the server takes requests and works on them", needs_key=False),
+        Endpoint("/livez", get_livez, "Whether the server lives, be it that it loads or stops", needs_key=False),
+        Endpoint("/version", get_version, "What this server is"),
         Endpoint("/props", get_props, "Properties of the server, its model and its defaults"),
         Endpoint("/slots", get_slots, "What each slot does", query=("fail_on_no_slot",)),
         Endpoint(

@@ -1,12 +1,12 @@
-"""GET /props, /health and /chat: the state of the server, its model and its defaults."""
+"""GET /props and /chat: the state of the server, its model and its defaults."""
 
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from server.api.llama.health import BUILD_INFO
 from server.generation.generation_settings import all_options_json, output_settings_json
 from server.http.json_response import JsonResponse
 from server.options.generation_options import GenerationOptions
@@ -53,7 +53,7 @@ async def get_props(request: Request) -> JsonResponse:
             "ui": False,
             "ui_settings": {},
             "cors_proxy_enabled": False,
-            "build_info": f"llama-slots on llama-cpp-python {version('llama-cpp-python')}",
+            "build_info": BUILD_INFO,
             "memory": asdict(engine.memory_use()),
             "assistant_name": system_prompt.assistant_name,
             "anti_prompt": system_prompt.anti_prompt,
@@ -83,11 +83,6 @@ def _capabilities_json(capabilities: "Capabilities") -> dict[str, bool]:
 
 def _text(token: int | None, vocab: Vocab) -> str:
     return "" if token is None else vocab.display(token)
-
-
-async def get_health(request: Request) -> JsonResponse:
-    get_engine(request)
-    return JsonResponse({"status": "ok"})
 
 
 NOT_STARTED = {"status": "not started", "message": "The model is still loading; try again later."}

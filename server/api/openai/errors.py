@@ -1,6 +1,6 @@
 """Errors in OpenAI's shape. Clients choose the class of the exception by the status; the code says more."""
 
-from server.http.errors import ApiError, api_error
+from server.http.errors import ApiError, api_error, request_id_member
 from slots.errors import PromptTooLong, QueueFull
 
 CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
@@ -19,7 +19,7 @@ class OpenAiError(ApiError):
 
     def body(self) -> dict[str, object]:
         members = {"message": str(self), "type": self.error_type, "param": self.field, "code": self.code}
-        return {"error": {**members, **self.details}}
+        return {"error": {**members, **self.details}, **request_id_member()}
 
 
 def openai_error(error: Exception) -> OpenAiError:
@@ -44,7 +44,8 @@ ERROR_SCHEMA = {
                 "code": {"type": ["string", "null"]},
             },
             "required": ["message", "type", "param", "code"],
-        }
+        },
+        "request_id": {"type": "string"},
     },
     "required": ["error"],
 }

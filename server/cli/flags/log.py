@@ -32,7 +32,7 @@ LOG = Group(
     Switch(
         "--log-jsonl, --no-log-jsonl",
         "log_json",
-        "log a JSON object on each line, with time in microseconds, level and msg, to stdout",
+        "log a JSON object on each line, with time in microseconds, level, msg and numbers of requests, to stdout",
         "LLAMA_ARG_LOG_JSONL",
     ),
     Switch(
@@ -41,5 +41,6 @@ LOG = Group(
         "begin each line with the time",
         "LLAMA_ARG_LOG_TIMESTAMPS",
     ),
+    Switch("--log-prompts", "log_prompts", "log the prompts and texts of all requests, which it otherwise never has"),
     Switch("--log-disable", "log_disabled", "log nothing"),
 )
