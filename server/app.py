@@ -6,6 +6,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from server.api.dialects import DIALECTS
+from server.api.docs_page.endpoint import DOCS_ENDPOINTS
 from server.api.openai.responses.store import ResponseStore
 from server.api.openapi import openapi_endpoint
 from server.http.auth import RequireApiKey
@@ -22,6 +23,7 @@ from server.state import ServerState
 ENDPOINTS = (
     *(endpoint for dialect in DIALECTS for endpoint in dialect.endpoints),
     Endpoint("/openapi.json", openapi_endpoint(DIALECTS), "This description"),
+    *DOCS_ENDPOINTS,
 )
 
 

@@ -23,7 +23,7 @@ FINISHED = Finished(
     ),
     cache_miss=CacheMiss(20, MissReason.TEXT_DIFFERS),
 )
-DONE = {"status": 200, "seconds": 0.6548}
+DONE: dict[str, Any] = {"status": 200, "seconds": 0.6548}
 
 
 def written(caplog: pytest.LogCaptureFixture, *, shows_texts: bool = False, **fields: Any) -> logging.LogRecord:

@@ -92,7 +92,7 @@ def test_what_lost_its_slot_is_a_tree(pair: str) -> None:
     common = next(child for child in parked["tree"]["children"] if child["text"].strip().startswith("The cat"))
 
     def n_parked(prefix: Json) -> int:
-        return (prefix["n_bytes"] > 0) + sum(map(n_parked, prefix["children"]))
+        return int(prefix["n_bytes"] > 0) + sum(map(n_parked, prefix["children"]))
 
     assert n_parked(common) >= 3
 
