@@ -32,7 +32,7 @@ def create_app(state: ServerState) -> Starlette:
     settings = state.settings
     request_log = RequestLog(settings.alias, shows_texts=settings.log_prompts)
     middleware = [
-        Middleware(TrackRequests, observers=(state.http_stats.count, request_log.write)),
+        Middleware(TrackRequests, observers=(state.http_stats.count, request_log.write, *state.observers)),
         Middleware(
             Cors,
             origins=settings.cors_origins,

@@ -65,6 +65,8 @@ class Settings:
     """Show all prompts and texts in /slots to everybody, not only its own to each session."""
     log_prompts: bool = False
     """Write prompts, texts and the messages of errors that may quote them to the log."""
+    otlp_traces_endpoint: str | None = None
+    """The URL of the collector that traces are sent to; None sends none."""
     slot_save_path: Path | None = None
     """The folder that slots are saved to; None disables saving."""
     cache_isolation: CacheIsolation = "none"

@@ -11,6 +11,7 @@ from server.chat.system_prompt import SystemPrompt
 from server.chat.template.chat_format import ChatFormat
 from server.http.errors import ApiError
 from server.http.http_stats import HttpStats
+from server.http.request_tracking import Observer
 from server.http.session import Sessions
 from server.settings import Settings
 from slots.engine import Engine
@@ -27,6 +28,8 @@ class ServerState:
     system_prompt: SystemPrompt = field(default_factory=SystemPrompt)
     """Applies to later requests; it is replaced as a whole."""
     http_stats: HttpStats = field(default_factory=HttpStats)
+    observers: tuple[Observer, ...] = ()
+    """What else is told of each request at its end."""
     slot_locks: Mapping[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     """Held while a slot is saved or restored."""
 

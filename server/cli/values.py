@@ -153,6 +153,12 @@ def path_prefix(text: str) -> str:
     return prefix
 
 
+def http_url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise invalid("an URL that begins with http:// or https://", text)
+    return text
+
+
 def api_keys(text: str) -> tuple[str, ...]:
     """Returns the keys of a comma-separated list."""
     found = tuple(key for part in text.split(",") if (key := part.strip()))

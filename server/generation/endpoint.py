@@ -324,4 +324,5 @@ async def collect(
 def note_answer(output: CompletionOutput, finished: Finished) -> None:
     """Notes the end of an output for the log, the metrics and the traces."""
     if record := current_record():
-        record.answers.append(Answer(finished, output.request.n_predict, output.logged_texts))
+        request = output.request
+        record.answers.append(Answer(finished, request.n_predict, request.sampling, output.logged_texts))

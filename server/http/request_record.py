@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from server.http.errors import ApiError
     from slots.requests.events import Finished
+    from slots.requests.sampling_params import SamplingParams
 
 CLIENT_LEFT = 499
 """The status, as nginx calls it, of a request whose client does not wait for the response."""
@@ -15,10 +16,11 @@ CLIENT_LEFT = 499
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How the generation of one text ended."""
+    """How the generation of one text ended, and what was asked for."""
 
     finished: "Finished"
     n_predict: int
+    sampling: "SamplingParams"
     texts: tuple[str, str] | None = None
     """The prompt and what was generated; None unless the log may have them."""
 

@@ -3,13 +3,15 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 
 from server.app import create_app
 from server.chat.system_prompt import make_system_prompt
 from server.chat.template.chat_format import ChatFormat
 from server.generation.endpoint import compile_constraint
+from server.http.request_tracking import Observer
 from server.lifecycle.listener import format_urls
 from server.lifecycle.systemd import feed_watchdog, notify
 from server.lifecycle.uvicorn_server import GracefulServer
@@ -29,12 +31,32 @@ def serve(
 ) -> None:
     """Serves until a signal ends it. `on_ready` is called when the model is loaded.
 
-    Raises ModelLoadError, or EngineError if the loaded model does not work with the options.
+    Raises ModelLoadError, or EngineError if the loaded model does not work with the options or an extra is missing.
     """
-    state = ServerState(settings)
-    server = GracefulServer(create_app(state), state)
-    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        runner.run(_serve(server, listeners, state, loading, on_ready))
+    with observers_of(settings) as observers:
+        state = ServerState(settings, observers=observers)
+        server = GracefulServer(create_app(state), state)
+        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+            runner.run(_serve(server, listeners, state, loading, on_ready))
+
+
+@contextmanager
+def observers_of(settings: Settings) -> Iterator[tuple[Observer, ...]]:
+    """Gives what sends traces, if the settings ask for them, and sends the last ones at the end. Raises InvalidRequest
+    if the extra is not installed."""
+    if settings.otlp_traces_endpoint is None:
+        yield ()
+        return
+    try:
+        from server.metrics.traces import otlp_traces  # noqa: PLC0415 - an extra
+    except ImportError:
+        expected = "expected the extra `otel`, which `pip install llama-slots[otel]` brings"
+        raise InvalidRequest("argument --otlp-traces-endpoint", expected) from None
+    traces = otlp_traces(settings.otlp_traces_endpoint, settings.alias)
+    try:
+        yield (traces.record,)
+    finally:
+        traces.close()
 
 
 async def _serve(

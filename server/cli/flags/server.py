@@ -1,7 +1,7 @@
 """Flags of the HTTP server: API keys, limits and what it shows."""
 
 from server.cli.parser import Flag, Group, Switch
-from server.cli.values import MAX_SIZE, api_key_file, api_keys, int_in_range, positive_float
+from server.cli.values import MAX_SIZE, api_key_file, api_keys, http_url, int_in_range, positive_float
 
 SERVER = Group(
     "HTTP server",
@@ -28,6 +28,14 @@ SERVER = Group(
         "show_metrics",
         "enable GET /metrics, which has counts and times in Prometheus' format",
         "LLAMA_ARG_ENDPOINT_METRICS",
+    ),
+    Flag(
+        "--otlp-traces-endpoint URL",
+        "otlp_traces_endpoint",
+        http_url,
+        "send a trace of each request to an OpenTelemetry collector, for example http://localhost:4318/v1/traces;"
+        " needs the extra `otel`",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     ),
     Switch(
         "--slots-prompts",

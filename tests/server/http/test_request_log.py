@@ -9,6 +9,7 @@ from server.http.request_log import RequestLog
 from server.http.request_record import Answer, RequestRecord
 from slots.requests.cache_use import CacheMiss, MissReason
 from slots.requests.events import Finished, StopReason, Timings
+from slots.requests.sampling_params import SamplingParams
 
 FINISHED = Finished(
     reason=StopReason.LIMIT,
@@ -35,7 +36,9 @@ def written(caplog: pytest.LogCaptureFixture, *, shows_texts: bool = False, **fi
 
 
 def line(caplog: pytest.LogCaptureFixture, *answers: Finished, n_predict: int = 128) -> str:
-    return written(caplog, answers=[Answer(answer, n_predict) for answer in answers], **DONE).getMessage()
+    return written(
+        caplog, answers=[Answer(answer, n_predict, SamplingParams()) for answer in answers], **DONE
+    ).getMessage()
 
 
 def test_a_completion_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -107,14 +110,14 @@ def test_a_path_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_texts_are_there_if_the_record_has_them(caplog: pytest.LogCaptureFixture) -> None:
-    answer = Answer(FINISHED, 128, ("Once\nupon", "a time"))
+    answer = Answer(FINISHED, 128, SamplingParams(), ("Once\nupon", "a time"))
     said = written(caplog, shows_texts=True, answers=[answer], **DONE)
     assert said.getMessage().endswith("; prompt 'Once\\nupon', text 'a time'")
     assert said.__dict__["fields"]["answers"][0]["text"] == "a time"
 
 
 def test_the_fields_are_the_numbers_of_the_line(caplog: pytest.LogCaptureFixture) -> None:
-    fields = written(caplog, answers=[Answer(FINISHED, 128)], **DONE).__dict__["fields"]
+    fields = written(caplog, answers=[Answer(FINISHED, 128, SamplingParams())], **DONE).__dict__["fields"]
     assert (fields["route"], fields["status"], fields["model"]) == ("/completion", 200, "tiny")
     assert fields["answers"] == [
         {
