@@ -52,6 +52,7 @@ ifeq ($(MODEL),)
 	@$(BIN)/python -m benchmarks.grammar
 	@$(BIN)/python -m benchmarks.memory
 	@$(BIN)/python -m benchmarks.start
+	@$(BIN)/python -m benchmarks.monitoring
 endif
 
 install: $(VENV)/.base
