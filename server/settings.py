@@ -69,6 +69,8 @@ class Settings:
     """The URL of the collector that traces are sent to; None sends none."""
     slot_save_path: Path | None = None
     """The folder that slots are saved to; None disables saving."""
+    allow_lora_updates: bool = False
+    """Allow requests to load LoRA adapters from files of this machine, and to unload them."""
     cache_isolation: CacheIsolation = "none"
     """Which requests share prefixes: all ("none"), those of one session, or those with one API key."""
     system_prompt: str = ""

@@ -24,6 +24,10 @@ class PromptTooLong(InvalidRequest):
         self.n_ctx = n_ctx
 
 
+class AdapterNotFound(InvalidRequest):
+    """A LoRA adapter that is not loaded, or about to be unloaded."""
+
+
 class NotSupported(EngineError):
     """What the engine cannot do with this model or with its options."""
 

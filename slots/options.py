@@ -132,6 +132,10 @@ class EngineOptions:
     context_shift: bool = False
     """When the context of a slot is full, discard half of it and continue, instead of stopping."""
     speculation: SpeculationOptions = SpeculationOptions()
+    lora: tuple[tuple[Path, float], ...] = ()
+    """Files of LoRA adapters, with their scales."""
+    lora_init_without_apply: bool = False
+    """Load these adapters for requests that ask for them, and apply none to others."""
     warmup: bool = True
     """Compute something when the model is loaded, so that the first request need not wait for it."""
     watchdog_seconds: float | None = None

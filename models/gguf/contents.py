@@ -8,6 +8,7 @@ import mmap
 import reprlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from math import prod
 
 from models.gguf.types import TENSOR_TYPES
 from models.gguf.values import Array, GgufReader, MalformedError, Value, check_count
@@ -29,6 +30,10 @@ class GgufContents:
     n_parameters: int = 0
     has_classifier: bool = False
     """Whether it has a head that scores a text."""
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Of the tensors, by name, in ggml's order: the length of a row comes first."""
+    type_numbers: set[int] = field(default_factory=set)
+    """The types of the tensors, as ggml numbers them."""
     n_bytes: int = 0
     """The size that the file must have to hold its last tensor."""
 
@@ -50,9 +55,11 @@ def read_contents(data: mmap.mmap) -> GgufContents:
         contents.metadata[key] = reader.value()
     data_size = 0
     for _ in range(n_tensors):
-        name, n_elements, tensor_end = _tensor(reader)
+        name, shape, type_number, tensor_end = _tensor(reader)
         contents.has_classifier |= name.startswith(CLASSIFIER)
-        contents.n_parameters += n_elements
+        contents.shapes[name] = shape
+        contents.type_numbers.add(type_number)
+        contents.n_parameters += prod(shape)
         data_size = max(data_size, tensor_end)
     contents.n_bytes = reader.position
     if data_size > 0:
@@ -82,20 +89,26 @@ def array_values(data: mmap.mmap, array: Array) -> list[str] | list[bool | int |
     return [reader.scalar(array.element_type) for _ in range(array.length)]
 
 
-def _tensor(reader: GgufReader) -> tuple[str, int, int]:
-    """Returns the name of a tensor, the number of its elements, and where it ends within the data."""
+def array_numbers(data: mmap.mmap, array: Array, limit: int) -> tuple[bool | int | float, ...]:
+    """Returns the first elements of an array of numbers, at most `limit`."""
+    reader = GgufReader(data, array.start)
+    return tuple(reader.scalar(array.element_type) for _ in range(min(array.length, limit)))
+
+
+def _tensor(reader: GgufReader) -> tuple[str, tuple[int, ...], int, int]:
+    """Returns the name of a tensor, its shape, the number of its type, and where it ends within the data."""
     name = reader.string()
     n_dimensions = reader.uint32()
     check_count(f"dimensions for the tensor {reprlib.repr(name)}", n_dimensions, MAX_DIMENSIONS)
-    n_elements = 1
-    for _ in range(n_dimensions):
-        n_elements *= reader.uint64()
-    tensor_type = TENSOR_TYPES.get(reader.uint32())
+    shape = tuple(reader.uint64() for _ in range(n_dimensions))
+    n_elements = prod(shape)
+    type_number = reader.uint32()
+    tensor_type = TENSOR_TYPES.get(type_number)
     offset = reader.uint64()
     if tensor_type is None:
         # A type newer than this program: llama.cpp may know it, and only the start of the tensor is known here.
-        return name, n_elements, offset
-    return name, n_elements, offset + n_elements // tensor_type.block_size * tensor_type.block_bytes
+        return name, shape, type_number, offset
+    return name, shape, type_number, offset + n_elements // tensor_type.block_size * tensor_type.block_bytes
 
 
 def _aligned(position: int, metadata: dict[str, Value]) -> int:

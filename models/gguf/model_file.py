@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from models.errors import ModelFileError
-from models.gguf.contents import VERSIONS, GgufContents, array_strings, array_values, read_contents
+from models.gguf.contents import (
+    VERSIONS,
+    GgufContents,
+    array_numbers,
+    array_strings,
+    array_values,
+    read_contents,
+)
 from models.gguf.file_signatures import describe_signature
 from models.gguf.values import Array, EndOfFileError, MalformedError, Value
 from models.units import human_size
@@ -52,6 +59,17 @@ class ModelFile:
             return {}
         with _readable(self.path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return array_strings(data, value, indices)
+
+    def numbers(self, key: str, limit: int) -> tuple[bool | int | float, ...]:
+        """Returns the first elements of the array of numbers at a key, at most `limit`; none if there is no such array.
+
+        Raises ModelFileError.
+        """
+        value = self.contents.metadata.get(key)
+        if not isinstance(value, Array) or value.holds_strings:
+            return ()
+        with _readable(self.path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return array_numbers(data, value, limit)
 
     def all_values(self, max_elements: int | None = None) -> dict[str, object]:
         """Returns the whole metadata, arrays as lists; those of more than `max_elements` elements are empty.

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import re
+from pathlib import Path
 from urllib.parse import unquote
 
 from server.cli.values import finite_float, int_in_range, invalid
@@ -30,6 +31,38 @@ def tensor_overrides(text: str) -> tuple[tuple[str, str], ...]:
     if not all(pattern and buffer for pattern, _, buffer in pairs):
         raise invalid("PATTERN=BUFFER, such as exps=CPU, or several with commas between them", text)
     return tuple((pattern, buffer) for pattern, _, buffer in pairs)
+
+
+def lora_files(text: str) -> tuple[tuple[Path, float], ...]:
+    """Returns the paths of a list, each with a scale of 1; a path with a comma in it stands in double quotes."""
+    return tuple((_path(item, "a file"), 1.0) for item in _items(text))
+
+
+def scaled_lora_files(text: str) -> tuple[tuple[Path, float], ...]:
+    """Returns the paths of a list such as a.gguf:0.5,b.gguf:2, each with its scale."""
+    return tuple(_scaled_file(item) for item in _items(text))
+
+
+def _scaled_file(text: str) -> tuple[Path, float]:
+    expected = "FILE:SCALE, such as adapter.gguf:0.5, or several with commas between them"
+    file, separator, scale = text.rpartition(":")
+    if not separator:
+        raise invalid(expected, text)
+    try:
+        return _path(file, expected), finite_float(scale)
+    except argparse.ArgumentTypeError:
+        raise invalid(expected, text) from None
+
+
+def _path(text: str, expected: str) -> Path:
+    if not text:
+        raise invalid(expected, text)
+    return Path(text)
+
+
+def _items(text: str) -> list[str]:
+    """Returns the items of a list with commas between them; an item with a comma in it stands in double quotes."""
+    return next(csv.reader([text]), []) or [""]
 
 
 def metadata_overrides(text: str) -> tuple[tuple[str, MetadataValue], ...]:

@@ -53,7 +53,6 @@ NO_EFFECT = (
     NoEffect("--no-log-prefix", "a line has its level, unless it is information", "LLAMA_ARG_NO_LOG_PREFIX"),
     NoEffect("--no-skip-chat-parsing", "tool calls and reasoning are parsed", "LLAMA_ARG_NO_SKIP_CHAT_PARSING"),
     NoEffect("--prefill-assistant", "an assistant message at the end is continued", "LLAMA_ARG_PREFILL_ASSISTANT"),
-    NoEffect("--lora-init-without-apply", "LoRA adapters are not supported yet"),
     NoEffect("--mmproj-auto", NO_IMAGES, "LLAMA_ARG_MMPROJ_AUTO"),
     NoEffect("--no-mmproj, --no-mmproj-auto", NO_IMAGES, "LLAMA_ARG_NO_MMPROJ_AUTO"),
     NoEffect("--mmproj-offload", NO_IMAGES, "LLAMA_ARG_MMPROJ_OFFLOAD"),

@@ -4,7 +4,6 @@ from server.cli.foreign import Refused
 
 NO_TOOLS = "the server runs no tools itself; let the client call them, or an agent"
 NO_ROUTER = "one process serves one model; start one for each, for example behind llama-swap"
-NO_LORA = "LoRA adapters are not supported yet; merge it into the model with llama.cpp's llama-export-lora"
 NO_VECTORS = "control vectors are not supported; leave it out"
 NO_IMAGES = "images and sounds are not supported yet; leave it out to serve text alone"
 REMOVED_MAX = "llama.cpp has removed it; give --spec-draft-n-max, or --spec-ngram-simple-size-m for n-grams"
@@ -31,8 +30,6 @@ REFUSED = (
         "LLAMA_ARG_KV_UNIFIED_PER_SLOT",
     ),
     Refused("--rpc SERVERS", "other machines cannot take part; leave it out", "LLAMA_ARG_RPC"),
-    Refused("--lora FILE", NO_LORA),
-    Refused("--lora-scaled FILE:SCALE,...", NO_LORA),
     Refused("--control-vector FILE", NO_VECTORS),
     Refused("--control-vector-scaled FILE:SCALE,...", NO_VECTORS),
     Refused("--control-vector-layer-range START", NO_VECTORS),

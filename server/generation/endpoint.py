@@ -127,7 +127,8 @@ async def prepare(request: Request, parsed: ParsedRequest) -> "Generation":
     """Returns what generates the texts that `request` asks for. A system prompt in the options applies to later
     requests as soon as the engine has taken this one.
 
-    Raises InvalidRequest for a grammar that does not compile and for more outputs than can wait.
+    Raises InvalidRequest for a grammar that does not compile and for more outputs than can wait, and what
+    `choose_adapters` raises.
     """
     engine, state, options = get_engine(request), get_state(request), parsed.options
     _check_queue_capacity(len(parsed.prompts) * options.n, engine)
@@ -141,6 +142,7 @@ async def prepare(request: Request, parsed: ParsedRequest) -> "Generation":
     params = {name: getattr(options, name) for name in CompletionParams.model_fields}
     params["stop"] = (*options.stop, *parsed.stop)
     params["n_predict"] = _limit_length(options.n_predict, state.settings.defaults)
+    adapters = options.choose_adapters(engine, state.settings.model_names)
     outputs: list[CompletionOutput] = []
     for prompt in parsed.prompts:
         completion = CompletionRequest(
@@ -149,6 +151,7 @@ async def prepare(request: Request, parsed: ParsedRequest) -> "Generation":
             prompt_name=prompt.name,
             session=session.session_id,
             scope=CacheScope(salt, prompt.n_system),
+            adapters=adapters,
             grammar=grammar,
             ends_within_character=not options.completes_characters,
             reports_progress=options.return_progress and options.stream and parsed.progress_events is not None,

@@ -8,6 +8,7 @@ from server.generation.completion_output import CompletionOutput, timings_json
 from server.generation.generation_settings import all_options_json
 from server.generation.logprobs import probabilities_json
 from server.options.generation_options import GenerationOptions
+from server.options.lora import adapters_json
 from slots.llama import Vocab
 from slots.requests.events import Finished, StopReason
 
@@ -69,6 +70,7 @@ def _settings(output: CompletionOutput, finished: Finished, context: ResultConte
     request, options = output.request, context.options
     return {
         **all_options_json(request, request.sampling, options.constraint, context.vocab),
+        "lora": adapters_json(request.adapters),
         "seed": finished.seed,
         "stop": request.stop,
         "stream": options.stream,

@@ -32,8 +32,19 @@ async def read_body(request: Request, read: Callable[[Fields], Result], *, is_sl
     body = await _read_bytes(request)
     coding = request.headers.get("content-encoding", "identity").strip().lower()
     if len(body) <= MAX_BYTES_ON_LOOP and not is_slow and coding == "identity":
-        return read(_parse(body))
-    return await run_in_threadpool(lambda: read(_parse(_decode(body, coding))))
+        return read(_parse_object(body))
+    return await run_in_threadpool(lambda: read(_parse_object(_decode(body, coding))))
+
+
+async def read_list_body(request: Request, read: Callable[[list[object]], Result]) -> Result:
+    """Returns what `read` returns for the JSON list in the body, which is expected to be short. Raises as `read_body`
+    does."""
+    body = await _read_bytes(request)
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    values = await run_in_threadpool(lambda: _parse(_decode(body, coding), "a JSON list"))
+    if not isinstance(values, list):
+        raise InvalidRequest("body", f"expected a JSON list, got {preview(values)}")
+    return read(values)
 
 
 async def _read_bytes(request: Request) -> bytearray:
@@ -68,14 +79,18 @@ def _too_large() -> ApiError:
     return ApiError(413, f"body: expected at most {MAX_BYTES} bytes, got more")
 
 
-def _parse(body: bytes | bytearray) -> Fields:
-    if not body.strip():
-        raise InvalidRequest("body", "expected a JSON object, got nothing")
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        where = f"{error.msg} at line {error.lineno} column {error.colno}"
-        raise InvalidRequest("body", f"expected a JSON object, got invalid JSON: {where}") from None
+def _parse_object(body: bytes | bytearray) -> Fields:
+    fields = _parse(body, "a JSON object")
     if not isinstance(fields, dict):
         raise InvalidRequest("body", f"expected a JSON object, got {preview(fields)}")
     return fields
+
+
+def _parse(body: bytes | bytearray, expected: str) -> object:
+    if not body.strip():
+        raise InvalidRequest("body", f"expected {expected}, got nothing")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        where = f"{error.msg} at line {error.lineno} column {error.colno}"
+        raise InvalidRequest("body", f"expected {expected}, got invalid JSON: {where}") from None

@@ -4,7 +4,15 @@ from collections.abc import Mapping
 
 from server.http.json_response import JsonResponse
 from server.http.request_record import current_record
-from slots.errors import EngineError, InvalidRequest, NotSupported, PromptTooLong, QueueFull, ShuttingDown
+from slots.errors import (
+    AdapterNotFound,
+    EngineError,
+    InvalidRequest,
+    NotSupported,
+    PromptTooLong,
+    QueueFull,
+    ShuttingDown,
+)
 
 RETRY_AFTER_SECONDS = 1
 
@@ -71,6 +79,8 @@ def api_error(error: Exception) -> ApiError:
         case PromptTooLong():
             counts = {"n_prompt_tokens": error.n_prompt_tokens, "n_ctx": error.n_ctx}
             return ApiError(400, str(error), field=error.field, error_type=TOO_LONG, details=counts)
+        case AdapterNotFound():
+            return ApiError(404, str(error), field=error.field)
         case InvalidRequest():
             return ApiError(400, str(error), field=error.field)
         case NotSupported():

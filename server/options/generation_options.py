@@ -17,7 +17,6 @@ from pydantic import (
 from server.chat.system_prompt import SystemPromptOption
 from server.http.errors import ApiError
 from server.http.fields import preview
-from server.http.request_model import RequestBody
 from server.options.constraint import (
     Choice,
     Constraint,
@@ -29,6 +28,7 @@ from server.options.constraint import (
     StructuredOutputs,
 )
 from server.options.logit_bias import LogitBias, as_logit_bias
+from server.options.lora import AdapterOptions
 from server.options.sampler_order import as_samplers
 from slots.errors import InvalidRequest
 from slots.requests.completion_params import CompletionParams
@@ -74,7 +74,7 @@ def _accept_only(neutral: object) -> PlainValidator:
 NotSupported = Annotated[Any, Takes("[]"), _accept_only([]), WithJsonSchema({"type": "array"})]
 
 
-class GenerationOptions(RequestBody, CompletionParams, SamplingParams):
+class GenerationOptions(AdapterOptions, CompletionParams, SamplingParams):
     """The server's defaults are an instance, constructed with what its flags say; the models of bodies extend it.
 
     Raises InvalidRequest, which names the field, and ApiError (501) for an option that is not supported. Bodies are
@@ -122,7 +122,6 @@ class GenerationOptions(RequestBody, CompletionParams, SamplingParams):
     grammar_lazy: Annotated[bool, Takes("false"), _accept_only(False)] = Field(False, description="not supported")
     grammar_triggers: NotSupported = Field((), description="not supported")
     image_data: NotSupported = Field((), description="not supported")
-    lora: NotSupported = Field((), description="not supported")
     modalities: Annotated[Any, Takes('["text"]'), _accept_only(["text"]), WithJsonSchema({"type": "array"})] = Field(
         ("text",), description="only text is supported"
     )

@@ -61,8 +61,9 @@ class _LiveSequence:
 class PrefixCache:
     """A radix tree of all live and parked sequences. The least recently used parked ones are removed over a budget.
 
-    The salt of a scope is a key in front of the first private token. So sequences of the same scope match on all common
-    tokens, those of different scopes only on tokens that are public in both.
+    The salt of a scope is a key in front of the first private token, and its adapters are one in front of the first
+    token computed with them. So sequences of the same scope match on all common tokens, those of different scopes only
+    on tokens that are public, and computed by the base model, in both.
     """
 
     def __init__(self, budget_bytes: int | None, *, can_truncate: bool) -> None:
@@ -206,17 +207,21 @@ class PrefixCache:
 
 
 def to_keys(tokens: Sequence[int], scope: CacheScope, n_before: int = 0) -> Keys:
-    """Returns the keys of a sequence's tokens after its first `n_before`. The key of a salt is a negative number."""
+    """Returns the keys of a sequence's tokens after its first `n_before`. The key of a mark is a negative number."""
     keys = array("q", tokens)
-    if scope.salt and n_before <= scope.n_public < n_before + len(tokens):
-        digest = blake2b(scope.salt.encode(errors="surrogatepass"), digest_size=8).digest()
-        keys.insert(scope.n_public - n_before, -1 - (int.from_bytes(digest) >> 1))
+    for position, text in reversed(scope.marks):  # so that the positions before it stay
+        if n_before <= position < n_before + len(tokens):
+            digest = blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()
+            keys.insert(position - n_before, -1 - (int.from_bytes(digest) >> 1))
     return keys
 
 
 def _n_keys(n_tokens: int, scope: CacheScope) -> int:
-    return n_tokens + 1 if scope.salt and n_tokens > scope.n_public else n_tokens
+    return n_tokens + sum(position < n_tokens for position, _ in scope.marks)
 
 
 def tokens_at(n_keys: int, scope: CacheScope) -> int:
-    return n_keys - 1 if scope.salt and n_keys > scope.n_public else n_keys
+    n_marks = 0
+    for position, _ in scope.marks:
+        n_marks += position + n_marks < n_keys
+    return n_keys - n_marks

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from slots.cache.cell_pool import CellPool
 from slots.completion.generation import Generation
 from slots.llama import Batch
+from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.draft import Draft
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
@@ -70,7 +71,7 @@ class InputBatch:
         self._can_repeat = False
 
     def is_next(self, cells: CellPool | None) -> bool:
-        """Whether the next step computes one more token for exactly the slots of this batch, and plans nothing."""
+        """Whether the next step can compute one more token for exactly the slots of this batch, and plan nothing."""
         if not self._can_repeat or [slot.state for slot in self._all_slots] != self._states:
             return False
         for slot in self.slots:
@@ -94,9 +95,19 @@ class InputBatch:
                 self.llama_batch.add(slot.slot_id, len(slot.cached), [self._filler_token], last_logits=False)
         self._states = [slot.state for slot in self._all_slots]
         is_plain = all(each.slot.is_generating and not each.draft for each in scheduled)
-        self._can_repeat = is_plain and len(scheduled) == sum(state is not None for state in self._states)
+        self._can_repeat = is_plain and len(scheduled) == self._n_ready()
         self._is_filler = [slot.slot_id not in by_slot for slot in in_order]
         self._n_forward = [int(not is_filler) for is_filler in self._is_filler]
+
+    def _n_ready(self) -> int:
+        """How many busy slots have the adapters of this batch."""
+        adapters = self.adapters
+        return sum(slot.state is not None and slot.adapters == adapters for slot in self._all_slots)
+
+    @property
+    def adapters(self) -> AdapterSet:
+        """The adapters that all its tokens are computed with."""
+        return self.slots[0].adapters if self.slots else NO_ADAPTERS
 
     def advance(self) -> list[int]:
         """Make it the batch of the next step: see `is_next`. Returns the tokens of `slots`."""

@@ -32,6 +32,7 @@ from slots.requests.slot import Slot
 from slots.requests.stream import CompletionStream
 from slots.sampling import RowSampler, Sampler, SamplerContext
 from slots.sampling.step_sampler import StepSampler
+from slots.scheduling.adapter_turns import AdapterTurns
 from slots.scheduling.kv_cache_manager import KvCacheManager
 from slots.scheduling.scheduler import (
     ScheduledSlot,
@@ -39,7 +40,7 @@ from slots.scheduling.scheduler import (
     SlotAssignment,
     assign_slots,
     filler_slots,
-    schedule,
+    schedule_turn,
 )
 from slots.scheduling.slot_tasks import SlotTask, SlotTaskQueue
 from slots.speculation import Drafter, DraftScheduler
@@ -80,6 +81,7 @@ class CompletionRunner:
             max_draft_batch = min(context.n_batch, context.n_ubatch, context.max_outputs)
             self._draft_scheduler = DraftScheduler(drafter, n_slots, max_draft_batch, is_unified=context.is_unified)
         self._slot_tasks = SlotTaskQueue()
+        self._turns = AdapterTurns()
         self.stats = EngineStats(self._cache.stats)
         self._graphs_counted_at = 0.0
         self._output = OutputProcessor(context.n_ctx_seq, self.stats)
@@ -136,6 +138,11 @@ class CompletionRunner:
                 slot.release()
         self._output.finish(request_id, None)
 
+    def uses_adapter(self, number: int) -> bool:
+        """Whether a request that is not finished needs an adapter."""
+        states = (*self.waiting, *(slot.state for slot in self.slots if slot.state))
+        return any(number in state.request.adapters for state in states)
+
     def fail_waiting(self, error: EngineError) -> None:
         """Fail the slot tasks and the requests that never had a slot. All other requests will be finished."""
         fresh = [state for state in self.waiting if self._output.find_generation(state.request_id) is None]
@@ -168,7 +175,7 @@ class CompletionRunner:
         if self.waiting:
             self._progress.report_queue(self.waiting, time.perf_counter())
         deliver()
-        is_next = self._input.is_next(self._cache.cells)
+        is_next = self._turns.may_go_on and self._input.is_next(self._cache.cells)
         scheduled = self._input.scheduled if is_next else self._schedule()
         if not scheduled:
             return
@@ -220,7 +227,7 @@ class CompletionRunner:
         self._input.forget()
         self._maintenance.shift_contexts()
         self._maintenance.pull_shared_prefixes()
-        output = schedule(self.slots, self._scheduler_config, self._cache.cells)
+        output = schedule_turn(self.slots, self._scheduler_config, self._cache.cells, self._turns)
         for slot in output.evicted:
             _log.debug("slot %d is evicted, with %d cached tokens", slot.slot_id, len(slot.cached))
             self._maintenance.park(slot)
@@ -263,6 +270,7 @@ class CompletionRunner:
         self.stats.start_step(start)
         if is_next and with_drafts is scheduled:
             tokens = self._input.advance()
+            self._turns.record(self._input.adapters, len(tokens))
             logits = self._decode()
             self._cache.commit_next(self._input.slots, tokens)
         else:
@@ -292,6 +300,7 @@ class CompletionRunner:
         """Compute the batch. Returns the rows of logits, float32: one for each slot whose prompt is computed, followed
         by one for each token of its draft."""
         try:
+            self._context.use_adapters(self._input.adapters.scales)
             return self._context.decode(self._input.llama_batch)
         finally:
             for slot in self._input.fillers:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from slots.embedding.pooling import Embedding, Pooler
 from slots.errors import EngineError, InvalidRequest, PromptTooLong
 from slots.options import Pooling
+from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 
 MAX_OUTPUT_FLOATS = 16_777_216
 """Of one request without pooling."""
@@ -71,6 +72,8 @@ class EmbeddingJob:
     """A request that is running or waiting."""
 
     request: EmbeddingRequest
+    adapters: AdapterSet = NO_ADAPTERS
+    """LoRA adapters to compute it with."""
     future: "Future[list[Embedding]]" = field(default_factory=Future)
     """Gets an embedding for each text, in order; cancelled when the caller goes away."""
     n_started: int = 0

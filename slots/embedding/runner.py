@@ -42,6 +42,11 @@ class EmbeddingRunner:
     def add(self, job: EmbeddingJob) -> None:
         self._queue.add(job)
 
+    def uses_adapter(self, number: int) -> bool:
+        """Whether a request that is not finished needs an adapter."""
+        jobs = (*self._queue, *([self._unfinished.job] if self._unfinished else []))
+        return any(job.is_active and number in job.adapters for job in jobs)
+
     def step(self, *, completions_idle: bool) -> None:
         """Compute a batch if there are texts, a smaller one unless `completions_idle`. An error fails the requests in
         the batch."""
@@ -90,6 +95,7 @@ class EmbeddingRunner:
         context.batch.clear()
         for chunk in chunks:
             context.batch.add_all_outputs(chunk.input.sequence, chunk.input.n_computed, chunk.tokens)
+        context.use_adapters(chunks[0].input.job.adapters.scales)
         started = time.perf_counter()
         rows = context.compute()
         seconds = time.perf_counter() - started

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from slots.embedding.request import EmbeddingInput, EmbeddingJob
 from slots.llama.embedding_limits import EmbeddingLimits
 from slots.options import Pooling
+from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,17 @@ class EmbeddingQueue:
         """Remove requests that were cancelled or have failed."""
         self._jobs = deque(job for job in self._jobs if job.is_active)
 
-    def next_length(self) -> int:
-        """Returns the number of tokens of the next text."""
-        job = self._jobs[0]
-        return len(job.request.texts[job.n_started])
+    def next_adapters(self) -> AdapterSet:
+        """Returns the adapters of the next text; none without one."""
+        return self._jobs[0].adapters if self._jobs else NO_ADAPTERS
 
-    def pop(self, sequence: int) -> EmbeddingInput:
-        """Start the next text in a sequence of the KV cache."""
-        job = self._jobs.popleft()
+    def find(self, adapters: AdapterSet) -> EmbeddingJob | None:
+        """Returns the next request with these adapters."""
+        return next((job for job in self._jobs if job.adapters == adapters), None)
+
+    def pop(self, job: EmbeddingJob, sequence: int) -> EmbeddingInput:
+        """Start the next text of a request in a sequence of the KV cache."""
+        self._jobs.remove(job)
         text = job.start_input(sequence, self._pooling)
         if job.has_more:
             self._jobs.append(job)
@@ -65,8 +69,9 @@ class EmbeddingQueue:
 def schedule_batch(
     unfinished: EmbeddingInput | None, queue: EmbeddingQueue, limits: EmbeddingLimits, *, completions_idle: bool = True
 ) -> list[InputChunk]:
-    """Returns the chunks of the next batch: the rest of the unfinished text, then the next ones of the queue. Only the
-    last of them may be left unfinished. The batch is smaller unless `completions_idle`."""
+    """Returns the chunks of the next batch: the rest of the unfinished text, then the next ones of the queue with the
+    same adapters. Only the last of them may be left unfinished. The batch is smaller unless `completions_idle`."""
+    adapters = unfinished.job.adapters if unfinished else queue.next_adapters()
     chunks: list[InputChunk] = []
     n_batch_left = limits.n_batch if completions_idle else limits.n_batch_shared
     free = iter(range(limits.n_sequences))
@@ -74,11 +79,11 @@ def schedule_batch(
         chunks.append(InputChunk(unfinished, min(unfinished.n_uncomputed, n_batch_left)))
         n_batch_left -= chunks[0].n_tokens
         free = iter(sequence for sequence in free if sequence != unfinished.sequence)
-    while queue and n_batch_left > 0 and len(chunks) < limits.n_sequences:
-        length = queue.next_length()
+    while n_batch_left > 0 and len(chunks) < limits.n_sequences and (job := queue.find(adapters)):
+        length = len(job.request.texts[job.n_started])
         if not limits.can_chunk and length > n_batch_left and chunks:
             break
-        text = queue.pop(next(free))
+        text = queue.pop(job, next(free))
         chunks.append(InputChunk(text, min(length, n_batch_left) if limits.can_chunk else length))
         n_batch_left -= chunks[-1].n_tokens
     return chunks

@@ -1,6 +1,8 @@
 """Commands: what the event loop sends to the engine thread."""
 
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from slots.embedding.request import EmbeddingJob
 from slots.requests.request_state import RequestState
@@ -24,6 +26,23 @@ class Embed:
     job: EmbeddingJob
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadAdapter:
+    """Load a LoRA adapter, while nothing is computed."""
+
+    number: int
+    path: Path
+    future: "Future[None]" = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnloadAdapter:
+    """Free a LoRA adapter once no request uses it. New ones are not sent any more."""
+
+    number: int
+    future: "Future[None]" = field(default_factory=Future)
+
+
 class Drain:
     """Fail what waits for a slot, or to be embedded."""
 
@@ -32,4 +51,4 @@ class Stop:
     """Fail everything and end the thread."""
 
 
-Command = Submit | Cancel | SlotTask | Embed | Drain | Stop
+Command = Submit | Cancel | SlotTask | Embed | LoadAdapter | UnloadAdapter | Drain | Stop

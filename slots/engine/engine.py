@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
@@ -18,6 +19,8 @@ from slots.completion.slot_maintenance import MIN_DISCARDABLE, n_kept, truncate_
 from slots.embedding.pooling import Embedding
 from slots.embedding.request import MAX_QUEUED_TOKENS, EmbeddingJob, EmbeddingRequest
 from slots.embedding.runner import EmbeddingRunner
+from slots.engine.adapter_loading import AdapterLoader, load_at_start
+from slots.engine.adapters import Adapter, Adapters
 from slots.engine.commands import Cancel, Command, Drain, Embed, Stop, Submit
 from slots.engine.contexts import Contexts, make_contexts
 from slots.engine.grammars import Grammars
@@ -38,6 +41,7 @@ from slots.errors import (
 from slots.llama import Model, live_buffers, private_bytes, release_free_memory, resident_bytes
 from slots.metrics.engine_stats import EngineStats
 from slots.options import ContextOptions, EngineOptions, ModelOptions
+from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.events import SlotStatus, ThreadNumbers
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
@@ -55,7 +59,9 @@ Result = TypeVar("Result")
 class Engine:
     """A pool of slots on one model. Its methods are for the event loop; a thread of its own does the computing."""
 
-    def __init__(self, model: Model, contexts: Contexts, options: EngineOptions, fingerprint: str) -> None:
+    def __init__(
+        self, model: Model, contexts: Contexts, options: EngineOptions, fingerprint: str, adapters: Adapters
+    ) -> None:
         context = contexts.completion
         self.model = model
         self.vocab = model.vocab
@@ -80,7 +86,11 @@ class Engine:
         """What the engine has done so far; to be read only."""
         self._heartbeat = Heartbeat(self.n_batch, options.watchdog_seconds)
         embeddings = EmbeddingRunner(contexts.make_embedding_context, contexts.pooling, self.stats)
-        self._engine_loop = EngineLoop(self._completions, embeddings, self._commands, self.stats, self._heartbeat)
+        self._engine_loop = EngineLoop(
+            self._completions, embeddings, model.adapters, self._commands, self.stats, self._heartbeat
+        )
+        self.adapters = adapters
+        self._adapter_loader = AdapterLoader(model, adapters, self._commands.put)
         self.max_unfinished = self.n_slots + options.max_queue
         self._thread: threading.Thread | None = None
         self._is_draining = False
@@ -103,6 +113,7 @@ class Engine:
         loaded = Model(model, on_progress)
         if loaded.vocab.kind == "none":
             raise ModelLoadError(f"{model.path} has no tokenizer; a model without one cannot be served")
+        adapters = load_at_start(loaded, options.lora, apply=not options.lora_init_without_apply)
         contexts = make_contexts(loaded, context, options)
         if options.context_shift and contexts.completion and not contexts.completion.can_shift:
             _log.warning("this model's KV cache cannot be shifted: a context shift computes the tokens that stay again")
@@ -111,7 +122,8 @@ class Engine:
                 "the compiled part of the samplers is missing: tokens are sampled with numpy alone, which is slower; "
                 "it is built at installation, with a C++ compiler and Python's headers"
             )
-        engine = cls(loaded, contexts, options, fingerprint(model.path, context, model.metadata_overrides))
+        digest = fingerprint(model.path, context, model.metadata_overrides)
+        engine = cls(loaded, contexts, options, digest, adapters)
         if engine._completions and options.warmup:
             engine._completions.warm_up()
         release_free_memory()  # the header, which llama.cpp has copied
@@ -152,7 +164,7 @@ class Engine:
         """
         self.check_can_generate()
         self._check_open()
-        fitting = self._fit_prompt(request)
+        fitting = self.adapters.place(self._fit_prompt(request))
         self._validate(fitting)
         if self._n_unfinished >= self.max_unfinished:
             raise QueueFull(f"all {self.n_slots} slots are busy and {self.n_waiting} requests wait; try again later")
@@ -166,8 +178,9 @@ class Engine:
         self._commands.put(Submit(state, stream))
         return stream
 
-    async def embed(self, request: EmbeddingRequest) -> list[Embedding]:
-        """Compute the embeddings of texts, alongside completions. A request takes one place in the queue, however many
+    async def embed(self, request: EmbeddingRequest, adapters: AdapterSet = NO_ADAPTERS) -> list[Embedding]:
+        """Compute the embeddings of texts with LoRA adapters, but for activated ones, which have no effect before their
+        invocation; alongside completions. A request takes one place in the queue, however many
         texts it has; several requests together may wait with at most MAX_QUEUED_TOKENS tokens.
 
         Returns one float32 array per text, not normalized: of shape (n_embd,), without pooling (tokens, n_embd), and
@@ -177,13 +190,27 @@ class Engine:
         request.check(self.vocab.n_tokens, self.max_embedding_tokens)
         if self.pooling == "none":
             request.check_output_size(self.model.n_embd_out)
+        self.adapters.make_set("lora", adapters.scales)
         self._check_embedding_capacity(request)
-        job = EmbeddingJob(request)
+        job = EmbeddingJob(request, self.adapters.for_embeddings(adapters))
         self._n_embedding_tokens += request.n_tokens
         try:
             return await self._send(Embed(job), job.future)
         finally:
             self._n_embedding_tokens -= request.n_tokens
+
+    async def load_adapter(self, name: str, path: Path, scale: float = 1.0) -> Adapter:
+        """Load a LoRA adapter while the engine runs; requests that name it use it with this scale. If the caller is
+        cancelled it is loaded all the same. Raises InvalidRequest if the name is taken, and for a file that is no
+        adapter of this model; ShuttingDown and StepFailed."""
+        self._check_open()
+        return await self._adapter_loader.load(name, path, scale)
+
+    async def unload_adapter(self, name: str) -> None:
+        """Unload a LoRA adapter: at once no further request may use it, and when those that do have ended it is freed.
+        Raises AdapterNotFound, ShuttingDown and StepFailed."""
+        self._check_open()
+        await self._adapter_loader.unload(name)
 
     def check_can_generate(self) -> None:
         if not self._completions:

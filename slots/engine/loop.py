@@ -14,9 +14,11 @@ from queue import SimpleQueue
 from slots.completion.output_processor import StreamEvents
 from slots.completion.runner import CompletionRunner
 from slots.embedding.runner import EmbeddingRunner
-from slots.engine.commands import Cancel, Command, Drain, Embed, Submit
+from slots.engine.adapter_tasks import AdapterTasks
+from slots.engine.commands import Cancel, Command, Drain, Embed, LoadAdapter, Submit, UnloadAdapter
 from slots.engine.heartbeat import Heartbeat
 from slots.errors import EngineError, ShuttingDown, internal_error
+from slots.llama import LoraAdapters
 from slots.metrics.engine_stats import EngineStats
 from slots.scheduling.slot_tasks import SlotTask
 
@@ -30,6 +32,7 @@ class EngineLoop:
         self,
         completions: CompletionRunner | None,
         embeddings: EmbeddingRunner,
+        adapters: LoraAdapters,
         commands: SimpleQueue[Command],
         stats: EngineStats,
         heartbeat: Heartbeat,
@@ -39,6 +42,7 @@ class EngineLoop:
         self._embeddings = embeddings
         self._has_embeddings = False  # whether the runner has any work
         self._runners = [runner for runner in (completions, embeddings) if runner]
+        self._adapter_tasks = AdapterTasks(adapters, self._runners)
         self._commands = commands
         self._stats = stats
         self._heartbeat = heartbeat
@@ -55,6 +59,7 @@ class EngineLoop:
             self.has_ended = True
             self._receive_rest()
             self._fail_all(_shutting_down())
+            self._adapter_tasks.fail_all(_shutting_down())
             self._emit(loop)
             self.close()
 
@@ -67,6 +72,7 @@ class EngineLoop:
         try:
             if not self._receive():
                 return False
+            self._adapter_tasks.unload_unused()
             is_generating = self._completions is not None and self._completions.has_work
             if self._completions:
                 self._completions.step(partial(self._emit, loop))
@@ -84,7 +90,8 @@ class EngineLoop:
     def _receive(self) -> bool:
         """Carry out commands, waiting for one if there is no work. Returns False after Stop."""
         self._end_turn()
-        is_idle = not (self._has_embeddings or (self._completions and self._completions.has_work))
+        has_completions = self._completions and self._completions.has_work
+        is_idle = not (self._has_embeddings or has_completions or self._adapter_tasks.is_waiting)
         if not is_idle:
             self._heartbeat.start(time.perf_counter())
         while is_idle or not self._commands.empty():
@@ -111,6 +118,10 @@ class EngineLoop:
         if isinstance(command, Embed):
             self._embeddings.add(command.job)
             self._has_embeddings = True
+        elif isinstance(command, LoadAdapter):
+            self._adapter_tasks.load(command)
+        elif isinstance(command, UnloadAdapter):
+            self._adapter_tasks.add(command)
         elif self._completions and isinstance(command, Submit):
             self._completions.add(command.state, command.stream)
         elif self._completions and isinstance(command, SlotTask):

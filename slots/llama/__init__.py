@@ -16,6 +16,7 @@ from slots.llama.embedding_context import EmbeddingContext
 from slots.llama.host_memory import allocated_bytes, private_bytes, release_free_memory, resident_bytes
 from slots.llama.loading import Device, find_devices
 from slots.llama.log import live_buffers
+from slots.llama.lora import LoraAdapters
 from slots.llama.model import Model, ModelInfo
 from slots.llama.top_k_sampler import TopTokens
 from slots.llama.vocab import MAX_UNBROKEN, Vocab
@@ -29,6 +30,7 @@ __all__ = [
     "Device",
     "EmbeddingContext",
     "Logits",
+    "LoraAdapters",
     "Model",
     "ModelInfo",
     "Snapshot",

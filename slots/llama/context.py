@@ -10,6 +10,7 @@ from slots.errors import CannotGenerate, ModelLoadError, SnapshotError
 from slots.llama.batch import Batch, check_decoded
 from slots.llama.context_params import context_params, one_ubatch_at_a_time
 from slots.llama.log import forget_buffers, forget_errors, last_error, record_buffers
+from slots.llama.lora import Scales
 from slots.llama.memory_capabilities import can_roll_back, can_shift_keys, can_truncate, window_size
 from slots.llama.model import Model
 from slots.llama.step_threads import StepThreads
@@ -44,6 +45,7 @@ class Context:
             raise ModelLoadError(f"llama.cpp cannot make a context: {last_error()}")
         self._weights = model.weights  # kept alive as long as this is
         self.handle = handle
+        self._adapters = model.adapters.make_applier(handle)
         self._memory = lib.llama_get_memory(handle)
         if not self._memory or not lib.llama_get_causal_attn(handle):
             self.close()
@@ -83,10 +85,16 @@ class Context:
         """The largest logits of the last decode's outputs of sequences with a top-k; None if there are no such."""
 
     def close(self) -> None:
+        self._adapters.close()
         lib.llama_free(self.handle)
         forget_buffers(self._buffers)
         if self._top_k:
             self._top_k.free()
+
+    def use_adapters(self, scales: Scales) -> None:
+        """Compute the next batches with these LoRA adapters of the model, and no others. Raises ValueError for one that
+        is not loaded. A change makes the next decode some milliseconds slower."""
+        self._adapters.apply(scales)
 
     def decode(self, batch: Batch) -> Logits:
         """Compute a batch, without the GIL.

@@ -11,6 +11,7 @@ from slots.llama.batch import Batch, DecodeError, check_decoded
 from slots.llama.context_params import context_params
 from slots.llama.embedding_limits import causal_limits, encoder_limits
 from slots.llama.log import forget_buffers, forget_errors, last_error, record_buffers
+from slots.llama.lora import Scales
 from slots.llama.model import Model
 from slots.llama.step_threads import StepThreads
 from slots.options import ContextOptions
@@ -39,10 +40,11 @@ class EmbeddingContext:
         self.limits = causal_limits(options, n_ctx, model.vocab.n_tokens, is_recurrent=is_recurrent)
         self._handle = self._make(options)
         if not self._can_chunk():
-            self.close()
+            self._free()
             # An encoder has no positions beyond its training context, and asking for one ends the process.
             self.limits = encoder_limits(options, min(n_ctx, model.info.n_ctx_train))
             self._handle = self._make(options)
+        self._adapters = model.adapters.make_applier(self._handle)
         self._memory = lib.llama_get_memory(self._handle)
         self._compute = lib.llama_decode if model.has_decoder and self._memory else lib.llama_encode
         self.n_embd = model.n_embd_out
@@ -53,8 +55,17 @@ class EmbeddingContext:
         """Filled by the caller of `compute`."""
 
     def close(self) -> None:
+        self._adapters.close()
+        self._free()
+
+    def _free(self) -> None:
         lib.llama_free(self._handle)
         forget_buffers(self._buffers)
+
+    def use_adapters(self, scales: Scales) -> None:
+        """Compute the next batches with these LoRA adapters of the model, and no others. Raises ValueError for one that
+        is not loaded."""
+        self._adapters.apply(scales)
 
     def compute(self) -> Rows:
         """Compute the batch, without the GIL. All tokens have to be outputs. The tokens of a sequence follow its

@@ -10,6 +10,7 @@ import llama_cpp.llama_cpp as lib
 from slots.errors import ModelLoadError
 from slots.llama.loading import LoadArguments, set_numa_strategy, uses_gpu
 from slots.llama.log import forget_buffers, forget_errors, last_error, record_buffers
+from slots.llama.lora import LoraAdapters
 from slots.llama.vocab import Vocab
 from slots.llama.weights import Weights, read_architecture, read_value
 from slots.options import ModelOptions, Pooling
@@ -49,8 +50,11 @@ class Model:
         if not handle:
             forget_buffers(buffers)
             raise ModelLoadError(f"llama.cpp cannot load {options.path}: {last_error()}")
+        self.path = options.path
+        """The only or first file."""
         self.weights = Weights(handle, buffers)
         self.vocab = Vocab(self.weights)
+        self.adapters = LoraAdapters(self.weights)
         self.info = self._read_info()
         self.device = "gpu" if uses_gpu(options) else "cpu"
         """Where at least a part of it is computed."""

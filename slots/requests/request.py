@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, SkipValidation
 
 from grammar.matcher import CompiledGrammar
+from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.completion_params import CompletionParams
 from slots.requests.params import expected
 from slots.requests.sampling_params import SamplingParams
@@ -28,6 +29,8 @@ class CompletionRequest(CompletionParams):
     session: str | None = None
     """Identifies a conversation: an idle slot that served this session last is preferred."""
     scope: SkipValidation[CacheScope] = CacheScope()
+    adapters: SkipValidation[AdapterSet] = NO_ADAPTERS
+    """LoRA adapters to compute it with."""
     grammar: SkipValidation[CompiledGrammar | None] = None
     ends_within_character: bool = False
     """End at exactly `n_predict` tokens, even if a character is incomplete then, instead of after the character."""

@@ -1,10 +1,12 @@
 """Request state: what is known of a request while the engine works on it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.cache_use import CacheHit, CacheMiss
 from slots.requests.events import Timings
 from slots.requests.request import CompletionRequest
+from slots.requests.scope import CacheScope
 
 
 @dataclass(slots=True, eq=False)
@@ -21,6 +23,8 @@ class RequestState:
     tokens: list[int] = field(init=False)
     """The first `n_prompt` ones are the prompt, the others are generated."""
     n_prompt: int = field(init=False)
+    scope: CacheScope = field(init=False)
+    """That of the request; removed tokens move the one from which on its adapters apply."""
     n_prompt_computed: int = 0
     """Prompt tokens computed for this request. A token that had to be computed again counts once."""
     n_decoded: int = 0
@@ -58,6 +62,7 @@ class RequestState:
         self.skip_cache = not self.request.cache_prompt
         self.tokens = list(self.request.prompt)
         self.n_prompt = len(self.tokens)
+        self.scope = self.request.scope
 
     @property
     def max_cached(self) -> int:
@@ -77,6 +82,10 @@ class RequestState:
     def generated(self) -> tuple[int, ...]:
         return tuple(self.tokens[self.n_prompt :])
 
+    def adapters_at(self, index: int) -> AdapterSet:
+        """Returns the adapters with which the token at an index is computed."""
+        return NO_ADAPTERS if index < self.scope.n_base else self.request.adapters
+
     def count_computed(self, start: int, n_tokens: int) -> int:
         """Count the computed tokens from index `start` on that are prompt tokens and were not computed before, and
         return their number."""
@@ -93,6 +102,9 @@ class RequestState:
         self.checkpoints.clear()
         self.n_removed += end - start
         self.n_prompt -= max(min(end, self.n_prompt) - start, 0)
+        n_base = self.scope.n_base
+        if start < n_base:
+            self.scope = replace(self.scope, n_base=n_base - (min(end, n_base) - start))
         del self.tokens[start:end]
 
     def start_clock(self, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.events import SlotActivity, SlotStatus
 from slots.requests.request_state import RequestState
 from slots.requests.scope import CacheScope
@@ -45,6 +46,17 @@ class Slot:
         return len(self.state.tokens) - len(self.cached) if self.state else 0
 
     @property
+    def adapters(self) -> AdapterSet:
+        """The adapters with which its next token is computed."""
+        return self.state.adapters_at(len(self.cached)) if self.state else NO_ADAPTERS
+
+    @property
+    def n_with_same_adapters(self) -> int:
+        """How many of the uncomputed tokens can be computed in one batch."""
+        n_base = self.scope.n_base - len(self.cached)
+        return min(n_base, self.n_uncomputed) if n_base > 0 else self.n_uncomputed
+
+    @property
     def n_ctx_left(self) -> int:
         """How many tokens still fit into the context; -1 if the last one of the request does not."""
         return self.n_ctx - len(self.state.tokens) if self.state else 0
@@ -63,7 +75,7 @@ class Slot:
         self.state = state
         state.slot_id = self.slot_id
         self.session = state.request.session
-        self.scope = state.request.scope
+        self.scope = state.scope
         self.last_used = state.request_id
 
     def release(self) -> None:

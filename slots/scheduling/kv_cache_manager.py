@@ -81,7 +81,7 @@ class KvCacheManager:
         if state.skip_cache:
             return _NO_MATCH
         self._sync_prefixes()
-        return self._prefixes.match(state.tokens, state.request.scope, state.max_cached)
+        return self._prefixes.match(state.tokens, state.scope, state.max_cached)
 
     def prepare_slot(self, slot: Slot, state: RequestState, match: PrefixMatch) -> None:
         """Give an idle slot to a request: park what the slot loses, and load the cached part of the request's text."""
@@ -153,6 +153,9 @@ class KvCacheManager:
             self._remove_range(slot, start, end)
         else:
             self._truncate(slot, start)
+        if slot.state and slot.scope != slot.state.scope:
+            slot.scope = slot.state.scope
+            self._prefixes.set_live(slot.slot_id, slot.cached[: slot.n_unshifted], slot.scope)
 
     def evict(self, slot: Slot) -> None:
         self._shrink(slot, 0)
@@ -185,8 +188,9 @@ class KvCacheManager:
         self._prefixes.set_live(slot.slot_id, slot.cached[: slot.n_unshifted], slot.scope)
 
     def _plan_checkpoints(self, state: RequestState, match: PrefixMatch) -> None:
-        """Set checkpoints after the system prompt and where the prompt diverges from a sequence that it cannot use."""
-        lengths = (state.request.scope.n_public, match.n_common)
+        """Set checkpoints after the system prompt, before the first token with adapters, and where the prompt diverges
+        from a sequence that it cannot use."""
+        lengths = (state.scope.n_public, state.scope.n_base, match.n_common)
         state.checkpoints |= {length for length in lengths if length - match.n_tokens >= _MIN_PARKED_TOKENS}
 
     @property
@@ -343,9 +347,11 @@ class KvCacheManager:
         return n_matched
 
     def _same_owner(self, slot: Slot, state: RequestState) -> bool:
-        request = state.request
+        request, scope = state.request, state.scope
+        if slot.scope.adapters != scope.adapters or slot.scope.n_base or scope.n_base:
+            return False
         same_session = request.session is not None and slot.session == request.session
-        return slot.scope.salt == request.scope.salt and (same_session or request.scope.salt != "")
+        return slot.scope.salt == scope.salt and (same_session or scope.salt != "")
 
     def _can_shift(self, slot: Slot, start: int) -> bool:
         """Whether tokens from `start` on can be shifted: not if another slot shares their cells."""

@@ -7,9 +7,11 @@ from itertools import pairwise
 from slots.cache.cell_pool import CellPool
 from slots.cache.prefix_cache import PrefixMatch
 from slots.cache.radix_tree import common_prefix_length
+from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.draft import NO_DRAFT, Draft
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
+from slots.scheduling.adapter_turns import AdapterTurns
 
 _MAX_FILLER_SLOTS = 3
 """Maximum number of filler slots in a row. Each costs some tenths of a pass, less with a larger model or more cores."""
@@ -78,8 +80,24 @@ class SchedulerOutput:
     scheduled: list[ScheduledSlot] = field(default_factory=list)
 
 
-def schedule(slots: Sequence[Slot], config: SchedulerConfig, cells: CellPool | None) -> SchedulerOutput:
-    """Plan the next batch: one token for every generating slot, then chunks of prefill, the oldest request first.
+def schedule_turn(
+    slots: Sequence[Slot], config: SchedulerConfig, cells: CellPool | None, turns: AdapterTurns
+) -> SchedulerOutput:
+    """Plan the next batch: that of the adapters whose turn it is, or of the next ones if there are no cells for it."""
+    busy = sorted((slot for slot in slots if slot.state), key=lambda slot: slot.last_used)
+    for adapters in turns.order(slot.adapters for slot in busy):
+        output = schedule(slots, config, cells, adapters)
+        if output.scheduled:
+            turns.record(adapters, sum(each.n_tokens for each in output.scheduled))
+            return output
+    return SchedulerOutput()
+
+
+def schedule(
+    slots: Sequence[Slot], config: SchedulerConfig, cells: CellPool | None, adapters: AdapterSet = NO_ADAPTERS
+) -> SchedulerOutput:
+    """Plan a batch for the slots with these adapters: one token for every generating slot, then chunks of prefill, the
+    oldest request first.
 
     Of several prompts with a common prefix the oldest is computed and the others wait for it. In a pool of cells, idle
     slots are evicted when cells are needed; if that is not enough, the youngest requests are preempted. The oldest
@@ -91,6 +109,8 @@ def schedule(slots: Sequence[Slot], config: SchedulerConfig, cells: CellPool | N
     ready: list[Slot] = []
     leaders: list[Slot] = []
     for slot in busy:
+        if slot.adapters != adapters:
+            continue
         leader = prefill_leader(slot, leaders, config.min_shared_tokens)
         has_waited, slot.waits_for = slot.waits_for is not None, leader.slot_id if leader else None
         if leader:
@@ -101,10 +121,12 @@ def schedule(slots: Sequence[Slot], config: SchedulerConfig, cells: CellPool | N
             if slot.is_prefilling:
                 leaders.append(slot)
     output.scheduled = [ScheduledSlot(slot, 1) for slot in ready if slot.is_generating][: config.n_batch]
-    n_left = min(config.n_batch - len(output.scheduled), config.n_chunk) if output.scheduled else config.n_batch
+    n_left = config.n_batch - len(output.scheduled)
+    if any(slot.is_generating and slot not in output.preempted for slot in busy):
+        n_left = min(n_left, config.n_chunk)
     for slot in ready:
         if n_left > 0 and not slot.is_generating:
-            n_tokens = min(slot.n_uncomputed, n_left)
+            n_tokens = min(slot.n_with_same_adapters, n_left)
             if not config.can_truncate:
                 n_tokens = min(n_tokens, _until_checkpoint(slot))
             output.scheduled.append(ScheduledSlot(slot, n_tokens))

@@ -1,4 +1,5 @@
-"""The curl commands of README.md and docs/, run as they are but for the address of the server."""
+"""The curl commands of README.md and docs/, run as they are but for the address of the server and the folder of
+adapters."""
 
 import re
 import subprocess
@@ -8,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import running_server
+from tests.models.lora_files import Lora
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTED_URL = "http://127.0.0.1:8080"
+DOCUMENTED_FOLDER = "/adapters"
+"""Where commands find LoRA adapters."""
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NEEDS_ANOTHER_MODEL = "/rerank"
 
@@ -30,17 +34,27 @@ COMMANDS = {name: (text, n_errors) for name, text, n_errors in documented_comman
 
 
 @pytest.fixture(scope="module")
-def server_with_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server with the flags that some of the commands need."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with LoRA adapters, and for saved slots."""
     folder = tmp_path_factory.mktemp("documented")
-    with running_server(folder, "--context-shift", "--slot-save-path", str(folder)) as url:
+    for seed, name in enumerate(("tales", "rhymes", "songs")):
+        Lora(seed).write(folder / f"{name}.gguf")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server_with_options(folder: Path) -> Iterator[str]:
+    """The URL of a server with the flags that some of the commands need."""
+    adapters = ("--lora", f"{folder / 'tales.gguf'},{folder / 'rhymes.gguf'}", "--lora-init-without-apply")
+    flags = ("--context-shift", "--slot-save-path", str(folder), "--allow-runtime-lora-updating")
+    with running_server(folder, *flags, *adapters) as url:
         yield url
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_documented_command_is_answered(name: str, server_with_options: str, tmp_path: Path) -> None:
+def test_a_documented_command_is_answered(name: str, server_with_options: str, folder: Path, tmp_path: Path) -> None:
     text, n_errors = COMMANDS[name]
-    script = text.replace(DOCUMENTED_URL, server_with_options)
+    script = text.replace(DOCUMENTED_URL, server_with_options).replace(DOCUMENTED_FOLDER, str(folder))
     done = subprocess.run(
         ["sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
     )

@@ -86,7 +86,7 @@ def test_model_that_still_loads_is_unavailable(tmp_path: Path) -> None:
 def test_option_that_is_not_supported_is_not_sent_again(server: str) -> None:
     client = openai.OpenAI(base_url=f"{server}/v1", api_key="none", max_retries=5)
     with pytest.raises(openai.APIStatusError) as caught:
-        client.completions.create(model=MODEL, prompt=STORY, extra_body={"lora": [{"id": 0}]})
+        client.completions.create(model=MODEL, prompt=STORY, extra_body={"image_data": [{"id": 0}]})
     assert caught.value.status_code == 501
     assert "x-stainless-retry-count" in caught.value.request.headers
     assert caught.value.request.headers["x-stainless-retry-count"] == "0"

@@ -29,6 +29,7 @@ def read_execution(request: Request, fields: Fields) -> ParsedRequest:
     supported."""
     engine, settings = get_engine(request), get_settings(request)
     body = ExecutionRequestBody.parse(fields, engine, settings.defaults)
+    body = body.replace(model=request.path_params["model"])
     if body.stream and body.n > 1:
         raise InvalidRequest("n", f"expected 1 in a stream, got {body.n}")
     body = body.replace(messages=body.conversation())

@@ -18,13 +18,14 @@ from server.state import get_engine, get_settings
 def read_message_request(request: Request, fields: Fields) -> ParsedRequest:
     """Returns what a body asks for. Raises InvalidRequest, which names the field, and ApiError (501) for what is not
     supported."""
-    settings = get_settings(request)
-    body = MessagesRequestBody.parse(fields, get_engine(request), settings.defaults)
+    engine, settings = get_engine(request), get_settings(request)
+    body = MessagesRequestBody.parse(fields, engine, settings.defaults)
+    name = body.served_name(engine, settings.model_names)
     chat = body.chat(settings.chat_template_kwargs)
     generation = prepare_chat(request, chat, body, settings.reasoning_format)
     # A stream begins with how many tokens the cache held, which the timings of its first token say.
     options = body.replace(timings_per_token=body.stream, n_probs=0)
-    formatter = MessageFormatter(settings.alias, generation, body.stop)
+    formatter = MessageFormatter(name, generation, body.stop)
     return replace(ParsedRequest.of_chat(options, generation, formatter), progress_events=formatter.progress_events)
 
 

@@ -16,6 +16,7 @@ from server.http.fields import as_integer, invalid_value
 from server.http.request_model import RequestBody
 from server.options.constraint import Constraint
 from server.options.generation_options import GenerationOptions
+from server.options.lora import MODEL, ModelName
 from slots.requests.completion_params import StopStrings
 from slots.requests.params import Integer, Number, Takes
 
@@ -88,9 +89,7 @@ def _read_output_config(value: object) -> Json:
 class MessageFields(RequestBody):
     """What makes up a prompt. Body of /v1/messages/count_tokens."""
 
-    model: Annotated[Any, Takes("a string"), WithJsonSchema({"type": "string"})] = Field(
-        None, description="any name: the server has one model"
-    )
+    model: ModelName = Field(None, description=MODEL)
     messages: Annotated[
         list[Message], Takes(MESSAGES), PlainValidator(read_turns), WithJsonSchema(_MESSAGES_SCHEMA)
     ] = Field(description="the conversation so far")

@@ -17,6 +17,7 @@ from server.state import get_engine, get_settings
 from slots.embedding.pooling import Embedding
 from slots.embedding.request import EmbeddingRequest
 from slots.engine import Engine
+from slots.requests.adapters import AdapterSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class EmbeddingQuery:
     """The texts that a body requests, and the format of the response."""
 
     request: EmbeddingRequest
+    adapters: AdapterSet
     format: Callable[[list[Embedding]], object]
     """Returns the JSON for the embedding of each text."""
 
@@ -37,7 +39,7 @@ def embedding_endpoint(read: ReadQuery) -> Callable[[Request], Awaitable[Respons
     async def endpoint(request: Request) -> Response:
         engine, settings = get_engine(request), get_settings(request)
         query = await read_body(request, lambda fields: read(fields, engine, settings))
-        embeddings = await cancel_on_disconnect(request.receive, engine.embed(query.request))
+        embeddings = await cancel_on_disconnect(request.receive, engine.embed(query.request, query.adapters))
         # In a worker thread, since many texts have millions of numbers.
         body = await run_in_threadpool(lambda: _as_json(query.format(embeddings)))
         return Response(body, media_type="application/json")

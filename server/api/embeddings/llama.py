@@ -15,7 +15,7 @@ from slots.engine import Engine
 def read_embedding(fields: Fields, engine: Engine, settings: Settings) -> EmbeddingQuery:
     """Returns the embeddings that the body requests. Raises InvalidRequest, and ApiError if the server only ranks."""
     require_embeddings(engine)
-    body = EmbeddingRequestBody.parse(fields)
+    body = EmbeddingRequestBody.parse(fields, engine)
     name = first_present(fields, "content", "input")
     request = read_texts(name, body.content, engine)
     norm = settings.embd_normalize if body.embd_normalize is None else body.embd_normalize
@@ -26,4 +26,4 @@ def read_embedding(fields: Fields, engine: Engine, settings: Settings) -> Embedd
             for index, embedding in enumerate(embeddings)
         ]
 
-    return EmbeddingQuery(request, format_embeddings)
+    return EmbeddingQuery(request, body.choose_adapters(engine, settings.model_names), format_embeddings)

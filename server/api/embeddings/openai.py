@@ -25,14 +25,15 @@ def read_openai_embeddings(fields: Fields, engine: Engine, settings: Settings) -
         raise InvalidRequest(
             "input", "expected one embedding for a text, but the server was started with --pooling none"
         )
-    body = OpenAiEmbeddingRequestBody.parse(fields)
+    body = OpenAiEmbeddingRequestBody.parse(fields, engine)
     request = read_texts("input", body.input, engine)
     n_embd = engine.model.n_embd_out
     dimensions = n_embd if body.dimensions is None else body.dimensions
     if not 1 <= dimensions <= n_embd:
         raise invalid_value("dimensions", f"a number from 1 to {n_embd}", dimensions)
-    formatter = _EmbeddingsFormatter(settings.alias, dimensions, body.encoding_format == "base64", request.n_tokens)
-    return EmbeddingQuery(request, formatter.format)
+    name, adapters = body.served_name(engine, settings.model_names), body.choose_adapters(engine, settings.model_names)
+    formatter = _EmbeddingsFormatter(name, dimensions, body.encoding_format == "base64", request.n_tokens)
+    return EmbeddingQuery(request, adapters, formatter.format)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pydantic import AliasChoices, Field, PlainValidator, ValidationInfo, WithJs
 from server.api.embeddings.inputs import SCHEMA, SHAPES, check_count
 from server.api.embeddings.normalize import NO_NORM
 from server.http.fields import as_string, invalid_value
-from server.http.request_model import RequestBody
+from server.options.lora import AdapterOptions
 from slots.requests.params import Boolean, Integer, Takes
 
 DOCUMENTS = "a list of documents"
@@ -37,7 +37,7 @@ Documents = Annotated[
 ]
 
 
-class EmbeddingRequestBody(RequestBody):
+class EmbeddingRequestBody(AdapterOptions):
     """Body of /embedding."""
 
     content: Texts = Field(
@@ -50,13 +50,10 @@ class EmbeddingRequestBody(RequestBody):
     )
 
 
-class OpenAiEmbeddingRequestBody(RequestBody):
+class OpenAiEmbeddingRequestBody(AdapterOptions):
     """Body of /v1/embeddings."""
 
     input: Texts = Field(description="text to embed, or several of them")
-    model: Annotated[Any, Takes("a string"), WithJsonSchema({"type": "string"})] = Field(
-        None, description="any name: the server has one model"
-    )
     encoding_format: Annotated[Literal["float", "base64"], Takes("float or base64")] = Field(
         "float", description="numbers, or their bytes as 32-bit little-endian floats"
     )
@@ -65,12 +62,9 @@ class OpenAiEmbeddingRequestBody(RequestBody):
     )
 
 
-class OllamaEmbedBody(RequestBody):
+class OllamaEmbedBody(AdapterOptions):
     """Body of /api/embed."""
 
-    model: Annotated[Any, Takes("a string"), WithJsonSchema({"type": "string"})] = Field(
-        None, description="any name: the server has one model"
-    )
     input: Texts = Field("", description="text to embed, or several of them; an empty one loads the model")
     truncate: Boolean = Field(True, description="cut off the end of a text that is too long")
     dimensions: Annotated[Integer | None, Takes("0 or more")] = Field(
@@ -80,18 +74,15 @@ class OllamaEmbedBody(RequestBody):
     options: Annotated[dict[str, Any], Takes("an object")] = Field({}, description="accepted, without effect")
 
 
-class OllamaEmbeddingsBody(RequestBody):
+class OllamaEmbeddingsBody(AdapterOptions):
     """Body of /api/embeddings."""
 
-    model: Annotated[Any, Takes("a string"), WithJsonSchema({"type": "string"})] = Field(
-        None, description="any name: the server has one model"
-    )
     prompt: str = Field("", description="text to embed; an empty one loads the model")
     keep_alive: Any = Field(None, description="accepted: the model stays loaded")
     options: Annotated[dict[str, Any], Takes("an object")] = Field({}, description="accepted, without effect")
 
 
-class RerankRequestBody(RequestBody):
+class RerankRequestBody(AdapterOptions):
     """Body of /rerank. One with `texts` is in the format of Text Embeddings Inference, others are in Jina's."""
 
     documents: Documents = Field(None, description="texts to rank")

@@ -54,7 +54,7 @@ def read_rerank(fields: Fields, engine: Engine, settings: Settings) -> Embedding
     """Returns what the body asks for. Raises InvalidRequest, and ApiError (501) if the server does not rank."""
     if engine.pooling != "rank":
         raise ApiError(501, "This server does not support reranking. Start it with `--reranking`")
-    body = RerankRequestBody.parse(fields)
+    body = RerankRequestBody.parse(fields, engine)
     is_tei = body.documents is None and body.texts is not None
     name, documents = ("texts", body.texts) if is_tei else ("documents", body.documents)
     if documents is None:
@@ -64,9 +64,11 @@ def read_rerank(fields: Fields, engine: Engine, settings: Settings) -> Embedding
     request = EmbeddingRequest(tuple(texts), name)
     top_n = len(documents) if body.top_n is None else body.top_n
     ranking = _Ranking(documents, top_n, body.return_text if is_tei else body.return_documents)
+    adapters = body.choose_adapters(engine, settings.model_names)
     if is_tei:
-        return EmbeddingQuery(request, ranking.format_tei)
-    return EmbeddingQuery(request, lambda scores: ranking.format_jina(scores, settings.alias, request.n_tokens))
+        return EmbeddingQuery(request, adapters, ranking.format_tei)
+    name = body.served_name(engine, settings.model_names)
+    return EmbeddingQuery(request, adapters, lambda scores: ranking.format_jina(scores, name, request.n_tokens))
 
 
 def _tokens(name: str, document: str, prompt: RerankPrompt, engine: Engine) -> tuple[int, ...]:

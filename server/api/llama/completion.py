@@ -114,6 +114,7 @@ def read_completion(request: Request, fields: Fields) -> ParsedRequest:
     body = CompletionRequestBody.parse(fields, engine, state.settings.defaults)
     system_prompt = body.system_prompt or state.system_prompt
     prompts = read_prompts(body.prompt, engine, system_prompt.tokens)
+    name = body.served_name(engine, state.settings.model_names)
     output_settings = output_settings_json(engine, state.settings.reasoning_format)
-    formatter = CompletionFormatter(engine.vocab, state.settings.alias, engine.n_ctx_slot, body, output_settings)
+    formatter = CompletionFormatter(engine.vocab, name, engine.n_ctx_slot, body, output_settings)
     return ParsedRequest(body, prompts, formatter, body.constraint, progress_events=formatter.progress_events)

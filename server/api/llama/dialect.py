@@ -3,6 +3,7 @@
 from server.api.llama.completion import read_completion
 from server.api.llama.health import get_health, get_livez, get_version
 from server.api.llama.infill import read_infill
+from server.api.llama.lora_adapters import get_lora_adapters, post_lora_adapters
 from server.api.llama.metrics import get_metrics
 from server.api.llama.pool import get_pool
 from server.api.llama.props import get_chat_status, get_props
@@ -39,6 +40,8 @@ LLAMA = Dialect(
         ),
         Endpoint("/pool", get_pool, "The slots, the queue, parked prefixes and speeds, for people to look at"),
         Endpoint("/metrics", get_metrics, "Counts and times for Prometheus", media_types=("text/plain",)),
+        Endpoint("/lora-adapters", get_lora_adapters, "List the LoRA adapters"),
+        Endpoint("/lora-adapters", post_lora_adapters, "Set which LoRA adapters apply to later requests", verb="POST"),
         Endpoint("/chat", get_chat_status, "State of the server for chat clients"),
     ),
     format_error=api_error,

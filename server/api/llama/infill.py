@@ -32,6 +32,7 @@ def read_infill(request: Request, fields: Fields) -> ParsedRequest:
         extra=extra_tokens(body.input_extra, vocab),
     )
     prompt = make_infill_prompt(context, fim, engine, body.n_predict, suffix_first=settings.spm_infill)
+    name = body.served_name(engine, settings.model_names)
     output_settings = output_settings_json(engine, settings.reasoning_format)
-    formatter = CompletionFormatter(vocab, settings.alias, engine.n_ctx_slot, body, output_settings)
+    formatter = CompletionFormatter(vocab, name, engine.n_ctx_slot, body, output_settings)
     return ParsedRequest(body, [prompt], formatter, body.constraint, progress_events=formatter.progress_events)

@@ -64,7 +64,7 @@ async def get_props(request: Request) -> JsonResponse:
 
 def _defaults_json(defaults: GenerationOptions, vocab: Vocab) -> dict[str, object]:
     options = all_options_json(defaults, defaults, defaults.constraint, vocab)
-    return {**options, "return_tokens": defaults.return_tokens}
+    return {**options, "lora": [], "return_tokens": defaults.return_tokens}
 
 
 def _capabilities_json(capabilities: "Capabilities") -> dict[str, bool]:

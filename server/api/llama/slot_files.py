@@ -27,7 +27,7 @@ from slots.errors import InvalidRequest
 from slots.requests.scope import CacheScope
 
 MAGIC = b"LL-SLOTS"
-VERSION = 1
+VERSION = 2
 START = struct.Struct("<8sII")
 """Magic, version, bytes of the header."""
 MAX_HEADER = 16 * 1024
@@ -43,10 +43,22 @@ class Header:
     n_exact: int
     salt: str
     n_public: int
+    adapters: str
+    """Identifies the LoRA adapters that the tokens after the first `n_base` were computed with; empty for none."""
+    n_base: int
     n_state_bytes: int
 
 
-HEADER_TYPES = {"fingerprint": str, "n_tokens": int, "n_exact": int, "salt": str, "n_public": int, "n_state_bytes": int}
+HEADER_TYPES = {
+    "fingerprint": str,
+    "n_tokens": int,
+    "n_exact": int,
+    "salt": str,
+    "n_public": int,
+    "adapters": str,
+    "n_base": int,
+    "n_state_bytes": int,
+}
 
 
 def write_slot(file: BufferedIOBase, saved: SavedSlot, fingerprint: str) -> int:
@@ -58,6 +70,8 @@ def write_slot(file: BufferedIOBase, saved: SavedSlot, fingerprint: str) -> int:
             n_exact=saved.n_unshifted,
             salt=saved.scope.salt,
             n_public=saved.scope.n_public,
+            adapters=saved.scope.adapters,
+            n_base=saved.scope.n_base,
             n_state_bytes=saved.snapshot.nbytes,
         )
     )
@@ -88,7 +102,8 @@ def read_slot(file: BufferedIOBase, n_bytes: int, fingerprint: str) -> SavedSlot
         raise _unusable("that is damaged")
     if header.fingerprint != fingerprint:
         raise _unusable("of another model, or with other types of the KV cache")
-    return SavedSlot(tuple(tokens.tolist()), header.n_exact, CacheScope(header.salt, header.n_public), state)
+    scope = CacheScope(header.salt, header.n_public, header.adapters, header.n_base)
+    return SavedSlot(tuple(tokens.tolist()), header.n_exact, scope, state)
 
 
 def _read_header(file: BufferedIOBase, n_bytes: int) -> tuple[bytes, bytes, Header]:
@@ -123,7 +138,8 @@ def _parse_header(data: bytes) -> Header:
     if not isinstance(fields, dict) or {name: type(value) for name, value in fields.items()} != HEADER_TYPES:
         raise _unusable("that is damaged")
     header = Header(**fields)
-    if not (0 <= header.n_exact <= header.n_tokens and header.n_public >= 0 and header.n_state_bytes >= 0):
+    counts = (header.n_public, header.n_base, header.n_state_bytes)
+    if not (0 <= header.n_exact <= header.n_tokens and min(counts) >= 0):
         raise _unusable("that is damaged")
     return header
 

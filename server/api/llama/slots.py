@@ -16,6 +16,7 @@ from server.http.disconnect import cancel_on_disconnect
 from server.http.errors import ApiError
 from server.http.fields import invalid_value
 from server.http.json_response import JsonResponse
+from server.options.lora import adapters_json
 from server.state import get_engine, get_sessions, get_settings, get_state
 from slots.llama import Vocab
 from slots.requests.events import SlotStatus, ThreadNumbers
@@ -68,7 +69,8 @@ def _slot_json(status: SlotStatus, threads: ThreadNumbers) -> dict[str, object]:
         ],
     }
     if status.request is not None:
-        slot["params"] = options_json(status.request, status.request.sampling)
+        options = options_json(status.request, status.request.sampling)
+        slot["params"] = {**options, "lora": adapters_json(status.request.adapters)}
     return slot
 
 

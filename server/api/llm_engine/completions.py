@@ -18,6 +18,7 @@ from server.generation.prompts import read_prompts
 from server.http.error_format import use_error_format
 from server.http.event_stream import PLAIN_EVENTS, EventFormat
 from server.http.fields import Fields
+from server.options.lora import find_adapter
 from server.settings import Settings
 from server.state import get_engine, get_state
 from slots.engine import Engine
@@ -104,9 +105,9 @@ def read_llm_engine_completion(request: Request, fields: Fields, *, stream: bool
     state, engine = get_state(request), get_engine(request)
     request_id = str(uuid4())
     use_error_format(request, partial(llm_engine_error, request_id=request_id))
-    _check_model(request, state.settings)
+    name = _read_model(request, state.settings, engine)
     body = LlmEngineCompletionBody.parse(fields, engine, state.settings.defaults)
-    options = body.replace(stream=stream, n_probs=int(body.return_token_log_probs))
+    options = body.replace(stream=stream, n_probs=int(body.return_token_log_probs), model=name)
     system_prompt = body.system_prompt or state.system_prompt
     [prompt] = prompts = read_prompts(body.prompt, engine, system_prompt.tokens)
     _check_context(len(prompt.tokens), body.n_predict, engine)
@@ -116,13 +117,20 @@ def read_llm_engine_completion(request: Request, fields: Fields, *, stream: bool
     return ParsedRequest(options, prompts, formatter, body.constraint, shown, progress_events=progress_events)
 
 
-def _check_model(request: Request, settings: Settings) -> None:
+def _read_model(request: Request, settings: Settings, engine: Engine) -> str:
+    """Returns the name of the model or of one of its adapters. Raises InvalidRequest without one, and ApiError (404)
+    for another one."""
     name = request.query_params.get(MODEL)
     if name is None:
         raise InvalidRequest(MODEL, "expected the name of the model in the URL, got nothing")
     # The client does not escape the name, and a plus sign in an URL stands for a space.
-    if name not in {known.replace("+", " ") for known in settings.model_names}:
+    adapters = [known.name for known in engine.adapters.loaded]
+    for known in (*settings.model_names, *adapters, *(f"{settings.alias}:{adapter}" for adapter in adapters)):
+        if name == known.replace("+", " "):
+            return known
+    if find_adapter(name, engine, settings.model_names) is None:
         check_model(MODEL, name, settings)
+    return name
 
 
 def _check_context(n_prompt: int, n_predict: int, engine: Engine) -> None:

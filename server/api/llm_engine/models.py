@@ -7,20 +7,24 @@ from starlette.requests import Request
 
 from server.http.errors import ApiError
 from server.http.json_response import JsonResponse
+from server.options.lora import find_adapter
 from server.settings import Settings
 from server.state import get_engine, get_settings
 
 
 async def list_models(request: Request) -> JsonResponse:
-    get_engine(request)
-    return JsonResponse({"model_endpoints": [_model_json(get_settings(request))]})
+    """Lists the model, and its LoRA adapters as models of their own."""
+    settings, names = get_settings(request), [known.name for known in get_engine(request).adapters.loaded]
+    return JsonResponse({"model_endpoints": [_model_json(settings, name) for name in (settings.alias, *names)]})
 
 
 async def get_model(request: Request) -> JsonResponse:
     """Raises ApiError (404) for a model that is not served."""
-    get_engine(request)
-    check_model("model", request.path_params["name"], get_settings(request))
-    return JsonResponse(_model_json(get_settings(request)))
+    engine, settings, name = get_engine(request), get_settings(request), request.path_params["name"]
+    if adapter := find_adapter(name, engine, settings.model_names):
+        return JsonResponse(_model_json(settings, adapter.name))
+    check_model("model", name, settings)
+    return JsonResponse(_model_json(settings, settings.alias))
 
 
 async def create_model(_: Request) -> JsonResponse:
@@ -48,12 +52,12 @@ def check_model(field: str, name: str, settings: Settings) -> None:
         raise ApiError(404, message, field=field)
 
 
-def _model_json(settings: Settings) -> dict[str, object]:
+def _model_json(settings: Settings, name: str) -> dict[str, object]:
     """The client knows a few frameworks, sources and quantizations, and refuses others: what they are called here is
     what comes nearest. The options of this dialect are those of vLLM."""
     return {
-        "id": settings.alias,
-        "name": settings.alias,
+        "id": name,
+        "name": name,
         "model_name": settings.model_path.stem,
         "source": "hugging_face",
         "status": "READY",

@@ -29,10 +29,11 @@ def read_chat_completion(request: Request, fields: Fields) -> ParsedRequest:
     chat = body.chat(settings.chat_template_kwargs)
     reasoning_format = body.reasoning_format or settings.reasoning_format
     generation = prepare_chat(request, chat, body, reasoning_format)
-    base = ResponseBase.new("chatcmpl", settings.alias, engine.fingerprint)
+    name = body.served_name(engine, settings.model_names)
+    base = ResponseBase.new("chatcmpl", name, engine.fingerprint)
     is_parsed = generation.tool_format is not None or generation.reasoning_tags is not None
     output_settings = output_settings_json(engine, reasoning_format, is_parsed=is_parsed, stream=body.stream)
-    context = ResultContext(body, engine.vocab, settings.alias, engine.n_ctx_slot, output_settings)
+    context = ResultContext(body, engine.vocab, name, engine.n_ctx_slot, output_settings)
     formatter = ChatFormatter(context, base, generation, logprobs, body, reasoning_format=reasoning_format)
     return replace(ParsedRequest.of_chat(body, generation, formatter), progress_events=formatter.progress_events)
 

@@ -145,9 +145,10 @@ def read_openai_completion(request: Request, fields: Fields) -> ParsedRequest:
     # The best choices are found by their log probabilities.
     n_probs = max(logprobs.n_probs, 1 if n_generated > body.n else 0)
     options = body.replace(n=n_generated, n_probs=n_probs)
-    base = ResponseBase.new("cmpl", state.settings.alias, engine.fingerprint)
+    name = body.served_name(engine, state.settings.model_names)
+    base = ResponseBase.new("cmpl", name, engine.fingerprint)
     output_settings = output_settings_json(engine, state.settings.reasoning_format)
-    context = ResultContext(body, engine.vocab, state.settings.alias, engine.n_ctx_slot, output_settings)
+    context = ResultContext(body, engine.vocab, name, engine.n_ctx_slot, output_settings)
     formatter = OpenAiCompletionFormatter(context, base, body, n_generated, logprobs)
     prompts = _read_prompts(body, state, engine)
     return ParsedRequest(options, prompts, formatter, body.constraint, progress_events=formatter.progress_events)

@@ -3,8 +3,14 @@
 from server.api.openai.chat import post_input_tokens, read_chat_completion
 from server.api.openai.completions import read_openai_completion
 from server.api.openai.errors import ERROR_SCHEMA, openai_error
+from server.api.openai.lora_adapters import post_load_adapter, post_unload_adapter
 from server.api.openai.models import get_model, get_models
-from server.api.openai.protocol import ChatCompletionRequestBody, OpenAiCompletionRequestBody
+from server.api.openai.protocol import (
+    ChatCompletionRequestBody,
+    LoadAdapterRequestBody,
+    OpenAiCompletionRequestBody,
+    UnloadAdapterRequestBody,
+)
 from server.api.openai.responses.endpoints import (
     delete_response,
     get_input_items,
@@ -55,6 +61,8 @@ OPENAI = Dialect(
         Endpoint("/models", get_models, "List the model"),
         Endpoint("/v1/models/{id:path}", get_model, "Describe the model"),
         Endpoint("/models/{id:path}", get_model, "Describe the model"),
+        Endpoint("/v1/load_lora_adapter", post_load_adapter, "Load a LoRA adapter", LoadAdapterRequestBody),
+        Endpoint("/v1/unload_lora_adapter", post_unload_adapter, "Unload a LoRA adapter", UnloadAdapterRequestBody),
     ),
     format_error=openai_error,
     error_schema=ERROR_SCHEMA,

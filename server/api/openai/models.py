@@ -1,25 +1,36 @@
 """GET /v1/models and /v1/models/{id}: the one model of this server, as OpenAI and Ollama list models."""
 
 from datetime import UTC, datetime
+from typing import cast
 
 from starlette.requests import Request
 
 from models.units import human_count
 from server.http.errors import ApiError
 from server.http.json_response import JsonResponse
+from server.options.lora import find_adapter
 from server.state import get_engine, get_settings
 from slots.engine import Engine
+from slots.engine.adapters import Adapter
 
 
 async def get_models(request: Request) -> JsonResponse:
-    return JsonResponse({"models": [_ollama_json(request)], "object": "list", "data": [_model_json(request)]})
+    """Lists the model, then its LoRA adapters as models whose parent it is."""
+    adapters = get_engine(request).adapters.loaded
+    models = [_ollama_json(request), *(_ollama_adapter_json(request, adapter) for adapter in adapters)]
+    data = [_model_json(request), *(_adapter_json(request, adapter) for adapter in adapters)]
+    return JsonResponse({"models": models, "object": "list", "data": data})
 
 
 async def get_model(request: Request) -> JsonResponse:
-    """Raises ApiError (404) for another name than the model's."""
+    """Raises ApiError (404) for another name than those of the model and its adapters."""
     name, names = request.path_params["id"], get_settings(request).model_names
+    engine = get_engine(request)
+    if adapter := find_adapter(name, engine, names):
+        return JsonResponse(_adapter_json(request, adapter))
     if name not in names:
-        message = f"model: expected {' or '.join(names)}, since no other is loaded, got {name}"
+        known = [*names, *(adapter.name for adapter in engine.adapters.loaded)]
+        message = f"model: expected {' or '.join(known)}, since no other is loaded, got {name}"
         raise ApiError(404, message, field="model")
     return JsonResponse(_model_json(request))
 
@@ -48,10 +59,23 @@ def _model_json(request: Request) -> dict[str, object]:
     }
 
 
+def _adapter_json(request: Request, adapter: Adapter) -> dict[str, object]:
+    """Returns an adapter as vLLM lists it, with what is the model's."""
+    model = {**_model_json(request), "id": adapter.name, "aliases": (), "tags": ()}
+    return {**model, "root": str(adapter.header.path), "parent": get_settings(request).alias}
+
+
 def _modalities_json(engine: Engine) -> dict[str, object]:
     """Returns what the model takes and gives, in OpenRouter's form."""
     gives = "text" if engine.n_slots else "rerank" if engine.pooling == "rank" else "embeddings"
     return {"input_modalities": ["text"], "output_modalities": [gives]}
+
+
+def _ollama_adapter_json(request: Request, adapter: Adapter) -> dict[str, object]:
+    """Returns an adapter in the form of Ollama's list."""
+    model = _ollama_json(request)
+    details = {**cast(dict[str, object], model["details"]), "parent_model": get_settings(request).alias}
+    return {**model, "name": adapter.name, "model": adapter.name, "details": details}
 
 
 def _ollama_json(request: Request) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, AliasChoices, BaseModel, Field, PlainValidator, WithJsonSchema
 
 from server.chat.request import ChatFields
 from server.chat.tools.output_parser import ContentDelta, OutputDelta, ReasoningDelta, ToolCallDelta, ToolCallStart
@@ -14,6 +14,7 @@ from server.generation.prompts import SCHEMA as PROMPT_SCHEMA
 from server.generation.prompts import SHAPES as PROMPT_SHAPES
 from server.http.event_stream import EventFormat
 from server.http.fields import as_integer
+from server.http.request_model import RequestBody
 from server.options.generation_options import MAX_CHOICES, N_CHOICES, GenerationOptions
 from server.settings import REASONING_FORMATS, ReasoningFormat
 from slots.errors import InvalidRequest
@@ -21,6 +22,24 @@ from slots.requests.events import Finished, StopReason
 from slots.requests.params import Boolean, Integer, Number, Takes, expected
 from slots.requests.sampling_params import MAX_N_PROBS
 
+MAX_NAME = 256
+"""Characters of an adapter's name."""
+
+
+def _check_name(name: str) -> str:
+    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        raise expected(f"1 to {MAX_NAME} printable characters")
+    return name
+
+
+def _check_not_empty(text: str) -> str:
+    if not text or "\0" in text:
+        raise expected("the path of a file")
+    return text
+
+
+AdapterName = Annotated[str, Takes("a string"), AfterValidator(_check_name)]
+NotEmpty = Annotated[str, Takes("a string"), AfterValidator(_check_not_empty)]
 LOGPROBS = f"a number from 0 to {MAX_N_PROBS}"
 
 
@@ -45,9 +64,6 @@ class StreamOptions(BaseModel):
 class OpenAiOptions(GenerationOptions):
     """Options of completions and chats."""
 
-    model: Annotated[Any, Takes("a string"), WithJsonSchema({"type": "string"})] = Field(
-        None, description="any name: the server has one model"
-    )
     temperature: Number = Field(
         0.8,
         ge=0.0,
@@ -126,6 +142,19 @@ class OpenAiCompletionRequestBody(OpenAiOptions):
         if self.logprobs is None:
             return LogprobsOptions(self._own_n_probs > 0, self._own_n_probs)
         return LogprobsOptions(enabled=True, n_top=self.logprobs)
+
+
+class LoadAdapterRequestBody(RequestBody):
+    """Body of /v1/load_lora_adapter."""
+
+    lora_name: AdapterName = Field(description="name by which requests choose the adapter as their model")
+    lora_path: NotEmpty = Field(description="path of its GGUF file on the server's machine")
+
+
+class UnloadAdapterRequestBody(RequestBody):
+    """Body of /v1/unload_lora_adapter."""
+
+    lora_name: AdapterName = Field(description="name of the adapter")
 
 
 @dataclass(frozen=True, slots=True)

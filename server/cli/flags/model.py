@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import get_args
 
-from server.cli.model_values import hub_url, metadata_overrides
+from server.cli.model_values import hub_url, lora_files, metadata_overrides, scaled_lora_files
 from server.cli.parser import Flag, Group, Switch
 from server.cli.values import hub_repository, names, one_of
 from slots.options import LazyMode, LoadMode, NumaStrategy
@@ -51,6 +51,31 @@ MODEL = Group(
         "LLAMA_ARG_ALIAS",
     ),
     Flag("--tags TAG,...", "tags", names, "tags of the model in GET /v1/models, for clients", "LLAMA_ARG_TAGS"),
+    Flag(
+        "--lora FILE,...",
+        "lora",
+        lora_files,
+        "LoRA adapters in GGUF format that requests may choose, and that apply to those that do not; may be repeated",
+        repeatable=True,
+    ),
+    Flag(
+        "--lora-scaled FILE:SCALE,...",
+        "lora",
+        scaled_lora_files,
+        "the same with scales other than 1",
+        repeatable=True,
+    ),
+    Switch(
+        "--lora-init-without-apply",
+        "lora_init_without_apply",
+        "apply these adapters only to requests that choose them, until POST /lora-adapters says otherwise",
+    ),
+    Switch(
+        "--allow-runtime-lora-updating",
+        "allow_lora_updates",
+        "let requests load LoRA adapters from files of this machine, and unload them: /v1/load_lora_adapter",
+        "VLLM_ALLOW_RUNTIME_LORA_UPDATING",
+    ),
     Switch("--mmap, --no-mmap", "mmap", "map the model file into memory instead of reading it", "LLAMA_ARG_MMAP"),
     Switch("--mlock", "mlock", "lock the model in memory, so that it is never swapped out", "LLAMA_ARG_MLOCK"),
     Flag(

@@ -47,7 +47,6 @@ def test_different_slots_under_both_names_are_refused(server: str) -> None:
         ("grammar_lazy", True),
         ("grammar_triggers", [{"type": "word", "value": "{"}]),
         ("image_data", [{"data": "", "id": 12}]),
-        ("lora", [{"id": 0, "scale": 1}]),
         ("modalities", ["text", "audio"]),
     ],
 )

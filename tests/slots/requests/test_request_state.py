@@ -1,5 +1,7 @@
+from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
+from slots.requests.scope import CacheScope
 
 
 def make_state(n_prompt: int) -> RequestState:
@@ -53,3 +55,14 @@ def test_what_is_removed_takes_what_others_have_in_common_with_it_along() -> Non
     state.remove(2, 4)
     assert not state.shared_prefixes
     assert not state.checkpoints
+
+
+def test_what_is_removed_moves_where_its_adapters_begin() -> None:
+    one = AdapterSet.of({1: 1.0})
+    request = CompletionRequest(tuple(range(20)), adapters=one, scope=CacheScope(adapters="one", n_base=10))
+    state = RequestState(request, 1)
+    assert (state.adapters_at(9), state.adapters_at(10)) == (NO_ADAPTERS, one)
+    for start, end, n_base in ((2, 6, 6), (4, 9, 4), (5, 6, 4)):
+        state.remove(start, end)
+        assert state.scope.n_base == n_base
+    assert (state.adapters_at(3), state.adapters_at(4)) == (NO_ADAPTERS, one)

@@ -17,6 +17,8 @@ class Cell:
     """The tokens up to this one that were in the sequence when it was computed."""
     scope: CacheScope
     """Whose it is."""
+    adapters: str = ""
+    """What it was computed with."""
 
 
 class KvModel:
@@ -63,12 +65,17 @@ class KvModel:
             for cell in self.sequences[sequence]
         )
 
-    def compute(self, sequence: int, position: int, tokens: list[int], scope: CacheScope) -> None:
+    def is_computed_with(self, sequence: int, scope: CacheScope) -> bool:
+        """Whether every cell of a sequence was computed with the adapters that the scope says."""
+        expected = ["" if n < scope.n_base else scope.adapters for n in range(len(self.sequences[sequence]))]
+        return [cell.adapters for cell in self.sequences[sequence]] == expected
+
+    def compute(self, sequence: int, position: int, tokens: list[int], scope: CacheScope, adapters: str = "") -> None:
         cells = self.sequences[sequence]
         assert len(cells) == position, "a sequence continues at its end"
         for token in tokens:
             before = tuple(self.tokens(sequence))
-            cells.append(Cell((*before, token), scope))
+            cells.append(Cell((*before, token), scope, adapters))
         assert self.n_used <= self.n_ctx, "the KV cache has no room"
         assert len(cells) <= self.n_ctx_seq
 
@@ -100,7 +107,7 @@ class KvModel:
 
     def restore(self, sequence: int, snapshot: npt.NDArray[np.uint8]) -> None:
         cells = self._snapshots[int(snapshot[:8].view(np.int64)[0])]
-        self.sequences[sequence] = [Cell(cell.prefix, cell.scope) for cell in cells]
+        self.sequences[sequence] = [Cell(cell.prefix, cell.scope, cell.adapters) for cell in cells]
         if self.n_used > self.n_ctx or len(cells) > self.n_ctx_seq:
             self.sequences[sequence] = []
             raise SnapshotError("no room")

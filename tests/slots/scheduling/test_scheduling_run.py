@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from slots.cache.radix_tree import common_prefix_length
 from slots.completion.slot_maintenance import discard_range, n_kept
 from slots.errors import InvalidRequest, SnapshotError
+from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
 from slots.requests.scope import CacheScope
 from slots.requests.slot import Slot
+from slots.scheduling.adapter_turns import AdapterTurns
 from slots.scheduling.kv_cache_manager import KvCacheManager
-from slots.scheduling.scheduler import ScheduledSlot, SchedulerConfig, assign_slots, schedule
+from slots.scheduling.scheduler import ScheduledSlot, SchedulerConfig, assign_slots, schedule_turn
 from tests.slots.scheduling.kv_model import KvModel
 
 N_REQUESTS = 14
@@ -41,10 +43,14 @@ class Layout:
     shifts: bool
     fails: bool
     """Now and then, snapshots and restores."""
+    adapts: bool
+    """Requests have different adapters."""
 
 
 flag = st.booleans()
-layouts = st.builds(Layout, st.integers(1, 5), flag, flag, flag, flag, flag, st.sampled_from([False, False, True]))
+layouts = st.builds(
+    Layout, st.integers(1, 5), flag, flag, flag, flag, flag, st.sampled_from([False, False, True]), flag
+)
 
 
 class FailingKvModel(KvModel):
@@ -86,6 +92,7 @@ class Run:
             can_truncate=layout.can_truncate,
             can_share=layout.can_share,
         )
+        self.turns = AdapterTurns()
         self.slots = [Slot(n, self.kv.n_ctx_seq) for n in range(layout.n_slots)]
         self.cache = KvCacheManager(self.kv, self.slots, 1 if layout.parks else 0)
         self.cache.min_shared_tokens = self.chance.choice([1, self.cache.min_shared_tokens])
@@ -95,6 +102,7 @@ class Run:
     def request(self) -> CompletionRequest:
         """A request, most often with a prefix in common with others."""
         chance = self.chance
+        adapters, scope = self.adapters()
         family = [[1] * 30, [1] * 12 + [2] * 18, [3] * 25][chance.randrange(3)]
         prompt = family[: chance.randint(1, 30)] + [chance.randrange(4) for _ in range(chance.randint(0, 8))]
         return CompletionRequest(
@@ -102,10 +110,19 @@ class Run:
             slot_id=chance.choice([-1, -1, -1, chance.randrange(len(self.slots))]),
             session=chance.choice([None, "one", "two"]),
             cache_prompt=chance.random() < 0.9,
-            scope=CacheScope(chance.choice(["", "", "mine"]), min(chance.choice([0, 0, 5]), len(prompt))),
+            scope=replace(scope, n_public=min(chance.choice([0, 0, 5]), len(prompt))),
+            adapters=adapters,
             n_cache_reuse=chance.choice([0, 0, 3]),
             n_keep=chance.choice([0, 5, -1]),
         )
+
+    def adapters(self) -> tuple[AdapterSet, CacheScope]:
+        """A request's adapters, which may begin behind its first tokens."""
+        chance = self.chance
+        salt, number = chance.choice(["", "", "mine"]), chance.choice([0, 0, 1, 2]) if self.layout.adapts else 0
+        if not number:
+            return NO_ADAPTERS, CacheScope(salt)
+        return AdapterSet.of({number: 1.0}), CacheScope(salt, 0, str(number), chance.choice([0, 0, 7]))
 
     def arrive(self, number: int) -> None:
         state = RequestState(self.request(), number)
@@ -164,7 +181,8 @@ class Run:
                 self.cache.discard_range(slot, *discard_range(len(slot.cached), kept))
         with self.nobody_who_works_loses_anything():
             self.cache.share_progress()
-        output = schedule(self.slots, self.config, self.cache.cells)
+        output = schedule_turn(self.slots, self.config, self.cache.cells, self.turns)
+        assert len({each.slot.adapters for each in output.scheduled}) <= 1, "a batch has one set of adapters"
         oldest = min((slot.last_used for slot in self.slots if slot.state), default=0)
         for slot in output.evicted:
             assert slot.is_idle, "only idle slots give their cells up for good"
@@ -188,7 +206,8 @@ class Run:
     def compute(self, scheduled: ScheduledSlot) -> None:
         slot, tokens = scheduled.slot, scheduled.tokens
         assert slot.state
-        self.kv.compute(slot.slot_id, len(slot.cached), tokens, slot.scope)
+        adapters = "".join(str(number) for number, _ in slot.adapters.scales)
+        self.kv.compute(slot.slot_id, len(slot.cached), tokens, slot.scope, adapters)
         self.cache.commit(slot, tokens)
         if slot.n_uncomputed:
             return
@@ -238,6 +257,7 @@ class Run:
             assert self.kv.tokens(slot.slot_id) == slot.cached
             assert self.kv.n_unshifted(slot.slot_id) >= slot.n_unshifted
             assert self.kv.may_hold(slot.slot_id, slot.scope), "a slot holds private tokens of another scope"
+            assert self.kv.is_computed_with(slot.slot_id, slot.scope), "a slot holds what other adapters computed"
             if slot.state:
                 assert slot.state.tokens[: len(slot.cached)] == slot.cached
         if self.cache.cells:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.api.llama.slot_files import DIGEST_SIZE, START, read_slot, write_slot
+from server.api.llama.slot_files import DIGEST_SIZE, START, VERSION, read_slot, write_slot
 from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest
 from slots.requests.scope import CacheScope
@@ -15,7 +15,7 @@ FINGERPRINT = "0123456789abcdef"
 
 def saved(n_tokens: int = 5, n_state_bytes: int = 40) -> SavedSlot:
     state = np.arange(n_state_bytes, dtype=np.uint8)
-    return SavedSlot(tuple(range(n_tokens)), max(n_tokens - 1, 0), CacheScope("salt", 2), state)
+    return SavedSlot(tuple(range(n_tokens)), max(n_tokens - 1, 0), CacheScope("salt", 2, "adapters", 3), state)
 
 
 def written(slot: SavedSlot) -> bytes:
@@ -75,8 +75,8 @@ def test_a_file_of_another_kind_is_called_so(data: bytes) -> None:
 
 
 def test_a_file_of_another_version_is_called_so() -> None:
-    other = START.pack(DATA[:8], 2, 10)
-    assert refusal(other + DATA[START.size :]).startswith("of version 2 of the format, ")
+    other = START.pack(DATA[:8], VERSION + 1, 10)
+    assert refusal(other + DATA[START.size :]).startswith(f"of version {VERSION + 1} of the format, ")
 
 
 def test_a_slot_of_another_model_is_refused() -> None:
@@ -87,24 +87,25 @@ HEADERS = [
     b"{",
     b"[]",
     b"{}",
-    b'{"fingerprint":"a","n_tokens":1,"n_exact":1,"salt":"","n_public":0,"n_state_bytes":-4}',
-    b'{"fingerprint":"a","n_tokens":1,"n_exact":2,"salt":"","n_public":0,"n_state_bytes":0}',
-    b'{"fingerprint":"a","n_tokens":true,"n_exact":0,"salt":"","n_public":0,"n_state_bytes":0}',
-    b'{"fingerprint":"a","n_tokens":1.0,"n_exact":0,"salt":"","n_public":0,"n_state_bytes":0}',
-    b'{"fingerprint":"a","n_tokens":-1,"n_exact":-1,"salt":"","n_public":0,"n_state_bytes":4}',
-    b'{"fingerprint":"a","n_tokens":1,"n_exact":1,"salt":5,"n_public":0,"n_state_bytes":0}',
+    b'{"fingerprint":"a","n_tokens":1,"n_exact":1,"salt":"","n_public":0,"adapters":"","n_base":0,"n_state_bytes":-4}',
+    b'{"fingerprint":"a","n_tokens":1,"n_exact":2,"salt":"","n_public":0,"adapters":"","n_base":0,"n_state_bytes":0}',
+    b'{"fingerprint":"a","n_tokens":true,"n_exact":0,"salt":"","n_public":0,"adapters":"","n_base":0,"n_state_bytes":0}',
+    b'{"fingerprint":"a","n_tokens":1.0,"n_exact":0,"salt":"","n_public":0,"adapters":"","n_base":0,"n_state_bytes":0}',
+    b'{"fingerprint":"a","n_tokens":-1,"n_exact":-1,"salt":"","n_public":0,"adapters":"","n_base":0,"n_state_bytes":4}',
+    b'{"fingerprint":"a","n_tokens":1,"n_exact":1,"salt":5,"n_public":0,"adapters":"","n_base":0,"n_state_bytes":0}',
+    b'{"fingerprint":"a","n_tokens":1,"n_exact":1,"salt":"","n_public":0,"adapters":"","n_base":-1,"n_state_bytes":0}',
 ]
 
 
 @pytest.mark.parametrize("header", HEADERS)
 def test_a_header_that_makes_no_sense_is_damaged(header: bytes) -> None:
-    assert refusal(START.pack(DATA[:8], 1, len(header)) + header + bytes(DIGEST_SIZE)) == "that is damaged"
+    assert refusal(START.pack(DATA[:8], VERSION, len(header)) + header + bytes(DIGEST_SIZE)) == "that is damaged"
 
 
 def test_sizes_that_the_file_does_not_have_are_not_believed() -> None:
-    header = b'{"fingerprint":"a","n_tokens":0,"n_exact":0,"salt":"","n_public":0,"n_state_bytes":4611686018427387904}'
-    assert refusal(START.pack(DATA[:8], 1, len(header)) + header).startswith("that is truncated")
+    header = HEADERS[3].replace(b"-4", b"4611686018427387904")
+    assert refusal(START.pack(DATA[:8], VERSION, len(header)) + header).startswith("that is truncated")
 
 
 def test_a_header_of_any_size_is_not_read() -> None:
-    assert refusal(START.pack(DATA[:8], 1, 2**32 - 1) + bytes(100)) == "that is damaged"
+    assert refusal(START.pack(DATA[:8], VERSION, 2**32 - 1) + bytes(100)) == "that is damaged"
