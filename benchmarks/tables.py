@@ -88,11 +88,25 @@ def agents(results: Sequence[Result]) -> str:
     return f"{_measured_on(results)}\n\n{markdown_table(header, lines)}"
 
 
+def speeds_of_adapters(results: Sequence[Result]) -> str:
+    """Returns what clients with different adapters get, from our server and from the peer if it was measured."""
+    (result,) = results
+    servers = result["servers"]
+    header = ["", *servers, *(["ours is better"] if len(servers) > 1 else [])]
+    lines = []
+    for row in result["rows"]:
+        medians = [format_number(row["medians"][server]) for server in servers]
+        ratio = [format_ratio(row["ratio_to_peer"])] if len(servers) > 1 else []
+        lines.append([f"{row['workload']}, {row['measure']}", *medians, *ratio])
+    return f"{_title(result)}: {_measured_on(results)}\n\n{markdown_table(header, lines)}"
+
+
 TABLES: Mapping[str, Callable[[Sequence[Result]], str]] = {
     "speeds": speeds,
     "headline": headline,
     "overhead": overhead,
     "agents": agents,
+    "speeds_of_adapters": speeds_of_adapters,
 }
 
 

@@ -81,7 +81,7 @@ class CompletionRunner:
             max_draft_batch = min(context.n_batch, context.n_ubatch, context.max_outputs)
             self._draft_scheduler = DraftScheduler(drafter, n_slots, max_draft_batch, is_unified=context.is_unified)
         self._slot_tasks = SlotTaskQueue()
-        self._turns = AdapterTurns()
+        self._turns = AdapterTurns(context.switch_seconds)
         self.stats = EngineStats(self._cache.stats)
         self._graphs_counted_at = 0.0
         self._output = OutputProcessor(context.n_ctx_seq, self.stats)
@@ -270,7 +270,7 @@ class CompletionRunner:
         self.stats.start_step(start)
         if is_next and with_drafts is scheduled:
             tokens = self._input.advance()
-            self._turns.record(self._input.adapters, len(tokens))
+            self._turns.record_step(self._input.adapters)
             logits = self._decode()
             self._cache.commit_next(self._input.slots, tokens)
         else:
@@ -280,6 +280,7 @@ class CompletionRunner:
                 self._cache.commit(each.slot, each.tokens)
             self._input.rows = self._rows_to_sample(with_drafts)
         decoded = time.perf_counter()
+        self._turns.record_time(decoded - start)
         rows = self._sample(self._input.rows, logits)
         sampled = time.perf_counter()
         self.stats.record_step(start, decoded, sampled, len(scheduled))

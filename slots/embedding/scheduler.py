@@ -72,6 +72,7 @@ def schedule_batch(
     """Returns the chunks of the next batch: the rest of the unfinished text, then the next ones of the queue with the
     same adapters. Only the last of them may be left unfinished. The batch is smaller unless `completions_idle`."""
     adapters = unfinished.job.adapters if unfinished else queue.next_adapters()
+    is_turn_over = queue.next_adapters() != adapters  # so that others wait for no more than the unfinished text
     chunks: list[InputChunk] = []
     n_batch_left = limits.n_batch if completions_idle else limits.n_batch_shared
     free = iter(range(limits.n_sequences))
@@ -79,7 +80,10 @@ def schedule_batch(
         chunks.append(InputChunk(unfinished, min(unfinished.n_uncomputed, n_batch_left)))
         n_batch_left -= chunks[0].n_tokens
         free = iter(sequence for sequence in free if sequence != unfinished.sequence)
-    while n_batch_left > 0 and len(chunks) < limits.n_sequences and (job := queue.find(adapters)):
+    while n_batch_left > 0 and len(chunks) < limits.n_sequences and not is_turn_over:
+        job = queue.find(adapters)
+        if job is None:
+            break
         length = len(job.request.texts[job.n_started])
         if not limits.can_chunk and length > n_batch_left and chunks:
             break

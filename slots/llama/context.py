@@ -1,6 +1,7 @@
 """Context: a KV cache and the computation on it."""
 
 import ctypes
+from typing import Any
 
 import llama_cpp.llama_cpp as lib
 import numpy as np
@@ -10,7 +11,7 @@ from slots.errors import CannotGenerate, ModelLoadError, SnapshotError
 from slots.llama.batch import Batch, check_decoded
 from slots.llama.context_params import context_params, one_ubatch_at_a_time
 from slots.llama.log import forget_buffers, forget_errors, last_error, record_buffers
-from slots.llama.lora import Scales
+from slots.llama.lora import SWITCH_SECONDS_PER_LAYER, Scales
 from slots.llama.memory_capabilities import can_roll_back, can_shift_keys, can_truncate, window_size
 from slots.llama.model import Model
 from slots.llama.step_threads import StepThreads
@@ -36,10 +37,9 @@ class Context:
         params = context_params(one_ubatch_at_a_time(options) if shares_window else options)
         forget_errors()
         self._buffers = record_buffers()
-        if options.backend_sampling and model.vocab.n_tokens > TOP_K:
-            handle, self._top_k = init_with_top_k(model, params)
-        else:
-            handle, self._top_k = lib.llama_init_from_model(model.weights.handle, params), None
+        has_top_k = options.backend_sampling and model.vocab.n_tokens > TOP_K
+        make = init_with_top_k if has_top_k else _init_without_top_k
+        handle, self._top_k = make(model, params)
         if not handle:
             forget_buffers(self._buffers)
             raise ModelLoadError(f"llama.cpp cannot make a context: {last_error()}")
@@ -90,6 +90,11 @@ class Context:
         forget_buffers(self._buffers)
         if self._top_k:
             self._top_k.free()
+
+    @property
+    def switch_seconds(self) -> float:
+        """By how much the next decode is slower after a change of adapters, about."""
+        return SWITCH_SECONDS_PER_LAYER * int(lib.llama_model_n_layer(self._weights.handle))
 
     def use_adapters(self, scales: Scales) -> None:
         """Compute the next batches with these LoRA adapters of the model, and no others. Raises ValueError for one that
@@ -260,6 +265,10 @@ class Context:
     def _check_sequence(self, sequence: int) -> None:
         if not 0 <= sequence < self.n_sequences:
             raise ValueError(f"sequence {sequence} is not one of the {self.n_sequences}")
+
+
+def _init_without_top_k(model: Model, params: Any) -> tuple[Any, None]:  # noqa: ANN401 - a struct and a pointer
+    return lib.llama_init_from_model(model.weights.handle, params), None
 
 
 def _pointer(snapshot: Snapshot) -> "ctypes._Pointer[ctypes.c_uint8]":

@@ -88,7 +88,7 @@ def schedule_turn(
     for adapters in turns.order(slot.adapters for slot in busy):
         output = schedule(slots, config, cells, adapters)
         if output.scheduled:
-            turns.record(adapters, sum(each.n_tokens for each in output.scheduled))
+            turns.record_step(adapters)
             return output
     return SchedulerOutput()
 
@@ -223,7 +223,8 @@ def choose_slot(state: RequestState, slots: Sequence[Slot], match: PrefixMatch, 
     """Returns, in this order: the slot that the request asks for; the one of its session; the one with the longest
     prefix, if the prompt continues its conversation; an empty one; the least recently used one.
 
-    With streams, of the last two kinds one next to a busy slot is preferred: both are computed in one pass.
+    With streams, of the last two kinds one next to a busy slot is preferred: both are computed in one pass. That slot
+    has to have the same adapters; if none has, one far from all busy slots is preferred, to leave room next to these.
     """
     request = state.request
     if request.slot_id >= 0:
@@ -234,13 +235,21 @@ def choose_slot(state: RequestState, slots: Sequence[Slot], match: PrefixMatch, 
         return max(same_session, key=lambda slot: (match.by_slot.get(slot.slot_id, 0), slot.last_used))
     same_conversation = [slot for slot in idle if request.cache_prompt and _continues(slot, match)]
     empty = [slot for slot in idle if not slot.cached] or idle
-    neighbours = [slot for slot in _idle_neighbours(slots) if slot in empty] if have_streams else []
-    return min(same_conversation or neighbours or empty, key=lambda slot: slot.last_used)
+    well_placed = _well_placed(request.adapters, empty, slots) if have_streams else []
+    return min(same_conversation or well_placed or empty, key=lambda slot: slot.last_used)
 
 
-def _idle_neighbours(slots: Sequence[Slot]) -> list[Slot]:
-    pairs = [*pairwise(slots), *pairwise(slots[::-1])]
-    return [slot for slot, other in pairs if slot.is_idle and not other.is_idle]
+def _well_placed(adapters: AdapterSet, idle: Sequence[Slot], slots: Sequence[Slot]) -> list[Slot]:
+    """Returns the idle slots next to a busy one with the same adapters; without any, those that are farthest from the
+    ones with others."""
+    busy = [(slot.slot_id, slot.state.request.adapters) for slot in slots if slot.state]
+    same = {slot_id for slot_id, others in busy if others == adapters}
+    neighbours = [slot for slot in idle if {slot.slot_id - 1, slot.slot_id + 1} & same]
+    if neighbours or len(same) == len(busy):
+        return neighbours
+    distances = {slot.slot_id: min(abs(slot.slot_id - slot_id) for slot_id, _ in busy) for slot in idle}
+    farthest = max(distances.values())
+    return [slot for slot in idle if distances[slot.slot_id] == farthest]
 
 
 def _continues(slot: Slot, match: PrefixMatch) -> bool:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.adapters.lora_file import Lora
 from tests.conftest import running_server
-from tests.models.lora_files import Lora
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTED_URL = "http://127.0.0.1:8080"

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from gguf import GGUFWriter
 
+from benchmarks.adapters.lora_file import Lora
 from models.adapter import read_adapter
 from models.errors import ModelFileError
 from models.source import BUNDLED_MODEL
 from tests.models.gguf_files import write_gguf
-from tests.models.lora_files import Lora
 
 Tensors = Mapping[str, tuple[int, ...]]
 QUERY = "blk.0.attn_q.weight"

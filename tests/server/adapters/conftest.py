@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.adapters.lora_file import Lora
 from tests.conftest import running_server
-from tests.models.lora_files import Lora
 
 NAMES = ("red", "green", "blue", "grey")
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import requests
 
+from benchmarks.adapters.lora_file import Lora
 from tests.conftest import running_server
-from tests.models.lora_files import Lora
 from tests.server.adapters.conftest import NAMES
 from tests.server.http_client import SECONDS, Json, complete, get, get_error, post, refusal
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from benchmarks.adapters.lora_file import Lora
 from tests.conftest import running_server
-from tests.models.lora_files import Lora
 from tests.server.http_client import SECONDS, complete, get, open_stream, post
 
 

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.adapters.lora_file import Lora
 from slots.options import EngineOptions
 from slots.requests.adapters import AdapterSet
-from tests.models.lora_files import Lora
 from tests.slots.engine_runner import EngineRunner, MakeRunner
 
 STORY = (

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks.adapters.lora_file import Lora
 from slots.options import EngineOptions
 from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.scope import CacheScope
-from tests.models.lora_files import Lora
 from tests.slots.adapters.conftest import ONE, STORY, TWO
 from tests.slots.engine_runner import (
     WITH_RUNNER_UP,

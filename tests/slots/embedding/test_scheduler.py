@@ -2,6 +2,7 @@ from slots.embedding.request import EmbeddingJob, EmbeddingRequest
 from slots.embedding.scheduler import EmbeddingQueue, schedule_batch
 from slots.llama.embedding_limits import EmbeddingLimits, causal_limits, encoder_limits
 from slots.options import ContextOptions
+from slots.requests.adapters import AdapterSet
 
 CHUNKS = EmbeddingLimits(max_tokens=100, n_batch=10, n_sequences=4, can_chunk=True)
 WHOLE = EmbeddingLimits(max_tokens=100, n_batch=10, n_sequences=4, can_chunk=False)
@@ -107,3 +108,27 @@ def test_a_long_context_is_used_up_to_a_limit() -> None:
 
 def test_a_small_batch_has_few_sequences() -> None:
     assert causal_limits(ContextOptions(n_ubatch=2), 512, 3000, is_recurrent=False).n_sequences == 2
+
+
+def queue_with_adapters(*requests: tuple[int, list[int]]) -> EmbeddingQueue:
+    """A queue of requests, each with the number of its adapter and the lengths of its texts, whose tokens are that."""
+    queue = EmbeddingQueue("mean")
+    for number, lengths in requests:
+        texts = tuple((number,) * length for length in lengths)
+        queue.add(EmbeddingJob(EmbeddingRequest(texts), AdapterSet.of({number: 1.0})))
+    return queue
+
+
+def test_a_batch_has_the_texts_of_one_set_of_adapters() -> None:
+    contents = batches(queue_with_adapters((1, [2]), (2, [3]), (1, [4])), CHUNKS)
+    assert contents == [[(1, 2), (1, 4)], [(2, 3)]]
+
+
+def test_a_large_request_does_not_keep_those_with_other_adapters_waiting() -> None:
+    contents = batches(queue_with_adapters((1, [8] * 5), (2, [3])), CHUNKS)
+    assert contents == [[(1, 8), (1, 2)], [(1, 6)], [(2, 3)], [(1, 8), (1, 2)], [(1, 6), (1, 4)], [(1, 4)]]
+
+
+def test_an_unfinished_text_goes_on_with_its_own_adapters() -> None:
+    contents = batches(queue_with_adapters((1, [15]), (2, [3])), CHUNKS)
+    assert contents == [[(1, 10)], [(1, 5)], [(2, 3)]]

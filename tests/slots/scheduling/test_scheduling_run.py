@@ -92,7 +92,7 @@ class Run:
             can_truncate=layout.can_truncate,
             can_share=layout.can_share,
         )
-        self.turns = AdapterTurns()
+        self.turns = AdapterTurns(self.chance.choice([0.0, 0.1]))
         self.slots = [Slot(n, self.kv.n_ctx_seq) for n in range(layout.n_slots)]
         self.cache = KvCacheManager(self.kv, self.slots, 1 if layout.parks else 0)
         self.cache.min_shared_tokens = self.chance.choice([1, self.cache.min_shared_tokens])
@@ -202,6 +202,7 @@ class Run:
         assert sum(each.n_tokens for each in output.scheduled) <= self.config.n_batch
         for each in output.scheduled:
             self.compute(each)
+        self.turns.record_time(0.3)
 
     def compute(self, scheduled: ScheduledSlot) -> None:
         slot, tokens = scheduled.slot, scheduled.tokens

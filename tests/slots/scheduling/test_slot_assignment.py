@@ -1,4 +1,8 @@
+from itertools import pairwise
+
 from slots.cache.cell_pool import CellPool
+from slots.requests.adapters import AdapterSet
+from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 from slots.scheduling.scheduler import assign_slots, choose_slot, fits_in_cache, slot_available
@@ -133,3 +137,24 @@ def test_who_waits_for_room_is_not_overtaken() -> None:
     slots = [generating(0, 81), Slot(1, 1000)]
     waiting = [request_state(*range(30), request_id=2), request_state(request_id=3)]
     assert seated(waiting, slots, cell_pool(100, slots)) == []
+
+
+def with_adapter(number: int) -> RequestState:
+    return RequestState(CompletionRequest((1,), adapters=AdapterSet.of({number: 1.0})), number)
+
+
+def test_requests_with_the_same_adapters_get_neighbouring_slots() -> None:
+    slots = idle_slots(*([] for _slot in range(8)))
+    for number in (1, 2, 3, 4, 1, 2, 3, 4):
+        choose_slot(with_adapter(number), slots, NO_MATCH, have_streams=True).assign(with_adapter(number))
+    by_slot = [slot.state.request.adapters for slot in slots if slot.state]
+    n_neighbours = sum(one == other for one, other in pairwise(by_slot))
+    assert n_neighbours >= 3
+
+
+def test_in_a_pool_the_place_of_a_slot_does_not_matter() -> None:
+    slots = idle_slots(*([] for _slot in range(8)))
+    for number, expected in ((1, 0), (2, 1), (1, 2)):
+        chosen = choose_slot(with_adapter(number), slots, NO_MATCH)
+        assert chosen.slot_id == expected
+        chosen.assign(with_adapter(number))

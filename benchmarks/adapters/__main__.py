@@ -1,0 +1,172 @@
+"""The speed of requests with different LoRA adapters: python -m benchmarks.adapters [--peer PROGRAM]
+
+8 clients at once, each with requests of its own one after the other: without an adapter, all with one adapter, and two
+with each of four adapters. Adapters have random weights of rank 8 for the attention and the feed-forward networks, and
+each server has all of them loaded. Answers are streams of the most likely tokens.
+
+llama.cpp's server computes the adapters of the first busy slot until no slot has those, so that the others wait for
+whole requests; ours takes turns. Therefore the table has, besides the speed, the time to the first token and the
+longest pause of a stream.
+
+The rounds of the servers are interleaved, with the same prompts for each, new ones in each round; a first round does
+not count. The table has medians over the rounds, and ratios, which are medians over the rounds, too.
+
+A peer is llama.cpp's server: a program, which is started with the same adapters, 8 slots and its default flags, or the
+URL of a running one, which needs the same; benchmarks/README.md says how to build it.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.adapters.lora_file import Lora
+from benchmarks.harness.arguments import make_parser
+from benchmarks.harness.client import Answer, run_concurrently
+from benchmarks.harness.llama_client import CompletionClient, Endpoint
+from benchmarks.harness.peer import LLAMA_SERVER_HELP, llama_server_command, running_peer
+from benchmarks.harness.prompts import TEXT, PromptTokens
+from benchmarks.harness.report import (
+    Rounds,
+    format_info,
+    format_number,
+    format_ratio,
+    markdown_table,
+    median_ratio,
+    medians,
+    run_info,
+    run_rounds,
+    write_results,
+)
+from benchmarks.harness.server_process import start_our_server
+from benchmarks.harness.workload import percentile_ms
+
+N_CLIENTS = 8
+N_ADAPTERS = 4
+N_REQUESTS = 2
+"""Of each client."""
+N_PROMPT, N_PREDICT = 64, 128
+SLOT_TOKENS = 512
+RANK, STRENGTH = 8, 0.2
+
+SPEED, FIRST, LAST, PAUSE = "tokens/s", "first token p50, ms", "first token max, ms", "longest pause, ms"
+OURS = "ours"
+
+Chosen = Sequence[int | None]
+"""The adapter of each client."""
+WORKLOADS: Mapping[str, Chosen] = {
+    "no adapter": [None] * N_CLIENTS,
+    "1 adapter": [0] * N_CLIENTS,
+    "4 adapters": [client % N_ADAPTERS for client in range(N_CLIENTS)],
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One value of all servers."""
+
+    workload: str
+    measure: str
+    medians: Mapping[str, float]
+    ratio_to_peer: float | None
+    """How many times as good ours is; None without a peer."""
+
+
+def measure(endpoint: Endpoint, chosen: Chosen, prompts: PromptTokens) -> dict[str, float]:
+    """Lets all clients send their requests, and returns what is measured, by name."""
+    calls = [
+        partial(_send, client, adapter, [prompts.draw(N_PROMPT) for _request in range(N_REQUESTS)])
+        for client, adapter in zip(endpoint.clients(N_CLIENTS), chosen, strict=True)
+    ]
+    by_client, seconds = run_concurrently(calls)
+    answers = [answer for answers in by_client for answer in answers]
+    first = [answer.first_token_s for answer in answers]
+    pauses = [later - earlier for answer in answers for earlier, later in pairwise(answer.arrivals)]
+    return {
+        SPEED: sum(answer.n_generated for answer in answers) / seconds,
+        FIRST: percentile_ms(first, 50),
+        LAST: 1000 * max(first),
+        PAUSE: 1000 * max(pauses),
+    }
+
+
+def _send(client: CompletionClient, adapter: int | None, prompts: Sequence[list[int]]) -> list[Answer[list[int]]]:
+    scales = [{"id": number, "scale": float(number == adapter)} for number in range(N_ADAPTERS)]
+    return [client.stream(prompt, N_PREDICT, lora=scales) for prompt in prompts]
+
+
+def make_rows(workload: str, rounds: Rounds, servers: Sequence[str]) -> list[Row]:
+    """Returns the rows of one workload; the first server is ours."""
+    rows = []
+    for name in (SPEED, FIRST, LAST, PAUSE):
+        ratio = None
+        if len(servers) > 1:
+            better, worse = (servers[0], servers[1]) if name == SPEED else (servers[1], servers[0])
+            ratio = median_ratio(rounds, name, better, worse)
+        rows.append(Row(workload, name, {server: medians(rounds, server)[name] for server in servers}, ratio))
+    return rows
+
+
+def table(rows: Sequence[Row], servers: Sequence[str]) -> str:
+    """Returns all rows as a table in Markdown."""
+    header = ["", *servers, *(["ours is better"] if len(servers) > 1 else [])]
+    cells = []
+    for row in rows:
+        values = [format_number(row.medians[server]) for server in servers]
+        ratios = [format_ratio(row.ratio_to_peer)] if len(servers) > 1 else []
+        cells.append([f"{row.workload}, {row.measure}", *values, *ratios])
+    return markdown_table(header, cells)
+
+
+def write_adapters(folder: Path, model: Path) -> list[Path]:
+    """Writes the adapters for a model, and returns their files."""
+    return [Lora(seed, STRENGTH, RANK).write(folder / f"adapter-{seed}.gguf", model) for seed in range(N_ADAPTERS)]
+
+
+def main() -> None:
+    arguments = _arguments()
+    info = run_info(model=arguments.model.name, rounds=arguments.rounds)
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        files = write_adapters(Path(folder), arguments.model)
+        endpoints = _start(arguments, files, stack)
+        servers = [endpoint.name for endpoint in endpoints]
+        rows = []
+        for number, (workload, chosen) in enumerate(WORKLOADS.items()):
+
+            def run(round_number: int, seed: int = number, chosen: Chosen = chosen) -> dict[str, dict[str, float]]:
+                ordinary = endpoints[0].tokenize(TEXT)
+                return {
+                    each.name: measure(each, chosen, PromptTokens(ordinary, [seed, round_number])) for each in endpoints
+                }
+
+            rows += make_rows(workload, run_rounds(arguments.rounds, run), servers)
+    print(f"medians; {format_info(info)}\n\n{table(rows, servers)}")
+    write_results(arguments.json, info, servers=servers, rows=rows)
+
+
+def _start(arguments: argparse.Namespace, files: Sequence[Path], stack: ExitStack) -> list[Endpoint]:
+    """Starts the servers with these adapters; the first one is ours."""
+    flags = ["--lora", ",".join(map(str, files)), "--lora-init-without-apply"]
+    sizes = ["--model", str(arguments.model), "-np", str(N_CLIENTS), "-c", str(N_CLIENTS * SLOT_TOKENS)]
+    threads = ["--threads", str(arguments.threads)] if arguments.threads else []
+    endpoints = [Endpoint(OURS, stack.enter_context(start_our_server(*sizes, *threads, *flags)).url)]
+    if arguments.peer:
+        command = [*llama_server_command(arguments.peer, arguments.model, N_CLIENTS, SLOT_TOKENS), *threads, *flags]
+        endpoints.append(Endpoint("llama.cpp", stack.enter_context(running_peer(arguments.peer, command))))
+        endpoints[0].check_same_model(endpoints[1])
+    return endpoints
+
+
+def _arguments() -> argparse.Namespace:
+    parser = make_parser(__doc__, n_rounds=5, results="adapters.json")
+    parser.add_argument("--peer", help=LLAMA_SERVER_HELP)
+    parser.add_argument("--threads", type=int, default=0, help="of both servers (default: their own choice)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

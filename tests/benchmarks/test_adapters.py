@@ -1,0 +1,54 @@
+"""The benchmark of adapters: who uses which, and what its table says."""
+
+from pathlib import Path
+
+from benchmarks.adapters.__main__ import (
+    FIRST,
+    N_ADAPTERS,
+    N_CLIENTS,
+    SPEED,
+    WORKLOADS,
+    make_rows,
+    table,
+    write_adapters,
+)
+from models.adapter import read_adapter
+from models.source import BUNDLED_MODEL
+
+ROUNDS = [
+    {
+        "ours": {"tokens/s": speed, "first token p50, ms": 10.0, "first token max, ms": 20.0, "longest pause, ms": 5.0},
+        "llama.cpp": {
+            "tokens/s": 100.0,
+            "first token p50, ms": 40.0,
+            "first token max, ms": 60.0,
+            "longest pause, ms": 5.0,
+        },
+    }
+    for speed in (150.0, 200.0, 120.0)
+]
+
+
+def test_all_adapters_are_used_by_as_many_clients() -> None:
+    chosen = WORKLOADS["4 adapters"]
+    assert {chosen.count(number) for number in range(N_ADAPTERS)} == {N_CLIENTS // N_ADAPTERS}
+
+
+def test_its_adapters_are_those_of_the_model_and_differ(tmp_path: Path) -> None:
+    headers = [read_adapter(file, BUNDLED_MODEL) for file in write_adapters(tmp_path, BUNDLED_MODEL)]
+    assert len({header.fingerprint for header in headers}) == N_ADAPTERS
+
+
+def test_more_speed_and_less_waiting_are_better() -> None:
+    by_measure = {row.measure: row for row in make_rows("4 adapters", ROUNDS, ["ours", "llama.cpp"])}
+    assert by_measure[SPEED].ratio_to_peer == 1.5
+    assert by_measure[FIRST].ratio_to_peer == 4.0
+    lines = table(list(by_measure.values()), ["ours", "llama.cpp"]).splitlines()
+    assert lines[0] == "|  | ours | llama.cpp | ours is better |"
+    assert "| 4 adapters, tokens/s | 150 | 100 | 1.50 x |" in lines
+
+
+def test_without_a_peer_there_is_nothing_to_compare() -> None:
+    rows = make_rows("4 adapters", ROUNDS, ["ours"])
+    assert all(row.ratio_to_peer is None for row in rows)
+    assert table(rows, ["ours"]).splitlines()[0] == "|  | ours |"
