@@ -46,6 +46,17 @@ def test_8_clients_on_4_adapters_get_the_texts_that_each_adapter_gives_alone(lor
     assert together == alone * 2
 
 
+def test_requests_with_different_scales_of_an_adapter_run_at_once(lora_server: str) -> None:
+    """As llama.cpp's own test asks for them."""
+    chosen = [scales(red=scale) for scale in (0.0, 0.0, 0.3, 0.7, 1.0, 1.0)]
+    with ThreadPoolExecutor(6) as clients:
+        texts = list(clients.map(lambda lora: text(lora_server, lora=lora, seed=42), chosen))
+    assert texts == [text(lora_server, lora=lora) for lora in chosen]
+    assert texts[0] == texts[1]
+    assert texts[4] == texts[5]
+    assert len(set(texts)) > 2
+
+
 def test_a_scale_of_zero_is_no_adapter(lora_server: str) -> None:
     assert text(lora_server, lora=scales(red=0.0)) == text(lora_server)
 
@@ -53,14 +64,6 @@ def test_a_scale_of_zero_is_no_adapter(lora_server: str) -> None:
 def test_scales_add_up_and_may_be_negative(lora_server: str) -> None:
     texts = [text(lora_server, lora=lora) for lora in (scales(red=-1.0), scales(red=0.5, blue=2.0), scales(red=1.0))]
     assert len(set(texts)) == 3
-
-
-def test_the_same_file_with_opposite_scales_cancels_out(lora_folder: Path, tmp_path: Path) -> None:
-    file = lora_folder / "red.gguf"
-    with running_server(tmp_path, "--lora-scaled", f"{file}:1,{file}:-1") as url:
-        adapters = get(f"{url}/lora-adapters").json()
-        assert [(each["name"], each["scale"]) for each in adapters] == [("red", 1.0), ("red-2", -1.0)]
-        assert text(url) == text(url, lora=[{"id": 0, "scale": 0}])
 
 
 def test_an_empty_list_is_what_the_server_applies(lora_server: str, global_scales: None) -> None:
@@ -120,6 +123,11 @@ def anthropic_text(url: str, **options: Any) -> str:
     return str(ask(url, "/v1/messages", {**CHAT, **options})["content"][0]["text"])
 
 
+def response_text(url: str, **options: Any) -> str:
+    body = {"input": "Tell me of a dog", "temperature": 0, "max_output_tokens": 16, "store": False, **options}
+    return str(ask(url, "/v1/responses", body)["output"][0]["content"][0]["text"])
+
+
 def llm_engine_text(url: str, model: str = "bundled", **options: Any) -> str:
     body = {"prompt": STORY, "temperature": 0, "max_new_tokens": 16, **options}
     return str(ask(url, "/v1/llm/completions-sync", body, model_endpoint_name=model)["output"]["text"])
@@ -134,7 +142,7 @@ def llama_text(url: str, **options: Any) -> str:
 
 
 every_dialect = pytest.mark.parametrize(
-    "get_text", [llama_text, openai_text, chat_text, anthropic_text, llm_engine_text, aixplain_text]
+    "get_text", [llama_text, openai_text, chat_text, response_text, anthropic_text, llm_engine_text, aixplain_text]
 )
 
 
@@ -154,12 +162,6 @@ def test_every_dialect_takes_adapters_by_id_and_as_the_model(lora_server: str, g
 def test_answers_carry_the_name_of_the_adapter(lora_server: str, path: str, body: Json, model: str) -> None:
     assert ask(lora_server, path, {**body, "model": model})["model"] == model
     assert ask(lora_server, path, {**body, "model": "any-other"})["model"] == "bundled"
-
-
-def test_a_name_has_the_scale_of_the_flag(lora_folder: Path, tmp_path: Path) -> None:
-    flags = ("--lora-scaled", f"{lora_folder / 'red.gguf'}:0.5", "--lora-init-without-apply")
-    with running_server(tmp_path, *flags) as url:
-        assert text(url, model="red") == text(url, lora=[{"id": 0, "scale": 0.5}]) != text(url)
 
 
 def test_an_adapter_that_the_model_does_not_have_is_not_found(lora_server: str) -> None:
@@ -254,29 +256,45 @@ def test_scales_that_change_later_do_not_change_a_request(lora_server: str, glob
         assert running.result()["content"] == alone
 
 
-def test_adapters_of_flags_apply_unless_they_say_otherwise(lora_folder: Path, tmp_path: Path) -> None:
-    with running_server(tmp_path, "--lora", str(lora_folder / "red.gguf")) as url:
-        assert get(f"{url}/lora-adapters").json()[0]["scale"] == 1.0
-        assert text(url) == text(url, lora=[{"id": 0, "scale": 1.0}]) != text(url, lora=[{"id": 0, "scale": 0.0}])
+@pytest.fixture(scope="module")
+def applying_server(lora_server: str, lora_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that drafts, with two adapters that apply to all requests, and an activated one that does not."""
+    folder = tmp_path_factory.mktemp("applying")
+    tokens = post(lora_server, {"content": " sat down"}, "/tokenize").json()["tokens"]
+    activated = Lora(seed=0, invocation_tokens=tokens).write(folder / "activated.gguf")
+    scaled = f"{lora_folder / 'green.gguf'}:0.5,{activated}:0"
+    flags = ("--lora", str(lora_folder / "red.gguf"), "--lora-scaled", scaled, "--spec-type", "ngram")
+    with running_server(folder, *flags) as url:
+        yield url
 
 
-def test_drafts_of_the_model_do_not_change_a_text_with_an_adapter(
-    lora_server: str, lora_folder: Path, tmp_path: Path
-) -> None:
-    rhyme = "one two three four one two three four one two"
-    options: Json = {"prompt": rhyme, "n_predict": 24, "ignore_eos": True}
-    with running_server(tmp_path, "--lora", str(lora_folder / "red.gguf"), "--spec-type", "ngram") as url:
-        assert complete(url, **options)["content"] == complete(lora_server, lora=scales(red=1.0), **options)["content"]
+def test_adapters_of_flags_apply_with_their_scales(applying_server: str, lora_server: str) -> None:
+    assert [each["scale"] for each in get(f"{applying_server}/lora-adapters").json()] == [1.0, 0.5, 0.0]
+    assert text(applying_server) == text(lora_server, lora=scales(red=1.0, green=0.5))
 
 
-def test_an_activated_adapter_begins_with_its_invocation(lora_folder: Path, tmp_path: Path) -> None:
-    with running_server(tmp_path, "--lora", str(lora_folder / "red.gguf")) as url:
-        tokens = post(url, {"content": " sat down"}, "/tokenize").json()["tokens"]
-    activated = Lora(seed=0, invocation_tokens=tokens).write(tmp_path / "activated.gguf")
-    with running_server(tmp_path, "--lora", str(activated), "--lora-init-without-apply") as url:
-        [listed] = get(f"{url}/lora-adapters").json()
-        assert (listed["alora_invocation_string"], listed["alora_invocation_tokens"]) == (" sat down", tokens)
-        without = "The dog went to the old red house and"
-        assert complete(url, prompt=without, model="activated")["content"] == complete(url, prompt=without)["content"]
-        invoked = f"{without} sat down"
-        assert complete(url, prompt=invoked, model="activated")["content"] != complete(url, prompt=invoked)["content"]
+def test_a_name_has_the_scale_of_the_flag(applying_server: str, lora_server: str) -> None:
+    assert text(applying_server, model="green") == text(lora_server, lora=scales(green=0.5))
+
+
+def test_drafts_of_the_model_do_not_change_a_text_with_an_adapter(applying_server: str, lora_server: str) -> None:
+    options: Json = {"prompt": "one two three four one two three four one two", "n_predict": 24, "ignore_eos": True}
+    drafted = complete(applying_server, lora=scales(red=1.0), **options)["content"]
+    assert drafted == complete(lora_server, lora=scales(red=1.0), **options)["content"]
+
+
+def test_an_activated_adapter_begins_with_its_invocation(applying_server: str) -> None:
+    listed = get(f"{applying_server}/lora-adapters").json()[2]
+    tokens = post(applying_server, {"content": " sat down"}, "/tokenize").json()["tokens"]
+    assert (listed["alora_invocation_string"], listed["alora_invocation_tokens"]) == (" sat down", tokens)
+    house = "The dog went to the old red house and"
+    invoked, none = [{"id": 2, "scale": 1.0}], [{"id": 0, "scale": 0.0}]
+    told = [complete(applying_server, prompt=house, lora=lora)["content"] for lora in (invoked, none)]
+    assert told[0] == told[1]
+    told = [complete(applying_server, prompt=f"{house} sat down", lora=lora)["content"] for lora in (invoked, none)]
+    assert told[0] != told[1]
+
+
+def test_an_activated_adapter_stands_alone(applying_server: str) -> None:
+    both = [{"id": 0, "scale": 1.0}, {"id": 2, "scale": 1.0}]
+    assert refusal(applying_server, lora=both) == "lora: expected no other adapter beside an activated LoRA (aLoRA)"

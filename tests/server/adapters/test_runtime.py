@@ -8,8 +8,7 @@ import pytest
 import requests
 
 from benchmarks.adapters.lora_file import Lora
-from tests.conftest import running_server
-from tests.server.http_client import SECONDS, complete, get, open_stream, post
+from tests.server.http_client import complete, get, open_stream, post
 
 
 def load(url: str, name: str, path: Path | str) -> requests.Response:
@@ -155,10 +154,3 @@ def test_adapters_are_unloaded_though_the_client_has_gone_away(lora_server: str,
         if response.json()["error"]["message"] == "model: the adapter late was unloaded":
             return
     pytest.fail("the adapter is never unloaded")
-
-
-def test_a_server_that_stops_does_not_wait_for_an_adapter(lora_folder: Path, tmp_path: Path) -> None:
-    with running_server(tmp_path, "--lora", str(lora_folder / "red.gguf"), "--allow-runtime-lora-updating") as url:
-        assert unload(url, "red").status_code == 200
-        assert get(f"{url}/lora-adapters").json() == []
-        assert requests.get(f"{url}/health", timeout=SECONDS).ok

@@ -40,7 +40,8 @@ def read_response_request(request: Request, fields: Fields) -> ParsedRequest:
     )
     is_parsed = generation.tool_format is not None or generation.reasoning_tags is not None
     output_settings = output_settings_json(engine, settings.reasoning_format, is_parsed=is_parsed, stream=body.stream)
-    context = ResultContext(body, engine.vocab, settings.alias, engine.n_ctx_slot, output_settings)
+    name = body.served_name(engine, settings.model_names)
+    context = ResultContext(body, engine.vocab, name, engine.n_ctx_slot, output_settings)
     formatter = ResponseFormatter(context, body, generation, _save(request, items) if body.store else None)
     use_error_format(request, formatter.error_format)
     parsed = ParsedRequest.of_chat(body, generation, formatter)

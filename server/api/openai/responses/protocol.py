@@ -26,6 +26,7 @@ from server.http.errors import ApiError
 from server.http.fields import as_string, as_strings, invalid_value, preview
 from server.http.request_model import RequestBody
 from server.options.constraint import ANY_OBJECT, Constraint
+from server.options.lora import MODEL, ModelName
 from slots.requests.params import Boolean, Integer, Takes
 from slots.requests.sampling_params import MAX_N_PROBS
 
@@ -145,9 +146,7 @@ class ResponseStreamOptions(StreamOptions):
 class ResponseInputFields(RequestBody):
     """What makes up a prompt. Body of /v1/responses/input_tokens."""
 
-    model: Annotated[Any, Takes("a string"), WithJsonSchema(_STRING)] = Field(
-        None, description="any name: the server has one model"
-    )
+    model: ModelName = Field(None, description=MODEL)
     input: Annotated[
         tuple[Json, ...],
         Takes(INPUT),
