@@ -15,7 +15,7 @@ from slots.llama.lora import SWITCH_SECONDS_PER_LAYER, Scales
 from slots.llama.memory_capabilities import can_roll_back, can_shift_keys, can_truncate, window_size
 from slots.llama.model import Model
 from slots.llama.step_threads import StepThreads
-from slots.llama.top_k_sampler import TOP_K, TopTokens, init_with_top_k
+from slots.llama.top_k_sampler import TOP_K, BackendTopK, TopTokens, init_with_top_k
 from slots.options import ContextOptions
 from slots.threads import MachineLoad
 
@@ -37,9 +37,7 @@ class Context:
         params = context_params(one_ubatch_at_a_time(options) if shares_window else options)
         forget_errors()
         self._buffers = record_buffers()
-        has_top_k = options.backend_sampling and model.vocab.n_tokens > TOP_K
-        make = init_with_top_k if has_top_k else _init_without_top_k
-        handle, self._top_k = make(model, params)
+        handle, self._top_k = _init(model, params, has_top_k=options.backend_sampling)
         if not handle:
             forget_buffers(self._buffers)
             raise ModelLoadError(f"llama.cpp cannot make a context: {last_error()}")
@@ -267,7 +265,9 @@ class Context:
             raise ValueError(f"sequence {sequence} is not one of the {self.n_sequences}")
 
 
-def _init_without_top_k(model: Model, params: Any) -> tuple[Any, None]:  # noqa: ANN401 - a struct and a pointer
+def _init(model: Model, params: Any, *, has_top_k: bool) -> tuple[Any, BackendTopK | None]:  # noqa: ANN401 - a struct
+    if has_top_k and model.vocab.n_tokens > TOP_K:
+        return init_with_top_k(model, params)
     return lib.llama_init_from_model(model.weights.handle, params), None
 
 

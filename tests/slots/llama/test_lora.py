@@ -41,7 +41,8 @@ def logits(context: Context) -> npt.NDArray[np.float32]:
     context.clear_sequence(0)
     batch = Batch(8)
     batch.add(0, 0, [1, 2, 3], last_logits=True)
-    return context.decode(batch)[0].copy()
+    row: npt.NDArray[np.float32] = context.decode(batch)[0].copy()
+    return row
 
 
 def test_adapters_change_the_logits_by_their_scales(context: Context) -> None:
