@@ -27,7 +27,7 @@ SCALES_SCHEMA = {
 }
 MODEL = "name of a LoRA adapter, alone or after the model's name and a colon; any other name stands for the model"
 ModelName = Annotated[Any, Takes("a string"), WithJsonSchema({"type": "string"})]
-LATEST = "latest"
+LATEST = ":latest"
 """Ollama's clients put it behind names that have no other tag."""
 
 Scales = tuple[tuple[int, float], ...]
@@ -67,10 +67,11 @@ def find_adapter(model: object, engine: "Engine", model_names: Sequence[str]) ->
     such an adapter, if there are any."""
     if not isinstance(model, str) or model in model_names or not engine.adapters.has_had_any:
         return None
+    model = model.removesuffix(LATEST)
     if adapter := engine.adapters.find(model):
         return adapter
     base, _, name = model.rpartition(":")
-    if base not in model_names or name == LATEST:
+    if base not in model_names:
         return None
     if adapter := engine.adapters.find(name):
         return adapter

@@ -21,6 +21,7 @@ from slots.embedding.pooling import Embedding
 from slots.embedding.request import EmbeddingRequest
 from slots.engine import Engine
 from slots.errors import InvalidRequest
+from slots.requests.adapters import AdapterSet
 
 Json = dict[str, object]
 
@@ -30,7 +31,9 @@ async def post_ollama_embed(request: Request) -> Response:
     (501) if the server only ranks."""
     started, engine = time.perf_counter(), get_engine(request)
     body, texts = await read_body(request, lambda fields: _read_embed(fields, engine))
-    model = get_settings(request).alias if body.model is None else body.model
+    settings = get_settings(request)
+    model = settings.alias if body.model is None else body.model
+    adapters = body.choose_adapters(engine, settings.model_names)
 
     def answer(embeddings: list[Embedding]) -> Json:
         return {
@@ -41,21 +44,24 @@ async def post_ollama_embed(request: Request) -> Response:
             "prompt_eval_count": texts.n_tokens if texts else 0,
         }
 
-    return await _respond(request, texts, answer)
+    return await _respond(request, texts, adapters, answer)
 
 
 async def post_ollama_embeddings(request: Request) -> Response:
     """Returns the embedding of one text, as the model computes it. Raises what the other endpoint raises."""
     engine = get_engine(request)
-    text = await read_body(request, lambda fields: _read_prompt(fields, engine))
-    return await _respond(request, text, lambda embeddings: {"embedding": embeddings[0] if embeddings else []})
+    body, text = await read_body(request, lambda fields: _read_prompt(fields, engine))
+    adapters = body.choose_adapters(engine, get_settings(request).model_names)
+    return await _respond(
+        request, text, adapters, lambda embeddings: {"embedding": embeddings[0] if embeddings else []}
+    )
 
 
 async def _respond(
-    request: Request, texts: EmbeddingRequest | None, answer: Callable[[list[Embedding]], Json]
+    request: Request, texts: EmbeddingRequest | None, adapters: AdapterSet, answer: Callable[[list[Embedding]], Json]
 ) -> Response:
     engine = get_engine(request)
-    embeddings = await cancel_on_disconnect(request.receive, engine.embed(texts)) if texts else []
+    embeddings = await cancel_on_disconnect(request.receive, engine.embed(texts, adapters)) if texts else []
     # In a worker thread, since many texts have millions of numbers.
     content = await run_in_threadpool(lambda: orjson.dumps(answer(embeddings), option=orjson.OPT_SERIALIZE_NUMPY))
     return Response(content, media_type="application/json")
@@ -63,7 +69,7 @@ async def _respond(
 
 def _read_embed(fields: Fields, engine: Engine) -> tuple[OllamaEmbedBody, EmbeddingRequest | None]:
     """Returns the body and its texts; None for no text."""
-    body = OllamaEmbedBody.parse(fields)
+    body = OllamaEmbedBody.parse(fields, engine)
     _require_one_embedding("input", engine)
     if body.input in ("", []):
         return body, None
@@ -73,10 +79,10 @@ def _read_embed(fields: Fields, engine: Engine) -> tuple[OllamaEmbedBody, Embedd
     return body, _truncated(texts, engine.max_embedding_tokens) if body.truncate else texts
 
 
-def _read_prompt(fields: Fields, engine: Engine) -> EmbeddingRequest | None:
-    body = OllamaEmbeddingsBody.parse(fields)
+def _read_prompt(fields: Fields, engine: Engine) -> tuple[OllamaEmbeddingsBody, EmbeddingRequest | None]:
+    body = OllamaEmbeddingsBody.parse(fields, engine)
     _require_one_embedding("prompt", engine)
-    return read_texts("prompt", body.prompt, engine) if body.prompt else None
+    return body, read_texts("prompt", body.prompt, engine) if body.prompt else None
 
 
 def _require_one_embedding(name: str, engine: Engine) -> None:

@@ -39,7 +39,7 @@ MAX_SHOWN_ELEMENTS = 5
 
 
 async def get_tags(request: Request) -> JsonResponse:
-    """Returns the model under each name that the server's flags give it."""
+    """Returns the model under each name that the server's flags give it, and its LoRA adapters."""
     engine = get_engine(request)
     common = {
         "modified_at": _modified_at(get_settings(request)),
@@ -48,7 +48,7 @@ async def get_tags(request: Request) -> JsonResponse:
         "details": await run_in_threadpool(_details, request),
         "capabilities": await run_in_threadpool(capabilities, request),
     }
-    names = listed_names(get_settings(request))
+    names = [*listed_names(get_settings(request)), *(f"{each.name}:{DEFAULT_TAG}" for each in engine.adapters.loaded)]
     return JsonResponse({"models": [{"name": name, "model": name, **common} for name in names]})
 
 
@@ -72,9 +72,9 @@ async def get_processes(request: Request) -> JsonResponse:
 
 async def post_show(request: Request) -> JsonResponse:
     """Raises ApiError (404) for another name than the model's."""
-    get_engine(request)  # what a body says does not matter while the model loads
+    engine = get_engine(request)  # what a body says does not matter while the model loads
     body = await read_body(request, OllamaShowBody.parse)
-    names = get_settings(request).model_names
+    names = [*get_settings(request).model_names, *(adapter.name for adapter in engine.adapters.loaded)]
     if str(body.model).removesuffix(f":{DEFAULT_TAG}") not in {name.removesuffix(f":{DEFAULT_TAG}") for name in names}:
         message = f"model '{body.model}' not found: this server has only {' or '.join(names)}"
         raise ApiError(404, message, field="model")

@@ -128,6 +128,11 @@ def response_text(url: str, **options: Any) -> str:
     return str(ask(url, "/v1/responses", body)["output"][0]["content"][0]["text"])
 
 
+def ollama_text(url: str, **options: Any) -> str:
+    body = {"prompt": "Tell me of a dog", "options": {"temperature": 0, "num_predict": 16}, "stream": False}
+    return str(ask(url, "/api/generate", {"model": "bundled", **body, **options})["response"])
+
+
 def llm_engine_text(url: str, model: str = "bundled", **options: Any) -> str:
     body = {"prompt": STORY, "temperature": 0, "max_new_tokens": 16, **options}
     return str(ask(url, "/v1/llm/completions-sync", body, model_endpoint_name=model)["output"]["text"])
@@ -141,8 +146,9 @@ def llama_text(url: str, **options: Any) -> str:
     return str(ask(url, "/completion", {**OPENAI, **options})["content"])
 
 
+LLAMA_AND_OPENAI = [llama_text, openai_text, chat_text, response_text]
 every_dialect = pytest.mark.parametrize(
-    "get_text", [llama_text, openai_text, chat_text, response_text, anthropic_text, llm_engine_text, aixplain_text]
+    "get_text", [*LLAMA_AND_OPENAI, ollama_text, anthropic_text, llm_engine_text, aixplain_text]
 )
 
 
@@ -171,8 +177,9 @@ def test_an_adapter_that_the_model_does_not_have_is_not_found(lora_server: str) 
     assert error["message"] == "model: expected red or green or blue or grey after bundled:, got pink"
 
 
-def test_ollamas_tag_stands_for_the_model(lora_server: str) -> None:
+def test_ollamas_tag_changes_no_name(lora_server: str) -> None:
     assert openai_text(lora_server, model="bundled:latest") == openai_text(lora_server)
+    assert openai_text(lora_server, model="red:latest") == openai_text(lora_server, model="red")
 
 
 def test_an_adapter_as_the_model_and_others_by_id_are_refused(lora_server: str) -> None:
