@@ -62,7 +62,7 @@ KeepAlive = Annotated[
 ]
 ModelName = Annotated[Any, Takes("a string"), WithJsonSchema({"type": "string"})]
 ModelOptions = Annotated[Json, Takes("an object")]
-MODEL = "any name: the server has one model"
+MODEL = "name of a LoRA adapter, with or without a tag; any other name stands for the model"
 KEEP_ALIVE = "accepted: the model stays loaded; 0 without a prompt gets the answer to a request that unloads it"
 
 
@@ -144,7 +144,7 @@ class OllamaOptions(GenerationOptions):
     @classmethod
     def option_names(cls) -> frozenset[str]:
         """Returns the names that `options` may have in it."""
-        of_all = GenerationOptions.model_fields.keys() - {"stream", "n", "system_prompt"}
+        of_all = GenerationOptions.model_fields.keys() - {"stream", "n", "model", "system_prompt"}
         return frozenset(name for field in of_all for name in get_spellings(field, cls.model_fields[field]))
 
     @field_validator("n_predict", mode="before")
