@@ -20,6 +20,7 @@ from slots.llama.lora import LoraAdapters
 from slots.llama.model import Model, ModelInfo
 from slots.llama.top_k_sampler import TopTokens
 from slots.llama.vocab import MAX_UNBROKEN, Vocab
+from slots.llama.vocab_file import load_vocab
 
 __all__ = [
     "MAX_UNBROKEN",
@@ -39,6 +40,7 @@ __all__ = [
     "allocated_bytes",
     "find_devices",
     "live_buffers",
+    "load_vocab",
     "private_bytes",
     "release_free_memory",
     "resident_bytes",
