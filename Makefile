@@ -83,7 +83,7 @@ $(VENV)/.base: pyproject.toml requirements.lock setup.py $(wildcard slots/sampli
 
 $(VENV)/.dev: pyproject.toml requirements.lock $(VENV)/.base
 	@echo "Installing what tests and checks need."
-	@$(PIP) install --quiet $(LOCK) --editable '.[dev,hub]'
+	@$(PIP) install --quiet $(LOCK) --editable '.[dev,hub,fine-tune]'
 	@touch $@
 
 # Clients whose packages clash with those of the tests, each in an environment of its own. Their requirements name every

@@ -23,6 +23,11 @@ def main() -> NoReturn:
     """Runs the program and exits: 0 after a signal, 1 if the model cannot be served, 2 for invalid flags."""
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, _stop)
+    if sys.argv[1:2] == ["fine-tune"]:
+        from server.cli.fine_tune.command import run_command  # noqa: PLC0415 - not for a server
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.exit(run_command(sys.argv[2:]))
     configuration = read_configuration(sys.argv[1:], os.environ)
     if configuration.list_devices:
         print_devices()

@@ -24,6 +24,21 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FineTuneSettings:
+    fine_tune_path: Path | None = None
+    """The folder of uploaded files, jobs and adapters; None disables them."""
+    fine_tune_allow_local: bool = False
+    """Fetch training files from this machine and private networks, too."""
+    fine_tune_max_file_mib: int = 512
+    fine_tune_max_queue: int = 16
+    """Jobs that may wait for the running one."""
+    fine_tune_timeout: int = 86_400
+    """Seconds that a job may run."""
+    fine_tune_threads: int = 1
+    """CPU threads of a job."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     model_path: Path
     alias: str
@@ -71,6 +86,7 @@ class Settings:
     """The folder that slots are saved to; None disables saving."""
     allow_lora_updates: bool = False
     """Allow requests to load LoRA adapters from files of this machine, and to unload them."""
+    fine_tune: FineTuneSettings = FineTuneSettings()
     cache_isolation: CacheIsolation = "none"
     """Which requests share prefixes: all ("none"), those of one session, or those with one API key."""
     system_prompt: str = ""

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
@@ -15,6 +16,9 @@ from server.http.request_tracking import Observer
 from server.http.session import Sessions
 from server.settings import Settings
 from slots.engine import Engine
+
+if TYPE_CHECKING:
+    from server.fine_tuning.service import FineTuning
 
 
 @dataclass(slots=True)
@@ -30,6 +34,8 @@ class ServerState:
     http_stats: HttpStats = field(default_factory=HttpStats)
     observers: tuple[Observer, ...] = ()
     """What else is told of each request at its end."""
+    fine_tuning: "FineTuning | None" = None
+    """None while the model loads, and without a folder for it."""
     slot_locks: Mapping[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     """Held while a slot is saved or restored."""
 
@@ -52,6 +58,15 @@ def get_engine(request: Request) -> Engine:
     if engine is None:
         raise ApiError(503, "Loading model")
     return engine
+
+
+def get_fine_tuning(request: Request) -> "FineTuning":
+    """Raises ApiError (503) while the model loads, and (501) if the server was started without a folder for it."""
+    get_engine(request)
+    fine_tuning = get_state(request).fine_tuning
+    if fine_tuning is None:
+        raise ApiError(501, "this server keeps no files and makes no fine-tunes; start it with `--fine-tune-path DIR`")
+    return fine_tuning
 
 
 def get_sessions(request: Request) -> Sessions:

@@ -16,6 +16,7 @@ from server.api.embeddings.protocol import (
     RerankRequestBody,
 )
 from server.api.embeddings.rerank import read_rerank
+from server.api.files.dialect import FILES
 from server.api.llama.completion import read_completion
 from server.api.llama.dialect import LLAMA
 from server.api.llama.health import get_health
@@ -82,5 +83,6 @@ DIALECTS = (
         Endpoint("/api/embeddings", post_ollama_embeddings, "Embed a text", OllamaEmbeddingsBody),
     ),
     LLM_ENGINE,
+    FILES,
     AIXPLAIN,
 )

@@ -82,7 +82,20 @@ def _operation(endpoint: Endpoint, dialect: Dialect) -> Json:
         references = [_reference(body.__name__) for body in endpoint.bodies]
         schema = references[0] if len(references) == 1 else {"oneOf": references}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    if endpoint.form:
+        content = {"multipart/form-data": {"schema": _form_schema(endpoint.form)}}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+def _form_schema(parts: tuple[str, ...]) -> Json:
+    file, *others = parts
+    properties: Json = {file: {"type": "string", "contentMediaType": "application/octet-stream"}}
+    return {
+        "type": "object",
+        "properties": properties | {name: {"type": "string"} for name in others},
+        "required": [file],
+    }
 
 
 def _media_types(endpoint: Endpoint) -> tuple[str, ...]:

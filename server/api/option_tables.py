@@ -15,11 +15,13 @@ from pydantic.fields import FieldInfo
 
 from server.api.dialects import DIALECTS
 from server.api.llama.protocol import CompletionRequestBody
+from server.fine_tuning.hyperparameters import Hyperparameters, LoraConfig
 from server.http.request_model import RequestBody
 from server.options.generation_options import GenerationOptions
 from slots.requests.params import get_expected, get_spellings
 
 MODELS = {body.__name__: body for dialect in DIALECTS for endpoint in dialect.endpoints for body in endpoint.bodies}
+MODELS |= {body.__name__: body for body in (Hyperparameters, LoraConfig)}
 _MARKED = re.compile(r"(<!-- begin options: (\w+) -->\n).*?(<!-- end options -->)", re.DOTALL)
 
 

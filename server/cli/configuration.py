@@ -20,7 +20,7 @@ from server.cli.parser import FlagParser
 from server.cli.refused import REFUSED
 from server.options.constraint import Constraint
 from server.options.generation_options import GenerationOptions
-from server.settings import LogSettings, Settings
+from server.settings import FineTuneSettings, LogSettings, Settings
 from slots.errors import InvalidRequest
 from slots.options import ContextOptions, EngineOptions, ModelOptions, Placement, SpeculationOptions
 
@@ -70,6 +70,7 @@ class Configuration:
             alias=aliases[0],
             aliases=aliases,
             tags=tuple(sorted(set(self._values.get("tags", ())))),
+            fine_tune=self._options(FineTuneSettings),
             chat_template=self._chat_template() or header.chat_template,
             tool_use_template=None if self._chat_template() else header.tool_use_template,
             chat_template_kwargs=self._template_variables(),

@@ -3,7 +3,7 @@
 from dataclasses import MISSING, fields
 
 from server.options.generation_options import GenerationOptions
-from server.settings import LogSettings, Settings
+from server.settings import FineTuneSettings, LogSettings, Settings
 from slots.options import ContextOptions, EngineOptions, ModelOptions, Placement, SpeculationOptions
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplingParams
 
@@ -33,7 +33,8 @@ DEFAULT_DESCRIPTIONS = {
 def describe_defaults() -> dict[str, str]:
     """Returns the default of each flag that has one, by the flag's destination."""
     defaults = {name: GenerationOptions.model_fields[name].default for name in REQUEST_DEFAULTS}
-    for options in (Placement, ModelOptions, ContextOptions, EngineOptions, SpeculationOptions, Settings, LogSettings):
+    engine = (Placement, ModelOptions, ContextOptions, EngineOptions, SpeculationOptions)
+    for options in (*engine, Settings, FineTuneSettings, LogSettings):
         defaults |= {field.name: field.default for field in fields(options)}
     descriptions = {
         name: _describe_default(default) for name, default in defaults.items() if default not in (MISSING, None, (), "")

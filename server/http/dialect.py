@@ -26,6 +26,8 @@ class Endpoint:
     summary: str
     body: type[RequestBody] | tuple[type[RequestBody], ...] | None = None
     """The model of its request body; several for a path that dialects share."""
+    form: tuple[str, ...] = ()
+    """Parts of a form that it takes instead (multipart/form-data); the first one is a file."""
     query: tuple[str, ...] = ()
     """Parameters in the URL."""
     verb: Method | None = None

@@ -1,11 +1,13 @@
 """RequestBody: base of the models of request bodies. Each endpoint that takes a body has one."""
 
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, WithJsonSchema
 
 from server.http.fields import Fields, preview
-from slots.requests.params import Params
+from slots.requests.params import Params, Takes
+
+JsonObject = Annotated[dict[str, Any], Takes("an object"), WithJsonSchema({"type": "object"})]
 
 
 class RequestBody(Params):

@@ -80,6 +80,10 @@ async def _serve(
         await _check_constraint(state.settings.defaults, state.engine)
         state.system_prompt = make_system_prompt(SYSTEM_PROMPT_FLAG, state.settings.system_prompt, state.engine)
         state.engine.start(asyncio.get_running_loop())
+        if state.settings.fine_tune.fine_tune_path is not None:
+            from server.fine_tuning.serving import open_fine_tuning  # noqa: PLC0415 - few servers need it
+
+            state.fine_tuning = await open_fine_tuning(state.settings, state.engine)
         service = _describe_service(state.settings, state.engine)
         logger.info("Ready on %s: %s", urls, service)
         notify(f"READY=1\nSTATUS=Ready on {urls}: {service}")

@@ -74,6 +74,9 @@ class GracefulServer(uvicorn.Server):
             await super().shutdown(sockets)
             return
         notify("STOPPING=1")
+        if self._state.fine_tuning is not None:
+            # A later server goes on with the job that runs.
+            await asyncio.to_thread(self._state.fine_tuning.queue.stop)
         engine.drain()
         ending = asyncio.create_task(self._stop_after_timeout(engine))
         await self._finish_requests(ending)

@@ -15,8 +15,10 @@ from server.http.body import read_body
 from server.http.errors import ApiError
 from server.http.json_response import JsonResponse
 from server.http.public_url import public_base_url
+from server.options.lora import find_adapter
 from server.settings import Settings
-from server.state import get_settings
+from server.state import get_engine, get_settings
+from slots.engine.adapters import Adapter
 
 DOWNLOADS = "/v1/llm/downloads"
 VALID_SECONDS = 3600
@@ -47,25 +49,33 @@ SIGNER = DownloadSigner()
 
 async def post_download(request: Request) -> JsonResponse:
     """Raises ApiError (404) for a model that is not served."""
-    settings, base = get_settings(request), public_base_url(request)
+    engine, settings, base = get_engine(request), get_settings(request), public_base_url(request)
     body = await read_body(request, ModelDownloadBody.parse)
-    check_model("model_name", body.model_name, settings)
-    return JsonResponse({"urls": {file: _signed_url(base, file) for file in _files(settings)}})
+    adapter = find_adapter(body.model_name, engine, settings.model_names)
+    if adapter is None:
+        check_model("model_name", body.model_name, settings)
+    files = list(_model_files(settings)) if adapter is None else [_file_name(adapter)]
+    return JsonResponse({"urls": {file: _signed_url(base, file) for file in files}})
 
 
 async def get_download(request: Request) -> FileResponse:
     """Raises ApiError (403) without a valid signature, and (404) for a file that is not there."""
     file = request.path_params["file"]
     SIGNER.check(file, request.query_params.get("signature", ""))
-    path = _files(get_settings(request)).get(file)
+    adapters = {_file_name(adapter): adapter.header.path for adapter in get_engine(request).adapters.loaded}
+    path = (adapters | _model_files(get_settings(request))).get(file)
     if path is None or not path.is_file():
         raise ApiError(404, f"there is no file {file} any more")
     return FileResponse(path, media_type="application/octet-stream", filename=file)
 
 
-def _files(settings: Settings) -> dict[str, Path]:
-    """Returns the files of the model, by their names."""
+def _model_files(settings: Settings) -> dict[str, Path]:
+    """Returns the files of the base model, by their names."""
     return {path.name: path for path in part_paths(settings.model_path)}
+
+
+def _file_name(adapter: Adapter) -> str:
+    return f"{adapter.name}.gguf"
 
 
 def _signed_url(base: str, file: str) -> str:

@@ -5,11 +5,12 @@ from importlib.metadata import version
 
 from starlette.requests import Request
 
+from server.fine_tuning.deletion import delete_adapter
 from server.http.errors import ApiError
 from server.http.json_response import JsonResponse
 from server.options.lora import find_adapter
 from server.settings import Settings
-from server.state import get_engine, get_settings
+from server.state import get_engine, get_settings, get_state
 
 
 async def list_models(request: Request) -> JsonResponse:
@@ -32,15 +33,23 @@ async def create_model(_: Request) -> JsonResponse:
 
 
 async def update_model(request: Request) -> JsonResponse:
-    name = request.path_params["name"]
-    check_model("model", name, get_settings(request))
+    engine, settings, name = get_engine(request), get_settings(request), request.path_params["name"]
+    if find_adapter(name, engine, settings.model_names) is None:
+        check_model("model", name, settings)
     raise ApiError(501, f"{name} is not changed by a request: the server has it as it was started with it")
 
 
 async def delete_model(request: Request) -> JsonResponse:
-    name = request.path_params["name"]
-    check_model("model", name, get_settings(request))
-    message = f"model: expected the name of a fine-tuned model, got {name}, which is a base model and cannot be deleted"
+    """Requests that run with a fine-tuned model end first. Raises ApiError (404) for an unknown model, and (400) for
+    one that no fine-tuning has made."""
+    engine, settings, name = get_engine(request), get_settings(request), request.path_params["name"]
+    if await delete_adapter(get_state(request).fine_tuning, engine, name):
+        return JsonResponse({"deleted": True})
+    adapter = find_adapter(name, engine, settings.model_names)
+    if adapter is None:
+        check_model("model", name, settings)
+    kind = "a base model" if adapter is None else "an adapter that the server was given"
+    message = f"model: expected the name of a fine-tuned model, got {name}, which is {kind} and cannot be deleted"
     raise ApiError(400, message, field="model")
 
 

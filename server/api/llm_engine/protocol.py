@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field
 
-from server.http.request_model import RequestBody
+from server.http.request_model import JsonObject, RequestBody
 from server.options.generation_options import GenerationOptions
 from slots.requests.completion_params import StopStrings
 from slots.requests.params import Boolean, Integer, Number, Takes, expected
@@ -72,3 +72,16 @@ class ModelDownloadBody(RequestBody):
     download_format: Annotated[Literal["hugging_face", "gguf"], Takes("hugging_face or gguf")] = Field(
         "hugging_face", description="both stand for the GGUF files that the model is served from"
     )
+
+
+class FineTuneBody(RequestBody):
+    """Body of /v1/llm/fine-tunes."""
+
+    model: str = Field(description="name of the model to fine-tune")
+    training_file: str = Field(description="id of an uploaded file, or a URL, with prompts and responses")
+    validation_file: str | None = Field(
+        None, description="the same for validation; without one, a tenth of the rows of `training_file`"
+    )
+    hyperparameters: JsonObject = Field({}, description="how to train, see below")
+    wandb_config: JsonObject = Field({}, description="of Weights & Biases: `api_key`, `base_url`, `project` ...")
+    suffix: str | None = Field(None, description="1 to 28 letters, digits and hyphens for the new model's name")

@@ -3,6 +3,7 @@
 from server.api.openai.chat import post_input_tokens, read_chat_completion
 from server.api.openai.completions import read_openai_completion
 from server.api.openai.errors import ERROR_SCHEMA, openai_error
+from server.api.openai.fine_tuning import FINE_TUNING
 from server.api.openai.lora_adapters import post_load_adapter, post_unload_adapter
 from server.api.openai.models import get_model, get_models
 from server.api.openai.protocol import (
@@ -63,6 +64,7 @@ OPENAI = Dialect(
         Endpoint("/models/{id:path}", get_model, "Describe the model"),
         Endpoint("/v1/load_lora_adapter", post_load_adapter, "Load a LoRA adapter", LoadAdapterRequestBody),
         Endpoint("/v1/unload_lora_adapter", post_unload_adapter, "Unload a LoRA adapter", UnloadAdapterRequestBody),
+        *FINE_TUNING,
     ),
     format_error=openai_error,
     error_schema=ERROR_SCHEMA,

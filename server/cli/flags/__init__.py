@@ -6,6 +6,7 @@ cache        prompt reuse, context shift              chat         chat template
 speculation  drafts                                   embedding    embeddings and reranking
 gpu          layers and their GPUs                    listening    address, TLS, CORS
 log          level, file, form                        server       API keys, limits
+fine_tuning  where jobs are, their limits
 """
 
 from server.cli.flags.cache import CACHE
@@ -13,6 +14,7 @@ from server.cli.flags.chat import CHAT
 from server.cli.flags.completion import COMPLETION, CONSTRAINT
 from server.cli.flags.context import CONTEXT, ROPE
 from server.cli.flags.embedding import EMBEDDING
+from server.cli.flags.fine_tuning import FINE_TUNING
 from server.cli.flags.gpu import GPU
 from server.cli.flags.listening import LISTENING
 from server.cli.flags.log import LOG
@@ -36,6 +38,7 @@ GROUPS = (
     EMBEDDING,
     LISTENING,
     SERVER,
+    FINE_TUNING,
     LOG,
 )
 

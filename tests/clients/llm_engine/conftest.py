@@ -10,7 +10,7 @@ import pytest
 
 from tests.clients.client_process import ClientProcess, client_process
 
-IMPORTS = "import asyncio, json, time\nfrom llmengine import Completion, Model\n"
+IMPORTS = "import asyncio, json, time\nfrom llmengine import Completion, File, FineTune, Model\n"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Files that clients upload. LLM Engine and OpenAI have them at the same paths, so each answer has both shapes."""

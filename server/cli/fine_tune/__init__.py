@@ -1,0 +1,1 @@
+"""The command `llama-slots fine-tune`: a fine-tuning job in the terminal."""

@@ -1,0 +1,54 @@
+"""Serving: fine-tunes beside an engine, which gets the adapters that there are, and each new one."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from models.tuning.errors import StoreError
+from server.fine_tuning.base_model import BaseModel
+from server.fine_tuning.queue import PublishError
+from server.fine_tuning.service import FineTuning
+from server.settings import Settings
+from slots.engine import Engine
+from slots.errors import EngineError, InvalidRequest
+
+logger = logging.getLogger("server")
+
+
+async def open_fine_tuning(settings: Settings, engine: Engine) -> FineTuning:
+    """Returns the fine-tunes of the folder that a flag names, once their adapters are loaded. Call it when the engine
+    runs. Raises InvalidRequest, which names the flag, for a folder that cannot be used."""
+    loop = asyncio.get_running_loop()
+
+    def publish(name: str, path: Path) -> None:
+        """Blocks until the adapter is loaded. Called by the thread of the jobs."""
+        try:
+            asyncio.run_coroutine_threadsafe(engine.load_adapter(name, path), loop).result()
+        except EngineError as error:
+            raise PublishError(str(error)) from None
+
+    info = engine.model.info
+    model = await asyncio.to_thread(
+        BaseModel.read,
+        settings.alias,
+        settings.model_path,
+        info.architecture,
+        settings.chat_template,
+        info.n_ctx_train,
+        template_kwargs=settings.chat_template_kwargs,
+    )
+    try:
+        tuning = await asyncio.to_thread(FineTuning, settings.fine_tune, model, publish)
+    except StoreError as error:
+        raise InvalidRequest("argument --fine-tune-path", str(error)) from None
+    await _load_adapters(tuning, engine)
+    tuning.queue.start()
+    return tuning
+
+
+async def _load_adapters(tuning: FineTuning, engine: Engine) -> None:
+    for record in tuning.adapters():
+        try:
+            await engine.load_adapter(record.name, tuning.store.adapter_path(record.name))
+        except EngineError as error:
+            logger.warning("The fine-tuned model %s cannot be served: %s", record.name, error)

@@ -1,0 +1,1 @@
+"""Modules that stand for packages which no test installs."""
