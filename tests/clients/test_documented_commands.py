@@ -47,7 +47,8 @@ def server_with_options(folder: Path) -> Iterator[str]:
     """The URL of a server with the flags that some of the commands need."""
     adapters = ("--lora", f"{folder / 'tales.gguf'},{folder / 'rhymes.gguf'}", "--lora-init-without-apply")
     flags = ("--context-shift", "--slot-save-path", str(folder), "--allow-runtime-lora-updating")
-    with running_server(folder, *flags, *adapters) as url:
+    tuning = ("--fine-tune-path", str(folder / "fine-tunes"))
+    with running_server(folder, *flags, *adapters, *tuning) as url:
         yield url
 
 
