@@ -11,7 +11,10 @@ from typing import Any, NoReturn
 from server.cli.foreign import ForeignFlag
 from server.cli.values import on_off
 
-EPILOG = "Further flags of llama.cpp's server are accepted without effect or refused; docs/flags.md has all of them."
+EPILOG = (
+    "Further flags of llama.cpp's server are accepted without effect or refused; docs/flags.md has all of them. "
+    "`llama-slots fine-tune --help` is about training an adapter."
+)
 
 
 @dataclass(frozen=True, slots=True)
