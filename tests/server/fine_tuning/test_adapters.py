@@ -15,6 +15,7 @@ from models.tuning.store import Store
 from server.fine_tuning.base_model import BaseModel
 from tests.conftest import running_server
 from tests.server.http_client import SECONDS, STORY, complete, get, open_stream, post
+from tests.server.program import run_failing
 
 MODELS = "/v1/llm/model-endpoints"
 NAMES = ("bundled.one.261129-120000", "bundled.two.261129-120000", "bundled.three.261129-120000")
@@ -85,4 +86,12 @@ def test_an_adapter_of_a_flag_is_not_deleted(url: str) -> None:
     assert answer.status_code == 400
     assert answer.json()["detail"].endswith(
         "given, which is an adapter that the server was given and cannot be deleted"
+    )
+
+
+def test_a_folder_that_is_in_use_ends_another_server(url: str, folder: Path) -> None:
+    path = folder / "fine-tunes"
+    assert listed(url)
+    assert run_failing("--fine-tune-path", str(path)) == (
+        f"llama-slots: error: argument --fine-tune-path: {path} is in use by another server or fine-tune"
     )
