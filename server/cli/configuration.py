@@ -107,7 +107,7 @@ class Configuration:
         variables: dict[str, object] = {}
         if values.get("reasoning") is not None:
             variables["enable_thinking"] = values["reasoning"]
-        if values.get("reasoning_budget") == 0:
+        if values.get("reasoning_budget_tokens") == 0:
             variables["enable_thinking"] = False
         if values.get("reasoning_effort", "default") != "default":
             variables["reasoning_effort"] = values["reasoning_effort"]

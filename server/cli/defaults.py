@@ -11,6 +11,7 @@ REQUEST_DEFAULTS = (
     *SamplingParams.model_fields,
     *("n_predict", "n_keep", "cache_prompt", "n_cache_reuse", "n_indent", "t_max_predict_ms", "timings_per_token"),
     *("return_tokens", "verbose", "sse_ping_interval", "stop"),
+    *("reasoning_budget_tokens", "reasoning_budget_message"),
 )
 """Options of requests whose defaults are set by flags."""
 

@@ -52,11 +52,6 @@ REFUSED = (
     Refused("--models-dir PATH", NO_ROUTER, "LLAMA_ARG_MODELS_DIR"),
     Refused("--models-preset PATH", NO_ROUTER, "LLAMA_ARG_MODELS_PRESET"),
     Refused(
-        "--reasoning-budget-message MESSAGE",
-        "the length of the reasoning cannot be limited yet; leave it out",
-        "LLAMA_ARG_THINK_BUDGET_MESSAGE",
-    ),
-    Refused(
         "--skip-chat-parsing",
         "tool calls are always parsed; --reasoning-format none leaves reasoning in the content",
         "LLAMA_ARG_SKIP_CHAT_PARSING",

@@ -13,10 +13,12 @@ from server.chat.tools.grammar import json_answer_grammar, preserved_tokens, too
 from server.chat.tools.output_parser import OutputParser
 from server.chat.tools.reasoning import ReasoningTags
 from server.generation.prompts import Prompt
+from server.generation.reasoning_budget import make_reasoning_budget
 from server.options.constraint import Constraint
 from server.options.generation_options import GenerationOptions
 from server.state import get_chat_format, get_engine, get_state
 from slots.errors import InvalidRequest
+from slots.requests.reasoning_budget import ReasoningBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class ChatGeneration:
     """What encloses the reasoning; None if it stays in the text."""
     warnings: tuple[str, ...]
     """What of the tools' schemas is not enforced."""
+    reasoning_budget: ReasoningBudget | None
+    """None if the thoughts have no limit, or if there are none."""
 
     def parser(self) -> OutputParser:
         """Returns a parser for the text of one choice."""
@@ -53,6 +57,7 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
     rendered = chat_format.render(replace(full, messages=controls.mark(full.messages)))
     tool_format = rendered.tool_format if chat.tools and chat.tools.callable_tools else None
     constraint, tags = options.constraint, rendered.reasoning_tags
+    thinking_tags = tags if tool_format or _may_think_before(constraint) else None
     warnings: tuple[str, ...] = ()
     if chat.tools and tool_format:
         schema = _answer_schema(constraint, state.settings.defaults, tool_format)
@@ -67,7 +72,9 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
         n_system = n_system_tokens(full, tokens, chat_format.template, defaults, engine.vocab)
     prompt = Prompt(controls.unmark(rendered.text), tokens, n_system, "messages")
     shown_tags = None if reasoning_format == "none" else tags
-    return ChatGeneration(prompt, constraint, preserved, chat_format.template.stop, tool_format, shown_tags, warnings)
+    budget = make_reasoning_budget(options, state.settings.defaults, thinking_tags, engine.vocab)
+    stop = chat_format.template.stop
+    return ChatGeneration(prompt, constraint, preserved, stop, tool_format, shown_tags, warnings, budget)
 
 
 def with_system_prompt(chat: Chat, text: str) -> Chat:
@@ -90,9 +97,14 @@ def _answer_schema(constraint: Constraint | None, defaults: GenerationOptions, t
     return constraint.source.text
 
 
+def _may_think_before(constraint: Constraint | None) -> bool:
+    """Whether an answer under a constraint may begin with thoughts: those that are not JSON apply to all of it."""
+    return constraint is None or constraint.source.kind == "json_schema"
+
+
 def _constrain_after_reasoning(constraint: Constraint, tags: ReasoningTags) -> tuple[Constraint, ReasoningTags]:
     """JSON follows the reasoning. Any other grammar applies to the whole output, so that there is no reasoning unless
     the grammar itself spells it."""
-    if constraint.source.kind == "json_schema":
+    if _may_think_before(constraint):
         return replace(constraint, source=json_answer_grammar(constraint.source.text, tags)), tags
     return constraint, replace(tags, is_open=False)

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -34,6 +34,7 @@ from slots.engine import Engine
 from slots.errors import InvalidRequest
 from slots.requests.completion_params import CompletionParams
 from slots.requests.events import Failed, Finished, Progress, Token
+from slots.requests.reasoning_budget import ReasoningBudget
 from slots.requests.request import CompletionRequest
 from slots.requests.sampling_params import MAX_SEED, RANDOM_SEED
 from slots.requests.scope import CacheScope
@@ -88,6 +89,7 @@ class ParsedRequest:
     """What of the request is not enforced, for the log and for a header of the response."""
     progress_events: ProgressEvents | None = None
     """None if the dialect does not report any progress."""
+    reasoning_budget: ReasoningBudget | None = None
 
     @classmethod
     def of_chat(
@@ -95,7 +97,8 @@ class ParsedRequest:
     ) -> "ParsedRequest":
         """Returns the request for an answer to a chat."""
         constraint, preserved, stop = generation.constraint, generation.preserved_tokens, generation.stop
-        return cls(options, [generation.prompt], formatter, constraint, preserved, stop, generation.warnings)
+        parsed = cls(options, [generation.prompt], formatter, constraint, preserved, stop, generation.warnings)
+        return replace(parsed, reasoning_budget=generation.reasoning_budget)
 
 
 def generation_endpoint(
@@ -156,6 +159,7 @@ async def prepare(request: Request, parsed: ParsedRequest) -> "Generation":
             ends_within_character=not options.completes_characters,
             reports_progress=options.return_progress and options.stream and parsed.progress_events is not None,
             is_streamed=options.stream,
+            reasoning_budget=parsed.reasoning_budget,
             preserved_tokens=_preserved_tokens(state.settings, engine, parsed),
             **params,
         )

@@ -128,6 +128,18 @@ class GenerationOptions(AdapterOptions, CompletionParams, SamplingParams):
     return_progress: Boolean = Field(
         False, description="report the place in the queue and the progress of the prompt in a stream"
     )
+    reasoning_budget_tokens: Annotated[Integer, Takes("-1 or more")] = Field(
+        -1,
+        ge=-1,
+        validation_alias=AliasChoices(
+            "reasoning_budget_tokens", "thinking_budget_tokens", "thinking_token_budget", "reasoning_budget"
+        ),
+        description="maximum number of tokens of a chat's thoughts, which are ended then; -1 = as the server was "
+        "started, by default without a limit",
+    )
+    reasoning_budget_message: str = Field(
+        "", description="text before the end of thoughts for which the budget was not enough"
+    )
 
     @property
     def sampling(self) -> SamplingParams:

@@ -25,7 +25,8 @@ class Generation:
         request = state.request
         self.state = state
         self.sampler = sampler
-        self.has_grammar = request.grammar is not None
+        self.has_grammar = request.grammar is not None or request.reasoning_budget is not None
+        """Whether some tokens may be the only ones allowed."""
         self._request = request
         self._vocab = vocab
         self._n_ctx = n_ctx

@@ -31,6 +31,7 @@ from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 from slots.requests.stream import CompletionStream
 from slots.sampling import RowSampler, Sampler, SamplerContext
+from slots.sampling.matching import make_matcher
 from slots.sampling.step_sampler import StepSampler
 from slots.scheduling.adapter_turns import AdapterTurns
 from slots.scheduling.kv_cache_manager import KvCacheManager
@@ -213,7 +214,7 @@ class CompletionRunner:
         request = state.request
         generation = self._output.find_generation(state.request_id)
         if generation is None:
-            matcher = request.grammar.matcher() if request.grammar else None
+            matcher = make_matcher(request, self._vocab)
             sampler = Sampler(request.sampling, request.prompt, self._sampler_context, matcher)
             generation = Generation(state, self._vocab, sampler, self._n_ctx)
             self._output.attach_generation(generation)

@@ -9,6 +9,7 @@ from grammar.matcher import CompiledGrammar
 from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.completion_params import CompletionParams
 from slots.requests.params import expected
+from slots.requests.reasoning_budget import ReasoningBudget
 from slots.requests.sampling_params import SamplingParams
 from slots.requests.scope import CacheScope
 
@@ -32,6 +33,7 @@ class CompletionRequest(CompletionParams):
     adapters: SkipValidation[AdapterSet] = NO_ADAPTERS
     """LoRA adapters to compute it with."""
     grammar: SkipValidation[CompiledGrammar | None] = None
+    reasoning_budget: SkipValidation[ReasoningBudget | None] = None
     ends_within_character: bool = False
     """End at exactly `n_predict` tokens, even if a character is incomplete then, instead of after the character."""
     reports_progress: bool = False

@@ -13,7 +13,8 @@
              |
     accept                                  sampler.py: penalties, DRY and the grammar see the token
 
-chain.py builds the samplers of a request, sampler.py holds them with their state.
+matching/ says which tokens a grammar, or a budget for thoughts, allows. chain.py builds the samplers of a request,
+sampler.py holds them with their state.
 """
 
 from slots.sampling.candidate_sampler import CandidateSampler

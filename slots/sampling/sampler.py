@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from grammar.matcher import MAX_FORCED_TOKENS, Matcher
+from grammar.matcher import MAX_FORCED_TOKENS
 from slots.llama import Logits
 from slots.requests.draft import Proposal
 from slots.requests.events import PositionLogprobs, TokenLogprob
@@ -20,6 +20,7 @@ from slots.sampling.logits.candidates import Candidates, check_max_logit
 from slots.sampling.logits.draw import draw
 from slots.sampling.logits.workspace import Workspace
 from slots.sampling.logprobs import ModelLogprobs, sampled_logprobs
+from slots.sampling.matching.token_matcher import TokenMatcher
 from slots.sampling.rejection import ProposedToken, accept_or_redraw
 from slots.sampling.sampler_context import LogitsProcessor, SamplerContext, SamplerInputs
 from slots.sampling.samplers.grammar_mask import GrammarMask, as_invalid_request
@@ -84,7 +85,7 @@ class Sampler:
         params: SamplingParams,
         prompt: Sequence[int],
         context: SamplerContext,
-        matcher: Matcher | None = None,
+        matcher: TokenMatcher | None = None,
     ) -> None:
         self.seed = secrets.randbits(32) if params.seed == RANDOM_SEED else params.seed
         self._rng = np.random.Generator(np.random.PCG64(self.seed % 2**64))

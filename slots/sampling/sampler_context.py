@@ -7,10 +7,10 @@ from typing import Self
 
 import numpy as np
 
-from grammar.matcher import Matcher
 from slots.llama import Vocab
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling.logits.candidates import Candidates
+from slots.sampling.matching.token_matcher import TokenMatcher
 from slots.sampling.sequence_breakers import SequenceBreakerFinder, SequenceBreakers
 
 
@@ -61,7 +61,7 @@ class SamplerInputs:
     prompt: Sequence[int]
     context: SamplerContext
     rng: np.random.Generator
-    matcher: Matcher | None = None
+    matcher: TokenMatcher | None = None
 
     @property
     def has_fixed_temperature(self) -> bool:

@@ -19,7 +19,7 @@ def read_message_request(request: Request, fields: Fields) -> ParsedRequest:
     """Returns what a body asks for. Raises InvalidRequest, which names the field, and ApiError (501) for what is not
     supported."""
     engine, settings = get_engine(request), get_settings(request)
-    body = MessagesRequestBody.parse(fields, engine, settings.defaults)
+    body = MessagesRequestBody.parse(fields, engine, settings.defaults).with_thinking_budget()
     name = body.served_name(engine, settings.model_names)
     chat = body.chat(settings.chat_template_kwargs)
     generation = prepare_chat(request, chat, body, settings.reasoning_format)

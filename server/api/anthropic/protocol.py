@@ -1,7 +1,7 @@
 """Anthropic's protocol: the request bodies."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, Self
 
 import orjson
 from pydantic import AliasChoices, Field, PlainValidator, WithJsonSchema
@@ -55,17 +55,24 @@ _TOOLS_SCHEMA: Json = {
 }
 
 
-def _read_thinking(value: object) -> bool:
-    """`budget_tokens` has to be a number, and is not enforced."""
+class Thinking(NamedTuple):
+    is_enabled: bool
+    budget_tokens: int | None
+    """After how many tokens the thoughts are ended; None leaves them to other options."""
+
+
+def _read_thinking(value: object) -> Thinking:
     if not isinstance(value, dict):
         raise invalid_value("thinking", THINKING, value)
     kind = value.get("type")
     if not isinstance(kind, str) or kind not in THINKING_TYPES:
         raise invalid_value("thinking.type", f"one of {', '.join(THINKING_TYPES)}", kind)
     budget = value.get("budget_tokens")
-    if budget is not None and as_integer("thinking.budget_tokens", budget) < 0:
-        raise invalid_value("thinking.budget_tokens", "a number of tokens", budget)
-    return THINKING_TYPES[kind]
+    if budget is not None:
+        budget = as_integer("thinking.budget_tokens", budget)
+        if budget < 0:
+            raise invalid_value("thinking.budget_tokens", "a number of tokens", budget)
+    return Thinking(THINKING_TYPES[kind], budget)
 
 
 def _read_output_config(value: object) -> Json:
@@ -102,8 +109,12 @@ class MessageFields(RequestBody):
     tool_choice: Annotated[
         ToolChoice | None, Takes(CHOICES), PlainValidator(read_tool_choice), WithJsonSchema(_OBJECT)
     ] = Field(None, description="whether tools may, must or must not be called, or the tool to call")
-    thinking: Annotated[bool | None, Takes(THINKING), PlainValidator(_read_thinking), WithJsonSchema(_OBJECT)] = Field(
-        None, description="whether the model is to think before it answers; absent = as its template has it"
+    thinking: Annotated[Thinking | None, Takes(THINKING), PlainValidator(_read_thinking), WithJsonSchema(_OBJECT)] = (
+        Field(
+            None,
+            description="whether the model is to think before it answers, and with how many tokens at most; absent = "
+            "as its template has it",
+        )
     )
     output_config: Annotated[
         Json, Takes(OUTPUT_CONFIG), PlainValidator(_read_output_config), WithJsonSchema(_OBJECT)
@@ -115,7 +126,7 @@ class MessageFields(RequestBody):
         system: list[Message] = [{"role": "system", "content": self.system}] if self.system else []
         variables: dict[str, object] = {}
         if self.thinking is not None:
-            variables["enable_thinking"] = self.thinking
+            variables["enable_thinking"] = self.thinking.is_enabled
         if "effort" in self.output_config:
             variables["reasoning_effort"] = self.output_config["effort"]
         return Chat(
@@ -146,6 +157,14 @@ class MessagesRequestBody(GenerationOptions, MessageFields):
         None, description="accepted, without effect"
     )
     n: Annotated[Integer, Takes("1")] = Field(1, ge=1, le=1, description="number of answers to generate")
+
+    def with_thinking_budget(self) -> Self:
+        """Returns the body with the budget of `thinking` as the option that says so in all dialects, unless it has
+        that itself."""
+        budget = self.thinking.budget_tokens if self.thinking else None
+        if budget is None or "reasoning_budget_tokens" in self.model_fields_set:
+            return self
+        return self.replace(reasoning_budget_tokens=budget)
 
     @property
     def constraint(self) -> Constraint | None:

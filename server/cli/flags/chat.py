@@ -6,8 +6,9 @@ import orjson
 
 from server.chat.template.constants import RESERVED_VARIABLES
 from server.chat.template.named import NAMED_TEMPLATES
+from server.cli.flags.sampling import describe_option
 from server.cli.parser import Flag, Group, Switch
-from server.cli.values import invalid, on_off, one_of, text_file
+from server.cli.values import MAX_SIZE, int_in_range, invalid, on_off, one_of, text_file
 from server.settings import REASONING_FORMATS
 
 
@@ -49,14 +50,6 @@ def reasoning_mode(text: str) -> bool | None:
         return on_off(text)
     except argparse.ArgumentTypeError:
         raise invalid("one of on, off, auto", text) from None
-
-
-def reasoning_budget(text: str) -> int:
-    """Returns -1, for no limit, or 0."""
-    if text not in ("-1", "0"):
-        expected = "expected -1 (no limit) or 0 (no reasoning), since its length cannot be limited yet"
-        raise argparse.ArgumentTypeError(f"{expected}, got {text!r}")
-    return int(text)
 
 
 def _check_template(text: str) -> str:
@@ -120,10 +113,18 @@ CHAT = Group(
     ),
     Flag(
         "--reasoning-budget N",
-        "reasoning_budget",
-        reasoning_budget,
-        "0 = no reasoning, as --reasoning off; -1 = no limit; other limits are not supported yet",
+        "reasoning_budget_tokens",
+        int_in_range(-1, MAX_SIZE),
+        "maximum number of tokens of a chat's thoughts, which are ended then; 0 = no thoughts, as --reasoning off; "
+        "-1 = no limit",
         "LLAMA_ARG_THINK_BUDGET",
+    ),
+    Flag(
+        "--reasoning-budget-message MESSAGE",
+        "reasoning_budget_message",
+        str,
+        describe_option("reasoning_budget_message"),
+        "LLAMA_ARG_THINK_BUDGET_MESSAGE",
     ),
     Switch(
         "--reasoning-preserve, --no-reasoning-preserve",

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from grammar.errors import GrammarError
-from grammar.matcher import Matcher
 from slots.errors import InvalidRequest
 from slots.sampling.logits import bitmask
 from slots.sampling.logits.bitmask import Words
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.logits.search import top_k_indices
+from slots.sampling.matching.token_matcher import TokenMatcher
 
 MAX_SPARSE_TOKENS = 1024  # up to here, reading the allowed logits is faster than searching the full row
 _EXTRA_TOKENS = 32  # 2 k + this many tokens are tested, at most, to find the k largest allowed ones
@@ -30,7 +30,7 @@ class AllowedTokens:
 class GrammarMask:
     """Removes the tokens that a grammar does not allow. The first sampler of a chain."""
 
-    def __init__(self, matcher: Matcher, end_of_generation: Collection[int]) -> None:
+    def __init__(self, matcher: TokenMatcher, end_of_generation: Collection[int]) -> None:
         self._matcher = matcher
         self._end_of_generation = end_of_generation
 

@@ -242,7 +242,10 @@ def test_the_chat_template_is_the_headers() -> None:
             "-lv loud",
             "argument -lv/--verbosity/--log-verbosity: expected a whole number from 0 to 2147483647, got 'loud'",
         ),
-        ("--reasoning-budget 512", "argument --reasoning-budget: expected -1 (no limit) or 0 (no reasoning), since"),
+        (
+            "--reasoning-budget -2",
+            "argument --reasoning-budget: expected a whole number from -1 to 2147483647, got '-2'",
+        ),
         ("-hff f.gguf", "-hff/--hf-file: expected -hf/--hf-repo with it, got f.gguf alone"),
     ],
 )
