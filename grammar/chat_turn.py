@@ -3,35 +3,30 @@
 The source is a JSON object:
 
     thoughts   null, or {"start": text, "end": text, "is_open": whether the prompt has already begun them}
+    content    a list of {"start": text, "end": text}: what free text and JSON are between, one of them if there are
+               any; without an end only the end of the turn ends them
     text       whether free text is allowed
-    calls      null, or {"trigger": parts, "only_at_start": bool, "first": [parts, ...], "later": [parts, ...],
-               "end": parts}: what begins a run of calls, the alternatives for the first and for each later call, and
-               what ends the run
+    calls      null, or {"trigger": parts, "only_at_start": bool, "first": [parts, ...], "others": [{"trigger",
+               "first"}, ...], "later": [parts, ...], "end": parts}: what begins a run of calls, the alternatives for
+               the first, the same in other forms, the alternatives for each later call, and what ends the run
+    arguments  null, or the syntax of arguments that are not one JSON object
     json       null, or the number of the schema that an answer without calls matches
     schemas    [[name in error messages, text of the schema], ...]
 
-Parts are a list of strings, which stand for themselves; null, which is optional white space; {"pattern": regular
-expression}; and {"schema": number}, a value that matches that schema.
+Parts are those of `grammar.rule_writer`, with {"schema": number} for a value that matches that schema: the arguments of
+a call, or any JSON.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from grammar.call_arguments.rules import ArgumentRules
+from grammar.call_arguments.syntax import ArgumentSyntax
 from grammar.errors import GrammarError
 from grammar.json_schema.schema import schema_to_value
-from grammar.lark import lark_code
+from grammar.rule_writer import ANYTHING, SOME_SPACE, SPACE, RuleWriter
 from grammar.vocabulary import GrammarVocabulary
-
-Part = str | Mapping[str, Any] | None
-
-_SPACE = r"(\x20|(\r?\n){1,2}[\x20\t]{0,8})?"
-"""Bounded: a model may otherwise write white space for ever."""
-_SOME_SPACE = f"(/{_SPACE.removesuffix('?')}/)?"
-_ANYTHING = "(?s:.*)"
 
 
 def turn_schemas(text: str) -> list[tuple[str, str]]:
@@ -42,123 +37,101 @@ def turn_schemas(text: str) -> list[tuple[str, str]]:
 def turn_to_rules(text: str, vocabulary: GrammarVocabulary) -> str:
     """Returns rules in Lark's syntax. Raises GrammarError, which names the schema, as `schema_to_value` does."""
     turn = json.loads(text)
-    rules = _Rules(vocabulary)
-    for number, (name, schema) in enumerate(turn["schemas"]):
-        rules.add_schema(number, name, schema)
-    rules.add_answer(turn)
-    rules.add_start(turn)
-    return "\n".join(rules.lines)
+    rules = _TurnRules(vocabulary, turn)
+    rules.add_schemas()
+    rules.add_answer()
+    rules.add_start()
+    return "\n".join(rules.writer.lines)
 
 
-@dataclass(frozen=True, slots=True)
-class _SpecialToken:
-    text: str
-    token: int
+class _TurnRules:
+    def __init__(self, vocabulary: GrammarVocabulary, turn: Mapping[str, Any]) -> None:
+        self.writer = RuleWriter(vocabulary, lambda part: f"schema_{part['schema']}")
+        self._turn = turn
+        self._content = turn.get("content") or []
 
+    def add_schemas(self) -> None:
+        syntax = self._turn.get("arguments")
+        arguments = ArgumentRules(self.writer, ArgumentSyntax.from_json(syntax)) if syntax else None
+        for number, (name, schema) in enumerate(self._turn["schemas"]):
+            try:
+                if arguments and number != self._turn["json"]:
+                    arguments.add(f"schema_{number}", schema)
+                else:
+                    self.writer.add(f"schema_{number}", schema_to_value(schema))
+            except GrammarError as error:
+                raise GrammarError(f"{name}: {error}") from None
 
-class _Rules:
-    def __init__(self, vocabulary: GrammarVocabulary) -> None:
-        self.lines = [f"TEXT: /{_ANYTHING}/"]
-        self._split_special = cache(vocabulary.split_at_special)  # the calls of all tools have most parts in common
-
-    def add_schema(self, number: int, name: str, schema: str) -> None:
-        try:
-            self.lines.append(f"schema_{number}: {schema_to_value(schema)}")
-        except GrammarError as error:
-            raise GrammarError(f"{name}: {error}") from None
-
-    def add_start(self, turn: Mapping[str, Any]) -> None:
-        thoughts = turn["thoughts"]
+    def add_start(self) -> None:
+        thoughts = self._turn["thoughts"]
         if thoughts is None:
-            self.lines.append("start: answer")
+            self.writer.add("start", "answer")
             return
-        self._add_text_up_to("thoughts", [thoughts["end"]])
+        self.writer.add_text_up_to("thoughts", [thoughts["end"]])
         # If free text is allowed, the turn may end within the reasoning.
-        rest = f"(thoughts answer{' | TEXT' if turn['text'] else ''})"
+        rest = f"(thoughts answer{' | TEXT' if self._turn['text'] else ''})"
         if thoughts["is_open"]:
-            self.lines.append(f"start: {rest}")
+            self.writer.add("start", rest)
         else:
-            self._add_lazy("opening", _SPACE, [thoughts["start"]], _SOME_SPACE)
-            self.lines.append(f"start: answer | opening {rest}")
+            self.writer.add_lazy("opening", SPACE, [thoughts["start"].lstrip()], SOME_SPACE)
+            self.writer.add("start", f"answer | opening {rest}")
 
-    def add_answer(self, turn: Mapping[str, Any]) -> None:
-        calls = turn["calls"]
+    def add_answer(self) -> None:
+        calls = self._turn["calls"]
         if calls is None:
-            self.lines.append(f"answer: {_SOME_SPACE} schema_{turn['json']}")
+            self.writer.add("answer", self._json())
             return
-        self._add_run(calls)
-        if not turn["text"]:
-            other = "" if turn["json"] is None else f" | {_SOME_SPACE} schema_{turn['json']}"
-            self.lines.append(f"answer: {self._sequence([None, *calls['trigger']])} run{other}")
-        elif calls["only_at_start"]:
-            trigger = _pattern([None, *calls["trigger"]])
-            self.lines.append(f"PLAIN: TEXT & ~/{trigger}{_ANYTHING}/")
-            self.lines.append(f"answer: PLAIN | {self._sequence([None, *calls['trigger']])} run")
-        else:
-            self._add_text_up_to("trigger", calls["trigger"])
-            self.lines.append("answer: TEXT | trigger run")
+        forms = [calls, *calls.get("others", [])]
+        for number, form in enumerate(forms):
+            self._add_run(number, form, calls)
+        begin = " | ".join(
+            f"{self.writer.sequence([None, *form['trigger']])} run_{number}" for number, form in enumerate(forms)
+        )
+        if not self._turn["text"]:
+            self.writer.add("answer", begin + ("" if self._turn["json"] is None else f" | {self._json()}"))
+            return
+        alternatives = [begin, *self._plain(calls)] if calls["only_at_start"] else self._text_or_calls(forms)
+        alternatives += [f"{start} TEXT" for start in self._content_starts()]
+        self.writer.add("last", " | ".join(alternatives))
+        sections = self._sections()
+        self.writer.add("answer", f"({' | '.join(sections)})* last" if sections else "last")
 
-    def _add_run(self, calls: Mapping[str, Any]) -> None:
-        first, later = (" | ".join(map(self._sequence, calls[name])) for name in ("first", "later"))
+    def _plain(self, calls: Mapping[str, Any]) -> list[str]:
+        """Returns rules for text that does not begin as a call does."""
+        if not calls["trigger"]:
+            return []
+        self.writer.add("PLAIN", f"TEXT & ~/{self.writer.pattern([None, *calls['trigger']])}{ANYTHING}/")
+        return ["PLAIN"]
+
+    def _text_or_calls(self, forms: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Returns rules for text, and for text up to a call."""
+        alternatives = ["TEXT"]
+        for number, form in enumerate(forms):
+            self.writer.add_text_up_to(f"trigger_{number}", form["trigger"])
+            alternatives.append(f"trigger_{number} run_{number}")
+        return alternatives
+
+    def _sections(self) -> list[str]:
+        """Returns rules for free text that is followed by more."""
+        sections: list[str] = []
+        for number, (tags, start) in enumerate(zip(self._content, self._content_starts(), strict=True)):
+            if tags["end"]:
+                self.writer.add_text_up_to(f"content_{number}", [tags["end"]])
+                sections.append(f"{start} content_{number}")
+        return sections
+
+    def _content_starts(self) -> list[str]:
+        return [self.writer.sequence([None, tags["start"].strip()]) for tags in self._content]
+
+    def _json(self) -> str:
+        value = f"{SOME_SPACE} schema_{self._turn['json']}"
+        if not self._content:
+            return value
+        end = self._content[0]["end"]
+        closing = f"({self.writer.sequence([None, end.strip()])})?" if end.strip() else ""
+        return f"({self._content_starts()[0]})? {value} {closing}"
+
+    def _add_run(self, number: int, form: Mapping[str, Any], calls: Mapping[str, Any]) -> None:
+        first, later = (" | ".join(map(self.writer.sequence, parts)) for parts in (form["first"], calls["later"]))
         further = f"({later})*" if later else ""
-        self.lines.append(f"run: ({first}) {further} {self._sequence(calls['end'])}")
-
-    def _add_text_up_to(self, name: str, end: Sequence[Part]) -> None:
-        """Adds a rule for text up to the first occurrence of `end`."""
-        self._add_lazy(name, _ANYTHING, end, "TEXT")
-
-    def _add_lazy(self, name: str, before: str, end: Sequence[Part], rule_before: str) -> None:
-        self.lines.append(f"{name}_spelled[lazy]: /{before}{_pattern(end)}/")
-        by_token = [rule_before, self._sequence(end)] if self._has_special(end) else []
-        self.lines.append(f"{name}: {name}_spelled" + (f" | {' '.join(by_token)}" if by_token else ""))
-
-    def _has_special(self, parts: Sequence[Part]) -> bool:
-        return any(isinstance(part, _SpecialToken) for part in self._split(parts))
-
-    def _split(self, parts: Sequence[Part]) -> Iterator[Part | _SpecialToken]:
-        for part in parts:
-            if isinstance(part, str):
-                pieces = self._split_special(part)
-                yield from (text if token is None else _SpecialToken(text, token) for text, token in pieces)
-            else:
-                yield part
-
-    def _sequence(self, parts: Sequence[Part]) -> str:
-        """The parts as a sequence in a rule. A special token may be generated as itself or as its text."""
-        symbols: list[str] = []
-        for is_text, group in groupby(self._split(parts), key=_is_text):
-            run = list(group)
-            if is_text:
-                symbols.append(f"/{_pattern(run)}/" if any(run) else _SOME_SPACE)
-            else:
-                symbols += map(_symbol, run)
-        return " ".join(symbols)
-
-
-def _is_text(part: Part | _SpecialToken) -> bool:
-    return part is None or isinstance(part, str) or (isinstance(part, Mapping) and "pattern" in part)
-
-
-def _symbol(part: Part | _SpecialToken) -> str:
-    match part:
-        case _SpecialToken():
-            return f"(<[{part.token}]> | /{_pattern([part.text])}/)"
-        case {"schema": number}:
-            return f"schema_{number}"
-    raise ValueError(f"{part} is text")
-
-
-def _pattern(parts: Sequence[Part | _SpecialToken]) -> str:
-    """A regular expression for parts without special tokens and schemas."""
-    return "".join(map(_part_pattern, parts))
-
-
-def _part_pattern(part: Part | _SpecialToken) -> str:
-    match part:
-        case None:
-            return _SPACE
-        case str():
-            return "".join(c if c.isascii() and c.isalnum() else lark_code(ord(c)) for c in part)
-        case {"pattern": pattern}:
-            return f"({pattern})"
-    raise ValueError(f"{part} is no text")
+        self.writer.add(f"run_{number}", f"({first}) {further} {self.writer.sequence(calls['end'])}")

@@ -8,7 +8,7 @@ from server.chat.control_text import ControlText
 from server.chat.messages import Json, Message, TextParts
 from server.chat.tools.call_format import GENERIC_FORMAT, ToolFormat
 from server.chat.tools.generic_format import describe_tools_in_prompt
-from server.chat.tools.reasoning import ReasoningTags, detect_reasoning_tags
+from server.chat.tools.reasoning import ContentTags, ReasoningMarkers, ReasoningTags, tags_after
 from server.http.fields import naming_field
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
@@ -34,6 +34,8 @@ class ChatPrompt:
     """None if the model does not write reasoning."""
     tool_format: ToolFormat | None = None
     """The format of the model's tool calls; None without tools."""
+    content_tags: tuple[ContentTags, ...] = ()
+    """What the model writes around the text of an answer."""
 
 
 def render_prompt(
@@ -52,7 +54,7 @@ def render_prompt(
     what of it goes on.
 
     `tool_format` is how the model writes calls by itself. If that is unknown, the tools are described in the prompt,
-    with the generic format.
+    with the generic format; if only the tools are missing in the template, with the model's.
 
     For a worker thread. Raises InvalidRequest for messages that the template refuses.
     """
@@ -60,8 +62,10 @@ def render_prompt(
     if continued is None and is_prefilled and [message["role"] for message in messages[-2:]] == ["assistant"] * 2:
         raise InvalidRequest("messages", "expected no two of the assistant's at the end, since the last one goes on")
     call_format = (tool_format or GENERIC_FORMAT) if tools else None
-    if tools and tool_format is None:
-        messages, tools = describe_tools_in_prompt(messages, tools), None
+    if tools and (tool_format is None or not template.capabilities.supports_tools):
+        own_format = tool_format if template.capabilities.supports_tool_calls else None
+        default = template.default_system_prompt(template_kwargs or {})
+        messages, tools = describe_tools_in_prompt(messages, tools, own_format, default), None
 
     def render(some: Sequence[Message], opens_answer: bool) -> str:
         return template.render(
@@ -72,12 +76,13 @@ def render_prompt(
             template_kwargs=template_kwargs,
         )
 
+    answer_format = template.answer_format
     if is_prefilled:
-        text, reasoning_tags = _render_prefilled(template.source, messages, render, continued or "any")
+        text, reasoning_tags = _render_prefilled(answer_format.reasoning, messages, render, continued or "any")
     else:
         text = render(messages, add_generation_prompt)
-        reasoning_tags = detect_reasoning_tags(template.source, text)
-    return ChatPrompt(text, reasoning_tags, call_format)
+        reasoning_tags = tags_after(answer_format.reasoning, text)
+    return ChatPrompt(text, reasoning_tags, call_format, answer_format.content)
 
 
 def tokenize_prompt(text: str, vocab: Vocab, controls: ControlText | None = None) -> tuple[int, ...]:
@@ -101,13 +106,13 @@ def is_answer_beginning(message: Message) -> bool:
 
 
 def _render_prefilled(
-    source: str, messages: Sequence[Message], render: Render, continued: ContinuedPart
+    markers: ReasoningMarkers | None, messages: Sequence[Message], render: Render, continued: ContinuedPart
 ) -> tuple[str, ReasoningTags | None]:
     """Writes the last message verbatim where the template would put an answer, or after the generation prompt if it
     begins with reasoning."""
     *earlier, last = messages
     prompt = render(earlier, True) if earlier else ""
-    tags = detect_reasoning_tags(source, prompt)
+    tags = tags_after(markers, prompt)
     answer = "" if continued == "reasoning_content" else _answer_text(last)
     if tags and (reasoning := last.get("reasoning_content")):
         is_closed = answer or continued == "content"
@@ -116,7 +121,7 @@ def _render_prefilled(
         rest = answer.lstrip().removeprefix(tags.start).lstrip("\n") if tags.is_open else answer
         return prompt + rest, replace(tags, is_open=tags.end not in answer)
     text = _text_before_answer(messages, render, prompt) + answer
-    return text, detect_reasoning_tags(source, text)
+    return text, tags_after(markers, text)
 
 
 def _answer_text(message: Message) -> str:

@@ -1,17 +1,25 @@
 """Chat generation: from a chat and its options to the prompt, the grammar and the parser of the output."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 
+from grammar.call_arguments.objects import Arguments
 from server.chat.control_text import ControlText
 from server.chat.prompt import tokenize_prompt
 from server.chat.request import Chat
 from server.chat.system_prefix import n_system_tokens
 from server.chat.tools.call_format import ToolFormat
-from server.chat.tools.grammar import json_answer_grammar, preserved_tokens, tool_call_grammar, unenforced_constraints
+from server.chat.tools.grammar import (
+    argument_schemas,
+    json_answer_grammar,
+    preserved_tokens,
+    tool_call_grammar,
+    unenforced_constraints,
+)
 from server.chat.tools.output_parser import OutputParser
-from server.chat.tools.reasoning import ReasoningTags
+from server.chat.tools.reasoning import ContentTags, ReasoningTags
 from server.generation.prompts import Prompt
 from server.generation.reasoning_budget import make_reasoning_budget
 from server.options.constraint import Constraint
@@ -32,6 +40,10 @@ class ChatGeneration:
     """How calls are written; None if no tool may be called."""
     reasoning_tags: ReasoningTags | None
     """What encloses the reasoning; None if it stays in the text."""
+    content_tags: tuple[ContentTags, ...]
+    """What encloses the text of the answer, and is left out."""
+    arguments: Mapping[str, Sequence[Arguments]]
+    """By the names of tools, what their schemas allow, if calls are not JSON."""
     warnings: tuple[str, ...]
     """What of the tools' schemas is not enforced."""
     reasoning_budget: ReasoningBudget | None
@@ -39,7 +51,7 @@ class ChatGeneration:
 
     def parser(self) -> OutputParser:
         """Returns a parser for the text of one choice."""
-        return OutputParser(self.tool_format, self.reasoning_tags)
+        return OutputParser(self.tool_format, self.reasoning_tags, self.content_tags, self.arguments)
 
 
 def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reasoning_format: str) -> ChatGeneration:
@@ -57,15 +69,20 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
     rendered = chat_format.render(replace(full, messages=controls.mark(full.messages)))
     tool_format = rendered.tool_format if chat.tools and chat.tools.callable_tools else None
     constraint, tags = options.constraint, rendered.reasoning_tags
-    thinking_tags = tags if tool_format or _may_think_before(constraint) else None
+    content_tags = rendered.content_tags
+    thinking_tags = tags if tool_format or _is_json(constraint) else None
     warnings: tuple[str, ...] = ()
     if chat.tools and tool_format:
-        schema = _answer_schema(constraint, state.settings.defaults, tool_format)
-        constraint = Constraint("tools", tool_call_grammar(tool_format, chat.tools, tags, schema))
-        warnings = unenforced_constraints(chat.tools)
-    elif constraint and tags:
-        constraint, tags = _constrain_after_reasoning(constraint, tags)
-    preserved = preserved_tokens(engine.vocab, tool_format, tags)
+        schema = _answer_schema(constraint, state.settings.defaults, tool_format, content_tags)
+        constraint = Constraint("tools", tool_call_grammar(tool_format, chat.tools, tags, schema, content_tags))
+        warnings = unenforced_constraints(tool_format, chat.tools)
+    elif constraint and not _is_json(constraint):
+        # It applies to the whole output: there is no reasoning unless the grammar itself spells it.
+        tags, content_tags = tags and replace(tags, is_open=False), ()
+    elif constraint and (tags or content_tags):
+        source = json_answer_grammar(constraint.source.text, tags, content_tags)
+        constraint = replace(constraint, source=source)
+    preserved = preserved_tokens(engine.vocab, tool_format, tags, content_tags)
     tokens = tokenize_prompt(rendered.text, engine.vocab, controls)
     n_system = 0
     if full is not chat:
@@ -74,7 +91,10 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
     shown_tags = None if reasoning_format == "none" else tags
     budget = make_reasoning_budget(options, state.settings.defaults, thinking_tags, engine.vocab)
     stop = chat_format.template.stop
-    return ChatGeneration(prompt, constraint, preserved, stop, tool_format, shown_tags, warnings, budget)
+    arguments = argument_schemas(tool_format, chat.tools) if chat.tools and tool_format else {}
+    return ChatGeneration(
+        prompt, constraint, preserved, stop, tool_format, shown_tags, content_tags, arguments, warnings, budget
+    )
 
 
 def with_system_prompt(chat: Chat, text: str) -> Chat:
@@ -84,27 +104,24 @@ def with_system_prompt(chat: Chat, text: str) -> Chat:
     return replace(chat, messages=({"role": "system", "content": text}, *chat.messages))
 
 
-def _answer_schema(constraint: Constraint | None, defaults: GenerationOptions, tool_format: ToolFormat) -> str | None:
+def _answer_schema(
+    constraint: Constraint | None,
+    defaults: GenerationOptions,
+    tool_format: ToolFormat,
+    content_tags: Sequence[ContentTags],
+) -> str | None:
     """Returns the JSON schema of an answer without calls; None leaves it free. A constraint from a flag gives way to
     calls. Other grammars of a request than JSON schemas are refused, and so are these if calls are bare JSON."""
     if constraint is None or constraint is defaults.constraint:
         return None
     if constraint.source.kind != "json_schema":
         raise InvalidRequest(constraint.name, "expected a JSON schema or nothing beside tools that may be called")
-    if tool_format.is_only_at_start:
+    if tool_format.is_only_at_start and not content_tags:
         message = "expected nothing beside tools that may be called, since this model's calls are bare JSON"
         raise InvalidRequest(constraint.name, message)
     return constraint.source.text
 
 
-def _may_think_before(constraint: Constraint | None) -> bool:
-    """Whether an answer under a constraint may begin with thoughts: those that are not JSON apply to all of it."""
+def _is_json(constraint: Constraint | None) -> bool:
+    """Whether an answer is JSON, or free, so that reasoning may precede it."""
     return constraint is None or constraint.source.kind == "json_schema"
-
-
-def _constrain_after_reasoning(constraint: Constraint, tags: ReasoningTags) -> tuple[Constraint, ReasoningTags]:
-    """JSON follows the reasoning. Any other grammar applies to the whole output, so that there is no reasoning unless
-    the grammar itself spells it."""
-    if _may_think_before(constraint):
-        return replace(constraint, source=json_answer_grammar(constraint.source.text, tags)), tags
-    return constraint, replace(tags, is_open=False)

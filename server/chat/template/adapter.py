@@ -7,16 +7,23 @@ from typing import Any
 
 from server.chat.messages import Json, Message, TextParts, as_object, get_tool_calls
 from server.chat.template.capabilities import Capabilities
+from server.chat.tools.call_format import ToolFormat
 from server.chat.tools.generic_format import calls_to_text, result_to_text
 
 SHORT_ID_LENGTH = 9
 
 
-def adapt_messages(messages: Sequence[Message], capabilities: Capabilities) -> list[Message]:
-    """Returns the messages in the form that a template with these capabilities takes."""
+def adapt_messages(
+    messages: Sequence[Message], capabilities: Capabilities, text_format: ToolFormat | None = None
+) -> list[Message]:
+    """Returns the messages in the form that a template with these capabilities takes. Calls that it does not support
+    become text, in `text_format` if that is known."""
     if capabilities.supports_tool_calls and not capabilities.supports_parallel_tool_calls:
         messages = list(_split_parallel_calls(messages))
-    return [_adapt_message(message, capabilities) for message in _merge_unsupported_roles(messages, capabilities)]
+    return [
+        _adapt_message(message, capabilities)
+        for message in _merge_unsupported_roles(messages, capabilities, text_format)
+    ]
 
 
 def _split_parallel_calls(messages: Sequence[Message]) -> Iterator[Message]:
@@ -38,7 +45,9 @@ def _split_parallel_calls(messages: Sequence[Message]) -> Iterator[Message]:
         yield from (result for result in results if result.get("tool_call_id") not in ids)
 
 
-def _merge_unsupported_roles(messages: Sequence[Message], capabilities: Capabilities) -> list[Message]:
+def _merge_unsupported_roles(
+    messages: Sequence[Message], capabilities: Capabilities, text_format: ToolFormat | None
+) -> list[Message]:
     """Moves the text of unsupported system messages and tool results into the next user message, or into one of its
     own, so that user and assistant still alternate."""
     merged: list[Message] = []
@@ -53,7 +62,7 @@ def _merge_unsupported_roles(messages: Sequence[Message], capabilities: Capabili
         elif pending:
             _append_to_user(merged, pending)
         pending = []
-        merged.append(message if capabilities.supports_tool_calls else calls_to_text(message))
+        merged.append(message if capabilities.supports_tool_calls else calls_to_text(message, text_format))
     if pending:
         _append_to_user(merged, pending)
     return merged

@@ -64,9 +64,10 @@ class ChatFormat:
     def _tool_format(self) -> "ToolFormat | None":
         from server.chat.template.tool_call_format import infer_tool_format  # noqa: PLC0415 - as above
 
-        if not self._template.capabilities.supports_tools:
-            return None
-        return infer_tool_format(self._template, [self._text(token) for token in self._vocab.end_of_generation])
+        tool_format = infer_tool_format(self._template, [self._text(token) for token in self._vocab.end_of_generation])
+        # Who has not been told of tools would not expect JSON to be a call.
+        is_expected = self._template.capabilities.supports_tools or not (tool_format and tool_format.is_only_at_start)
+        return tool_format if is_expected else None
 
     def render(self, chat: "Chat") -> "ChatPrompt":
         """Returns the prompt of a chat. Raises InvalidRequest for messages that the template refuses."""

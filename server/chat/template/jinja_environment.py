@@ -25,6 +25,8 @@ STEPS_PER_CALL = 20
 MAX_BITS = 4_096
 """Of a number that a template computes."""
 
+LIST_METHODS = ("append", "pop", "extend", "insert")
+
 _COUNT_STEPS_FILTER = "(counted)"
 """Name of a filter; no template can contain it."""
 
@@ -68,6 +70,11 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
             loop.iter = nodes.Filter(loop.iter, _COUNT_STEPS_FILTER, [], [], None, None, lineno=loop.lineno)
         return self.from_string(tree)
 
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:  # noqa: ANN401 - as Jinja's
+        """Templates may collect things in lists: those of what they are given are copies (`copied`)."""
+        is_of_list = isinstance(obj, list) and attr in LIST_METHODS
+        return is_of_list or super().is_safe_attribute(obj, attr, value)
+
     def call(self, __context: Any, __obj: Any, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - as Jinja's
         _step_counter.get().count(STEPS_PER_CALL)
         return super().call(__context, __obj, *arguments, **named)
@@ -85,6 +92,18 @@ class GenerationBlock(Extension):
     def parse(self, parser: Parser) -> nodes.Node:
         line = next(parser.stream).lineno
         return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True), lineno=line)
+
+
+def changes_lists(source: str) -> bool:
+    """Whether a template may call methods that change a list."""
+    return any(f".{method}" in source or f"'{method}'" in source or f'"{method}"' in source for method in LIST_METHODS)
+
+
+def copied(value: object) -> object:
+    """Returns a copy of messages or other variables, as deep as they have lists."""
+    if isinstance(value, Mapping):
+        return {name: copied(part) for name, part in value.items()}
+    return [copied(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def render_within_bounds(template: Template, variables: Mapping[str, object], max_steps: int) -> str:
@@ -132,7 +151,16 @@ def _to_json(
     sort_keys: bool = False,
 ) -> str:
     # Jinja's own filter escapes for HTML.
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys, default=_as_list
+    )
+
+
+def _as_list(value: object) -> list[object]:
+    """Filters such as map return what is no list. Raises TypeError for what is not iterable."""
+    if isinstance(value, Iterator):
+        return list(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def _raise_exception(message: object) -> NoReturn:

@@ -15,6 +15,8 @@ ArgumentsAs = Literal["object", "string"]
 
 CONTENT = "haystack"
 """Content that is searched for in the rendered text."""
+THOUGHT = "straw thoughts"
+"""Reasoning that is searched for."""
 USER: Message = {"role": "user", "content": "Hello"}
 OTHER_USER: Message = {"role": "user", "content": "Something else."}
 """Differs from USER in its first character and in its length."""

@@ -42,6 +42,8 @@ def match_pattern(pattern: Pattern, text: str) -> PatternMatch | NoMatch:
             case Placeholder.ARGUMENTS:
                 end = _literal_end("{", text, position)
                 end = end if isinstance(end, NoMatch) else position
+            case Placeholder.INDEX:
+                end = _index_end(text, position)
             case _:
                 end = _word_end(text, position, following)
         if isinstance(end, NoMatch):
@@ -77,6 +79,15 @@ def _word_end(text: str, start: int, following: str | Placeholder) -> int | NoMa
     return end if end > start else NoMatch.NEVER
 
 
+def _index_end(text: str, start: int) -> int | NoMatch:
+    match = _DIGITS.match(text, start)
+    assert match
+    if match.end() == len(text):
+        return NoMatch.PARTIAL
+    return match.end() if match.end() > start else NoMatch.NEVER
+
+
+_DIGITS = re.compile(r"[0-9]*")
 _STRUCTURAL = re.compile(r'["\\{}\[\]]')
 
 

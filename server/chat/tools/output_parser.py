@@ -3,9 +3,10 @@
 Each state is a method that consumes text; `->` is a change of state:
 
     start -> read_reasoning -> start_answer -> read_text                    (no tool format)
-                                            -> read_text_until_call <-----------------+
-                                                   |   ^                              |
-                                                   v   | emit_trigger (no call)       |
+      ^                                     -> read_text_until_call <-----------------+
+      |                                            |   ^                              |
+      +------- end of a section of content --------+   | emit_trigger (no call)       |
+                                                   v   |                              |
                                                start_call                             |
                                                    |                                  |
                                                    v                                  |
@@ -16,14 +17,16 @@ Each state is a method that consumes text; `->` is a change of state:
 """
 
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from string import ascii_letters, digits
 from typing import Self
 
+from grammar.call_arguments.objects import Arguments
+from server.chat.tools.arguments import ArgumentsReader, JsonReader, SyntaxReader
 from server.chat.tools.call_format import Pattern, Placeholder, ToolFormat
-from server.chat.tools.matching import JsonScanner, NoMatch, PatternMatch, match_pattern
-from server.chat.tools.reasoning import ReasoningTags
+from server.chat.tools.matching import NoMatch, PatternMatch, match_pattern
+from server.chat.tools.reasoning import ContentTags, ReasoningTags
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +77,27 @@ class _Call:
 class _CallPatterns:
     """A tool format as the parser searches for it."""
 
-    trigger: str
+    triggers: tuple[str, ...]
     is_only_at_start: bool
-    first: Pattern
-    """The first call, up to and including its arguments."""
+    first: tuple[Pattern, ...]
+    """The forms of the first call, up to its arguments, and including them if they are JSON."""
     after_arguments: Pattern
     later: Pattern | None
-    """As `first`, for further calls."""
+    """As one of `first`, for further calls."""
     end: Pattern
 
     @classmethod
     def from_format(cls, tool_format: ToolFormat) -> Self:
+        def up_to_arguments(call: Pattern) -> Pattern:
+            return call[: call.index(Placeholder.ARGUMENTS) + (tool_format.arguments is None)]
+
         first, later = tool_format.first_call, tool_format.later_call
-        length = first.index(Placeholder.ARGUMENTS) + 1
         return cls(
-            trigger=str(first[0]),
+            triggers=tuple(str(call[0]) for call in tool_format.first_calls),
             is_only_at_start=tool_format.is_only_at_start,
-            first=(Placeholder.SPACE, *first[:length]),
-            after_arguments=first[length:],
-            later=later and later[: later.index(Placeholder.ARGUMENTS) + 1],
+            first=tuple((Placeholder.SPACE, *up_to_arguments(call)) for call in tool_format.first_calls),
+            after_arguments=first[first.index(Placeholder.ARGUMENTS) + 1 :],
+            later=later and up_to_arguments(later),
             end=tool_format.end,
         )
 
@@ -103,8 +108,21 @@ class OutputParser:
     Without a tool format it finds no calls, without reasoning tags no reasoning.
     """
 
-    def __init__(self, tool_format: ToolFormat | None, reasoning_tags: ReasoningTags | None) -> None:
+    def __init__(
+        self,
+        tool_format: ToolFormat | None,
+        reasoning_tags: ReasoningTags | None,
+        content_tags: Sequence[ContentTags] = (),
+        arguments: Mapping[str, Sequence[Arguments]] | None = None,
+    ) -> None:
+        """`content_tags` are left out of the content. `arguments` has, by name, what the schemas of the tools allow,
+        if arguments are not one JSON object."""
         self._reasoning_tags = reasoning_tags
+        self._content_tags = content_tags
+        self._section_end = ""
+        """What ends the section of content that is being read."""
+        self._syntax = tool_format.arguments if tool_format else None
+        self._schemas = arguments or {}
         self._format = None if tool_format is None else _CallPatterns.from_format(tool_format)
         self._text = ""
         """Not consumed yet."""
@@ -115,7 +133,7 @@ class OutputParser:
         self._n_calls = 0
         self.ends_within_call = False
         """Whether the text ends before the arguments of its last call do."""
-        self._json = JsonScanner()
+        self._arguments: ArgumentsReader = JsonReader()
         self._call = _Call("")
         self._state: Callable[[], bool] = self._start
         """Consumes text; returns False if it needs more text."""
@@ -164,9 +182,17 @@ class OutputParser:
         return self._set_state(self._start_answer)
 
     def _start_answer(self) -> bool:
-        if self._format is None:
-            return self._set_state(self._read_text)
-        if not self._format.is_only_at_start:
+        for tags in self._content_tags:
+            match = match_pattern((Placeholder.SPACE, tags.start.strip()), self._text)
+            if self._needs_more_text(match):
+                return False
+            if isinstance(match, PatternMatch):
+                self._consume(match.end)
+                self._section_end = tags.end
+                self._drops_space = True
+                return self._set_state(self._read_text_until_call)
+        self._section_end = ""
+        if self._format is None or not self._format.is_only_at_start:
             return self._set_state(self._read_text_until_call)
         return self._read_call_start(otherwise=self._read_text)
 
@@ -175,14 +201,32 @@ class OutputParser:
         return False
 
     def _read_text_until_call(self) -> bool:
-        assert self._format is not None
-        before, trigger, _ = self._text.partition(self._format.trigger)
-        if trigger:
-            before = before.rstrip()
-        elif not self._is_final:
-            before = _without_partial_tag(self._format.trigger, before).rstrip()
-        self._emit(ContentDelta, self._consume(len(before)))
-        return bool(trigger) and self._set_state(self._start_call)
+        """Reads up to what begins a call, or ends a section of content."""
+        is_tagged = self._format is not None and not self._format.is_only_at_start
+        triggers = self._format.triggers if self._format and is_tagged else ()
+        tags = [tag for tag in (*triggers, self._section_end.strip()) if tag]
+        found = [(index, tag) for tag in tags if (index := self._text.find(tag)) >= 0]
+        if not tags:
+            return self._set_state(self._read_text)
+        if not found:
+            before = self._text
+            if not self._is_final:
+                before = min((_without_partial_tag(tag, before) for tag in tags), key=len).rstrip()
+            self._emit(ContentDelta, self._consume(len(before)))
+            return False
+        index, tag = min(found)
+        self._emit(ContentDelta, self._consume(len(self._text[:index].rstrip())))
+        return self._set_state(self._end_section if tag == self._section_end.strip() else self._start_call)
+
+    def _end_section(self) -> bool:
+        """Reasoning, content or a call may follow."""
+        end = self._section_end.strip()
+        self._consume(self._text.index(end) + len(end))
+        self._section_end = ""
+        self._drops_space = True
+        if self._reasoning_tags is not None:
+            self._reasoning_tags = replace(self._reasoning_tags, is_open=False)
+        return self._set_state(self._start)
 
     def _start_call(self) -> bool:
         return self._read_call_start(otherwise=self._emit_trigger)
@@ -190,22 +234,27 @@ class OutputParser:
     def _emit_trigger(self) -> bool:
         """For text that begins like a call but is none."""
         assert self._format is not None
-        trigger = self._format.trigger
-        self._emit(ContentDelta, self._consume(self._text.index(trigger) + len(trigger)))
+        index, length = min(
+            (index, len(trigger)) for trigger in self._format.triggers if (index := self._text.find(trigger)) >= 0
+        )
+        self._emit(ContentDelta, self._consume(index + length))
         return self._set_state(self._read_text_until_call)
 
     def _read_call_start(self, otherwise: Callable[[], bool]) -> bool:
         assert self._format is not None
-        match = match_pattern(self._format.first, self._text)
-        if self._needs_more_text(match):
+        matches = [match_pattern(form, self._text) for form in self._format.first]
+        for match in matches:
+            if isinstance(match, PatternMatch):
+                return self._open_call(match)
+        if any(map(self._needs_more_text, matches)):
             return False
-        if isinstance(match, NoMatch):
-            return self._set_state(otherwise)
-        return self._open_call(match)
+        return self._set_state(otherwise)
 
     def _open_call(self, match: PatternMatch) -> bool:
-        self._json = JsonScanner()
         self._call = _Call(self._consume(match.end))
+        self._arguments = JsonReader()
+        if self._syntax:
+            self._arguments = SyntaxReader(self._syntax, self._schemas.get(match.values[Placeholder.NAME], ()))
         if Placeholder.NAME in match.values:
             self._emit_call_start(match)
         return self._set_state(self._read_arguments)
@@ -217,15 +266,15 @@ class OutputParser:
         self._n_calls += 1
 
     def _read_arguments(self) -> bool:
-        length = self._json.find_end(self._text)
-        text = self._consume(len(self._text) if length is None else length)
+        reading = self._arguments.read(self._text)
+        self._consume(reading.n_consumed)
         if not self._call.is_named:
-            self._call.arguments += text
-        elif text:
-            self._deltas.append(ToolCallDelta(self._n_calls - 1, text))
-        if length is None and not self._is_final:
+            self._call.arguments += reading.json
+        elif reading.json:
+            self._deltas.append(ToolCallDelta(self._n_calls - 1, reading.json))
+        if not reading.is_complete and not self._is_final:
             return False
-        self.ends_within_call = length is None and self._call.is_named
+        self.ends_within_call = not reading.is_complete and self._call.is_named
         return self._set_state(self._finish_call)
 
     def _finish_call(self) -> bool:
@@ -263,7 +312,7 @@ class OutputParser:
             return False
         elif NoMatch.PARTIAL in (call, closing):
             self._consume(len(self._text))
-        return self._set_state(self._read_text if self._format.is_only_at_start else self._read_text_until_call)
+        return self._set_state(self._read_text_until_call)
 
     def _set_state(self, state: Callable[[], bool]) -> bool:
         self._state = state

@@ -2,6 +2,7 @@ from datetime import datetime
 
 import pytest
 
+from server.chat.messages import Json
 from server.chat.template import jinja_environment
 from server.chat.template.template import ChatTemplate, ChatTemplateError
 from slots.errors import InvalidRequest
@@ -91,7 +92,6 @@ def test_failure_says_where_and_why(source: str, message: str) -> None:
         "{{ (''|attr('__class__')).mro() }}",
         "{{ raise_exception.__globals__['json'] }}",
         "{{ '{0.__class__.__mro__}'.format('') }}",
-        "{{ messages.append(1) }}",
         "{{ messages[0].update({'role': 'system'}) }}",
     ],
 )
@@ -99,6 +99,18 @@ def test_template_gets_at_nothing_of_the_program(source: str) -> None:
     message = get_error(source)
     assert "unsafe" in message or "undefined" in message or "is not safely callable" in message
     assert "<class" not in message
+
+
+def test_lists_can_grow_but_those_of_a_request_stay_as_they_are() -> None:
+    source = "{% set names = ['a'] %}{% set _ = names.append('b') %}{{ names }}{% set _ = tools[0].list.append(1) %}"
+    tools: list[Json] = [{"list": []}]
+    text = ChatTemplate(source, "", "").render([{"role": "user", "content": "Hi"}], tools=tools)
+    assert text == "['a', 'b']"
+    assert tools == [{"list": []}]
+
+
+def test_what_filters_return_can_be_json() -> None:
+    assert render_with_user("{{ messages | map(attribute='role') | tojson }}") == '["user"]'
 
 
 def test_name_with_underscores_is_empty() -> None:

@@ -10,8 +10,7 @@ from tests.server.chat.tools.templates import (
     LONG,
     NAME_FIRST,
     NO_CALLS,
-    PARAMETER_TAGS,
-    PYTHON_CALLS,
+    RUN_TOGETHER,
     STYLES,
     TAGGED,
     Style,
@@ -29,9 +28,8 @@ def test_the_format_of_a_template_is_found(style: Style) -> None:
     assert infer(style.source) == style.format
 
 
-@pytest.mark.parametrize("source", [PARAMETER_TAGS, PYTHON_CALLS], ids=["tags", "python"])
-def test_arguments_that_are_no_json_object_are_not_understood(source: str) -> None:
-    assert infer(source) is None
+def test_arguments_that_are_not_told_apart_are_not_understood() -> None:
+    assert infer(RUN_TOGETHER) is None
 
 
 def test_a_call_that_begins_like_any_text_is_not_understood() -> None:

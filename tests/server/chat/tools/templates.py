@@ -1,10 +1,12 @@
 """Chat templates in the styles of known models, each with its own tool format."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from grammar.call_arguments.syntax import ArgumentSyntax
+from grammar.call_arguments.values import KINDS
 from server.chat.tools.call_format import Placeholder, ToolFormat
 
-NAME, ARGUMENTS, ID = Placeholder.NAME, Placeholder.ARGUMENTS, Placeholder.ID
+NAME, ARGUMENTS, ID, INDEX = Placeholder.NAME, Placeholder.ARGUMENTS, Placeholder.ID, Placeholder.INDEX
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,189 @@ ENDS_OTHERWISE = Style(
 
 NUMBERED = Style(
     _turns(_each('<call number="{{ loop.index }}">' + _OBJECT + "</call>", "; ")),
-    ToolFormat(call=('<call number="1">{"name": "', NAME, '", "arguments": ', ARGUMENTS, "}</call>")),
+    ToolFormat(
+        call=('<call number="', INDEX, '">{"name": "', NAME, '", "arguments": ', ARGUMENTS, "}</call>"),
+        separator="; ",
+        first_index=1,
+    ),
 )
-"""Further calls differ from the first, so there is a format for one call only."""
+NUMBERED_NAMES = Style(
+    _turns(
+        "<|calls|>"
+        + _each("<|call|>functions.{{ f.name }}:{{ loop.index0 }}<|args|>{{ f.arguments | tojson }}<|/call|>")
+        + "<|/calls|>"
+    ),
+    ToolFormat(
+        opening="<|calls|>",
+        call=("<|call|>functions.", NAME, ":", INDEX, "<|args|>", ARGUMENTS, "<|/call|>"),
+        separator="",
+        closing="<|/calls|>",
+    ),
+)
 
+
+def _arguments(argument: str, between: str = "") -> str:
+    """Returns what writes the arguments of a call; `value` is text, of JSON if it is no string."""
+    separator = "{% if not loop.last %}" + between + "{% endif %}" if between else ""
+    return (
+        "{% for name, given in f.arguments | items %}"
+        "{% set value = given if given is string else given | tojson %}" + argument + separator + "{% endfor %}"
+    )
+
+
+PARAMETER_TAGS = Style(
+    _turns(
+        _each(
+            "<tool_call>\n<function={{ f.name }}>\n"
+            + _arguments("<parameter={{ name }}>\n{{ value }}\n</parameter>\n")
+            + "</function>\n</tool_call>",
+            "{{ '\\n' }}",
+        )
+    ),
+    ToolFormat(
+        call=("<tool_call>\n<function=", NAME, ">\n", ARGUMENTS, "\n</function>\n</tool_call>"),
+        separator="\n",
+        arguments=ArgumentSyntax("<parameter=", ">\n", "\n</parameter>\n"),
+    ),
+)
+"""Qwen3-Coder's, with Python's literals in PYTHON_LITERALS."""
+PYTHON_LITERALS = Style(
+    PARAMETER_TAGS.source.replace(
+        "else given | tojson", "else given | string if given is boolean or given is none else given | tojson"
+    ),
+    replace(
+        PARAMETER_TAGS.format,
+        arguments=ArgumentSyntax("<parameter=", ">\n", "\n</parameter>\n", has_python_literals=True),
+    ),
+)
+KEYS_AND_VALUES = Style(
+    _turns(
+        _each(
+            "<tool_call>{{ f.name }}\n"
+            + _arguments("<arg_key>{{ name }}</arg_key>\n<arg_value>{{ value }}</arg_value>\n")
+            + "</tool_call>",
+            "{{ '\\n' }}",
+        )
+    ),
+    ToolFormat(
+        call=("<tool_call>", NAME, "\n", ARGUMENTS, "\n</tool_call>"),
+        separator="\n",
+        arguments=ArgumentSyntax("<arg_key>", "</arg_key>\n<arg_value>", "</arg_value>\n"),
+    ),
+)
+"""GLM's."""
+INVOKED = Style(
+    _turns(
+        "<m:tool_call>\n"
+        + _each(
+            '<invoke name="{{ f.name }}">\n'
+            + _arguments('<parameter name="{{ name }}">{{ value }}</parameter>\n')
+            + "</invoke>\n"
+        )
+        + "</m:tool_call>"
+    ),
+    ToolFormat(
+        opening="<m:tool_call>",
+        call=('\n<invoke name="', NAME, '">\n', ARGUMENTS, "\n</invoke>"),
+        separator="",
+        closing="\n</m:tool_call>",
+        arguments=ArgumentSyntax('<parameter name="', '">', "</parameter>\n"),
+    ),
+)
+"""MiniMax M2's."""
+KINDS_TOLD = Style(
+    _turns(
+        _each(
+            '<invoke name="{{ f.name }}">'
+            + _arguments(
+                "<p name=\"{{ name }}\" string=\"{{ 'true' if given is string else 'false' }}\">{{ value }}</p>"
+            )
+            + "</invoke>"
+        )
+    ),
+    ToolFormat(
+        call=('<invoke name="', NAME, '">', ARGUMENTS, "</invoke>"),
+        separator="",
+        arguments=ArgumentSyntax(
+            '<p name="',
+            '" string="true">',
+            "</p>",
+            before_other=tuple((kind, '" string="false">') for kind in KINDS),
+        ),
+    ),
+)
+"""DeepSeek V3.2's."""
+PYTHON_LIST = Style(
+    _turns(
+        "<|tool_call_start|>["
+        + _each("{{ f.name }}(" + _arguments("{{ name }}={{ given | tojson }}", ", ") + ")", ", ")
+        + "]<|tool_call_end|>"
+    ),
+    ToolFormat(
+        opening="<|tool_call_start|>[",
+        call=(NAME, "(", ARGUMENTS, ")"),
+        separator=", ",
+        closing="]<|tool_call_end|>",
+        arguments=ArgumentSyntax("", "=", "", separator=", ", strings="python"),
+    ),
+)
+"""LFM2's."""
+QUOTED = Style(
+    _turns(
+        _each(
+            "<|call>call:{{ f.name }}{{ '{' }}"
+            + _arguments("{{ name }}:{{ '<|q|>' + given + '<|q|>' if given is string else value }}", ",")
+            + "}<call|>"
+        )
+    ),
+    ToolFormat(
+        call=("<|call>call:", NAME, "{", ARGUMENTS, "}<call|>"),
+        separator="",
+        arguments=ArgumentSyntax("", ":", "", separator=",", strings="quoted", quote="<|q|>"),
+    ),
+)
+"""Gemma 4's."""
+CLOSED_BY_NAME = Style(
+    _turns(
+        _each('<invoke name="{{ f.name }}">' + _arguments("<{{ name }}>{{ value }}</{{ name }}>") + "</invoke>"),
+    ),
+    ToolFormat(
+        call=('<invoke name="', NAME, '">', ARGUMENTS, "</invoke>"),
+        separator="",
+        arguments=ArgumentSyntax("<", ">", "</", after_closing_name=">"),
+    ),
+)
+CHARACTER_DATA = Style(
+    _turns(
+        _each(
+            '<function name="{{ f.name }}">'
+            + _arguments(
+                "<param name=\"{{ name }}\">{% if given is string and ('<' in given or '&' in given or "
+                "'\\n' in given) %}<![CDATA[{{ value }}]]>{% else %}{{ value }}{% endif %}</param>"
+            )
+            + "</function>"
+        )
+    ),
+    ToolFormat(
+        call=('<function name="', NAME, '">', ARGUMENTS, "</function>"),
+        separator="",
+        arguments=ArgumentSyntax('<param name="', '">', "</param>", strings="cdata"),
+    ),
+)
+"""MiniCPM5's."""
+
+NATIVE_STYLES = {
+    "parameter tags": PARAMETER_TAGS,
+    "python literals": PYTHON_LITERALS,
+    "keys and values": KEYS_AND_VALUES,
+    "invoked": INVOKED,
+    "kinds told": KINDS_TOLD,
+    "python list": PYTHON_LIST,
+    "quoted": QUOTED,
+    "closed by name": CLOSED_BY_NAME,
+    "character data": CHARACTER_DATA,
+}
+"""Whose arguments are not one JSON object."""
 STYLES = {
     "tagged": TAGGED,
     "string arguments": STRING_ARGUMENTS,
@@ -140,15 +321,11 @@ STYLES = {
     "id first": ID_FIRST,
     "ends otherwise": ENDS_OTHERWISE,
     "numbered": NUMBERED,
+    "numbered names": NUMBERED_NAMES,
+    **NATIVE_STYLES,
 }
 
-PARAMETER_TAGS = _turns(
-    _each(
-        "<tool_call>\n<function={{ f.name }}>\n{% for name, value in f.arguments | items %}<parameter={{ name }}>\n"
-        "{{ value }}\n</parameter>\n{% endfor %}</function>\n</tool_call>"
-    )
-)
-PYTHON_CALLS = _turns(
+RUN_TOGETHER = _turns(
     _each("[{{ f.name }}({% for name, value in f.arguments | items %}{{ name }}={{ value | tojson }}{% endfor %})]")
 )
 NAME_FIRST = _turns(_each("{{ f.name }}\n{{ f.arguments | tojson }}"))

@@ -2,7 +2,12 @@
 
 import pytest
 
-from server.chat.tools.reasoning import ReasoningTags, detect_reasoning_tags
+from server.chat.tools.reasoning import ReasoningTags, find_known_markers, tags_after
+
+
+def detect_reasoning_tags(template: str, prompt: str) -> ReasoningTags | None:
+    return tags_after(find_known_markers(template), prompt)
+
 
 TEMPLATE = "{% if content %}{{ content.split('</think>')[-1] }}{% endif %}"
 
