@@ -31,7 +31,7 @@ def read_chat_completion(request: Request, fields: Fields) -> ParsedRequest:
     generation = prepare_chat(request, chat, body, reasoning_format)
     name = body.served_name(engine, settings.model_names)
     base = ResponseBase.new("chatcmpl", name, engine.fingerprint)
-    is_parsed = generation.tool_format is not None or generation.reasoning_tags is not None
+    is_parsed = bool(generation.tool_format or generation.reasoning_tags or generation.content_tags)
     output_settings = output_settings_json(engine, reasoning_format, is_parsed=is_parsed, stream=body.stream)
     context = ResultContext(body, engine.vocab, name, engine.n_ctx_slot, output_settings)
     formatter = ChatFormatter(context, base, generation, logprobs, body, reasoning_format=reasoning_format)

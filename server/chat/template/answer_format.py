@@ -45,7 +45,7 @@ def infer_answer_format(source: str, render: RenderText) -> AnswerFormat:
     answer: Message = ANSWER | {"content": CONTENT}
     plain = render([USER, answer], False)
     reasoned = render([USER, answer | thoughts], False)
-    called = render([USER, call_message(CALLS[:1], "object") | thoughts], False)
+    called = render([USER, call_message(CALLS[:1]) | thoughts], False)
     markers = find_known_markers(source + reasoned + called) or _infer_markers(prompt, plain, reasoned)
     return AnswerFormat(markers, _infer_content(prompt, plain, markers))
 

@@ -24,6 +24,7 @@ from server.chat.template.jinja_environment import (
 from server.chat.template.probes import CONTENT, USER
 from server.chat.tools.call_format import ToolFormat
 from server.chat.tools.known_formats import find_known_format
+from server.chat.tools.request import with_descriptions
 from slots.errors import InvalidRequest
 
 _MAX_PROBE_STEPS = 20_000
@@ -93,11 +94,22 @@ class ChatTemplate:
             **self._named_otherwise(tools),
             **(template_kwargs or {}),
         }
+        adapted = adapt_messages(messages, self.capabilities, self.text_format)
         try:
-            text = self._render(adapt_messages(messages, self.capabilities, self.text_format), variables, MAX_STEPS)
-            text.encode()
+            return self._render_text(adapted, variables)
         except Exception as error:  # a template can raise anything that Python can
-            raise InvalidRequest("messages", _reason(error)) from None
+            if not tools:
+                raise InvalidRequest("messages", _reason(error)) from None
+            failure = error
+        try:  # some templates rely on what a schema may leave out
+            return self._render_text(adapted, variables | {"tools": with_descriptions(tools)})
+        except Exception:
+            raise InvalidRequest("messages", _reason(failure)) from None
+
+    def _render_text(self, messages: Sequence[Message], variables: Mapping[str, object]) -> str:
+        """Raises whatever the template raises, and UnicodeEncodeError for half a character."""
+        text = self._render(messages, variables, MAX_STEPS)
+        text.encode()
         return text
 
     def default_system_prompt(self, template_kwargs: Mapping[str, object]) -> str:

@@ -1,6 +1,7 @@
 """ToolRequest: the tools that a request offers to the model, and which of them the model has to call."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -117,6 +118,21 @@ def get_tool_parameters(tool: Json) -> Json:
     parameters = _function(tool)["parameters"]
     assert isinstance(parameters, dict)
     return parameters
+
+
+def with_descriptions(tools: Sequence[Json]) -> list[Json]:
+    """Returns tools that were read, with a type and an empty description for each argument that has none."""
+    return [
+        {**tool, "function": {**_function(tool), "parameters": _described(get_tool_parameters(tool))}} for tool in tools
+    ]
+
+
+def _described(parameters: Json) -> Json:
+    properties = parameters.get("properties")
+    named = properties.items() if isinstance(properties, dict) else ()
+    missing: Json = {"type": "string", "description": ""}
+    described = {name: {**missing, **part} if isinstance(part, dict) else part for name, part in named}
+    return {**parameters, "properties": described}
 
 
 def is_strict(tool: Json) -> bool:

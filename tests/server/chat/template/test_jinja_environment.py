@@ -109,6 +109,13 @@ def test_lists_can_grow_but_those_of_a_request_stay_as_they_are() -> None:
     assert tools == [{"list": []}]
 
 
+def test_a_template_that_relies_on_descriptions_gets_some() -> None:
+    source = "{% for name, part in tools[0].function.parameters.properties.items() %}{{ name + part.description }}"
+    tool: Json = {"type": "function", "function": {"name": "f", "parameters": {"properties": {"a": {}}}}}
+    template = ChatTemplate(source + "{% endfor %}", "", "")
+    assert template.render([{"role": "user", "content": "Hi"}], tools=[tool]) == "a"
+
+
 def test_what_filters_return_can_be_json() -> None:
     assert render_with_user("{{ messages | map(attribute='role') | tojson }}") == '["user"]'
 

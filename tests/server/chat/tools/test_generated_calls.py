@@ -2,6 +2,7 @@
 only the grammar makes them right."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import jsonschema
@@ -9,7 +10,7 @@ import pytest
 
 from grammar.errors import GrammarError
 from server.chat.tools.call_format import GENERIC_FORMAT, Placeholder, ToolFormat
-from server.chat.tools.grammar import json_answer_grammar, preserved_tokens, tool_call_grammar
+from server.chat.tools.grammar import argument_schemas, json_answer_grammar, preserved_tokens, tool_call_grammar
 from server.chat.tools.output_parser import (
     ContentDelta,
     OutputDelta,
@@ -18,7 +19,7 @@ from server.chat.tools.output_parser import (
     ToolCallDelta,
     ToolCallStart,
 )
-from server.chat.tools.reasoning import ReasoningTags
+from server.chat.tools.reasoning import ContentTags, ReasoningTags
 from slots.requests.events import StopReason
 from slots.requests.sampling_params import SamplingParams
 from tests.server.chat.tools.example_tools import SCHEMAS, make_tool_request
@@ -49,10 +50,12 @@ def generate_turn(
     *,
     sampling: SamplingParams,
     n_predict: int = 400,
+    content_tags: Sequence[ContentTags] = (),
 ) -> tuple[list[OutputDelta], StopReason]:
     """Returns the deltas of the model's turn and why it stopped."""
     vocab = runner.engine.vocab
-    parser = OutputParser(tool_format, tags)
+    arguments = argument_schemas(tool_format, make_tool_request()) if tool_format else {}
+    parser = OutputParser(tool_format, tags, content_tags, arguments)
     deltas: list[OutputDelta] = []
     reasons: list[StopReason] = []
 
@@ -62,7 +65,7 @@ def generate_turn(
             sampling,
             n_predict=n_predict,
             grammar=runner.engine.grammars.compile(source),
-            preserved_tokens=preserved_tokens(vocab, tool_format, tags),
+            preserved_tokens=preserved_tokens(vocab, tool_format, tags, content_tags),
         )
         for token in answer.tokens:
             deltas.extend(parser.feed(token.text))

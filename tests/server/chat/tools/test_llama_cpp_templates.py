@@ -7,12 +7,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+from server.chat.prompt import render_prompt
 from server.chat.template.template import ChatTemplate
 from server.chat.template.tool_call_format import infer_tool_format
 from server.chat.tools.call_format import GENERIC_FORMAT, ToolFormat
+from server.chat.tools.grammar import tool_call_grammar
+from server.chat.tools.output_parser import ContentDelta
+from slots.requests.events import StopReason
+from slots.requests.sampling_params import SamplingParams
+from tests.server.chat.chat_messages import user
+from tests.server.chat.tools.example_tools import SCHEMAS, make_tool_request
 from tests.server.chat.tools.round_trips import ARGUMENTS, LAST, NAME, assert_is_generated_and_read, written_call
+from tests.server.chat.tools.test_generated_calls import generate_turn, get_calls, join_text
 from tests.slots.engine_runner import EngineRunner
 
 FOLDER = Path(os.environ.get("LLAMA_CPP_SOURCES", "")) / "models" / "templates"
@@ -70,3 +79,19 @@ def test_a_call_of_an_earlier_turn_is_what_is_generated_and_read(runner: EngineR
         text = tool_format.write([(NAME, json.dumps(arguments, ensure_ascii=False), "nEEdle001")])
     assert LAST in text
     assert_is_generated_and_read(runner.engine, tool_format, text, arguments)
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+def test_a_required_call_comes_out_right(runner: EngineRunner, path: Path) -> None:
+    template, tool_format = read(path)
+    request = make_tool_request("required", parallel=False)
+    known = None if tool_format is GENERIC_FORMAT else tool_format
+    prompt = render_prompt(template, [user("Hello")], tools=request.tools, tool_format=known)
+    content_tags = prompt.content_tags
+    source = tool_call_grammar(tool_format, request, None, None, content_tags)  # the model would think for ever
+    sampling = SamplingParams(temperature=1.0, seed=1)
+    deltas, reason = generate_turn(runner, tool_format, None, source, sampling=sampling, content_tags=content_tags)
+    [(name, arguments)] = get_calls(deltas)
+    jsonschema.validate(arguments, SCHEMAS[name])
+    assert not join_text(deltas, ContentDelta)
+    assert reason is StopReason.EOS
