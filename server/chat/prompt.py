@@ -82,6 +82,10 @@ def render_prompt(
     else:
         text = render(messages, add_generation_prompt)
         reasoning_tags = tags_after(answer_format.reasoning, text)
+        is_off = (template_kwargs or {}).get("enable_thinking") is False
+        if is_off and reasoning_tags and reasoning_tags.is_open:
+            # The template opens the thoughts whatever it is told, as llama.cpp's server knows.
+            text, reasoning_tags = text + reasoning_tags.end, None
     return ChatPrompt(text, reasoning_tags, call_format, answer_format.content)
 
 

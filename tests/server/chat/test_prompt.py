@@ -157,3 +157,11 @@ def test_calls_at_the_end_are_a_turn_that_is_over_in_words_too() -> None:
 
 def test_without_tools_there_is_no_way_to_call_them() -> None:
     assert prompt(TAGGED_TOOLS, user("Hi"), tools=[], tool_format=GENERIC_FORMAT).tool_format is None
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_thoughts_that_a_template_always_opens_are_ended_if_they_are_off(is_on: bool) -> None:
+    source = "{{ messages[0].content }}{% if add_generation_prompt %}<think>\n{% endif %}{{ '</think>' if false }}"
+    rendered = prompt(source, user("Hi"), template_kwargs={"enable_thinking": is_on})
+    assert rendered.text == ("Hi<think>\n" if is_on else "Hi<think>\n</think>")
+    assert (rendered.reasoning_tags is not None) == is_on
