@@ -19,7 +19,7 @@ logger = logging.getLogger("server")
 
 class ChatFormat:
     """The chat template and the tool call format of a model. Both are for worker threads: when first asked for they
-    import Jinja, parse the template and render it some twenty times, which takes a fifth of a second. Thread-safe."""
+    import Jinja, parse the template and render it some thirty times, which takes a fifth of a second. Thread-safe."""
 
     def __init__(self, source: str | None, vocab: Vocab, tool_use_source: str | None = None) -> None:
         """`source` is the template, if there is one; with a warning, ChatML is used otherwise. Chats with tools have
