@@ -87,7 +87,12 @@ class Engine:
         self._heartbeat = Heartbeat(self.n_batch, options.watchdog_seconds)
         embeddings = EmbeddingRunner(contexts.make_embedding_context, contexts.pooling, self.stats)
         self._engine_loop = EngineLoop(
-            self._completions, embeddings, model.adapters, self._commands, self.stats, self._heartbeat
+            self._completions,
+            embeddings,
+            model.adapters,
+            self._commands,
+            stats=self.stats,
+            heartbeat=self._heartbeat,
         )
         self.adapters = adapters
         self._adapter_loader = AdapterLoader(model, adapters, self._commands.put)

@@ -34,6 +34,7 @@ class EngineLoop:
         embeddings: EmbeddingRunner,
         adapters: LoraAdapters,
         commands: SimpleQueue[Command],
+        *,
         stats: EngineStats,
         heartbeat: Heartbeat,
     ) -> None:
