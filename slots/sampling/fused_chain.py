@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from slots.llama import Logits
 from slots.sampling.chain import Chain, FusedParams
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.logits.kernels import sampling_kernel
+from slots.sampling.logits.random_numbers import RandomNumbers
 from slots.sampling.logits.workspace import Workspace
 from slots.sampling.samplers.grammar_mask import AllowedTokens
 
@@ -23,7 +22,7 @@ class KernelRow:
 class FusedChain:
     """A chain that the kernel computes, with all edits or, if it cannot do these, without any."""
 
-    def __init__(self, chain: Chain, params: FusedParams, rng: np.random.Generator) -> None:
+    def __init__(self, chain: Chain, params: FusedParams, rng: RandomNumbers) -> None:
         self._mask = chain.mask
         self._edits = chain.edits
         self._top_k = params.top_k

@@ -13,6 +13,7 @@ import numpy as np
 from slots.requests.draft import Proposal
 from slots.sampling.logits.candidates import Candidates
 from slots.sampling.logits.draw import draw_weighted
+from slots.sampling.logits.random_numbers import Random
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class ProposedToken:
     proposal: Proposal
 
 
-def accept_or_redraw(candidates: Candidates, proposed: ProposedToken, rng: np.random.Generator) -> tuple[int, float]:
+def accept_or_redraw(candidates: Candidates, proposed: ProposedToken, rng: Random) -> tuple[int, float]:
     """Returns the index of the proposed token among the candidates or, if it is rejected, that of another one, and its
     probability among them. Raises InvalidRequest if there is no candidate."""
     softmax = candidates.softmax()

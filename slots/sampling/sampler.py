@@ -18,6 +18,7 @@ from slots.sampling.fused_chain import FusedChain
 from slots.sampling.logits import kernels
 from slots.sampling.logits.candidates import Candidates, check_max_logit
 from slots.sampling.logits.draw import draw
+from slots.sampling.logits.random_numbers import RandomNumbers
 from slots.sampling.logits.workspace import Workspace
 from slots.sampling.logprobs import ModelLogprobs, sampled_logprobs
 from slots.sampling.matching.token_matcher import TokenMatcher
@@ -88,7 +89,7 @@ class Sampler:
         matcher: TokenMatcher | None = None,
     ) -> None:
         self.seed = secrets.randbits(32) if params.seed == RANDOM_SEED else params.seed
-        self._rng = np.random.Generator(np.random.PCG64(self.seed % 2**64))
+        self._rng = RandomNumbers(self.seed % 2**64)
         self.next_uniform: Callable[[], float] = self._rng.random  # in [0, 1); drawing a token takes one
         self._matcher = matcher
         inputs = SamplerInputs(params, prompt, context, self._rng, matcher)

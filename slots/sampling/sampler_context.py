@@ -10,6 +10,7 @@ import numpy as np
 from slots.llama import Vocab
 from slots.requests.sampling_params import SamplingParams
 from slots.sampling.logits.candidates import Candidates
+from slots.sampling.logits.random_numbers import Random
 from slots.sampling.matching.token_matcher import TokenMatcher
 from slots.sampling.sequence_breakers import SequenceBreakerFinder, SequenceBreakers
 
@@ -60,7 +61,7 @@ class SamplerInputs:
     params: SamplingParams
     prompt: Sequence[int]
     context: SamplerContext
-    rng: np.random.Generator
+    rng: Random
     matcher: TokenMatcher | None = None
 
     @property

@@ -4,12 +4,13 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.sampling.logits.candidates import Candidates
+from slots.sampling.logits.random_numbers import Random
 from slots.sampling.logits.search import Floats
 
 _BLOCK = 1024
 
 
-def draw(candidates: Candidates, rng: np.random.Generator) -> tuple[int, float]:
+def draw(candidates: Candidates, rng: Random) -> tuple[int, float]:
     """Draw a candidate; returns its index and its probability. Raises InvalidRequest if there is none."""
     return draw_weighted(candidates.softmax().weights, rng.random())
 

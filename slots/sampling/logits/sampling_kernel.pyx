@@ -13,7 +13,7 @@ would first have to be woken. There may be more threads than rows: asking for fe
 from cpython cimport array
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from cython.parallel cimport prange, threadid
-from libc.math cimport INFINITY, exp, fabs, isinf, isnan
+from libc.math cimport INFINITY, exp, fabs, isinf, isnan, nextafter
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from libcpp.vector cimport vector
@@ -26,6 +26,7 @@ cdef enum:
     NOT_NUMBERS = -2
 
 cdef double MAX_LOGIT = 1e30
+cdef double BELOW_ONE = nextafter(1.0, 0.0)
 MAX_TOP_K = MAX_K
 NO_TOKEN_LEFT = NO_TOKEN
 NAN_LOGITS = NOT_NUMBERS
@@ -316,7 +317,7 @@ cdef void divide(double temperature, float* logits, Py_ssize_t n) noexcept nogil
 
 cdef Py_ssize_t draw(BitGenerator* generator, const float* logits, double* cumulative, Py_ssize_t n) noexcept nogil:
     cdef double total = accumulate(logits, cumulative, n)
-    cdef double bound = generator.next_double(generator.state) * total
+    cdef double bound = uniform(generator) * total
     cdef Py_ssize_t i = 0
     while i < n and cumulative[i] <= bound:
         i += 1
@@ -325,3 +326,11 @@ cdef Py_ssize_t draw(BitGenerator* generator, const float* logits, double* cumul
         while cumulative[i] < total:
             i += 1
     return i
+
+
+cdef double uniform(BitGenerator* generator) noexcept nogil:
+    """The next number of RandomNumbers."""
+    cdef uint64_t low = generator.next_uint32(generator.state)
+    cdef uint64_t high = generator.next_uint32(generator.state)
+    cdef double number = <double>(high << 32 | low) / 18446744073709551616.0
+    return min(number, BELOW_ONE)

@@ -1,8 +1,7 @@
 """XTC sampler: excludes top choices."""
 
-import numpy as np
-
 from slots.sampling.logits.candidates import Candidates
+from slots.sampling.logits.random_numbers import Random
 from slots.sampling.logits.search import indices_at_least
 from slots.sampling.sampler_context import LogitsProcessor, SamplerInputs
 
@@ -17,7 +16,7 @@ class Xtc:
     least likely one.
     """
 
-    def __init__(self, probability: float, threshold: float, min_keep: int, rng: np.random.Generator) -> None:
+    def __init__(self, probability: float, threshold: float, min_keep: int, rng: Random) -> None:
         """`probability` is that of removing tokens at all, drawn for each token."""
         self._probability = probability
         self._threshold = threshold
