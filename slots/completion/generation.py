@@ -34,7 +34,7 @@ class Generation:
         self._preserved = request.preserved_tokens
         self._stops = TextStops(request.stop, request.n_indent) if request.stop or request.n_indent else None
         self._limit = request.n_predict if request.n_predict >= 0 else math.inf
-        self._min_decoded = min(self._limit, math.inf if n_ctx is None else n_ctx - state.n_prompt + 1)
+        self._min_decoded = min(self._limit, math.inf if n_ctx is None else n_ctx - state.n_prompt)
         """With fewer tokens, neither the limit nor the end of the context ends the text."""
         self._may_end_before = bool(self._stops or self.has_grammar or request.t_max_predict_ms > 0)
         self._draft: Sequence[int] = ()
@@ -137,4 +137,4 @@ class Generation:
 
     @property
     def _is_context_full(self) -> bool:
-        return self._n_ctx is not None and len(self.state.tokens) > self._n_ctx
+        return self._n_ctx is not None and len(self.state.tokens) >= self._n_ctx

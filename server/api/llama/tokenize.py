@@ -1,4 +1,4 @@
-"""POST /tokenize, /detokenize and /apply-template. Detokenizing reverses tokenizing, for any text."""
+"""POST /tokenize, /detokenize and /apply-template. Detokenizing reverses tokenizing without `add_special`."""
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -32,8 +32,9 @@ async def post_apply_template(request: Request) -> JsonResponse:
 
 def _tokenize(fields: Fields, vocab: Vocab) -> dict[str, object]:
     body = TokenizeRequestBody.parse(fields)
+    tokenize = vocab.tokenize if body.add_special else vocab.tokenize_plain  # as a prompt, or as a part of one
     with naming_field("content"):
-        tokens = vocab.tokenize_plain(body.content, add_special=body.add_special, parse_special=body.parse_special)
+        tokens = tokenize(body.content, add_special=body.add_special, parse_special=body.parse_special)
     if body.with_pieces:
         return {"tokens": [{"id": token, "piece": _piece(token, vocab)} for token in tokens]}
     return {"tokens": tokens}

@@ -32,7 +32,7 @@ def test_several_strings_are_several_prompts(server: str) -> None:
 def test_several_prompts_may_have_different_shapes(server: str) -> None:
     tokens = tokenize(server, STORY)
     prompts = [STORY, tokens, [*tokens, " there"]]
-    assert [result["prompt"] for result in complete(server, prompt=prompts)] == prompts
+    assert [result["prompt"] for result in complete(server, prompt=prompts)] == [STORY, STORY, f"{STORY} there"]
 
 
 def test_a_prompt_may_be_an_object_with_its_text(server: str) -> None:

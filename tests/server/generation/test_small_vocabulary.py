@@ -57,3 +57,13 @@ def test_control_tokens_in_a_message_are_text(with_bos: str, text: str) -> None:
     parsed = post(with_bos, {"content": text, "parse_special": True}, "/tokenize").json()["tokens"]
     assert count(text) - count("Hi") > len(parsed)
     assert count(text) - count("Hi") >= len(spelled) - 3
+
+
+def test_tokens_with_special_ones_are_those_of_a_prompt(chatml: str) -> None:
+    """A SentencePiece vocabulary puts a space before the first word of a prompt, but not of a part of one."""
+    tokens = post(chatml, {"content": "I see", "add_special": True}, "/tokenize").json()["tokens"]
+    assert post(chatml, {"tokens": tokens}, "/detokenize").json()["content"] == "<s> I see"
+    body = {"prompt": ["I see", tokens], "n_predict": 16, "temperature": 0}
+    first, second = post(chatml, body).json()
+    assert (first["content"], first["prompt"]) == (second["content"], second["prompt"])
+    assert first["prompt"] == "<s> I see"

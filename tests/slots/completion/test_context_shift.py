@@ -81,7 +81,7 @@ def test_up_to_the_end_of_the_context_the_text_is_what_it_is_without_shifting(ma
 
     async def test() -> None:
         prompt = plain.prompt("Once upon a time")
-        n_room = N_CTX + 1 - len(prompt)
+        n_room = N_CTX - len(prompt)
         answers.append(await complete(shifting, prompt, n_predict=n_room))
 
     async def test_plain() -> None:

@@ -76,7 +76,7 @@ def test_a_generation_ends_with_the_context_and_says_so(make_runner: MakeRunner)
         assert answer.finished.reason is StopReason.LIMIT
         assert answer.finished.truncated
         n_prompt = len(runner.prompt(PROMPTS[0]))
-        assert n_prompt + len(answer.tokens) == runner.engine.n_ctx_slot + 1
+        assert n_prompt + len(answer.tokens) == runner.engine.n_ctx_slot
 
     runner.run(test)
 

@@ -90,9 +90,9 @@ def test_seed_that_was_drawn_gives_the_same_text_again(server: str) -> None:
     assert complete(server, temperature=1.5, seed=seed, n_predict=16)["content"] == first["content"]
 
 
-def test_prompt_comes_back_as_it_was_given(server: str) -> None:
+def test_prompt_comes_back_as_the_text_of_its_tokens(server: str) -> None:
     prompt = [*tokenize(server, STORY), " there"]
-    assert complete(server, prompt=prompt)["prompt"] == prompt
+    assert complete(server, prompt=prompt)["prompt"] == f"{STORY} there"
 
 
 def test_n_predict_is_the_number_of_tokens(server: str) -> None:
