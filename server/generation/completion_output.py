@@ -74,12 +74,13 @@ def timings_json(timings: Timings) -> dict[str, float]:
 
 
 def progress_json(progress: Progress) -> dict[str, object]:
-    """Returns the member of an event that tells the place in the queue, or the progress of the prompt as llama.cpp's
+    """Returns the members of an event that tell the place in the queue, or the progress of the prompt as llama.cpp's
     server does."""
     if isinstance(progress, QueuePlace):
         return {"queue": {"position": progress.position, "waiting_ms": round(progress.waiting_ms)}}
     counts = {"total": progress.total, "cache": progress.cached, "processed": progress.processed}
-    return {"prompt_progress": {**counts, "time_ms": round(progress.time_ms)}}
+    timings = {"timings": timings_json(progress.timings)} if progress.timings else {}
+    return {"prompt_progress": {**counts, "time_ms": round(progress.time_ms)}, **timings}
 
 
 def _per_token(milliseconds: float, n_tokens: int) -> float:

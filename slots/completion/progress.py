@@ -36,5 +36,7 @@ class ProgressReporter:
             if n_processed > state.n_reported:
                 state.n_reported = n_processed
                 n_cached = max(n_processed - state.n_prompt_computed, 0)
-                progress = PromptProgress(state.n_prompt, n_cached, n_processed, state.prefill_ms(now), slot.slot_id)
+                timings = state.timings(now) if state.request.timings_per_token else None
+                time_ms = state.prefill_ms(now)
+                progress = PromptProgress(state.n_prompt, n_cached, n_processed, time_ms, slot.slot_id, timings)
                 self._output.emit(state.request_id, progress)

@@ -83,6 +83,8 @@ class PromptProgress:
     time_ms: float
     """Since its first tokens were computed."""
     slot_id: int
+    timings: Timings | None = None
+    """As of now, if the request has timings_per_token."""
 
 
 @dataclass(frozen=True, slots=True)

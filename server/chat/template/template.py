@@ -149,10 +149,16 @@ class ChatTemplate:
             return None
 
     def _render(self, messages: Sequence[Message], variables: Mapping[str, object], max_steps: int) -> str:
-        all_variables = {**self._special, "messages": messages, **variables}
+        all_variables = {**self._special, **_dates(), "messages": messages, **variables}
         if self._changes_lists:
             all_variables = {name: copied(value) for name, value in all_variables.items()}
         return render_within_bounds(self._template, all_variables, max_steps)
+
+
+def _dates() -> dict[str, str]:
+    """Returns today as templates of Llama and Firefunction have it, by the names of llama.cpp's server."""
+    now = datetime.now()
+    return {"date_string": now.strftime("%d %b %Y"), "datetime": now.strftime("%b %d %Y")}
 
 
 @cache

@@ -65,6 +65,12 @@ def test_date_is_todays() -> None:
     assert before <= render_with_user("{{ strftime_now('%Y-%m-%d') }}") <= datetime.now().strftime("%Y-%m-%d")
 
 
+def test_templates_know_today_by_the_names_that_llama_cpp_has() -> None:
+    before = datetime.now()
+    text = render_with_user("{{ date_string }}, {{ datetime }}")
+    assert text in {f"{day:%d %b %Y}, {day:%b %d %Y}" for day in (before, datetime.now())}
+
+
 def test_exception_of_the_template_speaks_for_itself() -> None:
     assert get_error("{{ raise_exception('Not so!') }}") == "Not so!"
 
