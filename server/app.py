@@ -18,6 +18,7 @@ from server.http.prefix import StripPrefix
 from server.http.request_log import RequestLog
 from server.http.request_tracking import TrackRequests
 from server.http.session import Sessions
+from server.sleep import WakeForRequests
 from server.state import ServerState
 
 ENDPOINTS = (
@@ -25,6 +26,8 @@ ENDPOINTS = (
     Endpoint("/openapi.json", openapi_endpoint(DIALECTS), "This description"),
     *DOCS_ENDPOINTS,
 )
+ASLEEP_ENDPOINTS = {endpoint.path: endpoint for endpoint in ENDPOINTS if endpoint.while_asleep}
+"""Those that answer while the model is unloaded, by path."""
 
 
 def create_app(state: ServerState) -> Starlette:
@@ -46,6 +49,8 @@ def create_app(state: ServerState) -> Starlette:
     middleware.append(Middleware(CatchUnexpectedErrors))
     if settings.api_keys:
         middleware.append(Middleware(RequireApiKey, keys=settings.api_keys, endpoints=ENDPOINTS))
+    if settings.sleep_idle_seconds > 0:
+        middleware.append(Middleware(WakeForRequests, state=state, endpoints=ASLEEP_ENDPOINTS))
     app = Starlette(routes=make_routes(ENDPOINTS), middleware=middleware, exception_handlers=EXCEPTION_HANDLERS)
     app.router.redirect_slashes = False
     app.state.server = state

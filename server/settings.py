@@ -102,10 +102,14 @@ class Settings:
     dialect "deepseek-legacy" leaves it in the content as well."""
     show_special: bool = False
     """Return the text of special tokens."""
+    infill_streams: bool = True
+    """Send the text of /infill as server-sent events, unless the request says otherwise."""
     spm_infill: bool = False
     """Put the suffix before the prefix in infill prompts."""
     defaults: GenerationOptions = field(default_factory=GenerationOptions)
     """The options that flags set, for requests that leave them out."""
+    sleep_idle_seconds: int = -1
+    """Seconds without a request after which the model is unloaded, until the next one; -1 keeps it loaded."""
     shutdown_timeout: int = 30
     """Seconds for running requests to finish when the server stops."""
 

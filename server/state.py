@@ -19,16 +19,25 @@ from slots.engine import Engine
 
 if TYPE_CHECKING:
     from server.fine_tuning.service import FineTuning
+    from server.sleep import Sleeper
+
+
+class ModelAsleep(Exception):
+    """The model is not loaded, but can be: whoever asked for it has to wait for the sleeper."""
 
 
 @dataclass(slots=True)
 class ServerState:
-    """`engine` is None while the model loads."""
+    """`engine` is None while the model is not loaded."""
 
     settings: Settings
     engine: Engine | None = None
     chat_format: ChatFormat | None = None
-    """None while the model loads."""
+    """None while the model is not loaded."""
+    is_sleeping: bool = False
+    """The model was unloaded, until a request needs it."""
+    sleeper: "Sleeper | None" = None
+    """None if the model stays loaded."""
     system_prompt: SystemPrompt = field(default_factory=SystemPrompt)
     """Applies to later requests; it is replaced as a whole."""
     http_stats: HttpStats = field(default_factory=HttpStats)
@@ -45,19 +54,23 @@ def get_settings(request: Request) -> Settings:
 
 
 def get_chat_format(request: Request) -> ChatFormat:
-    """Raises ApiError (503) while the model loads."""
-    chat_format = get_state(request).chat_format
-    if chat_format is None:
-        raise ApiError(503, "Loading model")
-    return chat_format
+    """Raises ApiError (503) while the model loads, ModelAsleep while it sleeps."""
+    state = get_state(request)
+    if state.chat_format is None:
+        raise _not_loaded(state)
+    return state.chat_format
 
 
 def get_engine(request: Request) -> Engine:
-    """Raises ApiError (503) while the model loads."""
-    engine = get_state(request).engine
-    if engine is None:
-        raise ApiError(503, "Loading model")
-    return engine
+    """Raises ApiError (503) while the model loads, ModelAsleep while it sleeps."""
+    state = get_state(request)
+    if state.engine is None:
+        raise _not_loaded(state)
+    return state.engine
+
+
+def _not_loaded(state: ServerState) -> Exception:
+    return ModelAsleep() if state.is_sleeping else ApiError(503, "Loading model")
 
 
 def get_fine_tuning(request: Request) -> "FineTuning":

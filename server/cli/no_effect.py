@@ -37,7 +37,6 @@ NO_EFFECT = (
     NoEffect("-fitt, --fit-target MiB0,MiB1,...", NO_FIT, "LLAMA_ARG_FIT_TARGET"),
     NoEffect("-fitc, --fit-ctx N", NO_FIT, "LLAMA_ARG_FIT_CTX"),
     NoEffect("--props", "there is nothing that POST /props could change", "LLAMA_ARG_ENDPOINT_PROPS"),
-    NoEffect("--sleep-idle-seconds SECONDS", "the model stays in memory"),
     NoEffect("--ui, --webui", NO_PAGE, "LLAMA_ARG_UI"),
     NoEffect("--no-ui, --no-webui", NO_PAGE, "LLAMA_ARG_NO_UI"),
     NoEffect("--ui-config, --webui-config JSON", NO_PAGE, "LLAMA_ARG_UI_CONFIG"),

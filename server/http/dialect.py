@@ -19,6 +19,11 @@ ErrorFormat = Callable[[Exception], ApiError]
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 
+def as_before(body: bytes) -> bytes:
+    """Is the answer of an endpoint while the model is unloaded, if nothing in it changes then."""
+    return body
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     path: str
@@ -36,6 +41,9 @@ class Endpoint:
     """Whether requests have to carry one of the API keys, if the server has any."""
     media_types: tuple[str, ...] = ()
     """Of its responses; none stands for JSON, and for server-sent events as well if its body has `stream`."""
+    while_asleep: Callable[[bytes], bytes] | None = None
+    """Returns what it answers while the model is unloaded, of its answer before; None loads the model if it needs
+    that. For GET without parameters in the path."""
 
     @property
     def method(self) -> Method:

@@ -12,17 +12,12 @@ from models.report import format_report
 from models.source import ModelSource, resolve
 from server.cli.configuration import Configuration
 from server.lifecycle.listener import PortError, close_listeners, open_listeners
-from server.lifecycle.model_loading import load_in_background
+from server.lifecycle.model_loading import ModelLoader
 from slots.errors import EngineError, ModelLoadError
-
-SWITCH_SECONDS = 0.0001
-"""How long a thread may keep the GIL while the model loads. llama.cpp takes it for each line of its log and for each
-tensor, some hundred times, and would wait for the imports of this program for 5 milliseconds each time."""
 
 
 def launch(configuration: Configuration) -> int:
     """Serves until a signal stops it. Returns the exit code; unless it is 0, one line on stderr has the reason."""
-    usual_switch_seconds = sys.getswitchinterval()
     try:
         header = _report_model(configuration.source)
         draft = _report_model(configuration.draft_source).path if configuration.draft_source else None
@@ -30,14 +25,14 @@ def launch(configuration: Configuration) -> int:
         listeners = open_listeners(settings.hosts, settings.port, reuse_port=settings.reuse_port)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _exit_at_once)
-        sys.setswitchinterval(SWITCH_SECONDS)
         model, options = configuration.model_options(header.path), configuration.engine_options(draft)
-        loading = load_in_background(model, configuration.context, options)
+        loader = ModelLoader(model, configuration.context, options)
+        loader.start()
         # The application and its libraries are imported while the model loads.
         from server.lifecycle.serving import serve  # noqa: PLC0415
 
         try:
-            serve(listeners, settings, loading, on_ready=lambda: sys.setswitchinterval(usual_switch_seconds))
+            serve(listeners, settings, loader)
         finally:
             close_listeners(listeners, settings.hosts)
     except (ModelError, ModelLoadError, EngineError, PortError) as error:

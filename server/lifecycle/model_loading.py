@@ -1,5 +1,6 @@
 """Loads the model in the background, while the port is already open."""
 
+import asyncio
 import logging
 import sys
 import threading
@@ -11,6 +12,9 @@ from typing import TextIO
 from slots.engine import Engine
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 
+SWITCH_SECONDS = 0.0001
+"""How long a thread may keep the GIL while the model loads. llama.cpp takes it for each line of its log and for each
+tensor, some hundred times, and would wait for the imports of this program for 5 milliseconds each time."""
 SECONDS_BEFORE_PROGRESS = 2.0
 """A shorter load logs no progress."""
 SECONDS_BEFORE_BAR = 0.3
@@ -19,19 +23,40 @@ BAR_CHARACTERS = 30
 logger = logging.getLogger("server")
 
 
-def load_in_background(model: ModelOptions, context: ContextOptions, options: EngineOptions) -> "Future[Engine]":
-    """Returns the future of the engine, which raises what Engine.load raises."""
-    future: Future[Engine] = Future()
+class ModelLoader:
+    """Loads the engine of a server, as often as it is asked to. It keeps none, so that engines can be freed."""
 
-    def load() -> None:
+    def __init__(self, model: ModelOptions, context: ContextOptions, options: EngineOptions) -> None:
+        self._model, self._context, self._options = model, context, options
+        self._loading: Future[Engine] | None = None
+        self._usual_switch_seconds = sys.getswitchinterval()
+
+    def start(self) -> None:
+        """Begins to load, in a thread."""
+        future: Future[Engine] = Future()
+        self._loading = future
+        sys.setswitchinterval(SWITCH_SECONDS)
+        # A daemon: llama.cpp cannot cancel a load, and a signal has to end the program all the same.
+        threading.Thread(target=self._load, args=(future,), name="load", daemon=True).start()
+
+    async def load(self) -> Engine:
+        """Returns the engine that is being loaded, or loads one. Raises what Engine.load raises."""
+        if self._loading is None:
+            self.start()
+        assert self._loading is not None
+        loading = asyncio.wrap_future(self._loading)
+        self._loading = None
         try:
-            future.set_result(Engine.load(model, context, options, LoadProgress(terminal=log_terminal())))
+            return await loading
+        finally:
+            sys.setswitchinterval(self._usual_switch_seconds)
+
+    def _load(self, future: "Future[Engine]") -> None:
+        try:
+            progress = LoadProgress(terminal=log_terminal())
+            future.set_result(Engine.load(self._model, self._context, self._options, progress))
         except BaseException as error:
             future.set_exception(error)
-
-    # A daemon: llama.cpp cannot cancel a load, and a signal has to end the program all the same.
-    threading.Thread(target=load, name="load", daemon=True).start()
-    return future
 
 
 class LoadProgress:

@@ -3,20 +3,24 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from server.app import create_app
+from starlette.applications import Starlette
+
+from server.app import ASLEEP_ENDPOINTS, create_app
 from server.chat.system_prompt import make_system_prompt
 from server.chat.template.chat_format import ChatFormat
 from server.generation.endpoint import compile_constraint
 from server.http.request_tracking import Observer
 from server.lifecycle.listener import format_urls
+from server.lifecycle.model_loading import ModelLoader
 from server.lifecycle.systemd import feed_watchdog, notify
 from server.lifecycle.uvicorn_server import GracefulServer
 from server.options.generation_options import GenerationOptions
 from server.settings import Settings
+from server.sleep import Sleeper
 from server.state import ServerState
 from slots.engine import Engine
 from slots.errors import InvalidRequest
@@ -26,18 +30,19 @@ SYSTEM_PROMPT_FLAG = "argument -spf/--system-prompt-file"
 logger = logging.getLogger("server")
 
 
-def serve(
-    listeners: list[socket.socket], settings: Settings, loading: "Future[Engine]", on_ready: Callable[[], None]
-) -> None:
-    """Serves until a signal ends it. `on_ready` is called when the model is loaded.
+def serve(listeners: list[socket.socket], settings: Settings, loader: ModelLoader) -> None:
+    """Serves until a signal ends it.
 
     Raises ModelLoadError, or EngineError if the loaded model does not work with the options or an extra is missing.
     """
     with observers_of(settings) as observers:
         state = ServerState(settings, observers=observers)
-        server = GracefulServer(create_app(state), state)
+        if settings.sleep_idle_seconds > 0:
+            state.sleeper = Sleeper(state, settings.sleep_idle_seconds, partial(_load, state, loader))
+        app = create_app(state)
+        server = GracefulServer(app, state)
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-            runner.run(_serve(server, listeners, state, loading, on_ready))
+            runner.run(_serve(server, app, listeners, state, loader))
 
 
 @contextmanager
@@ -60,26 +65,15 @@ def observers_of(settings: Settings) -> Iterator[tuple[Observer, ...]]:
 
 
 async def _serve(
-    server: GracefulServer,
-    listeners: list[socket.socket],
-    state: ServerState,
-    loading: "Future[Engine]",
-    on_ready: Callable[[], None],
+    server: GracefulServer, app: Starlette, listeners: list[socket.socket], state: ServerState, loader: ModelLoader
 ) -> None:
     serving = asyncio.create_task(server.serve(sockets=listeners))
     urls = format_urls(listeners, state.settings.scheme)
     logger.info("Listening on %s while the model loads", urls)
     try:
-        engine = await asyncio.wrap_future(loading)
-        on_ready()
-        settings = state.settings
-        state.chat_format = ChatFormat(settings.chat_template, engine.vocab, settings.tool_use_template)
-        state.engine = engine
-        _check_ranking(state.settings, engine)
-        _check_biases(state.settings.defaults, state.engine)
-        await _check_constraint(state.settings.defaults, state.engine)
+        await _load(state, loader)
+        assert state.engine
         state.system_prompt = make_system_prompt(SYSTEM_PROMPT_FLAG, state.settings.system_prompt, state.engine)
-        state.engine.start(asyncio.get_running_loop())
         if state.settings.fine_tune.fine_tune_path is not None:
             from server.fine_tuning.serving import open_fine_tuning  # noqa: PLC0415 - few servers need it
 
@@ -87,13 +81,27 @@ async def _serve(
         service = _describe_service(state.settings, state.engine)
         logger.info("Ready on %s: %s", urls, service)
         notify(f"READY=1\nSTATUS=Ready on {urls}: {service}")
-        watchdog = asyncio.create_task(feed_watchdog(state.engine))
+        watchdog = asyncio.create_task(feed_watchdog(lambda: state.engine))
     except Exception:
         server.should_exit = True
         await serving
         raise
+    sleeping = asyncio.create_task(state.sleeper.run(app, ASLEEP_ENDPOINTS)) if state.sleeper else None
     await serving
     watchdog.cancel()
+    if sleeping:
+        sleeping.cancel()
+
+
+async def _load(state: ServerState, loader: ModelLoader) -> None:
+    """Loads the model, and puts its engine into `state` once it runs. Raises as `serve` does."""
+    engine, settings = await loader.load(), state.settings
+    _check_ranking(settings, engine)
+    _check_biases(settings.defaults, engine)
+    await _check_constraint(settings.defaults, engine)
+    state.chat_format = ChatFormat(settings.chat_template, engine.vocab, settings.tool_use_template)
+    engine.start(asyncio.get_running_loop())
+    state.engine = engine
 
 
 def _check_ranking(settings: Settings, engine: Engine) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 
 from slots.engine import Engine
 
@@ -32,10 +33,13 @@ def watchdog_interval() -> float | None:
     return int(microseconds) / 2e6 if microseconds.isdigit() and wanted else None
 
 
-async def feed_watchdog(engine: Engine) -> None:
-    """Sends signs of life as long as the engine makes progress. Returns at once if none are wanted."""
+async def feed_watchdog(get_engine: Callable[[], Engine | None]) -> None:
+    """Sends signs of life as long as the engine makes progress, or none is loaded. Returns at once if none are
+    wanted."""
     interval = watchdog_interval()
     while interval is not None:
-        if engine.health().is_alive:
+        engine = get_engine()
+        if engine is None or engine.health().is_alive:
             notify("WATCHDOG=1")
+        del engine  # it may be unloaded meanwhile
         await asyncio.sleep(interval)

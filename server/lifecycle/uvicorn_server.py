@@ -62,7 +62,7 @@ class GracefulServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         name = signal.Signals(sig).name
         # While the model loads there is nothing to finish, and llama.cpp cannot cancel a load.
-        if self.should_exit or self._state.engine is None:
+        if self.should_exit or (self._state.engine is None and not self._state.is_sleeping):
             logger.info("Stopped at once by %s", name)
             os._exit(0)
         logger.info("Stopping after %s: running requests have %d seconds", name, self._state.settings.shutdown_timeout)

@@ -27,7 +27,7 @@ from slots.engine.grammars import Grammars
 from slots.engine.health import EngineHealth
 from slots.engine.heartbeat import Heartbeat
 from slots.engine.loop import EngineLoop
-from slots.engine.memory_use import MemoryUse
+from slots.engine.memory_use import MemoryUse, memory_use
 from slots.engine.pool_status import CacheUse, PoolStatus, cache_use, pool_status
 from slots.errors import (
     InvalidRequest,
@@ -38,7 +38,7 @@ from slots.errors import (
     ShuttingDown,
     StepFailed,
 )
-from slots.llama import Model, live_buffers, private_bytes, release_free_memory, resident_bytes
+from slots.llama import Model, release_free_memory
 from slots.metrics.engine_stats import EngineStats
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.requests.adapters import NO_ADAPTERS, AdapterSet
@@ -140,6 +140,11 @@ class Engine:
         return len(self._completions.slots) if self._completions else 0
 
     @property
+    def is_idle(self) -> bool:
+        """Whether no request is unfinished. For the event loop."""
+        return self._n_unfinished == 0
+
+    @property
     def n_waiting(self) -> int:
         return len(self._completions.waiting) if self._completions else 0
 
@@ -229,12 +234,9 @@ class Engine:
         return ThreadNumbers(threads.n_latest("few"), threads.n_latest("many"), threads.n_max)
 
     def memory_use(self) -> MemoryUse:
-        return MemoryUse(
-            buffers=live_buffers(),
+        return memory_use(
             grammar_tables=self.grammars.table_bytes,
             parked_prefixes=self._completions.cache.prefixes.n_parked_bytes if self._completions else 0,
-            resident=resident_bytes(),
-            private=private_bytes(),
         )
 
     def cache_use(self) -> CacheUse:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from slots.llama import Buffers
+from slots.llama import Buffers, live_buffers, private_bytes, resident_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +19,8 @@ class MemoryUse:
     """What the process has in memory, pages of files included."""
     private: int | None
     """What of it belongs to no file."""
+
+
+def memory_use(grammar_tables: int | None = 0, parked_prefixes: int = 0) -> MemoryUse:
+    """Returns what this process uses, beside what its engine says of itself."""
+    return MemoryUse(live_buffers(), grammar_tables, parked_prefixes, resident_bytes(), private_bytes())

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
@@ -11,6 +12,7 @@ from server.generation.generation_settings import all_options_json, output_setti
 from server.http.json_response import JsonResponse
 from server.options.generation_options import GenerationOptions
 from server.state import get_chat_format, get_engine, get_settings, get_state
+from slots.engine import memory_use
 from slots.llama import Vocab
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ async def get_props(request: Request) -> JsonResponse:
             "endpoint_slots": settings.show_slots,
             "endpoint_props": False,
             "endpoint_metrics": settings.show_metrics,
-            "is_sleeping": False,
+            "is_sleeping": False,  # see `props_while_asleep`
             "ui": False,
             "ui_settings": {},
             "cors_proxy_enabled": False,
@@ -60,6 +62,11 @@ async def get_props(request: Request) -> JsonResponse:
             "user_name": system_prompt.anti_prompt,  # as it was called by llama.cpp's server
         }
     )
+
+
+def props_while_asleep(body: bytes) -> bytes:
+    """Returns what /props answers while the model is unloaded."""
+    return orjson.dumps({**orjson.loads(body), "is_sleeping": True, "memory": asdict(memory_use())})
 
 
 def _defaults_json(defaults: GenerationOptions, vocab: Vocab) -> dict[str, object]:

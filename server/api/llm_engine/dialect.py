@@ -15,7 +15,7 @@ from server.api.llm_engine.fine_tunes import (
 from server.api.llm_engine.models import create_model, delete_model, get_model, list_models, update_model
 from server.api.llm_engine.protocol import FineTuneBody, LlmEngineCompletionBody, ModelDownloadBody
 from server.generation.endpoint import generation_endpoint
-from server.http.dialect import Dialect, Endpoint
+from server.http.dialect import Dialect, Endpoint, as_before
 
 FINE_TUNES = "/v1/llm/fine-tunes"
 MODELS = "/v1/llm/model-endpoints"
@@ -42,7 +42,7 @@ LLM_ENGINE = Dialect(
             query=(MODEL,),
             media_types=("text/event-stream",),
         ),
-        Endpoint(MODELS, list_models, "List the model"),
+        Endpoint(MODELS, list_models, "List the model", while_asleep=as_before),
         Endpoint(MODELS, create_model, "Not supported", verb="POST"),
         Endpoint(f"{MODELS}/download", post_download, "URLs of the files of a model", ModelDownloadBody),
         Endpoint(f"{MODELS}/{{name:path}}", get_model, "Describe the model"),

@@ -21,7 +21,7 @@ from server.api.openai.responses.endpoints import (
 from server.api.openai.responses.endpoints import post_input_tokens as post_response_input_tokens
 from server.api.openai.responses.protocol import ResponseInputFields, ResponsesRequestBody
 from server.generation.endpoint import generation_endpoint
-from server.http.dialect import Dialect, Endpoint
+from server.http.dialect import Dialect, Endpoint, as_before
 
 _chat = generation_endpoint(read_chat_completion, is_slow=True)
 _completion = generation_endpoint(read_openai_completion)
@@ -58,8 +58,8 @@ OPENAI = Dialect(
         ),
         *_response_endpoints("/v1/responses"),
         *_response_endpoints("/responses"),
-        Endpoint("/v1/models", get_models, "List the model"),
-        Endpoint("/models", get_models, "List the model"),
+        Endpoint("/v1/models", get_models, "List the model", while_asleep=as_before),
+        Endpoint("/models", get_models, "List the model", while_asleep=as_before),
         Endpoint("/v1/models/{id:path}", get_model, "Describe the model"),
         Endpoint("/models/{id:path}", get_model, "Describe the model"),
         Endpoint("/v1/load_lora_adapter", post_load_adapter, "Load a LoRA adapter", LoadAdapterRequestBody),

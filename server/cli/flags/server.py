@@ -3,6 +3,12 @@
 from server.cli.parser import Flag, Group, Switch
 from server.cli.values import MAX_SIZE, api_key_file, api_keys, http_url, int_in_range, positive_float
 
+
+def idle_seconds(text: str) -> int:
+    """Returns a number of seconds from 1, or -1."""
+    return -1 if text == "-1" else int_in_range(1)(text)
+
+
 SERVER = Group(
     "HTTP server",
     "",
@@ -61,6 +67,12 @@ SERVER = Group(
         int_in_range(-1, MAX_SIZE),
         "seconds of silence after which a stream gets a comment, so that proxies keep it open; -1 = never",
         "LLAMA_ARG_SSE_PING_INTERVAL",
+    ),
+    Flag(
+        "--sleep-idle-seconds SECONDS",
+        "sleep_idle_seconds",
+        idle_seconds,
+        "seconds without a request after which the model is unloaded until the next one; -1 = never",
     ),
     Flag(
         "--shutdown-timeout S",

@@ -1,0 +1,157 @@
+"""`--sleep-idle-seconds`: an idle model is unloaded, and loaded again by the next request."""
+
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from models.source import BUNDLED_MODEL
+from tests.server.http_client import complete, get, get_error, open_stream, post
+from tests.server.program import PROGRAM, Program, running
+
+MIB = 2**20
+N_CTX = 65_536
+"""Enough cells that their memory stands out from that of the program."""
+ANSWERING_PATHS = ("/health", "/props", "/slots", "/v1/models", "/models", "/chat")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copy(BUNDLED_MODEL, tmp_path_factory.mktemp("model") / "model.gguf"))
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Program]:
+    flags = ("--model", str(model), "--threads", "1", "--ctx-size", str(N_CTX), "--parallel", "2")
+    with running(tmp_path_factory.mktemp("sleep"), *PROGRAM, *flags, "--sleep-idle-seconds", "1") as program:
+        program.ready_url()
+        yield program
+
+
+@pytest.fixture
+def url(program: Program) -> str:
+    return program.ready_url()
+
+
+@pytest.fixture
+def sleeping_url(url: str) -> str:
+    wait_for_sleep(url)
+    return url
+
+
+def is_sleeping(url: str) -> bool:
+    sleeping: bool = get(f"{url}/props").json()["is_sleeping"]
+    return sleeping
+
+
+def wait_for_sleep(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while not is_sleeping(url):
+        assert time.monotonic() < deadline, "the server does not sleep"
+        time.sleep(0.1)
+
+
+def test_memory_of_the_model_and_its_contexts_is_given_back(url: str) -> None:
+    complete(url)
+    awake = get(f"{url}/props").json()["memory"]
+    kv_cache = sum(kinds.get("kv_cache", 0) for kinds in awake["buffers"].values())
+    assert kv_cache > 50 * MIB
+    wait_for_sleep(url)
+    deadline = time.monotonic() + 10  # it takes a moment
+    while (asleep := get(f"{url}/props").json()["memory"])["buffers"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert asleep["private"] < awake["private"] - kv_cache
+
+
+def test_questions_about_the_state_are_answered_and_wake_nobody(sleeping_url: str) -> None:
+    for path in ANSWERING_PATHS:
+        assert get(sleeping_url + path).status_code == 200, path
+    assert get(f"{sleeping_url}/health").json() == {"status": "ok"}
+    assert len(get(f"{sleeping_url}/slots").json()) == 2
+    assert requests.head(f"{sleeping_url}/health", timeout=10).status_code == 200
+    assert is_sleeping(sleeping_url)
+
+
+def test_answers_are_those_of_the_model_that_was_loaded(url: str) -> None:
+    complete(url)
+    awake = {path: get(url + path).json() for path in ("/v1/models", "/props")}
+    wait_for_sleep(url)
+    asleep = {path: get(url + path).json() for path in awake}
+    for props in (awake["/props"], asleep["/props"]):
+        del props["memory"], props["is_sleeping"], props["n_threads"], props["n_threads_batch"]
+    assert asleep == awake
+
+
+def test_a_request_gets_the_text_that_it_would_have_got(url: str) -> None:
+    text = complete(url)["content"]
+    wait_for_sleep(url)
+    assert complete(url)["content"] == text
+    assert not is_sleeping(url)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/tokenize", {"content": "Once"}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}),
+        ("/v1/embeddings", {"input": "Once"}),
+    ],
+)
+def test_every_endpoint_that_needs_the_model_wakes_it(sleeping_url: str, path: str, fields: dict[str, object]) -> None:
+    assert post(sleeping_url, fields, path).status_code == 200
+    assert not is_sleeping(sleeping_url)
+
+
+def test_a_path_with_a_name_wakes_it(sleeping_url: str) -> None:
+    name = get(f"{sleeping_url}/v1/models").json()["data"][0]["id"]
+    assert get(f"{sleeping_url}/v1/models/{name}").json()["id"] == name
+    assert get(f"{sleeping_url}/v1/models/other").status_code == 404
+
+
+def test_requests_that_come_together_wait_for_one_load(program: Program, sleeping_url: str) -> None:
+    n_loads = program.output.count("Awake: ")
+    with ThreadPoolExecutor(4) as pool:
+        texts = {answer["content"] for answer in pool.map(complete, [sleeping_url] * 4)}
+    assert len(texts) == 1
+    assert program.output.count("Awake: ") == n_loads + 1
+
+
+def test_a_stream_keeps_the_model_loaded(url: str) -> None:
+    with open_stream(url):
+        time.sleep(2.5)
+        assert not is_sleeping(url)
+
+
+def test_a_failed_load_is_told_to_all_who_wait_and_tried_again(sleeping_url: str, model: Path) -> None:
+    away = model.rename(model.with_suffix(".away"))
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            responses = list(pool.map(post, [sleeping_url] * 3, [{"prompt": "Once"}] * 3))
+        for response in responses:
+            error = get_error(response)
+            assert error["code"] == 503
+            assert str(error["message"]).startswith("the model was unloaded and cannot be loaded again: llama.cpp cann")
+        assert get_error(post(sleeping_url, {"content": "Once"}, "/tokenize"))["code"] == 503
+        assert is_sleeping(sleeping_url)
+    finally:
+        away.rename(model)
+    assert complete(sleeping_url)["content"]
+
+
+def test_a_key_is_still_required_while_asleep(tmp_path: Path) -> None:
+    flags = ("--threads", "1", "--api-key", "secret", "--api-prefix", "/llm", "--sleep-idle-seconds", "1")
+    headers = {"Authorization": "Bearer secret"}
+    with running(tmp_path, *PROGRAM, *flags) as program:
+        url = program.ready_url()
+        program.wait_for("Asleep after 1 seconds")
+        assert requests.get(f"{url}/llm/props", timeout=10).status_code == 401
+        assert requests.get(f"{url}/llm/props", headers=headers, timeout=10).json()["is_sleeping"]
+        assert requests.get(f"{url}/llm/health", timeout=10).status_code == 200
+        program.signal(signal.SIGTERM)
+        assert program.exit_code() == 0
