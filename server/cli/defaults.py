@@ -15,6 +15,10 @@ REQUEST_DEFAULTS = (
 )
 """Options of requests whose defaults are set by flags."""
 
+DEFAULTS_OF_LLAMA_SERVER = {"repeat_penalty": 1.0, "infill_streams": False}
+"""By destination, what differs when the program is called llama-server: the defaults of llama.cpp's server, where this
+API documents others."""
+
 DEFAULT_DESCRIPTIONS = {
     "aliases": "value of -m or -hf, else bundled",
     "load_mode": "mmap",

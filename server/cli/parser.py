@@ -126,9 +126,21 @@ class FlagParser(argparse.ArgumentParser):
         """Exits with code 2 after one line on stderr."""
         self.exit(2, f"{self.prog}: error: {message}\n")
 
+    def read(self, arguments: Sequence[str]) -> dict[str, Any]:
+        """Returns the values of the flags by destination. As in llama.cpp, --ctx_size is the same as --ctx-size."""
+        return vars(self.parse_args([_with_hyphens(argument) for argument in arguments]))
+
     def _get_option_tuples(self, option_string: str) -> list[tuple[argparse.Action, str, str | None]]:
         # argparse would read -nkvo as -n with the value "kvo", and -ng as short for -ngl.
         return []
+
+
+def _with_hyphens(argument: str) -> str:
+    """Returns a long flag without underscores, and any other argument as it is."""
+    if not argument.startswith("--"):
+        return argument
+    name, separator, value = argument.partition("=")
+    return name.replace("_", "-") + separator + value
 
 
 class _SetSwitch(argparse.Action):

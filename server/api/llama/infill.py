@@ -24,7 +24,7 @@ def read_infill(request: Request, fields: Fields) -> ParsedRequest:
     engine, settings = get_engine(request), get_settings(request)
     vocab = engine.vocab
     fim = get_fim_tokens(vocab)
-    body = InfillRequestBody.parse(fields, engine, settings.defaults)
+    body = InfillRequestBody.parse({"stream": settings.infill_streams, **fields}, engine, settings.defaults)
     context = InfillContext(
         prefix=read_mixed("input_prefix", body.input_prefix, vocab),
         suffix=read_mixed("input_suffix", body.input_suffix, vocab),

@@ -13,10 +13,11 @@ from server.settings import REASONING_FORMATS
 
 
 def template_text(text: str) -> str:
-    """Returns a template given as its source or by its name."""
+    """Returns a template given as its source or by its name. A single word without Jinja can only be a misspelt name;
+    a longer text is one that stands for all chats."""
     if text in NAMED_TEMPLATES:
         return NAMED_TEMPLATES[text]
-    if "{{" not in text and "{%" not in text:
+    if not any(mark in text for mark in ("{{", "{%", " ")):
         expected = f"a Jinja template or {', '.join(NAMED_TEMPLATES)}"
         raise argparse.ArgumentTypeError(
             f"expected {expected}, got {text!r}; --chat-template-file takes other templates"

@@ -5,6 +5,8 @@ import pytest
 
 from models.source import ModelSource
 from server.api.openai.protocol import OpenAiOptions
+from server.cli.configuration import read_configuration
+from server.cli.defaults import DEFAULTS_OF_LLAMA_SERVER
 from server.settings import Settings
 from slots.options import ContextOptions, EngineOptions, ModelOptions, Placement, SpeculationOptions
 from tests.server.cli.flag_parsing import get_error, parse_flags, sampling, settings
@@ -33,6 +35,14 @@ def test_a_model_is_called_by_its_alias_or_as_it_was_asked_for(flags: tuple[str,
 
 def test_the_repeat_penalty_is_1_1_by_default() -> None:
     assert sampling().repeat_penalty == 1.1
+
+
+def test_called_llama_server_it_has_the_defaults_of_llama_cpp() -> None:
+    like_llama_cpp = read_configuration([], {}, DEFAULTS_OF_LLAMA_SERVER).settings(HEADER)
+    assert (like_llama_cpp.defaults.repeat_penalty, like_llama_cpp.infill_streams) == (1.0, False)
+    assert (settings().defaults.repeat_penalty, settings().infill_streams) == (1.1, True)
+    flags = ["--repeat-penalty", "1.3"]
+    assert read_configuration(flags, {}, DEFAULTS_OF_LLAMA_SERVER).settings(HEADER).defaults.repeat_penalty == 1.3
 
 
 def test_openais_dialect_has_a_repeat_penalty_only_if_a_flag_says_so() -> None:

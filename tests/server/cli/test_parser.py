@@ -69,3 +69,12 @@ def test_argparse_calls_the_hooks() -> None:
     assert parser.parse_args(["--presence-penalty", "-1e-1"]).presence_penalty == -0.1
     assert parser.parse_known_args(["-ng"])[1] == ["-ng"]
     assert "-np, --parallel N " in parser.format_help()
+
+
+def test_underscores_are_hyphens_in_the_names_of_flags_only() -> None:
+    parser = FlagParser("", GROUPS, {}, "")
+    assert parser.read(["--ctx_size", "512", "--cache_type_k=q8_0", "--alias", "a_b"]) == {
+        "n_ctx": 512,
+        "cache_type_k": "q8_0",
+        "aliases": ("a_b",),
+    }

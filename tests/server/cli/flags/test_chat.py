@@ -33,6 +33,10 @@ def test_text_of_a_template() -> None:
     assert settings("--chat-template", "{{ messages }}").chat_template == "{{ messages }}"
 
 
+def test_text_without_variables_is_a_template() -> None:
+    assert settings("--chat-template", "Once upon a time").chat_template == "Once upon a time"
+
+
 def test_template_by_name() -> None:
     assert settings("--chat-template", "chatml").chat_template == CHATML
     assert settings("--chat-template", "llama3").chat_template == NAMED_TEMPLATES["llama3"]
