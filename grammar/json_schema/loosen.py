@@ -8,11 +8,11 @@ from functools import lru_cache
 
 from grammar.deep_stack import run_on_deep_stack
 from grammar.errors import GrammarError
+from grammar.json_schema.exact_integers import has_inexact_values
 from grammar.json_schema.schema import (
     ANNOTATIONS,
     FORMATS,
     SUPPORTED,
-    has_inexact_integer,
     schema_error,
     schema_to_rules,
 )
@@ -84,7 +84,7 @@ class _Loosener:
             if self._is_enforced(schema, keyword, value, pointer):
                 name = "anyOf" if keyword == "oneOf" and "anyOf" not in schema else keyword
                 loose[name] = self._loosen_parts(keyword, value, f"{pointer}/{keyword}", depth - 1)
-        if has_inexact_integer(schema):
+        if has_inexact_values(schema):
             loose.setdefault("type", "integer")
         if schema.get("nullable") is True:
             return _or_null(loose)
@@ -108,7 +108,7 @@ class _Loosener:
                     return None
                 return "patternProperties are not enforced"
             case "const" | "enum":
-                return "integers beyond 2^53 are not enforced" if has_inexact_integer(schema) else None
+                return "integers beyond 2^53 are not enforced" if has_inexact_values(schema) else None
             case "$ref":
                 is_known = isinstance(value, str) and resolve_pointer(self.root, value) is not None
                 return None if is_known else f'"$ref" to {value} is not enforced'

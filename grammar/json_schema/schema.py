@@ -5,9 +5,11 @@ import re
 from typing import NoReturn
 
 from grammar.errors import GrammarError
+from grammar.json_schema import exact_integers
 from grammar.json_schema.checks import check_completable, check_intersections
 from grammar.json_schema.closed_objects import close_objects
-from grammar.json_schema.subschemas import Schema, get_list, subschemas
+from grammar.json_schema.exact_integers import needs_rules
+from grammar.json_schema.subschemas import Schema, subschemas
 from grammar.limits import MAX_DEPTH
 from grammar.regex import expression_error
 
@@ -67,9 +69,6 @@ ANNOTATIONS = frozenset(
 )
 """Keywords that do not restrict values."""
 FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"})
-MAX_EXACT_INTEGER = 2**53
-"""llguidance computes with floats of 64 bits: a larger integer may become another one."""
-
 _OPTIONS = {"lenient": False, "coerce_one_of": False, "whitespace_pattern": r"\x20|\n[\x20\t]{0,20}"}
 """Between the parts of a value, no white space, one space, or a newline with indentation is allowed: a model that may
 write any number of spaces sometimes never stops."""
@@ -103,27 +102,14 @@ def schema_to_value(text: str) -> str:
         raise GrammarError(f"a schema is an object, or true or false, got {json.dumps(schema)[:40]}")
     for pointer, part in subschemas(schema, MAX_DEPTH):
         _check_keywords(pointer, part)
-        if has_inexact_integer(part):
-            message = f"integers beyond {MAX_EXACT_INTEGER} would be rounded, use a string"
-            raise GrammarError(f'"const" or "enum" of the schema, at {pointer}, cannot be used: {message}')
     check_completable(schema)
     check_intersections(schema)
     closed = close_objects(schema)
+    if needs_rules(closed):
+        return exact_integers.schema_to_rules(closed, _OPTIONS, ANNOTATIONS)
     # Otherwise the text is passed on, so that numbers keep their spelling.
     members = (text if closed == schema else json.dumps(closed)).strip()[1:]
     return f'%json {{"x-guidance": {json.dumps(_OPTIONS)}{"," if schema else ""}{members}'
-
-
-def has_inexact_integer(schema: Schema) -> bool:
-    """Whether "const" or "enum" of a schema hold an integer that a float of 64 bits does not."""
-    values = [schema["const"]] if "const" in schema else []
-    return any(_is_inexact(value) for value in [*values, *get_list(schema, "enum")])
-
-
-def _is_inexact(value: object) -> bool:
-    if isinstance(value, dict | list):
-        return any(map(_is_inexact, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, int) and abs(value) > MAX_EXACT_INTEGER and int(float(value)) != value
 
 
 def schema_error(message: str) -> GrammarError:

@@ -62,7 +62,7 @@ def _direct_subschemas(pointer: str, schema: Schema) -> Iterator[tuple[str, Sche
     for keyword in NAMED:
         named = schema.get(keyword)
         if isinstance(named, dict):
-            yield from ((f"{pointer}/{keyword}/{_escape(name)}", s) for name, s in named.items() if isinstance(s, dict))
+            yield from ((f"{pointer}/{keyword}/{escape(name)}", s) for name, s in named.items() if isinstance(s, dict))
     for keyword in LISTED:
         listed = schema.get(keyword)
         if isinstance(listed, list):
@@ -73,5 +73,5 @@ def _direct_subschemas(pointer: str, schema: Schema) -> Iterator[tuple[str, Sche
             yield f"{pointer}/{keyword}", single
 
 
-def _escape(name: str) -> str:
+def escape(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
