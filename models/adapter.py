@@ -67,20 +67,20 @@ def _check_kind(file: ModelFile) -> None:
         raise ModelFileError(f"{file.path} holds {OTHER_KINDS.get(kind, 'a model')}, not a LoRA adapter")
     if adapter_type != "lora":
         raise ModelFileError(f"{file.path} holds an adapter of the type {adapter_type}, expected lora")
-    if not file.contents.type_numbers <= TYPES.keys():
+    if any(tensor.type_number not in TYPES for tensor in file.contents.tensors):
         raise ModelFileError(f"{file.path} holds tensors of other types than {', '.join(TYPES.values())}")
-    if not file.contents.shapes:
+    if not file.contents.tensors:
         raise ModelFileError(f"{file.path} holds an adapter without any tensors")
 
 
 def _shapes(base: ModelFile) -> Shapes:
     """Returns the shapes of the model's tensors, those of all its files."""
-    return {name: shape for part in (base, *read_other_parts(base)) for name, shape in part.contents.shapes.items()}
+    return {t.name: t.shape for part in (base, *read_other_parts(base)) for t in part.contents.tensors}
 
 
 def _check_shapes(file: ModelFile, base: Shapes) -> None:
     """Raises ModelFileError unless each pair of tensors belongs to one of the model's and fits to it."""
-    shapes = file.contents.shapes
+    shapes = {tensor.name: tensor.shape for tensor in file.contents.tensors}
     for name in shapes:
         tensor, _, part = name.rpartition(".")
         if name.endswith(NORMS):

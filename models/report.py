@@ -39,10 +39,10 @@ def format_report(header: Header) -> str:
         ("chat template", _template(header.chat_template)),
         ("special tokens", _special_tokens(header.special_tokens)),
     )
-    return "\n".join(_row(label, text) for label, text in rows)
+    return "\n".join(format_row(label, text) for label, text in rows)
 
 
-def _row(label: str, text: str) -> str:
+def format_row(label: str, text: str) -> str:
     indent = " " * LABEL_WIDTH
     filled = textwrap.fill(text, WIDTH, initial_indent=label.ljust(LABEL_WIDTH), subsequent_indent=indent)
     return filled.replace(KEPT_SPACE, " ")

@@ -46,6 +46,10 @@ def main(defaults: Mapping[str, object] | None = None) -> NoReturn:
         sys.exit(1)
     for notice in configuration.notices:
         logger.info("%s", notice)
+    if configuration.dry_run:
+        from server.lifecycle.memory import dry_run  # noqa: PLC0415 - only this needs it
+
+        sys.exit(dry_run(configuration))
     from server.lifecycle.launch import launch  # noqa: PLC0415 - keeps llama.cpp out of --help
 
     code = launch(configuration)

@@ -39,6 +39,13 @@ def usable_memory(root: Path = _ROOT) -> int:
     return min([physical, *(_memory_limit(folder, physical) for folder in _control_groups("memory", root))])
 
 
+def free_memory(root: Path = _ROOT) -> int:
+    """Returns the bytes that this machine has available, or the least that the control groups leave if that is less."""
+    found = re.search(r"^MemAvailable: +(\d+) kB$", _read(root / "proc/meminfo"), re.MULTILINE)
+    available = 1024 * int(found[1]) if found else usable_memory(root)
+    return min([available, *(_memory_left(folder, available) for folder in _control_groups("memory", root))])
+
+
 def _affinity() -> Collection[int]:
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
@@ -64,6 +71,15 @@ def _memory_limit(group: Path, default: int) -> int:
     """Returns the bytes that a control group may use."""
     limit = _read(group / "memory.max") or _read(group / "memory.limit_in_bytes")
     return int(limit) if limit.isdecimal() else default
+
+
+def _memory_left(group: Path, default: int) -> int:
+    """Returns the bytes that a control group may still use; what it holds of files that can be read again is free."""
+    limit, used = _memory_limit(group, -1), _read(group / "memory.current") or _read(group / "memory.usage_in_bytes")
+    if limit < 0 or not used.isdecimal():
+        return default
+    found = re.search(r"^(?:total_)?inactive_file (\d+)$", _read(group / "memory.stat"), re.MULTILINE)
+    return max(limit - int(used) + (int(found[1]) if found else 0), 0)
 
 
 def _control_groups(controller: str, root: Path) -> Iterator[Path]:

@@ -1,6 +1,6 @@
 """Options of the engine: model, context, speculation, queue."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -99,6 +99,12 @@ class ContextOptions:
     yarn_attn_factor: float | None = None
     yarn_beta_slow: float | None = None
     yarn_beta_fast: float | None = None
+
+    def with_outputs(self, n_outputs: int) -> "ContextOptions":
+        return replace(self, n_outputs=n_outputs)
+
+    def with_cache_types(self, k: CacheType, v: CacheType) -> "ContextOptions":
+        return replace(self, cache_type_k=k, cache_type_v=v)
 
 
 @dataclass(frozen=True, slots=True)

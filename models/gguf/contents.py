@@ -23,6 +23,21 @@ MAX_TENSORS = 2**20
 """Far above any real header or model."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    name: str
+    shape: tuple[int, ...]
+    """The length of a row first."""
+    type_number: int
+    """The type, as ggml numbers it."""
+    n_bytes: int
+    """0 for a type that is newer than this program."""
+
+    @property
+    def n_elements(self) -> int:
+        return prod(self.shape)
+
+
 @dataclass(slots=True)
 class GgufContents:
     metadata: dict[str, Value] = field(default_factory=dict)
@@ -30,10 +45,7 @@ class GgufContents:
     n_parameters: int = 0
     has_classifier: bool = False
     """Whether it has a head that scores a text."""
-    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """Of the tensors, by name, in ggml's order: the length of a row comes first."""
-    type_numbers: set[int] = field(default_factory=set)
-    """The types of the tensors, as ggml numbers them."""
+    tensors: list[Tensor] = field(default_factory=list)
     n_bytes: int = 0
     """The size that the file must have to hold its last tensor."""
 
@@ -55,12 +67,11 @@ def read_contents(data: mmap.mmap) -> GgufContents:
         contents.metadata[key] = reader.value()
     data_size = 0
     for _ in range(n_tensors):
-        name, shape, type_number, tensor_end = _tensor(reader)
-        contents.has_classifier |= name.startswith(CLASSIFIER)
-        contents.shapes[name] = shape
-        contents.type_numbers.add(type_number)
-        contents.n_parameters += prod(shape)
-        data_size = max(data_size, tensor_end)
+        tensor, offset = _tensor(reader)
+        contents.tensors.append(tensor)
+        contents.has_classifier |= tensor.name.startswith(CLASSIFIER)
+        contents.n_parameters += tensor.n_elements
+        data_size = max(data_size, offset + tensor.n_bytes)
     contents.n_bytes = reader.position
     if data_size > 0:
         contents.n_bytes = _aligned(reader.position, contents.metadata) + data_size
@@ -95,20 +106,20 @@ def array_numbers(data: mmap.mmap, array: Array, limit: int) -> tuple[bool | int
     return tuple(reader.scalar(array.element_type) for _ in range(min(array.length, limit)))
 
 
-def _tensor(reader: GgufReader) -> tuple[str, tuple[int, ...], int, int]:
-    """Returns the name of a tensor, its shape, the number of its type, and where it ends within the data."""
+def _tensor(reader: GgufReader) -> tuple[Tensor, int]:
+    """Returns a tensor, and where it starts within the data."""
     name = reader.string()
     n_dimensions = reader.uint32()
     check_count(f"dimensions for the tensor {reprlib.repr(name)}", n_dimensions, MAX_DIMENSIONS)
     shape = tuple(reader.uint64() for _ in range(n_dimensions))
-    n_elements = prod(shape)
     type_number = reader.uint32()
     tensor_type = TENSOR_TYPES.get(type_number)
     offset = reader.uint64()
     if tensor_type is None:
         # A type newer than this program: llama.cpp may know it, and only the start of the tensor is known here.
-        return name, shape, type_number, offset
-    return name, shape, type_number, offset + n_elements // tensor_type.block_size * tensor_type.block_bytes
+        return Tensor(name, shape, type_number, 0), offset
+    n_bytes = prod(shape) // tensor_type.block_size * tensor_type.block_bytes
+    return Tensor(name, shape, type_number, n_bytes), offset
 
 
 def _aligned(position: int, metadata: dict[str, Value]) -> int:

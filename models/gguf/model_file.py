@@ -9,19 +9,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from models.errors import ModelFileError
-from models.gguf.contents import (
-    VERSIONS,
-    GgufContents,
-    array_numbers,
-    array_strings,
-    array_values,
-    read_contents,
-)
+from models.gguf.contents import VERSIONS, GgufContents, array_numbers, array_strings, array_values, read_contents
 from models.gguf.file_signatures import describe_signature
 from models.gguf.values import Array, EndOfFileError, MalformedError, Value
 from models.units import human_size
 
 MAGIC = b"GGUF"
+MAX_NUMBERS = 2**16
+"""Of an array that has one for each layer, far above any real model."""
 START_BYTES = 64
 """Enough to recognize what kind of file it is."""
 PART_NAME = re.compile(r"(?P<name>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
@@ -60,7 +55,7 @@ class ModelFile:
         with _readable(self.path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return array_strings(data, value, indices)
 
-    def numbers(self, key: str, limit: int) -> tuple[bool | int | float, ...]:
+    def numbers(self, key: str, limit: int = MAX_NUMBERS) -> tuple[bool | int | float, ...]:
         """Returns the first elements of the array of numbers at a key, at most `limit`; none if there is no such array.
 
         Raises ModelFileError.

@@ -22,6 +22,7 @@ from server.options.constraint import Constraint
 from server.options.generation_options import GenerationOptions
 from server.settings import FineTuneSettings, LogSettings, Settings
 from slots.errors import InvalidRequest
+from slots.fit import FitOptions
 from slots.options import ContextOptions, EngineOptions, ModelOptions, Placement, SpeculationOptions
 
 Options = TypeVar("Options")
@@ -41,6 +42,8 @@ class Configuration:
         self._values = values
         level = {"log_level": logging.DEBUG} if values.get("verbose") else {}
         self.log = self._options(LogSettings, **level)
+        self.fit = self._options(FitOptions)
+        self.dry_run: bool = values.get("dry_run", False)
         self.list_devices: bool = values.get("list_devices", False)
         self.notices: tuple[str, ...] = tuple(dict.fromkeys(values.get(NOTICES, ())))
         """Lines for the log, on flags that have no effect."""
@@ -51,6 +54,14 @@ class Configuration:
         pooling = {"pooling": "rank"} if values.get("reranking") else {}
         self.engine = self._options(EngineOptions, speculation=self._speculation(), **pooling)
         self._defaults = self._request_defaults()
+
+    @property
+    def computes_embeddings_only(self) -> bool:
+        return self.engine.embeddings_only or self.engine.pooling == "rank"
+
+    def sets(self, destination: str) -> bool:
+        """Whether a flag or variable sets an option."""
+        return destination in self._values
 
     def model_options(self, path: Path) -> ModelOptions:
         """Returns how to load the model file at `path`."""

@@ -4,6 +4,7 @@ from dataclasses import MISSING, fields
 
 from server.options.generation_options import GenerationOptions
 from server.settings import FineTuneSettings, LogSettings, Settings
+from slots.fit import FitOptions
 from slots.options import ContextOptions, EngineOptions, ModelOptions, Placement, SpeculationOptions
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplingParams
 
@@ -38,7 +39,7 @@ DEFAULT_DESCRIPTIONS = {
 def describe_defaults() -> dict[str, str]:
     """Returns the default of each flag that has one, by the flag's destination."""
     defaults = {name: GenerationOptions.model_fields[name].default for name in REQUEST_DEFAULTS}
-    engine = (Placement, ModelOptions, ContextOptions, EngineOptions, SpeculationOptions)
+    engine = (Placement, ModelOptions, ContextOptions, EngineOptions, SpeculationOptions, FitOptions)
     for options in (*engine, Settings, FineTuneSettings, LogSettings):
         defaults |= {field.name: field.default for field in fields(options)}
     descriptions = {

@@ -8,9 +8,6 @@ NO_ROUTER = "one process serves one model"
 CPU_PLACEMENT = "the operating system places the threads; taskset, numactl or a container's cpuset limit their CPUs"
 PRIORITY = "the process keeps the priority that it is started with, by nice or systemd's Nice="
 POLLING = "the threads wait as llama.cpp has it by default"
-NO_FIT = (
-    "-ngl and -c are not fitted to the memory of devices; without -c, the KV cache takes half of the host's at most"
-)
 NGRAMS = "it is an option of a type of n-grams that is not among those of --spec-type"
 CHECKPOINTS = "checkpoints are kept where prompts part or end, as long as --cache-ram has room"
 COUNTERS = "the timings of a request are in its response, whatever llama.cpp counts"
@@ -33,9 +30,6 @@ NO_EFFECT = (
     NoEffect("--perf", COUNTERS, "LLAMA_ARG_PERF"),
     NoEffect("--no-perf", COUNTERS, "LLAMA_ARG_NO_PERF"),
     NoEffect("-e, --escape", "escapes in -r and --dry-sequence-breaker are always processed"),
-    NoEffect("-fit, --fit [on|off]", NO_FIT, "LLAMA_ARG_FIT"),
-    NoEffect("-fitt, --fit-target MiB0,MiB1,...", NO_FIT, "LLAMA_ARG_FIT_TARGET"),
-    NoEffect("-fitc, --fit-ctx N", NO_FIT, "LLAMA_ARG_FIT_CTX"),
     NoEffect("--props", "there is nothing that POST /props could change", "LLAMA_ARG_ENDPOINT_PROPS"),
     NoEffect("--ui, --webui", NO_PAGE, "LLAMA_ARG_UI"),
     NoEffect("--no-ui, --no-webui", NO_PAGE, "LLAMA_ARG_NO_UI"),

@@ -3,15 +3,14 @@
 import os
 import signal
 import sys
+from dataclasses import replace
 from types import FrameType
 from typing import NoReturn
 
 from models.errors import ModelError
-from models.header import Header, read_header
-from models.report import format_report
-from models.source import ModelSource, resolve
 from server.cli.configuration import Configuration
 from server.lifecycle.listener import PortError, close_listeners, open_listeners
+from server.lifecycle.memory import report_models
 from server.lifecycle.model_loading import ModelLoader
 from slots.errors import EngineError, ModelLoadError
 
@@ -19,14 +18,18 @@ from slots.errors import EngineError, ModelLoadError
 def launch(configuration: Configuration) -> int:
     """Serves until a signal stops it. Returns the exit code; unless it is 0, one line on stderr has the reason."""
     try:
-        header = _report_model(configuration.source)
-        draft = _report_model(configuration.draft_source).path if configuration.draft_source else None
+        header, draft, memory = report_models(configuration, sys.stderr)
+        context = configuration.context
+        if memory and memory.is_reduced:
+            context = replace(context, n_ctx=memory.n_ctx)
         settings = configuration.settings(header)
         listeners = open_listeners(settings.hosts, settings.port, reuse_port=settings.reuse_port)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _exit_at_once)
         model, options = configuration.model_options(header.path), configuration.engine_options(draft)
-        loader = ModelLoader(model, configuration.context, options)
+        if memory and memory.free.devices and configuration.fit.fit and not configuration.sets("n_gpu_layers"):
+            model = replace(model, n_gpu_layers=memory.n_gpu_layers)
+        loader = ModelLoader(model, context, options)
         loader.start()
         # The application and its libraries are imported while the model loads.
         from server.lifecycle.serving import serve  # noqa: PLC0415
@@ -39,13 +42,6 @@ def launch(configuration: Configuration) -> int:
         print(f"llama-slots: error: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _report_model(source: ModelSource) -> Header:
-    """Prints what a model's header says, and returns the header."""
-    header = read_header(resolve(source))
-    print(format_report(header), file=sys.stderr, flush=True)
-    return header
 
 
 def _exit_at_once(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from slots.machine import UsableCpus, usable_cpus, usable_memory
+from slots.machine import UsableCpus, free_memory, usable_cpus, usable_memory
 
 VERSION_2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate"
 GIB = 2**30
@@ -139,3 +139,21 @@ def test_the_affinity_mask_of_this_process_is_heeded() -> None:
         assert usable_cpus() == UsableCpus(1, 1)
     finally:
         os.sched_setaffinity(0, mask)
+
+
+def test_free_is_what_the_machine_has_available(machine: FakeMachine) -> None:
+    machine.write("proc/meminfo", "MemTotal:  8388608 kB\nMemAvailable:  4194304 kB")
+    assert free_memory(machine.root) == 4 * GIB
+
+
+def test_free_is_what_the_control_group_leaves_if_that_is_less(machine: FakeMachine) -> None:
+    machine.mount(VERSION_2)
+    machine.write("proc/meminfo", "MemAvailable:  4194304 kB")
+    machine.write("proc/self/cgroup", "0::/pod")
+    machine.write("sys/fs/cgroup/pod/memory.max", str(2 * GIB))
+    machine.write("sys/fs/cgroup/pod/memory.current", str(GIB + GIB // 2))
+    assert free_memory(machine.root) == GIB // 2
+    machine.write("sys/fs/cgroup/pod/memory.stat", f"anon 1\ninactive_file {GIB // 4}\nslab 1")
+    assert free_memory(machine.root) == GIB // 2 + GIB // 4
+    machine.write("sys/fs/cgroup/pod/memory.max", "max")
+    assert free_memory(machine.root) == 4 * GIB

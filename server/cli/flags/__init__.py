@@ -5,8 +5,8 @@ context      slots, batches, threads, KV cache, RoPE  sampling     samplers and 
 cache        prompt reuse, context shift              chat         chat template, reasoning
 speculation  drafts                                   embedding    embeddings and reranking
 gpu          layers and their GPUs                    listening    address, TLS, CORS
-log          level, file, form                        server       API keys, limits
-fine_tuning  where jobs are, their limits
+fit          what fits into memory                    server       API keys, limits
+log          level, file, form                        fine_tuning  where jobs are, their limits
 """
 
 from server.cli.flags.cache import CACHE
@@ -15,6 +15,7 @@ from server.cli.flags.completion import COMPLETION, CONSTRAINT
 from server.cli.flags.context import CONTEXT, ROPE
 from server.cli.flags.embedding import EMBEDDING
 from server.cli.flags.fine_tuning import FINE_TUNING
+from server.cli.flags.fit import FIT
 from server.cli.flags.gpu import GPU
 from server.cli.flags.listening import LISTENING
 from server.cli.flags.log import LOG
@@ -29,6 +30,7 @@ GROUPS = (
     CACHE,
     SPECULATION,
     GPU,
+    FIT,
     ROPE,
     COMPLETION,
     CHAT,
