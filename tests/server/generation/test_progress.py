@@ -93,9 +93,8 @@ def test_progress_has_to_be_asked_for(narrow_server: str, streamed: Streamed) ->
     assert not [chunk for chunk in chunks_of(narrow_server, streamed) if "prompt_progress" in chunk]
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_progress_has_timings_if_each_token_has(narrow_server: str, path: str) -> None:
-    chunks = chunks_of(narrow_server, path, return_progress=True, timings_per_token=True)
+def test_progress_has_timings_if_each_token_has(narrow_server: str) -> None:
+    chunks = chunks_of(narrow_server, DIALECTS[0], return_progress=True, timings_per_token=True)
     timings = [chunk["timings"] for chunk in chunks if "prompt_progress" in chunk]
     assert (timings[0]["prompt_n"], timings[0]["prompt_ms"]) == (0, 0.0)
     assert [each["prompt_n"] for each in timings] == sorted({each["prompt_n"] for each in timings})
