@@ -23,7 +23,8 @@ from server.http.error_format import format_error
 from server.http.errors import ApiError
 from server.settings import Settings
 from server.state import ModelAsleep, ServerState
-from slots.engine import Engine
+from slots.engine import Adapters, Engine
+from slots.errors import EngineError
 from slots.llama import release_free_memory
 
 SECONDS_BETWEEN_CHECKS = 0.25
@@ -54,6 +55,8 @@ class Sleeper:
         self._memory_lock = asyncio.Lock()
         """Held while the model is unloaded or loaded."""
         self._waking: asyncio.Task[None] | None = None
+        self._adapters: Adapters | None = None
+        """Those of the last engine."""
         self.snapshots: Mapping[str, Snapshot] = {}
         """By path, while the model is not loaded."""
 
@@ -96,6 +99,8 @@ class Sleeper:
             async with self._memory_lock:
                 started = time.monotonic()
                 await self._load()
+                if self._state.engine and self._adapters:
+                    await _restore_adapters(self._state.engine, self._adapters)
                 self._state.is_sleeping = False
             logger.info("Awake: the model was loaded again in %.1f seconds", time.monotonic() - started)
         except Exception as error:
@@ -107,6 +112,7 @@ class Sleeper:
     async def _fall_asleep(self, engine: Engine) -> None:
         self._state.engine = self._state.chat_format = None
         self._state.is_sleeping = True
+        self._adapters = engine.adapters
         async with self._memory_lock:
             await asyncio.to_thread(engine.stop)
             del engine
@@ -188,6 +194,26 @@ async def _take_snapshot(app: ASGIApp, path: str, settings: Settings) -> Snapsho
     await app(scope, receive, send)
     start, *parts = messages
     return Snapshot(start["status"], list(start["headers"]), b"".join(part.get("body", b"") for part in parts))
+
+
+async def _restore_adapters(engine: Engine, before: Adapters) -> None:
+    """Loads the adapters that were loaded at run time and unloads those that were unloaded; those that applied to all
+    requests do again."""
+    names = {adapter.name for adapter in before.loaded}
+    for adapter in engine.adapters.loaded:
+        if adapter.name not in names:
+            await engine.unload_adapter(adapter.name)
+    present = {adapter.name for adapter in engine.adapters.loaded}
+    for adapter in before.loaded:
+        if adapter.name not in present:
+            try:
+                await engine.load_adapter(adapter.name, adapter.header.path)
+            except EngineError as error:
+                logger.warning("The adapter %s cannot be loaded again: %s", adapter.name, error)
+    old_names = {adapter.number: adapter.name for adapter in before.loaded}
+    numbers = {adapter.name: adapter.number for adapter in engine.adapters.loaded}
+    scales = [(old_names[number], scale) for number, scale in before.global_set.scales]
+    engine.adapters.set_global("lora", [(numbers[name], scale) for name, scale in scales if name in numbers])
 
 
 def _release_memory() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from models.tuning.errors import StoreError
@@ -15,18 +16,25 @@ from slots.errors import EngineError, InvalidRequest
 logger = logging.getLogger("server")
 
 
-async def open_fine_tuning(settings: Settings, engine: Engine) -> FineTuning:
+async def open_fine_tuning(settings: Settings, get_engine: Callable[[], Engine | None]) -> FineTuning:
     """Returns the fine-tunes of the folder that a flag names, once their adapters are loaded. Call it when the engine
-    runs. Raises InvalidRequest, which names the flag, for a folder that cannot be used."""
+    runs. `get_engine` returns None while the model sleeps. Raises InvalidRequest, which names the flag, for a folder
+    that cannot be used."""
     loop = asyncio.get_running_loop()
 
     def publish(name: str, path: Path) -> None:
-        """Blocks until the adapter is loaded. Called by the thread of the jobs."""
+        """Blocks until the adapter is loaded; if the model sleeps, it is when the model wakes. Called by the thread of
+        the jobs."""
+        running = get_engine()
+        if running is None:
+            return
         try:
-            asyncio.run_coroutine_threadsafe(engine.load_adapter(name, path), loop).result()
+            asyncio.run_coroutine_threadsafe(running.load_adapter(name, path), loop).result()
         except EngineError as error:
             raise PublishError(str(error)) from None
 
+    engine = get_engine()
+    assert engine
     info = engine.model.info
     model = await asyncio.to_thread(
         BaseModel.read,
@@ -41,12 +49,13 @@ async def open_fine_tuning(settings: Settings, engine: Engine) -> FineTuning:
         tuning = await asyncio.to_thread(FineTuning, settings.fine_tune, model, publish)
     except StoreError as error:
         raise InvalidRequest("argument --fine-tune-path", str(error)) from None
-    await _load_adapters(tuning, engine)
+    await load_adapters(tuning, engine)
     tuning.queue.start()
     return tuning
 
 
-async def _load_adapters(tuning: FineTuning, engine: Engine) -> None:
+async def load_adapters(tuning: FineTuning, engine: Engine) -> None:
+    """Loads the adapters of all fine-tuned models. Logs which cannot be."""
     for record in tuning.adapters():
         try:
             await engine.load_adapter(record.name, tuning.store.adapter_path(record.name))

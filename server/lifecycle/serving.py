@@ -77,7 +77,7 @@ async def _serve(
         if state.settings.fine_tune.fine_tune_path is not None:
             from server.fine_tuning.serving import open_fine_tuning  # noqa: PLC0415 - few servers need it
 
-            state.fine_tuning = await open_fine_tuning(state.settings, state.engine)
+            state.fine_tuning = await open_fine_tuning(state.settings, lambda: state.engine)
         service = _describe_service(state.settings, state.engine)
         logger.info("Ready on %s: %s", urls, service)
         notify(f"READY=1\nSTATUS=Ready on {urls}: {service}")
@@ -101,6 +101,10 @@ async def _load(state: ServerState, loader: ModelLoader) -> None:
     await _check_constraint(settings.defaults, engine)
     state.chat_format = ChatFormat(settings.chat_template, engine.vocab, settings.tool_use_template)
     engine.start(asyncio.get_running_loop())
+    if state.fine_tuning is not None:  # the model wakes
+        from server.fine_tuning.serving import load_adapters  # noqa: PLC0415 - few servers need it
+
+        await load_adapters(state.fine_tuning, engine)
     state.engine = engine
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from benchmarks.adapters.lora_file import Lora
 from models.source import BUNDLED_MODEL
 from tests.server.http_client import complete, get, get_error, open_stream, post
 from tests.server.program import PROGRAM, Program, running
@@ -27,7 +28,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Program]:
-    flags = ("--model", str(model), "--threads", "1", "--ctx-size", str(N_CTX), "--parallel", "2")
+    flags = ("--model", str(model), "-t", "1", "-c", str(N_CTX), "-np", "2", "--allow-runtime-lora-updating")
     with running(tmp_path_factory.mktemp("sleep"), *PROGRAM, *flags, "--sleep-idle-seconds", "1") as program:
         program.ready_url()
         yield program
@@ -155,3 +156,17 @@ def test_a_key_is_still_required_while_asleep(tmp_path: Path) -> None:
         assert requests.get(f"{url}/llm/health", timeout=10).status_code == 200
         program.signal(signal.SIGTERM)
         assert program.exit_code() == 0
+
+
+def test_adapters_of_run_time_are_there_again(sleeping_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "late.gguf"
+    Lora(seed=5).write(file)
+    post(sleeping_url, {"lora_name": "late", "lora_path": str(file)}, "/v1/load_lora_adapter").raise_for_status()
+    [adapter] = get(f"{sleeping_url}/lora-adapters").json()
+    post(sleeping_url, [{"id": adapter["id"], "scale": 0.5}], "/lora-adapters").raise_for_status()
+    before = complete(sleeping_url, model="late")["content"]
+    wait_for_sleep(sleeping_url)
+    assert complete(sleeping_url, model="late")["content"] == before
+    [again] = get(f"{sleeping_url}/lora-adapters").json()
+    assert (again["name"], again["scale"]) == ("late", 0.5)
+    post(sleeping_url, {"lora_name": "late"}, "/v1/unload_lora_adapter").raise_for_status()
