@@ -24,6 +24,7 @@ logger = logging.getLogger("models")
 PREFERRED_QUANTIZATIONS = ("Q4_K_M", "Q8_0")
 COMPANION_PATTERNS = ("mmproj", "imatrix", "mtp-", "eagle3-", "dflash-", "dspark-")
 """Substrings of the names of GGUF files that accompany a model."""
+PROJECTOR_PATTERN = "mmproj"
 QUANTIZATION = re.compile(r"[-.]([A-Z0-9_]+)$", re.IGNORECASE)
 TOKEN_HINT = "a token with access to it (--hf-token or HF_TOKEN)"
 
@@ -41,18 +42,7 @@ def fetch(repository: str, file: str | None, token: str | None, offline: bool) -
     """
     name, _, quantization = repository.partition(":")
     api = HfApi(token=token)
-    # Its own handler would write each line a second time.
-    logging.getLogger("huggingface_hub").handlers.clear()
-    from_cache = offline or is_offline_mode()
-    try:
-        names = _cached_files(name) if from_cache else _files(api, name)
-    except HubUnreachable as error:
-        from_cache, names = True, _cached_files(name)
-        if not names:
-            raise
-        logger.warning("%s, so the model comes from the cache", error)
-    if not names:
-        raise HubError(f"{name} is not in the local cache, and --offline allows no download")
+    names, from_cache = _list_files(api, name, offline)
     try:
         files = choose_files(names, quantization, file)
     except HubError as error:
@@ -60,6 +50,28 @@ def fetch(repository: str, file: str | None, token: str | None, offline: bool) -
         raise HubError(f"{name} has {error} ({source})") from None
     paths = [_path(api, name, each, from_cache) for each in files]
     return paths[0]
+
+
+def fetch_projector(repository: str, model: Path, token: str | None, offline: bool) -> Path | None:
+    """Downloads the projector (mmproj file) beside the model that `fetch` returned, unless it is in the local cache;
+    returns its path, None if the repository has none. Raises HubError."""
+    name = repository.partition(":")[0]
+    api = HfApi(token=token)
+    names, from_cache = _list_files(api, name, offline)
+    chosen = choose_projector(names, _name_in_repository(model, names))
+    return _path(api, name, chosen, from_cache) if chosen else None
+
+
+def choose_projector(names: Sequence[str], model: str) -> str | None:
+    """Returns the mmproj file in the folder of the model, or the nearest one above it: of several the one whose
+    quantization has most nearly as many bits as the model's, as llama.cpp chooses. None if there is none."""
+    folders = model.split("/")[:-1]
+    found = []
+    for name in _gguf(names):
+        own = name.split("/")[:-1]
+        if PROJECTOR_PATTERN in name and folders[: len(own)] == own:
+            found.append((-len(own), abs(_n_bits(name) - _n_bits(model)), name))
+    return min(found)[2] if found else None
 
 
 def choose_files(names: Sequence[str], quantization: str, file: str | None) -> list[str]:
@@ -82,6 +94,36 @@ def choose_files(names: Sequence[str], quantization: str, file: str | None) -> l
     if quantization:
         raise HubError(f"no model packed as {quantization}, only {_join_names(_quantizations(models))}")
     return _all_parts(models[0], names)
+
+
+def _list_files(api: HfApi, name: str, offline: bool) -> tuple[list[str], bool]:
+    """Returns the files of a repository, and whether they are those of the local cache. Raises HubError."""
+    # Its own handler would write each line a second time.
+    logging.getLogger("huggingface_hub").handlers.clear()
+    from_cache = offline or is_offline_mode()
+    try:
+        names = _cached_files(name) if from_cache else _files(api, name)
+    except HubUnreachable as error:
+        from_cache, names = True, _cached_files(name)
+        if not names:
+            raise
+        logger.warning("%s, so the model comes from the cache", error)
+    if not names:
+        raise HubError(f"{name} is not in the local cache, and --offline allows no download")
+    return names, from_cache
+
+
+def _name_in_repository(path: Path, names: Sequence[str]) -> str:
+    """Returns the name of a file in the local cache, as the repository has it."""
+    text = path.as_posix()
+    return max((name for name in names if text.endswith(f"/{name}")), key=len, default=path.name)
+
+
+def _n_bits(name: str) -> int:
+    """Returns the first number in the quantization of a file, 0 if it names none."""
+    suffix = QUANTIZATION.search(name[:-5])
+    digits = re.search(r"\d+", suffix[1]) if suffix else None
+    return int(digits[0]) if digits else 0
 
 
 def _files(api: HfApi, repository: str) -> list[str]:

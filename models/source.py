@@ -6,6 +6,7 @@ from pathlib import Path
 from models.errors import HubError, ModelFileError
 
 BUNDLED_MODEL = Path(__file__).with_name("bundled.gguf")
+BUNDLED_PROJECTOR = Path(__file__).with_name("bundled-mmproj.gguf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,16 @@ def resolve(source: ModelSource) -> Path:
             f"the bundled model is not installed ({BUNDLED_MODEL}): give one with --model or --hf-repo"
         )
     return BUNDLED_MODEL
+
+
+def resolve_projector(source: ModelSource, model: Path) -> Path | None:
+    """Returns the projector (mmproj file) that comes with a model: the one beside it on the hub, or the bundled one.
+    None if there is none. Raises HubError."""
+    if source.repository is not None:
+        from models.hub import fetch_projector  # noqa: PLC0415 - it needs an extra, which is slow to import
+
+        return fetch_projector(source.repository, model, source.token, source.offline)
+    return BUNDLED_PROJECTOR if model == BUNDLED_MODEL and BUNDLED_PROJECTOR.is_file() else None
 
 
 def _fetch(source: ModelSource, repository: str) -> Path:

@@ -1,6 +1,8 @@
 """Settings: how the server listens, what it serves and what it logs."""
 
 import logging
+import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,11 @@ from server.options.generation_options import GenerationOptions
 CacheIsolation = Literal["none", "session", "key"]
 ReasoningFormat = Literal["none", "auto", "deepseek", "deepseek-legacy"]
 REASONING_FORMATS = get_args(ReasoningFormat)
+
+
+def _media_marker() -> str:
+    """Returns a text that no user can guess, unless a variable of llama.cpp's server sets it."""
+    return os.environ.get("LLAMA_MEDIA_MARKER") or f"<__media_{secrets.token_hex(16)}__>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,12 @@ class Settings:
     """Send the text of /infill as server-sent events, unless the request says otherwise."""
     spm_infill: bool = False
     """Put the suffix before the prefix in infill prompts."""
+    media_path: Path | None = None
+    """The folder below which requests may name files of pictures and sounds."""
+    media_url_hosts: tuple[str, ...] = ()
+    """Hosts from which pictures and sounds are downloaded; "*" stands for all."""
+    media_marker: str = field(default_factory=_media_marker, compare=False)
+    """Stands for a picture or sound in prompts of llama.cpp's dialect."""
     defaults: GenerationOptions = field(default_factory=GenerationOptions)
     """The options that flags set, for requests that leave them out."""
     sleep_idle_seconds: int = -1

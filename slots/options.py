@@ -130,6 +130,27 @@ class SpeculationOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaOptions:
+    path: Path | None = None
+    """The projector (mmproj file) that makes embeddings of pictures and sounds; None takes only text."""
+    offload: bool = True
+    """Compute it on a GPU, if there is one."""
+    device: str | None = None
+    """The GPU by ggml's name, or "none"; None means the first one."""
+    n_threads: int = 0
+    """CPU threads of an encode; 0 leaves half of the cores to the streams that go on."""
+    image_min_tokens: int = -1
+    """Of a picture, with projectors that take any size; -1 is what the projector says."""
+    image_max_tokens: int = -1
+    max_pixels: int = 32_000_000
+    """Width times height of a picture."""
+    max_seconds: int = 600
+    """Of a sound."""
+    max_bytes: int = 20 * 1024 * 1024
+    """Of a file."""
+
+
+@dataclass(frozen=True, slots=True)
 class EngineOptions:
     max_queue: int = 256
     """Requests that may wait for a slot; further ones are refused."""
@@ -150,3 +171,4 @@ class EngineOptions:
     embeddings_only: bool = False
     pooling: Pooling | None = None
     """None means the pooling in the model's header, else mean. With "rank" no text is generated."""
+    media: MediaOptions = MediaOptions()

@@ -21,5 +21,5 @@ def running_server(folder: Path, *flags: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a server with four slots and the defaults of the llama-like API."""
-    with running_server(tmp_path_factory.mktemp("server"), "--alias", "bundled") as url:
+    with running_server(tmp_path_factory.mktemp("server"), "--alias", "bundled", "--no-mmproj") as url:
         yield url

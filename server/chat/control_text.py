@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from threading import Lock
 from weakref import WeakKeyDictionary
 
-from server.chat.messages import Message, TextParts
+from server.chat.media_parts import MediaPart, TextParts
+from server.chat.messages import Message
 from slots.llama import Vocab
 
 UNTRUSTED_ROLES = ("user", "tool")
@@ -59,7 +60,7 @@ class ControlText:
 
     def _mark(self, content: object) -> object:
         if isinstance(content, TextParts):
-            return TextParts(map(self._mark_text, content.parts))
+            return TextParts(part if isinstance(part, MediaPart) else self._mark_text(part) for part in content.parts)
         return self._mark_text(content) if isinstance(content, str) else content
 
     def _mark_text(self, text: str) -> str:

@@ -1,14 +1,14 @@
 """Messages of a chat: every form in which requests may give them, converted to one."""
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import orjson
 from pydantic_core import from_json
 
+from server.chat.media_parts import TextParts, audio_part, image_part
 from server.http.errors import ApiError
-from server.http.fields import Fields, as_string, invalid_value, read_member
+from server.http.fields import Fields, as_string, first_present, invalid_value, read_member
 from slots.errors import InvalidRequest
 
 Json = dict[str, object]
@@ -33,12 +33,9 @@ ROLES = {
 }
 TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 """By the type of a part: the member that holds its text."""
+IMAGE_PARTS = ("image_url", "input_image", "image")
+AUDIO_PARTS = ("input_audio", "audio")
 OTHER_PARTS = {
-    "image_url": "images",
-    "input_image": "images",
-    "image": "images",
-    "input_audio": "sounds",
-    "audio": "sounds",
     "video_url": "videos",
     "video": "videos",
     "file": "files",
@@ -46,22 +43,11 @@ OTHER_PARTS = {
 }
 
 
-class TextParts(str):
-    """The content of a message that was given as several parts: their texts, a line each."""
-
-    parts: tuple[str, ...]
-
-    def __new__(cls, parts: Iterable[str]) -> "TextParts":
-        texts = tuple(parts)
-        content = super().__new__(cls, "\n".join(texts))
-        content.parts = texts
-        return content
-
-
 def read_messages(value: object, *, name: str = "messages") -> list[Message]:
     """Returns the messages in the field `name` of a request. One without a role is the user's.
 
-    Raises InvalidRequest, which names the member that is wrong, and ApiError (501) for a part that is not text.
+    Raises InvalidRequest, which names the member that is wrong, and ApiError (501) for a part that is no text, picture
+    or sound.
     """
     if not isinstance(value, list) or not value:
         raise invalid_value(name, MESSAGES, value)
@@ -133,7 +119,8 @@ def _read_role(name: str, value: object) -> str:
 def read_content(name: str, value: object) -> str:
     """Returns the text of a message's content, which is TextParts if it was given in parts.
 
-    Raises InvalidRequest, which names `name`, for any other shape, and ApiError (501) for a part that is not text.
+    Raises InvalidRequest, which names `name`, for any other shape, and ApiError (501) for a part that is no text,
+    picture or sound.
     """
     if isinstance(value, str):
         return value
@@ -143,15 +130,30 @@ def read_content(name: str, value: object) -> str:
 
 
 def _read_part(name: str, value: object) -> str:
+    """Returns the text of a part; for a picture or sound its marker, which is a MediaPart."""
     if not isinstance(value, dict):
         raise invalid_value(name, 'a part such as {"type": "text", "text": ...}', value)
     kind = value.get("type", "text")
+    if kind in IMAGE_PARTS:
+        return image_part(name, _read_url(name, value, ("image_url", "image", "url")))
+    if kind in AUDIO_PARTS:
+        return audio_part(name, _read_url(name, value, ("input_audio", "audio", "audio_url")))
     if not isinstance(kind, str) or kind not in TEXT_PARTS | OTHER_PARTS:
         raise invalid_value(f"{name}.type", "text", kind)
     if kind in OTHER_PARTS:
         raise ApiError(501, f"{name}: {OTHER_PARTS[kind]} are not supported, only text is")
     member = TEXT_PARTS[kind]
     return as_string(f"{name}.{member}", value.get(member))
+
+
+def _read_url(name: str, part: Fields, members: tuple[str, ...]) -> str:
+    """Returns the URL or the data of a part, which is a string or in an object."""
+    member = first_present(part, *members)
+    value, path = part.get(member), f"{name}.{member}"
+    if isinstance(value, dict):
+        inner = first_present(value, "url", "data")
+        value, path = value.get(inner), f"{path}.{inner}"
+    return as_string(path, value)
 
 
 def _read_calls(name: str, message: Fields) -> list[Json]:

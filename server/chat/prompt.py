@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from server.chat.control_text import ControlText
-from server.chat.messages import Json, Message, TextParts
+from server.chat.media_parts import TextParts
+from server.chat.messages import Json, Message
 from server.chat.tools.call_format import GENERIC_FORMAT, ToolFormat
 from server.chat.tools.generic_format import describe_tools_in_prompt
 from server.chat.tools.reasoning import ContentTags, ReasoningMarkers, ReasoningTags, tags_after
 from server.http.fields import naming_field
 from slots.errors import InvalidRequest
 from slots.llama import Vocab
+from slots.multimodal.media import Media
 
 if TYPE_CHECKING:
     from server.chat.template.template import ChatTemplate
@@ -89,12 +91,17 @@ def render_prompt(
     return ChatPrompt(text, reasoning_tags, call_format, answer_format.content)
 
 
-def tokenize_prompt(text: str, vocab: Vocab, controls: ControlText | None = None) -> tuple[int, ...]:
-    """Returns the tokens of a chat's prompt, including special tokens, but for those that `controls` has marked. BOS
-    comes first if the vocabulary wants it, whether or not the template writes it. Raises InvalidRequest for a text that
-    cannot be tokenized."""
+def tokenize_prompt(
+    text: str | Sequence[str | Media], vocab: Vocab, controls: ControlText | None = None
+) -> tuple[int, ...]:
+    """Returns the tokens of a chat's prompt, a text or texts with media between them, including special tokens, but for
+    those that `controls` has marked. BOS comes first if the vocabulary wants it, whether or not the template writes it.
+    Raises InvalidRequest for a text that cannot be tokenized."""
+    control_text = controls or ControlText((), vocab)
+    pieces, tokens = [text] if isinstance(text, str) else text, list[int]()
     with naming_field("messages"):
-        tokens = (controls or ControlText((), vocab)).tokenize(text)
+        for piece in pieces:
+            tokens += control_text.tokenize(piece) if isinstance(piece, str) else piece.tokens
     if vocab.add_bos and vocab.bos is not None and tokens[:1] != [vocab.bos]:
         tokens = [vocab.bos, *tokens]
     if not tokens:

@@ -10,6 +10,7 @@ from server.settings import is_socket_path
 def check_flags(parser: FlagParser, values: Mapping[str, Any]) -> None:
     """Exits with code 2 after one line on stderr for flags that do not go together. `values` are by destination."""
     _check_source(parser, values)
+    _check_projector(parser, values)
     _check_isolation(parser, values)
     _check_chat_template(parser, values)
     _check_pooling(parser, values)
@@ -26,6 +27,14 @@ def _check_source(parser: FlagParser, values: Mapping[str, Any]) -> None:
         parser.error(f"-m/--model and -hf/--hf-repo: expected one of them, got {file} and {repository}")
     if hub_file and not repository:
         parser.error(f"-hff/--hf-file: expected -hf/--hf-repo with it, got {hub_file} alone")
+
+
+def _check_projector(parser: FlagParser, values: Mapping[str, Any]) -> None:
+    if "mmproj_file" in values and "mmproj_url" in values:
+        parser.error("-mm/--mmproj and -mmu/--mmproj-url: expected one of them, got both")
+    low, high = values.get("image_min_tokens", 1), values.get("image_max_tokens")
+    if high is not None and high < low:
+        parser.error(f"--image-max-tokens: expected --image-min-tokens or more, {low}, got {high}")
 
 
 def _check_address(parser: FlagParser, values: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from models.header import Header
-from models.source import ModelSource
+from models.source import ModelSource, resolve, resolve_projector
 from server.cli.checks import check_flags
 from server.cli.defaults import REQUEST_DEFAULTS, describe_defaults
 from server.cli.environment import VariableError, read_variables
@@ -23,7 +23,7 @@ from server.options.generation_options import GenerationOptions
 from server.settings import FineTuneSettings, LogSettings, Settings
 from slots.errors import InvalidRequest
 from slots.fit import FitOptions
-from slots.options import ContextOptions, EngineOptions, ModelOptions, Placement, SpeculationOptions
+from slots.options import ContextOptions, EngineOptions, MediaOptions, ModelOptions, Placement, SpeculationOptions
 
 Options = TypeVar("Options")
 
@@ -67,9 +67,24 @@ class Configuration:
         """Returns how to load the model file at `path`."""
         return self._options(ModelOptions, path=path, placement=self._placement(""))
 
-    def engine_options(self, draft: Path | None) -> EngineOptions:
-        """Returns the options of the engine; `draft` is the draft model's file, if there is one."""
-        return replace(self.engine, speculation=replace(self.engine.speculation, draft_file=draft))
+    def engine_options(self, draft: Path | None, projector: Path | None = None) -> EngineOptions:
+        """Returns the options of the engine; `draft` is the draft model's file and `projector` that for pictures and
+        sounds, if there are such."""
+        speculation = replace(self.engine.speculation, draft_file=draft)
+        return replace(self.engine, speculation=speculation, media=self._media_options(projector))
+
+    def projector(self, model: Path) -> Path | None:
+        """Returns the projector's file for the model at `model`, after downloading it if need be. Raises ModelError."""
+        values = self._values
+        if "mmproj_file" in values:
+            return Path(values["mmproj_file"])
+        if "mmproj_url" in values:
+            repository, file = values["mmproj_url"]
+            return resolve(replace(self.source, model_file=None, repository=repository, hub_file=file))
+        serves_text_alone = self.engine.embeddings_only or self.engine.pooling == "rank"
+        if not values.get("mmproj_auto", True) or serves_text_alone:
+            return None
+        return resolve_projector(self.source, model)
 
     def settings(self, header: Header) -> Settings:
         """Returns how to serve the model with this header."""
@@ -90,6 +105,10 @@ class Configuration:
             rerank_template=header.rerank_template,
             can_rank=header.has_classifier,
         )
+
+    def _media_options(self, projector: Path | None) -> MediaOptions:
+        devices = self._values.get("devices", (None,))
+        return self._options(MediaOptions, path=projector, device=self._values.get("mmproj_device", devices[0]))
 
     def _speculation(self) -> SpeculationOptions:
         types = ("draft-simple",) if self.draft_source else ()

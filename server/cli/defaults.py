@@ -5,7 +5,7 @@ from dataclasses import MISSING, fields
 from server.options.generation_options import GenerationOptions
 from server.settings import FineTuneSettings, LogSettings, Settings
 from slots.fit import FitOptions
-from slots.options import ContextOptions, EngineOptions, ModelOptions, Placement, SpeculationOptions
+from slots.options import ContextOptions, EngineOptions, MediaOptions, ModelOptions, Placement, SpeculationOptions
 from slots.requests.sampling_params import DEFAULT_SAMPLERS, SamplingParams
 
 REQUEST_DEFAULTS = (
@@ -21,6 +21,9 @@ DEFAULTS_OF_LLAMA_SERVER = {"repeat_penalty": 1.0, "infill_streams": False}
 API documents others."""
 
 DEFAULT_DESCRIPTIONS = {
+    "mmproj_auto": "enabled",
+    "image_min_tokens": "as the projector says",
+    "image_max_tokens": "as the projector says",
     "aliases": "value of -m or -hf, else bundled",
     "load_mode": "mmap",
     "log_level": "3",
@@ -39,7 +42,7 @@ DEFAULT_DESCRIPTIONS = {
 def describe_defaults() -> dict[str, str]:
     """Returns the default of each flag that has one, by the flag's destination."""
     defaults = {name: GenerationOptions.model_fields[name].default for name in REQUEST_DEFAULTS}
-    engine = (Placement, ModelOptions, ContextOptions, EngineOptions, SpeculationOptions, FitOptions)
+    engine = (Placement, ModelOptions, ContextOptions, EngineOptions, SpeculationOptions, MediaOptions, FitOptions)
     for options in (*engine, Settings, FineTuneSettings, LogSettings):
         defaults |= {field.name: field.default for field in fields(options)}
     descriptions = {

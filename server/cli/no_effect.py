@@ -3,7 +3,7 @@
 from server.cli.foreign import NoEffect
 
 NO_PAGE = "there is no web page yet"
-NO_IMAGES = "images and sounds are not supported yet"
+NO_VIDEOS = "videos are not supported"
 NO_ROUTER = "one process serves one model"
 CPU_PLACEMENT = "the operating system places the threads; taskset, numactl or a container's cpuset limit their CPUs"
 PRIORITY = "the process keeps the priority that it is started with, by nice or systemd's Nice="
@@ -46,18 +46,10 @@ NO_EFFECT = (
     NoEffect("--no-log-prefix", "a line has its level, unless it is information", "LLAMA_ARG_NO_LOG_PREFIX"),
     NoEffect("--no-skip-chat-parsing", "tool calls and reasoning are parsed", "LLAMA_ARG_NO_SKIP_CHAT_PARSING"),
     NoEffect("--prefill-assistant", "an assistant message at the end is continued", "LLAMA_ARG_PREFILL_ASSISTANT"),
-    NoEffect("--mmproj-auto", NO_IMAGES, "LLAMA_ARG_MMPROJ_AUTO"),
-    NoEffect("--no-mmproj, --no-mmproj-auto", NO_IMAGES, "LLAMA_ARG_NO_MMPROJ_AUTO"),
-    NoEffect("--mmproj-offload", NO_IMAGES, "LLAMA_ARG_MMPROJ_OFFLOAD"),
-    NoEffect("--no-mmproj-offload", NO_IMAGES, "LLAMA_ARG_NO_MMPROJ_OFFLOAD"),
-    NoEffect("-mmdev, --mmproj-device DEVICE", NO_IMAGES, "MTMD_BACKEND_DEVICE"),
-    NoEffect("--image-min-tokens N", NO_IMAGES, "LLAMA_ARG_IMAGE_MIN_TOKENS"),
-    NoEffect("--image-max-tokens N", NO_IMAGES, "LLAMA_ARG_IMAGE_MAX_TOKENS"),
-    NoEffect("--mtmd-batch-max-tokens N", NO_IMAGES, "LLAMA_ARG_MTMD_BATCH_MAX_TOKENS"),
-    NoEffect("--video-fps N", NO_IMAGES, "LLAMA_ARG_VIDEO_FPS"),
-    NoEffect("--video-timestamp-interval N", NO_IMAGES, "LLAMA_ARG_VIDEO_TIMESTAMP_INTERVAL"),
-    NoEffect("--video-ffmpeg-dir DIR", NO_IMAGES, "LLAMA_ARG_VIDEO_FFMPEG_DIR"),
-    NoEffect("--media-path PATH", NO_IMAGES, "LLAMA_ARG_MEDIA_PATH"),
+    NoEffect("--mtmd-batch-max-tokens N", "pictures are encoded one by one", "LLAMA_ARG_MTMD_BATCH_MAX_TOKENS"),
+    NoEffect("--video-fps N", NO_VIDEOS, "LLAMA_ARG_VIDEO_FPS"),
+    NoEffect("--video-timestamp-interval N", NO_VIDEOS, "LLAMA_ARG_VIDEO_TIMESTAMP_INTERVAL"),
+    NoEffect("--video-ffmpeg-dir DIR", NO_VIDEOS, "LLAMA_ARG_VIDEO_FFMPEG_DIR"),
     NoEffect("-C, --cpu-mask M", CPU_PLACEMENT),
     NoEffect("-Cr, --cpu-range lo-hi", CPU_PLACEMENT),
     NoEffect("--cpu-strict 0|1", CPU_PLACEMENT),

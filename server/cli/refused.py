@@ -5,7 +5,6 @@ from server.cli.foreign import Refused
 NO_TOOLS = "the server runs no tools itself; let the client call them, or an agent"
 NO_ROUTER = "one process serves one model; start one for each, for example behind llama-swap"
 NO_VECTORS = "control vectors are not supported; leave it out"
-NO_IMAGES = "images and sounds are not supported yet; leave it out to serve text alone"
 REMOVED_MAX = "llama.cpp has removed it; give --spec-draft-n-max, or --spec-ngram-simple-size-m for n-grams"
 SYNTHETIC = "it is for benchmarks of llama.cpp; measure with `make bench`, whose drafts are real"
 CODER = "--port 8012 -ub 1024 -b 1024 -c 0 --cache-reuse 256"
@@ -41,8 +40,6 @@ REFUSED = (
     Refused("-cl, --cache-list", "`hf cache ls`, which comes with huggingface_hub, lists downloaded models"),
     Refused("--completion-bash", "there is no completion for shells; --help lists all flags"),
     Refused("--log-prompts-dir PATH", "prompts have no files of their own; --log-prompts writes them to the log"),
-    Refused("-mm, --mmproj FILE", NO_IMAGES, "LLAMA_ARG_MMPROJ"),
-    Refused("-mmu, --mmproj-url URL", NO_IMAGES, "LLAMA_ARG_MMPROJ_URL"),
     Refused("--path PATH", "files are not served; a web server such as nginx does that", "LLAMA_ARG_STATIC_PATH"),
     Refused("--tools TOOL1,TOOL2,...", NO_TOOLS, "LLAMA_ARG_TOOLS"),
     Refused("--tools-runtime OPTION", NO_TOOLS, "LLAMA_ARG_TOOLS_RUNTIME"),

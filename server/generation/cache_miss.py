@@ -4,6 +4,7 @@ from server.generation.completion_output import CompletionOutput, timings_json
 from slots.llama import Vocab
 from slots.requests.cache_use import CacheMiss, MissReason
 from slots.requests.events import Finished
+from slots.requests.media import text_tokens
 from slots.requests.request import CompletionRequest
 
 N_TOKENS = 16
@@ -24,7 +25,7 @@ def cache_miss_json(
     at_token = miss.at_token
     found: dict[str, object] = {"at_token": at_token, "reason": miss.reason}
     if vocab is not None and at_token >= request.scope.n_public:
-        found["text"] = vocab.display_all(request.prompt[at_token : at_token + N_TOKENS])
+        found["text"] = vocab.display_all(text_tokens(request.prompt[at_token : at_token + N_TOKENS]))
     return found
 
 

@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from grammar.call_arguments.objects import Arguments
 from server.chat.control_text import ControlText
+from server.chat.media_parts import media_in
 from server.chat.prompt import tokenize_prompt
 from server.chat.request import Chat
 from server.chat.system_prefix import n_system_tokens
@@ -20,6 +21,7 @@ from server.chat.tools.grammar import (
 )
 from server.chat.tools.output_parser import OutputParser
 from server.chat.tools.reasoning import ContentTags, ReasoningTags
+from server.generation.media import MediaLoader, name_media, pieces_with_media
 from server.generation.prompts import Prompt
 from server.generation.reasoning_budget import make_reasoning_budget
 from server.options.constraint import Constraint
@@ -65,6 +67,8 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
     defaults = state.settings.chat_template_kwargs
     system_prompt = options.system_prompt or state.system_prompt
     full = with_system_prompt(chat, system_prompt.text)
+    parts = media_in(full.messages)
+    media = MediaLoader(engine, state.settings).load_parts(parts)
     controls = ControlText(full.messages, engine.vocab)
     rendered = chat_format.render(replace(full, messages=controls.mark(full.messages)))
     tool_format = rendered.tool_format if chat.tools and chat.tools.callable_tools else None
@@ -83,11 +87,12 @@ def prepare_chat(request: Request, chat: Chat, options: GenerationOptions, reaso
         source = json_answer_grammar(constraint.source.text, tags, content_tags)
         constraint = replace(constraint, source=source)
     preserved = preserved_tokens(engine.vocab, tool_format, tags, content_tags)
-    tokens = tokenize_prompt(rendered.text, engine.vocab, controls)
+    tokens = tokenize_prompt(pieces_with_media(rendered.text, media, parts), engine.vocab, controls)
     n_system = 0
     if full is not chat:
         n_system = n_system_tokens(full, tokens, chat_format.template, defaults, engine.vocab)
-    prompt = Prompt(controls.unmark(rendered.text), tokens, n_system, "messages")
+    text = name_media(controls.unmark(rendered.text), parts, state.settings.media_marker)
+    prompt = Prompt(text, tokens, n_system, "messages", tuple(media.values()))
     shown_tags = None if reasoning_format == "none" else tags
     budget = make_reasoning_budget(options, state.settings.defaults, thinking_tags, engine.vocab)
     stop = chat_format.template.stop

@@ -108,8 +108,9 @@ def generation_endpoint(
     is if it is slow."""
 
     async def post(request: Request) -> Response:
-        get_engine(request)  # what a body says does not matter while the model loads
-        return await serve(request, await read_body(request, partial(read, request), is_slow=is_slow))
+        engine = get_engine(request)  # what a body says does not matter while the model loads
+        may_wait = is_slow or engine.media is not None  # for a file to be decoded
+        return await serve(request, await read_body(request, partial(read, request), is_slow=may_wait))
 
     return post
 
@@ -141,6 +142,9 @@ async def prepare(request: Request, parsed: ParsedRequest) -> "Generation":
     grammar = await run_in_threadpool(compile_constraint, constraint, engine) if constraint else None
     session = get_sessions(request).get_or_create(request)
     salt = make_cache_salt(request, session.session_id, state.settings.cache_isolation, options.cache_salt)
+    media = [each for prompt in parsed.prompts for each in prompt.media]
+    if media:
+        await cancel_on_disconnect(request.receive, engine.encode(media))
     sampling = options.sampling
     params = {name: getattr(options, name) for name in CompletionParams.model_fields}
     params["stop"] = (*options.stop, *parsed.stop)
@@ -152,6 +156,7 @@ async def prepare(request: Request, parsed: ParsedRequest) -> "Generation":
             prompt.tokens,
             sampling,
             prompt_name=prompt.name,
+            media=prompt.request_media,
             session=session.session_id,
             scope=CacheScope(salt, prompt.n_system),
             adapters=adapters,

@@ -11,6 +11,7 @@ from server.options.generation_options import GenerationOptions
 from server.options.lora import adapters_json
 from slots.llama import Vocab
 from slots.requests.events import Finished, StopReason
+from slots.requests.media import text_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def verbose_json(output: CompletionOutput, finished: Finished, context: ResultCo
     """Returns the members that `verbose` adds to a response: the result, with the text of the prompt's tokens."""
     if not context.options.verbose:
         return {}
-    prompt = context.vocab.display_all(output.request.prompt)
+    prompt = context.vocab.display_all(text_tokens(output.request.prompt))
     return {"__verbose": {**result_json(output, finished, context), "prompt": prompt}}
 
 

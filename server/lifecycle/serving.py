@@ -10,6 +10,7 @@ from functools import partial
 from starlette.applications import Starlette
 
 from server.app import ASLEEP_ENDPOINTS, create_app
+from server.chat.media_parts import KIND_NAMES
 from server.chat.system_prompt import make_system_prompt
 from server.chat.template.chat_format import ChatFormat
 from server.generation.endpoint import compile_constraint
@@ -132,4 +133,6 @@ def _describe_service(settings: Settings, engine: Engine) -> str:
     if engine.n_slots == 0:
         what = "ranking" if engine.pooling == "rank" else "embeddings"
         return f"{settings.alias} for {what} of texts of up to {engine.max_embedding_tokens:,} tokens"
-    return f"{settings.alias} in {engine.n_slots} slots of {engine.n_ctx_slot:,} tokens"
+    takes = "".join(f" and {KIND_NAMES[kind]}" for kind in (engine.media.kinds if engine.media else ()))
+    text = f", for texts{takes}" if takes else ""
+    return f"{settings.alias} in {engine.n_slots} slots of {engine.n_ctx_slot:,} tokens{text}"

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.cache.radix_tree import Keys, Node, RadixTree
+from slots.requests.media import cut_before
 from slots.requests.scope import CacheScope
 
 _MAX_PARTIAL_SHARE = 0.5
@@ -118,13 +119,14 @@ class PrefixCache:
         return live.n_tokens if live else 0
 
     def match(self, tokens: Sequence[int], scope: CacheScope, limit: int) -> PrefixMatch:
-        """Returns the cached part of the first `limit` tokens of a prompt."""
+        """Returns the cached part of the first `limit` tokens of a prompt. It ends where media may be cut."""
         by_slot: dict[int, int] = {}
         parked, n_parked, n_common = None, 0, 0
         node, depth = self._tree.root, 0
         for node, depth in self._tree.root.walk(to_keys(tokens[:limit], scope)):
-            n_tokens = n_common = tokens_at(depth, scope)
-            if n_tokens > 0:
+            n_found = tokens_at(depth, scope)
+            n_tokens = n_common = cut_before(tokens, n_found)
+            if n_tokens > 0 and (self._can_truncate or n_tokens == n_found):
                 slots, entry = self._usable(node, depth)
                 by_slot.update(dict.fromkeys(slots, n_tokens))
                 if entry is not None:
@@ -166,7 +168,7 @@ class PrefixCache:
             oldest = next(iter(self._parked))
             self.remove(oldest)
             self.on_evicted(oldest)
-        parked = ParkedSequence(array("i", tokens), scope, snapshot)
+        parked = ParkedSequence(array("q", tokens), scope, snapshot)
         self._parked[parked] = self._tree.add_entry(keys, parked)
         self._n_parked_bytes += snapshot.nbytes
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from slots.cache.cell_pool import CellPool
 from slots.completion.generation import Generation
-from slots.llama import Batch
+from slots.completion.media_rows import media_rows, next_chunk
+from slots.llama import Batch, MediaBatch
 from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.draft import Draft
 from slots.requests.request_state import RequestState
@@ -58,6 +59,10 @@ class InputBatch:
         self.rows: list[SampledRow] = []
         """If the batch can be repeated, one for each of `slots`."""
         self.llama_batch = Batch(capacity)
+        self.media_batch: MediaBatch | None = None
+        """What the step computes instead of tokens."""
+        self.is_causal = True
+        """Whether that attends to what is before it alone."""
         self._all_slots = slots
         self._filler_token = filler_token
         self._can_repeat = False
@@ -85,6 +90,7 @@ class InputBatch:
     ) -> None:
         """Fill the batch for a planned step."""
         self.scheduled, self.slots, self.fillers = scheduled, [each.slot for each in scheduled], fillers
+        self.media_batch = None
         self.llama_batch.clear()
         by_slot = {each.slot.slot_id: each for each in scheduled}
         in_order = sorted((*self.slots, *fillers), key=lambda slot: slot.slot_id)
@@ -92,7 +98,7 @@ class InputBatch:
             if each := by_slot.get(slot.slot_id):
                 self._add(each, generation_of(slot))
             else:
-                self.llama_batch.add(slot.slot_id, len(slot.cached), [self._filler_token], last_logits=False)
+                self.llama_batch.add(slot.slot_id, slot.next_position, [self._filler_token], last_logits=False)
         self._states = [slot.state for slot in self._all_slots]
         is_plain = all(each.slot.is_generating and not each.draft for each in scheduled)
         self._can_repeat = is_plain and len(scheduled) == self._n_ready()
@@ -109,6 +115,15 @@ class InputBatch:
         """The adapters that all its tokens are computed with."""
         return self.slots[0].adapters if self.slots else NO_ADAPTERS
 
+    def fill_media(self, scheduled: list[ScheduledSlot], generation_of: Callable[[Slot], Generation]) -> None:
+        """Fill the batch for a step that computes media. The next one is planned."""
+        self.scheduled, self.slots, self.fillers = scheduled, [each.slot for each in scheduled], []
+        self._can_repeat = False
+        self.is_causal = next_chunk(scheduled[0])[0].is_causal
+        self.media_batch = MediaBatch(
+            [media_rows(each, wants_logits=generation_of(each.slot).wants_tokens) for each in scheduled]
+        )
+
     def advance(self) -> list[int]:
         """Make it the batch of the next step: see `is_next`. Returns the tokens of `slots`."""
         tokens = [slot.state.tokens[-1] for slot in self.slots if slot.state]
@@ -123,7 +138,7 @@ class InputBatch:
         slot, batch = scheduled.slot, self.llama_batch
         if scheduled.draft:
             generation.set_draft(scheduled.draft)
-            batch.add_all_outputs(slot.slot_id, len(slot.cached), [*scheduled.tokens, *scheduled.draft.tokens])
+            batch.add_all_outputs(slot.slot_id, slot.next_position, [*scheduled.tokens, *scheduled.draft.tokens])
             return
         wants_logits = scheduled.n_tokens == slot.n_uncomputed and generation.wants_tokens
-        batch.add(slot.slot_id, len(slot.cached), scheduled.tokens, last_logits=wants_logits)
+        batch.add(slot.slot_id, slot.next_position, scheduled.tokens, last_logits=wants_logits)

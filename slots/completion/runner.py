@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 from slots.completion.generation import Generation
 from slots.completion.input_batch import InputBatch, SampledRow
+from slots.completion.media_rows import split_by_kind
 from slots.completion.output_processor import OutputProcessor, StreamEvents
 from slots.completion.progress import ProgressReporter
 from slots.completion.slot_maintenance import SlotMaintenance
@@ -27,6 +28,7 @@ from slots.metrics.engine_stats import EngineStats
 from slots.options import EngineOptions
 from slots.requests.draft import NO_DRAFT
 from slots.requests.events import Failed, StopReason
+from slots.requests.media import text_tokens
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 from slots.requests.stream import CompletionStream
@@ -65,7 +67,10 @@ class CompletionRunner:
     ) -> None:
         """With a drafter, tokens are drafted when that is expected to save time."""
         is_drafting, n_slots = drafter is not None, context.n_sequences
-        self.slots = [Slot(slot_id, context.n_ctx_seq, speculates=is_drafting) for slot_id in range(n_slots)]
+        self.slots = [
+            Slot(slot_id, context.n_ctx_seq, speculates=is_drafting, uses_mrope=context.uses_mrope)
+            for slot_id in range(n_slots)
+        ]
         self.waiting: list[RequestState] = []
         """Oldest first. Other threads read its length, and the statuses of `slots`."""
         self._context = context
@@ -180,6 +185,13 @@ class CompletionRunner:
         scheduled = self._input.scheduled if is_next else self._schedule()
         if not scheduled:
             return
+        if is_next:
+            self._try_batch(scheduled, is_next=True)
+            return
+        for batch in split_by_kind(scheduled, self._context.n_batch, self._context.n_ubatch):
+            self._try_batch(batch, is_next=False)
+
+    def _try_batch(self, scheduled: list[ScheduledSlot], *, is_next: bool) -> None:
         try:
             self._run_batch(scheduled, is_next=is_next)
         except EngineError as error:
@@ -215,10 +227,10 @@ class CompletionRunner:
         generation = self._output.find_generation(state.request_id)
         if generation is None:
             matcher = make_matcher(request, self._vocab)
-            sampler = Sampler(request.sampling, request.prompt, self._sampler_context, matcher)
+            sampler = Sampler(request.sampling, text_tokens(request.prompt), self._sampler_context, matcher)
             generation = Generation(state, self._vocab, sampler, self._n_ctx)
             self._output.attach_generation(generation)
-        has_one_output = not slot.speculates or request.n_draft == 0
+        has_one_output = not slot.speculates or not request.allows_drafts
         allow_top_k = has_one_output and request.backend_sampling
         self._step_sampler.configure_slot(slot.slot_id, generation.sampler, allow_top_k=allow_top_k)
         self._progress.report_prompts(time.perf_counter())
@@ -296,11 +308,17 @@ class CompletionRunner:
         for each in scheduled:
             if each.slot.state:
                 each.slot.state.start_clock(now)
-        self._input.fill(scheduled, self._filler_slots(scheduled), self._output.generation_of)
+        if scheduled[0].is_media:
+            self._input.fill_media(scheduled, self._output.generation_of)
+        else:
+            self._input.fill(scheduled, self._filler_slots(scheduled), self._output.generation_of)
 
     def _decode(self) -> Logits:
         """Compute the batch. Returns the rows of logits, float32: one for each slot whose prompt is computed, followed
         by one for each token of its draft."""
+        if self._input.media_batch:
+            self._context.use_adapters(self._input.adapters.scales)
+            return self._context.decode_media(self._input.media_batch, is_causal=self._input.is_causal)
         try:
             self._context.use_adapters(self._input.adapters.scales)
             return self._context.decode(self._input.llama_batch)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from slots.completion.output_processor import OutputProcessor
 from slots.errors import EngineError, internal_error
 from slots.requests.events import Failed
+from slots.requests.media import widen
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 from slots.scheduling.kv_cache_manager import KvCacheManager
@@ -36,7 +37,8 @@ def truncate_prompt(prompt: tuple[int, ...], n_kept: int, n_ctx: int) -> tuple[i
     blocks a growing conversation loses the same tokens several times in a row, and so finds the rest in the cache."""
     block = max((n_ctx - n_kept) // 2, 1)
     n_blocks = (len(prompt) - n_kept - block) // block
-    return prompt[:n_kept] + prompt[n_kept + n_blocks * block :]
+    start, end = widen(prompt, n_kept, n_kept + n_blocks * block)
+    return prompt[:start] + prompt[end:]
 
 
 class SlotMaintenance:
@@ -85,6 +87,6 @@ class SlotMaintenance:
         request = state.request
         has_bos = request.prompt[0] == self._bos
         kept = n_kept(request.n_keep, state.n_prompt, request.scope.n_public, slot.n_ctx, has_bos=has_bos)
-        start, end = discard_range(len(slot.cached), kept, request.n_discard)
+        start, end = widen(slot.cached, *discard_range(len(slot.cached), kept, request.n_discard))
         _log.debug("request %d: context shift, tokens %d to %d are discarded", state.request_id, start, end - 1)
         self._cache.discard_range(slot, start, end)

@@ -5,7 +5,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -40,6 +40,8 @@ from slots.errors import (
 )
 from slots.llama import Model, release_free_memory
 from slots.metrics.engine_stats import EngineStats
+from slots.multimodal.encoder import MediaEncoder, load_encoder
+from slots.multimodal.media import Media
 from slots.options import ContextOptions, EngineOptions, ModelOptions
 from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.events import SlotStatus, ThreadNumbers
@@ -60,9 +62,18 @@ class Engine:
     """A pool of slots on one model. Its methods are for the event loop; a thread of its own does the computing."""
 
     def __init__(
-        self, model: Model, contexts: Contexts, options: EngineOptions, fingerprint: str, adapters: Adapters
+        self,
+        model: Model,
+        contexts: Contexts,
+        options: EngineOptions,
+        fingerprint: str,
+        adapters: Adapters,
+        *,
+        media: MediaEncoder | None = None,
     ) -> None:
         context = contexts.completion
+        self.media = media
+        """Prepares pictures and sounds for prompts; None if the model takes only text."""
         self.model = model
         self.vocab = model.vocab
         self.fingerprint = fingerprint
@@ -128,7 +139,10 @@ class Engine:
                 "it is built at installation, with a C++ compiler and Python's headers"
             )
         digest = fingerprint(model.path, context, model.metadata_overrides)
-        engine = cls(loaded, contexts, options, digest, adapters)
+        media = None
+        if options.media.path and contexts.completion:
+            media = load_encoder(loaded, options.media, contexts.completion.n_ubatch)
+        engine = cls(loaded, contexts, options, digest, adapters, media=media)
         if engine._completions and options.warmup:
             engine._completions.warm_up()
         release_free_memory()  # the header, which llama.cpp has copied
@@ -166,6 +180,14 @@ class Engine:
         """Find the tokens of sequence breakers. Call it in a worker thread: it may take tens of
         milliseconds."""
         self._sampler_context.find_sequence_breakers(sequence_breakers)
+
+    async def encode(self, media: Iterable[Media]) -> None:
+        """Compute the embeddings of media in a prompt, before the request is submitted. Raises QueueFull, ShuttingDown
+        and StepFailed."""
+        self._check_open()
+        if self.media:
+            for each in media:
+                await self.media.encode(each)
 
     def submit(self, request: CompletionRequest) -> CompletionStream:
         """Queue a request; returns the stream of its events. With context shift, too long prompts are truncated.
@@ -292,6 +314,8 @@ class Engine:
         elif self._thread.is_alive():
             self._commands.put(Stop())
             self._thread.join()
+        if self.media:
+            self.media.close()
 
     def _check_open(self) -> None:
         if self._is_draining:
@@ -308,11 +332,17 @@ class Engine:
     def _validate(self, request: CompletionRequest) -> None:
         n_vocab = self.vocab.n_tokens
         if not (min(request.prompt) >= 0 and max(request.prompt) < n_vocab):
-            raise InvalidRequest("prompt", f"expected token ids from 0 to {n_vocab - 1}")
+            self._check_media(request)
         if not all(0 <= token < n_vocab for token, _ in request.sampling.logit_bias):
             raise InvalidRequest("logit_bias", f"expected token ids from 0 to {n_vocab - 1}")
         if request.slot_id >= 0:
             self._check_slot("slot_id", request.slot_id)
+
+    def _check_media(self, request: CompletionRequest) -> None:
+        """Checks a prompt that does not consist of tokens of the vocabulary alone."""
+        media, n_vocab = request.media, self.vocab.n_tokens
+        if any(token >= n_vocab or (token < 0 and (media is None or token not in media)) for token in request.prompt):
+            raise InvalidRequest("prompt", f"expected token ids from 0 to {n_vocab - 1}")
 
     def _check_slot(self, field: str, slot_id: int) -> None:
         if not 0 <= slot_id < self.n_slots:
@@ -330,7 +360,10 @@ class Engine:
             raise PromptTooLong(len(prompt), n_ctx, request.prompt_name)
         has_bos = prompt[0] == self.vocab.bos
         kept = n_kept(request.n_keep, len(prompt), request.scope.n_public, n_ctx, has_bos=has_bos)
-        return request.replace(prompt=truncate_prompt(prompt, kept, n_ctx))
+        shorter = truncate_prompt(prompt, kept, n_ctx)
+        if not 0 < len(shorter) <= n_ctx:  # media are left out whole
+            raise PromptTooLong(len(prompt), n_ctx, request.prompt_name)
+        return request.replace(prompt=shorter)
 
     async def _run_slot_task(self, slot_id: int, action: Callable[[KvCacheManager, Slot], Any]) -> object:
         self.check_can_generate()

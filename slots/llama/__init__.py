@@ -17,6 +17,7 @@ from slots.llama.host_memory import allocated_bytes, private_bytes, release_free
 from slots.llama.loading import Device, find_devices
 from slots.llama.log import live_buffers
 from slots.llama.lora import LoraAdapters
+from slots.llama.media_batch import MediaBatch, MediaRows
 from slots.llama.model import Model, ModelInfo
 from slots.llama.top_k_sampler import TopTokens
 from slots.llama.vocab import MAX_UNBROKEN, Vocab
@@ -32,6 +33,8 @@ __all__ = [
     "EmbeddingContext",
     "Logits",
     "LoraAdapters",
+    "MediaBatch",
+    "MediaRows",
     "Model",
     "ModelInfo",
     "Snapshot",

@@ -12,7 +12,8 @@ from slots.llama.batch import Batch, check_decoded
 from slots.llama.context_params import context_params, one_ubatch_at_a_time
 from slots.llama.log import forget_buffers, forget_errors, last_error, record_buffers
 from slots.llama.lora import SWITCH_SECONDS_PER_LAYER, Scales
-from slots.llama.memory_capabilities import can_roll_back, can_shift_keys, can_truncate, window_size
+from slots.llama.media_batch import MediaBatch
+from slots.llama.memory_capabilities import can_roll_back, can_shift_keys, can_truncate, uses_mrope, window_size
 from slots.llama.model import Model
 from slots.llama.step_threads import StepThreads
 from slots.llama.top_k_sampler import TOP_K, BackendTopK, TopTokens, init_with_top_k
@@ -99,19 +100,41 @@ class Context:
         is not loaded. A change makes the next decode some milliseconds slower."""
         self._adapters.apply(scales)
 
+    @property
+    def uses_mrope(self) -> bool:
+        """Whether media may have fewer positions than cells: numbers of tokens, below, are then positions."""
+        return uses_mrope(self._weights)
+
+    def decode_media(self, batch: MediaBatch, *, is_causal: bool) -> Logits:
+        """Compute embeddings, as `decode` does tokens. If they are not causal, each attends to all of its sequence in
+        the batch, which may then have an ubatch at most."""
+        batch.check(lib.llama_model_n_embd_inp(self._weights.handle), self.n_sequences, uses_mrope=self.uses_mrope)
+        if is_causal:
+            return self._decode(batch)
+        if batch.n_tokens > self.n_ubatch:
+            raise ValueError(f"{batch.n_tokens} cells that attend to each other are more than an ubatch")
+        lib.llama_set_causal_attn(self.handle, False)
+        try:
+            return self._decode(batch)
+        finally:
+            lib.llama_set_causal_attn(self.handle, True)
+
     def decode(self, batch: Batch) -> Logits:
-        """Compute a batch, without the GIL.
+        """Compute a batch of tokens, without the GIL.
 
         Returns float32 logits of shape (outputs, vocabulary) in the order of the batch, in llama.cpp's memory; they may
         be modified, and are valid until the next decode. The rows of sequences with a top-k are undefined: see
         `top_tokens`. Raises ValueError for a malformed batch, DecodeError if llama.cpp fails, for example for lack of
         KV cells.
         """
+        batch.check(self._n_vocab, self.n_sequences)
+        return self._decode(batch)
+
+    def _decode(self, batch: Batch | MediaBatch) -> Logits:
         if batch.n_tokens > self.n_batch:
             raise ValueError(f"a batch of {batch.n_tokens} tokens is larger than the context's, {self.n_batch}")
         if batch.n_outputs > self.max_outputs:
             raise ValueError(f"a batch asks for {batch.n_outputs} rows of logits, the context has {self.max_outputs}")
-        batch.check(self._n_vocab, self.n_sequences)
         top_outputs = self._top_k.output_indices(batch.output_sequences()) if self._top_k else None
         self.top_tokens = None
         batch.struct.n_tokens = batch.n_tokens
@@ -190,7 +213,7 @@ class Context:
             raise ValueError("sequences of this context cannot share cells")
         if source == target:
             raise ValueError(f"sequence {source} cannot share cells with itself")
-        if not 1 <= n_tokens <= length:
+        if not n_tokens >= 1 or (n_tokens > length and not self.uses_mrope):  # there, media may end behind their cells
             raise ValueError(f"sequence {source} has {length} tokens, of which {n_tokens} cannot be shared")
         if not self.can_truncate and n_tokens < length:
             raise ValueError(f"sequence {source} can be shared only as a whole")

@@ -61,13 +61,13 @@ def _on_log(level: int, text: bytes, _user_data: ctypes.c_void_p) -> None:
     _log.log(_LEVELS.get(level, logging.DEBUG), "%s", line)
 
 
-_log_callback = lib.llama_log_callback(_on_log)
+log_callback = lib.llama_log_callback(_on_log)
 """Kept alive here: llama.cpp only has a pointer to it."""
 
 
 def install_log() -> None:
     """Makes llama.cpp write its log to here."""
-    lib.llama_log_set(_log_callback, ctypes.c_void_p(0))
+    lib.llama_log_set(log_callback, ctypes.c_void_p(0))
 
 
 install_log()

@@ -3,8 +3,11 @@
 import llama_cpp.llama_cpp as lib
 
 from slots.llama.model import Model
-from slots.llama.weights import read_value
+from slots.llama.weights import Weights, read_value
 from slots.options import ContextOptions
+
+_MROPE_TYPES = frozenset({8, 40})
+"""LLAMA_ROPE_TYPE_MROPE and LLAMA_ROPE_TYPE_IMROPE."""
 
 _HADAMARD_SIZE = 64
 """llama.cpp stores quantized keys multiplied by a Hadamard matrix if the head size is a multiple of this."""
@@ -26,6 +29,11 @@ def window_size(model: Model) -> int:
     """Returns how many tokens back the layers with sliding-window attention see; 0 if there are none."""
     n_tokens: int = lib.llama_model_n_swa(model.weights.handle)
     return n_tokens
+
+
+def uses_mrope(weights: Weights) -> bool:
+    """Whether positions have several dimensions (M-RoPE): those of pictures are rows and columns."""
+    return lib.llama_model_rope_type(weights.handle) in _MROPE_TYPES
 
 
 def can_shift_keys(model: Model, options: ContextOptions) -> bool:

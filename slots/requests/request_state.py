@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.cache_use import CacheHit, CacheMiss
 from slots.requests.events import Timings
+from slots.requests.media import cut_before
 from slots.requests.request import CompletionRequest
 from slots.requests.scope import CacheScope
 
@@ -67,7 +68,7 @@ class RequestState:
     @property
     def max_cached(self) -> int:
         """How many tokens may come from the cache: the last one has to be computed for its logits."""
-        return len(self.tokens) - 1
+        return cut_before(self.tokens, len(self.tokens) - 1)
 
     @property
     def all_checkpoints(self) -> set[int]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.events import SlotActivity, SlotStatus
+from slots.requests.media import count_positions
 from slots.requests.request_state import RequestState
 from slots.requests.scope import CacheScope
 
@@ -27,6 +28,8 @@ class Slot:
     waits_for: int | None = None
     """The slot that computes a prefix which this one will share."""
     speculates: bool = False
+    uses_mrope: bool = False
+    """Whether media in it may have fewer positions than cells."""
 
     @property
     def is_idle(self) -> bool:
@@ -35,6 +38,15 @@ class Slot:
     @property
     def n_unshifted(self) -> int:
         return len(self.cached) if self.shifted_from is None else self.shifted_from
+
+    @property
+    def next_position(self) -> int:
+        """The position of the next token to compute."""
+        return self.position_of(len(self.cached))
+
+    def position_of(self, n_tokens: int) -> int:
+        """Returns the position after the first `n_tokens` cached tokens."""
+        return count_positions(self.cached, n_tokens) if self.uses_mrope else n_tokens
 
     @property
     def uncomputed(self) -> list[int]:
@@ -100,7 +112,7 @@ class Slot:
             n_prompt_tokens_processed=state.n_prompt_computed if state else 0,
             n_prompt_tokens_cache=min(state.n_cached, len(self.cached)) if state else 0,
             waits_for=self.waits_for,
-            speculates=self.speculates and (state is None or state.request.n_draft != 0),
+            speculates=self.speculates and (state is None or state.request.allows_drafts),
             n_decoded=n_decoded,
             n_remain=max(limit - n_decoded, 0) if limit >= 0 else -1,
             has_new_line=state.has_new_line if state else False,

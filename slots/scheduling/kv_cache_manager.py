@@ -28,6 +28,7 @@ from slots.cache.saved_slot import SavedSlot
 from slots.errors import InvalidRequest, SnapshotError
 from slots.metrics.cache_stats import CacheStats
 from slots.requests.cache_use import CacheSource
+from slots.requests.media import cut_before, is_media
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 from slots.scheduling.cache_report import CacheReport
@@ -140,7 +141,7 @@ class KvCacheManager:
     def rollback(self, slot: Slot) -> None:
         """Remove what was computed in the context after the committed tokens of a slot. If the memory cannot go back so
         far, the slot is empty."""
-        if not self._memory.keep_prefix(slot.slot_id, len(slot.cached)):
+        if not self._memory.keep_prefix(slot.slot_id, slot.next_position):
             self._record_truncation(slot, 0)
 
     def discard_range(self, slot: Slot, start: int, end: int) -> None:
@@ -237,7 +238,7 @@ class KvCacheManager:
 
     def _share(self, source: Slot, slot: Slot, n_tokens: int) -> None:
         _log.debug("slot %d shares %d tokens of slot %d", slot.slot_id, n_tokens, source.slot_id)
-        self._memory.share_prefix(source.slot_id, slot.slot_id, n_tokens)
+        self._memory.share_prefix(source.slot_id, slot.slot_id, source.position_of(n_tokens))
         if self.cells:
             self.cells.share(source.slot_id, slot.slot_id, n_tokens)
         self._set_contents(slot, source.cached[:n_tokens])
@@ -333,6 +334,8 @@ class KvCacheManager:
         min_chunk = state.request.n_cache_reuse
         if not min_chunk or state.skip_cache or not self._same_owner(slot, state):
             return 0
+        if any(map(is_media, (*slot.cached[n_own:], *state.tokens[n_own:]))):
+            return 0  # chunks could begin or end within media
         prompt = state.tokens[: state.max_cached]
         ranges, n_matched = ranges_to_remove(slot.cached, prompt, n_own, min_chunk)
         first_shifted = ranges[0][0] if ranges else n_matched
@@ -377,7 +380,8 @@ class KvCacheManager:
         self._prefixes.truncate_live(slot.slot_id, slot.n_unshifted)
 
     def _truncate(self, slot: Slot, n_tokens: int) -> None:
-        if not self._memory.keep_prefix(slot.slot_id, n_tokens):
+        n_tokens = cut_before(slot.cached, n_tokens)
+        if not self._memory.keep_prefix(slot.slot_id, slot.position_of(n_tokens)):
             n_tokens = 0
         self._record_truncation(slot, n_tokens)
 

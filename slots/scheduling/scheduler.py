@@ -9,6 +9,7 @@ from slots.cache.prefix_cache import PrefixMatch
 from slots.cache.radix_tree import common_prefix_length
 from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.draft import NO_DRAFT, Draft
+from slots.requests.media import cut_before, is_media
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 from slots.scheduling.adapter_turns import AdapterTurns
@@ -21,7 +22,7 @@ def record_shared_prefixes(slot: Slot, slots: Iterable[Slot]) -> None:
     for other in slots:
         if other is not slot and slot.state and other.state and other.is_prefilling:
             n_common = common_prefix_length(slot.state.tokens, other.state.tokens)
-            n_common = slot.scope.shareable(other.scope, n_common)
+            n_common = cut_before(slot.state.tokens, slot.scope.shareable(other.scope, n_common))
             if n_common > 0:
                 slot.state.shared_prefixes[other.state.request_id] = n_common
                 other.state.shared_prefixes[slot.state.request_id] = n_common
@@ -69,6 +70,10 @@ class ScheduledSlot:
     @property
     def tokens(self) -> list[int]:
         return self.slot.uncomputed[: self.n_tokens]
+
+    @property
+    def is_media(self) -> bool:
+        return self.slot.state is not None and is_media(self.slot.state.tokens[len(self.slot.cached)])
 
 
 @dataclass(slots=True)
@@ -124,14 +129,25 @@ def schedule(
     n_left = config.n_batch - len(output.scheduled)
     if any(slot.is_generating and slot not in output.preempted for slot in busy):
         n_left = min(n_left, config.n_chunk)
+    n_prefill = n_left
     for slot in ready:
         if n_left > 0 and not slot.is_generating:
             n_tokens = min(slot.n_with_same_adapters, n_left)
             if not config.can_truncate:
                 n_tokens = min(n_tokens, _until_checkpoint(slot))
-            output.scheduled.append(ScheduledSlot(slot, n_tokens))
-            n_left -= n_tokens
+            n_tokens = _of_one_kind(slot, n_tokens)
+            if n_tokens <= n_left or n_left == n_prefill:  # whole media wait, unless they are the first
+                output.scheduled.append(ScheduledSlot(slot, n_tokens))
+                n_left -= n_tokens
     return output
+
+
+def _of_one_kind(slot: Slot, n_tokens: int) -> int:
+    """How many of the next `n_tokens` tokens of a slot one batch can hold: it has either text or media. Media that have
+    to stay whole are more if need be."""
+    if slot.state is None or slot.state.request.media is None:
+        return n_tokens
+    return slot.state.request.media.next_share(slot.state.tokens, len(slot.cached), n_tokens)
 
 
 def _until_checkpoint(slot: Slot) -> int:

@@ -93,7 +93,7 @@ class DraftScheduler:
 
     def _observe(self, slots: Sequence[Slot]) -> None:
         if not self._drafter.is_cheap:
-            self._drafter.observe([slot for slot in slots if slot.state and slot.state.request.n_draft != 0])
+            self._drafter.observe([slot for slot in slots if slot.state and slot.state.request.allows_drafts])
 
     def _limits(self, n_batch_left: int) -> Lengths:
         """Returns the maximum lengths of the slots that may draft, equal but for the limits of their requests. No draft
@@ -103,7 +103,8 @@ class DraftScheduler:
         max_length = 0
         for slot in self._slots:
             budget = self._budgets[slot.slot_id]
-            if slot.state and budget.seconds_left >= min_cost and self._drafter.can_draft(slot):
+            allows_drafts = slot.state is not None and slot.state.request.allows_drafts
+            if slot.state and allows_drafts and budget.seconds_left >= min_cost and self._drafter.can_draft(slot):
                 budget.start_request(slot.state.request_id, self._token_seconds)
                 limit = min(max_draft_tokens(slot), n_batch_left, self._drafter.n_max)
                 if limit > 0:

@@ -41,7 +41,10 @@ PDF = {"type": "document", "source": {"type": "base64", "media_type": "applicati
         ({"messages": [{"role": "robot", "content": "a"}]}, r"messages\[0\].role: expected one of user, assistant"),
         ({"messages": [{"role": "user"}]}, r"messages\[0\].content: expected a string or a list of blocks"),
         ({"messages": user({"type": "text"})}, r"messages\[0\].content\[0\].text: expected a string"),
-        ({"messages": user({"type": "tool_use"})}, r"messages\[0\].content\[0\].type: expected one of text, document"),
+        (
+            {"messages": user({"type": "tool_use"})},
+            r"messages\[0\].content\[0\].type: expected one of text, image",
+        ),
         ({"messages": user(IMAGE)}, r"messages\[0\].content\[0\]: images are not supported"),
         ({"messages": user(PDF)}, r"messages\[0\].content\[0\].source.type: expected text or content"),
         ({"system": [IMAGE]}, r"system\[0\]: images are not supported"),

@@ -5,19 +5,20 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from server.chat.messages import MAX_MESSAGES, MAX_TOOL_CALLS, MESSAGES, Json, Message, TextParts, dump_arguments
+from server.chat.media_parts import MediaPart, TextParts, image_part
+from server.chat.messages import MAX_MESSAGES, MAX_TOOL_CALLS, MESSAGES, Json, Message, dump_arguments
 from server.http.errors import ApiError
 from server.http.fields import Fields, as_boolean, as_string, invalid_value, preview, read_member
 from slots.errors import InvalidRequest
 
 ROLES = ("user", "assistant", "system")
 BLOCKS = {
-    "user": ("text", "document", "search_result", "tool_result"),
+    "user": ("text", "image", "document", "search_result", "tool_result"),
     "assistant": ("text", "thinking", "redacted_thinking", "tool_use"),
     "system": ("text",),
 }
 """By role: the types of blocks that its content may have."""
-RESULT_BLOCKS = ("text", "document", "search_result")
+RESULT_BLOCKS = ("text", "image", "document", "search_result")
 """Of the content of a tool's result."""
 
 _BILLING_HEADER = re.compile(r"\s*x-anthropic-billing-header:(?:[ \t]*[\w.-]+=[^;\s]*;?)*\s*")
@@ -37,7 +38,7 @@ def read_system(value: object) -> str:
 def read_turns(value: object) -> list[Message]:
     """Returns the messages of `messages`. Neighbours of one role are one turn.
 
-    Raises InvalidRequest, which names the member that is wrong, and ApiError (501) for a block that is an image.
+    Raises InvalidRequest, which names the member that is wrong, and ApiError (501) for an image that is not the user's.
     """
     if not isinstance(value, list) or not value:
         raise invalid_value("messages", MESSAGES, value)
@@ -113,7 +114,9 @@ def _system_turn(blocks: Iterable[Block]) -> Iterator[Message]:
 
 
 def _join(texts: list[str]) -> str:
-    return TextParts(texts) if len(texts) > 1 else "".join(texts)
+    """Returns the content of a message. One that is media alone has to stay such."""
+    is_parted = len(texts) > 1 or any(isinstance(text, MediaPart) for text in texts)
+    return TextParts(texts) if is_parted else "".join(texts)
 
 
 def _read_call(name: str, block: Fields) -> Json:
@@ -135,7 +138,8 @@ def _read_result(name: str, block: Fields) -> Message:
     is_error = block.get("is_error")
     if is_error is not None and as_boolean(f"{name}.is_error", is_error):
         # Templates have no other place for it.
-        texts = [f"Error: {texts[0]}" if texts else "Error", *texts[1:]]
+        is_text = texts and not isinstance(texts[0], MediaPart)
+        texts = [f"Error: {texts[0]}", *texts[1:]] if is_text else ["Error", *texts]
     return {"role": "tool", "tool_call_id": call_id, "content": _join(texts)}
 
 
@@ -152,9 +156,25 @@ def _read_text(named: Block, allowed: Iterable[str]) -> str:
             heads = [read_member(name, block, member) for member in ("title", "source")]
             texts = [_read_text(part, ("text",)) for part in _read_blocks(f"{name}.content", block.get("content"))]
             return "\n".join(filter(None, [*heads, *texts]))
+        case "image" if kind in allowed:
+            return _read_image(name, block)
         case "image":
             raise ApiError(501, f"{name}: images are not supported, only text is")
     raise invalid_value(f"{name}.type", f"one of {', '.join(allowed)}", kind)
+
+
+def _read_image(name: str, block: Fields) -> str:
+    """Returns the part for a picture, in base64 or at a URL."""
+    source = block.get("source")
+    if not isinstance(source, dict):
+        raise invalid_value(f"{name}.source", "an object with type", source)
+    match source.get("type"):
+        case "base64":
+            return image_part(name, as_string(f"{name}.source.data", source.get("data")))
+        case "url":
+            return image_part(name, as_string(f"{name}.source.url", source.get("url")))
+        case kind:
+            raise invalid_value(f"{name}.source.type", "base64 or url", kind)
 
 
 def _read_document(name: str, block: Fields) -> str:

@@ -1,7 +1,9 @@
 """Inputs of embeddings: every shape in which a request may give texts."""
 
-from server.chat.messages import TextParts, read_content
+from server.chat.media_parts import TextParts
+from server.chat.messages import read_content
 from server.generation.prompts import tokenize_mixed, unwrap_prompt
+from server.http.errors import ApiError
 from server.http.fields import Fields, invalid_value, is_list_of_several, naming_field
 from slots.embedding.request import EmbeddingRequest, text_too_long
 from slots.engine import Engine
@@ -68,6 +70,8 @@ def _unwrap(name: str, value: object) -> object:
 
 def _join_parts(name: str, value: Fields) -> str:
     content = read_content(f"{name}.content", value["content"])
+    if isinstance(content, TextParts) and content.media:
+        raise ApiError(501, f"{content.media[0].source.name}: images and sounds are not supported, only text is")
     return "".join(content.parts) if isinstance(content, TextParts) else content
 
 

@@ -113,7 +113,7 @@ def read_completion(request: Request, fields: Fields) -> ParsedRequest:
     state, engine = get_state(request), get_engine(request)
     body = CompletionRequestBody.parse(fields, engine, state.settings.defaults)
     system_prompt = body.system_prompt or state.system_prompt
-    prompts = read_prompts(body.prompt, engine, system_prompt.tokens)
+    prompts = read_prompts(body.prompt, engine, system_prompt.tokens, state.settings, body.image_data)
     name = body.served_name(engine, state.settings.model_names)
     output_settings = output_settings_json(engine, state.settings.reasoning_format)
     formatter = CompletionFormatter(engine.vocab, name, engine.n_ctx_slot, body, output_settings)

@@ -25,7 +25,7 @@ async def get_props(request: Request) -> JsonResponse:
     chat_template = await run_in_threadpool(lambda: chat_format.template)
     of_tools = chat_format.of_tools
     tool_use_template = await run_in_threadpool(lambda: of_tools.template) if of_tools else None
-    threads = engine.thread_numbers()
+    threads, kinds = engine.thread_numbers(), engine.media.kinds if engine.media else ()
     return JsonResponse(
         {
             "default_generation_settings": {
@@ -42,7 +42,8 @@ async def get_props(request: Request) -> JsonResponse:
             "model_alias": settings.alias,
             "model_path": str(settings.model_path),
             "model_ftype": engine.model.info.file_type,
-            "modalities": {"vision": False, "video": False, "audio": False},
+            "modalities": {"vision": "image" in kinds, "video": False, "audio": "audio" in kinds},
+            "media_marker": settings.media_marker,
             "chat_template": chat_template.source,
             **({"chat_template_tool_use": tool_use_template.source} if tool_use_template else {}),
             "chat_template_caps": _capabilities_json(chat_template.capabilities),

@@ -1,19 +1,24 @@
 """The request bodies of llama.cpp's dialect."""
 
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import AliasChoices, Field, PlainValidator, WithJsonSchema
+from pydantic import AliasChoices, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from server.api.llama.slot_files import FILE_NAMES, as_file_name
 from server.chat.request import ChatFields
 from server.generation.infill_prompt import MIXED_SHAPES, Chunk
+from server.generation.prompt_media import Images, read_image_data
 from server.generation.prompts import SCHEMA as PROMPT_SCHEMA
 from server.generation.prompts import SHAPES as PROMPT_SHAPES
+from server.http.errors import ApiError
 from server.http.fields import as_string, invalid_value
 from server.http.request_model import RequestBody
 from server.options.generation_options import GenerationOptions
 from slots.requests.params import Boolean, Integer, Takes
 from slots.requests.sampling_params import MAX_N_PROBS
+
+if TYPE_CHECKING:
+    from slots.engine import Engine
 
 CHUNKS = "a list of objects with text and filename"
 TOKENS = "a list of token ids"
@@ -37,6 +42,21 @@ def _read_chunk(name: str, value: object) -> Chunk:
     )
 
 
+def _read_images(value: object, info: "ValidationInfo[Engine]") -> Images:
+    if value != [] and info.context.media is None:
+        raise ApiError(501, "image_data: not supported by a server without --mmproj, expected [] or no such option")
+    return read_image_data(value)
+
+
+IMAGE_DATA = "a list of objects with data and id"
+ImageData = Annotated[
+    Images | None,
+    Takes(IMAGE_DATA),
+    PlainValidator(_read_images),
+    WithJsonSchema(
+        {"type": "array", "items": {"type": "object", "properties": {"data": STRING, "id": {"type": "integer"}}}}
+    ),
+]
 Mixed = Annotated[
     Any,
     Takes(MIXED_SHAPES),
@@ -71,6 +91,9 @@ class CompletionRequestBody(LlamaOptions):
 
     prompt: Annotated[Any, Takes(PROMPT_SHAPES), WithJsonSchema(PROMPT_SCHEMA)] = Field(
         description="text to continue, or several of them"
+    )
+    image_data: ImageData = Field(
+        None, description="images in base64, each with the id that stands for it in the prompt, as in [img-12]"
     )
 
 

@@ -1,6 +1,6 @@
 """Slot files: saved slots on disk.
 
-A file holds the magic, the version and the size of the header; the header as JSON; the tokens as 32-bit integers; the
+A file holds the magic, the version and the size of the header; the header as JSON; the tokens as 64-bit integers; the
 state in llama.cpp's own format; a digest of all that. Numbers are little-endian. Nothing of a file is used before its
 digest is checked, except the sizes, and those must add up to the size of the file: llama.cpp trusts what it is given.
 """
@@ -27,11 +27,12 @@ from slots.errors import InvalidRequest
 from slots.requests.scope import CacheScope
 
 MAGIC = b"LL-SLOTS"
-VERSION = 2
+VERSION = 3
 START = struct.Struct("<8sII")
 """Magic, version, bytes of the header."""
 MAX_HEADER = 16 * 1024
-TOKEN = np.dtype("<i4")
+TOKEN = np.dtype("<i8")
+"""Media have pseudo-tokens of 64 bits."""
 DIGEST_SIZE = 32
 
 
@@ -91,7 +92,7 @@ def read_slot(file: BufferedIOBase, n_bytes: int, fingerprint: str) -> SavedSlot
     model with another fingerprint; OSError.
     """
     start, header_bytes, header = _read_header(file, n_bytes)
-    tokens: npt.NDArray[np.int32] = np.empty(header.n_tokens, TOKEN)
+    tokens: npt.NDArray[np.int64] = np.empty(header.n_tokens, TOKEN)
     state = np.empty(header.n_state_bytes, np.uint8)
     file.readinto(tokens.data)
     file.readinto(state.data)

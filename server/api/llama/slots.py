@@ -20,6 +20,7 @@ from server.options.lora import adapters_json
 from server.state import get_engine, get_sessions, get_settings, get_state
 from slots.llama import Vocab
 from slots.requests.events import SlotStatus, ThreadNumbers
+from slots.requests.media import text_tokens
 from slots.requests.request import CompletionRequest
 
 
@@ -88,7 +89,7 @@ def _texts_json(status: SlotStatus, vocab: Vocab, may_read: Callable[[Completion
 
 
 def _text(tokens: Sequence[int], vocab: Vocab) -> str:
-    return vocab.display_all(tokens)
+    return vocab.display_all(text_tokens(tokens))
 
 
 async def post_slot(request: Request) -> JsonResponse:

@@ -4,6 +4,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from server.api.llama.protocol import ApplyTemplateRequestBody, DetokenizeRequestBody, TokenizeRequestBody
+from server.chat.media_parts import media_in
+from server.generation.media import name_media, not_supported
 from server.http.body import read_body
 from server.http.fields import Fields, as_token, naming_field
 from server.http.json_response import JsonResponse
@@ -24,10 +26,13 @@ async def post_detokenize(request: Request) -> JsonResponse:
 async def post_apply_template(request: Request) -> JsonResponse:
     chat_format, defaults = get_chat_format(request), get_settings(request).chat_template_kwargs
     chat = await read_body(request, lambda fields: ApplyTemplateRequestBody.parse(fields).chat(defaults))
+    engine, parts = get_engine(request), media_in(chat.messages)
+    if parts and engine.media is None:
+        raise not_supported(parts[0].source)
     prompt = await run_in_threadpool(chat_format.render, chat)
     # The text is for /completion, which adds BOS by itself where the vocabulary wants it.
-    text = prompt.text.removeprefix(chat_format.bos) if get_engine(request).vocab.add_bos else prompt.text
-    return JsonResponse({"prompt": text})
+    text = prompt.text.removeprefix(chat_format.bos) if engine.vocab.add_bos else prompt.text
+    return JsonResponse({"prompt": name_media(text, parts, get_settings(request).media_marker)})
 
 
 def _tokenize(fields: Fields, vocab: Vocab) -> dict[str, object]:

@@ -109,7 +109,7 @@ def read_llm_engine_completion(request: Request, fields: Fields, *, stream: bool
     body = LlmEngineCompletionBody.parse(fields, engine, state.settings.defaults)
     options = body.replace(stream=stream, n_probs=int(body.return_token_log_probs), model=name)
     system_prompt = body.system_prompt or state.system_prompt
-    [prompt] = prompts = read_prompts(body.prompt, engine, system_prompt.tokens)
+    [prompt] = prompts = read_prompts(body.prompt, engine, system_prompt.tokens, state.settings)
     _check_context(len(prompt.tokens), body.n_predict, engine)
     formatter = LlmEngineFormatter(engine.vocab, request_id, options)
     shown = frozenset() if body.skip_special_tokens else engine.vocab.control_tokens

@@ -80,7 +80,7 @@ def _read_prompt(request: Request, body: OllamaGenerateBody) -> Prompt:
     engine, settings = get_engine(request), get_settings(request)
     if body.raw:
         system = body.system_prompt or get_state(request).system_prompt
-        [prompt] = read_prompts(body.prompt, engine, system.tokens)
+        [prompt] = read_prompts(body.prompt, engine, system.tokens, settings)
         return prompt
     if body.suffix and not body.template:
         prefix, suffix = (read_mixed(name, getattr(body, name), engine.vocab) for name in ("prompt", "suffix"))

@@ -29,6 +29,7 @@ from server.state import ServerState, get_engine, get_state
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 from slots.requests.events import Finished, PositionLogprobs, Progress, Timings, Token
+from slots.requests.media import text_tokens
 
 COMPLETION_OBJECT = "text_completion"
 
@@ -99,7 +100,7 @@ class OpenAiCompletionFormatter:
         prompt = output.prompt
         if isinstance(prompt.original, str):
             return prompt.original
-        return self.context.vocab.display_all(prompt.tokens[prompt.n_system :])
+        return self.context.vocab.display_all(text_tokens(prompt.tokens[prompt.n_system :]))
 
     def _choice(
         self,
@@ -168,7 +169,7 @@ def _read_prompts(body: OpenAiCompletionRequestBody, state: ServerState, engine:
     """Returns the prompts. With a suffix, the text between each of them and the suffix is to be generated."""
     if not body.suffix:
         system_prompt = body.system_prompt or state.system_prompt
-        return read_prompts(body.prompt, engine, system_prompt.tokens)
+        return read_prompts(body.prompt, engine, system_prompt.tokens, state.settings)
     fim, suffix = get_fim_tokens(engine.vocab), read_mixed("suffix", body.suffix, engine.vocab)
 
     def read(name: str, prompt: object) -> Prompt:

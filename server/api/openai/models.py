@@ -68,7 +68,7 @@ def _adapter_json(request: Request, adapter: Adapter) -> dict[str, object]:
 def _modalities_json(engine: Engine) -> dict[str, object]:
     """Returns what the model takes and gives, in OpenRouter's form."""
     gives = "text" if engine.n_slots else "rerank" if engine.pooling == "rank" else "embeddings"
-    return {"input_modalities": ["text"], "output_modalities": [gives]}
+    return {"input_modalities": ["text", *(engine.media.kinds if engine.media else ())], "output_modalities": [gives]}
 
 
 def _ollama_adapter_json(request: Request, adapter: Adapter) -> dict[str, object]:
@@ -91,7 +91,7 @@ def _ollama_json(request: Request) -> dict[str, object]:
         "type": "model",
         "description": info.description,
         "tags": [""],
-        "capabilities": ["completion" if engine.n_slots else "embedding"],
+        "capabilities": ["completion" if engine.n_slots else "embedding", *(["multimodal"] if engine.media else [])],
         "parameters": "",
         "details": {
             "parent_model": "",

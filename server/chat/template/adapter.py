@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Any
 
-from server.chat.messages import Json, Message, TextParts, as_object, get_tool_calls
+from server.chat.media_parts import TextParts
+from server.chat.messages import Json, Message, as_object, get_tool_calls
 from server.chat.template.capabilities import Capabilities
 from server.chat.tools.call_format import ToolFormat
 from server.chat.tools.generic_format import calls_to_text, result_to_text
@@ -88,7 +89,8 @@ def _adapt_message(message: Message, capabilities: Capabilities) -> Message:
     content = message["content"] or ""
     is_parted = isinstance(content, TextParts) and message["role"] == "user" and capabilities.supports_typed_content
     if capabilities.needs_typed_content or is_parted:
-        texts = content.parts if isinstance(content, TextParts) else (content,)
+        # Media are within one text: templates would put their own tokens beside them, as the projector does.
+        texts = content.parts if isinstance(content, TextParts) and not content.media else (str(content),)
         content = [{"type": "text", "text": text} for text in texts]
     adapted = message | {"content": content}
     if calls := get_tool_calls(message):

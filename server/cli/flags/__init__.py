@@ -7,6 +7,7 @@ speculation  drafts                                   embedding    embeddings an
 gpu          layers and their GPUs                    listening    address, TLS, CORS
 fit          what fits into memory                    server       API keys, limits
 log          level, file, form                        fine_tuning  where jobs are, their limits
+media        pictures and sounds
 """
 
 from server.cli.flags.cache import CACHE
@@ -19,6 +20,7 @@ from server.cli.flags.fit import FIT
 from server.cli.flags.gpu import GPU
 from server.cli.flags.listening import LISTENING
 from server.cli.flags.log import LOG
+from server.cli.flags.media import MEDIA
 from server.cli.flags.model import MODEL
 from server.cli.flags.sampling import REPETITION, SAMPLING
 from server.cli.flags.server import SERVER
@@ -29,6 +31,7 @@ GROUPS = (
     CONTEXT,
     CACHE,
     SPECULATION,
+    MEDIA,
     GPU,
     FIT,
     ROPE,

@@ -4,7 +4,8 @@ import pytest
 
 from models.source import BUNDLED_MODEL
 from server.chat.control_text import ControlText
-from server.chat.messages import Message, TextParts
+from server.chat.media_parts import TextParts
+from server.chat.messages import Message
 from slots.llama import Model, Vocab
 from slots.options import ModelOptions
 

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from server.chat.media_parts import media_in
 from server.chat.messages import MAX_MESSAGES, read_messages
 from server.http.errors import ApiError
 from slots.errors import InvalidRequest
@@ -55,13 +56,42 @@ def test_content_is_one_text(content: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "what"), [("image_url", "images"), ("input_audio", "sounds"), ("video_url", "videos"), ("file", "files")]
+    ("kind", "what"), [("video_url", "videos"), ("video", "videos"), ("file", "files"), ("input_file", "files")]
 )
 def test_what_is_no_text_is_not_supported(kind: str, what: str) -> None:
     with pytest.raises(ApiError) as caught:
         read({"content": "Hi"}, {"content": [{"type": "text", "text": "a"}, {"type": kind}]})
     assert caught.value.status == 501
     assert str(caught.value) == f"messages[1].content[1]: {what} are not supported, only text is"
+
+
+@pytest.mark.parametrize(
+    ("part", "kind"),
+    [
+        ({"type": "image_url", "image_url": {"url": "data:a"}}, "image"),
+        ({"type": "image_url", "image_url": "data:a"}, "image"),
+        ({"type": "input_image", "image_url": "data:a"}, "image"),
+        ({"type": "input_audio", "input_audio": {"data": "data:a", "format": "wav"}}, "audio"),
+        ({"type": "input_audio", "input_audio": {"url": "data:a"}}, "audio"),
+    ],
+)
+def test_a_picture_or_sound_is_a_part_with_its_source(part: Any, kind: str) -> None:
+    [message] = read({"content": [{"type": "text", "text": "a"}, part, {"type": "text", "text": "b"}]})
+    [media] = media_in([message])
+    assert (media.source.name, media.source.url, media.source.kind) == ("messages[0].content[1]", "data:a", kind)
+    assert message["content"] == f"a{media}b"
+
+
+def test_a_marker_of_media_is_another_one_each_time() -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:a"}}
+    first, second = media_in(read({"content": [part, part]}))
+    assert str(first) != str(second)
+
+
+@pytest.mark.parametrize("part", [{"type": "image_url"}, {"type": "input_audio", "input_audio": {"format": "wav"}}])
+def test_media_without_a_file_are_refused_by_name(part: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"^messages\[0\]\.content\[0\]\."):
+        read({"content": [part]})
 
 
 @pytest.mark.parametrize(

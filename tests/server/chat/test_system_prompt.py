@@ -1,6 +1,7 @@
 """A server with a system prompt, which requests replace."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from server.chat.system_prompt import SystemPrompt, make_system_prompt
 from server.generation.prompts import read_prompts
+from server.settings import Settings
 from slots.engine import Engine
 from slots.errors import InvalidRequest
 from tests.conftest import running_server
@@ -251,7 +253,7 @@ def test_it_begins_as_the_model_wants_a_text_to_begin_and_does_not_end() -> None
 
 @pytest.mark.parametrize(("prompt", "tokens"), [("c", (99,)), (["c", 5], (99, 5)), ([5, "c"], (5, 99)), ("", ())])
 def test_prompt_behind_it_has_no_beginning_of_its_own(prompt: object, tokens: tuple[int, ...]) -> None:
-    [read] = read_prompts(prompt, ENGINE, (1, 97))
+    [read] = read_prompts(prompt, ENGINE, (1, 97), Settings(Path("a.gguf"), "a"))
     assert (read.tokens, read.n_system) == ((1, 97, *tokens), 2)
 
 

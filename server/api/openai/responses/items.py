@@ -9,15 +9,8 @@ from itertools import count
 
 import orjson
 
-from server.chat.messages import (
-    MAX_MESSAGES,
-    MAX_TOOL_CALLS,
-    ROLES,
-    Json,
-    Message,
-    TextParts,
-    read_content,
-)
+from server.chat.media_parts import TextParts
+from server.chat.messages import MAX_MESSAGES, MAX_TOOL_CALLS, ROLES, Json, Message, read_content
 from server.http.fields import as_string, invalid_value, preview, read_member
 from slots.errors import InvalidRequest
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from server.api.anthropic.content import read_system, read_turns
-from server.chat.messages import Message, TextParts
+from server.chat.media_parts import TextParts
+from server.chat.messages import Message
 from slots.errors import InvalidRequest
 
 CALL: dict[str, Any] = {"type": "tool_use", "id": "toolu_1", "name": "read", "input": {"file": "ä.txt", "line": 2**70}}

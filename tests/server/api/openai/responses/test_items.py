@@ -12,7 +12,8 @@ from server.api.openai.responses.items import (
     to_messages,
     unseal_thoughts,
 )
-from server.chat.messages import Message, TextParts
+from server.chat.media_parts import TextParts
+from server.chat.messages import Message
 from slots.errors import InvalidRequest
 
 HELLO: Any = {"role": "user", "content": "Hello"}
