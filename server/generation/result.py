@@ -37,7 +37,7 @@ def result_json(output: CompletionOutput, finished: Finished, context: ResultCon
         "slot_id": finished.slot_id,
         "id_slot": finished.slot_id,
         "model": context.model,
-        "prompt": context.vocab.display_all(output.prompt.tokens[output.prompt.n_system :]),
+        "prompt": context.vocab.display_all(text_tokens(output.prompt.tokens[output.prompt.n_system :])),
         "generation_settings": _settings(output, finished, context),
         "stopped_eos": finished.reason is StopReason.EOS,
         "stopped_limit": finished.reason is StopReason.LIMIT,

@@ -41,7 +41,7 @@ def read_position_table(file: ModelFile, options: MediaOptions) -> PositionTable
     """Returns the table of a projector's file; None if its kind has none, or takes pictures of one size."""
     kind = file.text("clip.vision.projector_type") or file.text("clip.projector_type") or ""
     patch = file.integer("clip.vision.patch_size")
-    shape = file.contents.shapes.get("v.position_embd.weight", ())
+    shape = next((t.shape for t in file.contents.tensors if t.name == "v.position_embd.weight"), ())
     if kind not in _KINDS or len(shape) < 2 or not patch:
         return None
     merge = file.integer("clip.vision.projector.scale_factor") or _KINDS[kind]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from server.chat.media_parts import TextParts, image_part
 from server.chat.messages import MAX_MESSAGES, Message, read_messages
 from server.http.fields import Fields, as_string, invalid_value, read_member
 from slots.errors import InvalidRequest
@@ -23,10 +24,15 @@ def read_turns(value: object) -> list[Message]:
     return read_messages([_convert(f"messages[{index}]", message, calls) for index, message in enumerate(value)])
 
 
-def refuse_images(name: str, value: object) -> None:
-    """Raises InvalidRequest for images: this server takes none."""
-    if value:
-        raise InvalidRequest(name, "expected no images, since this model reads only text")
+def with_images(name: str, images: object, text: str) -> str:
+    """Returns the content of a message whose images, in base64, come before its text. Raises InvalidRequest, which
+    names the image that is wrong."""
+    if images is None:
+        return text
+    if not isinstance(images, list | tuple):
+        raise invalid_value(name, "a list of images in base64", images)
+    parts = [image_part(f"{name}[{i}]", as_string(f"{name}[{i}]", image)) for i, image in enumerate(images)]
+    return TextParts([*parts, text]) if parts else text
 
 
 class _CallIds:
@@ -59,10 +65,11 @@ def _convert(name: str, value: object, calls: _CallIds) -> object:
     """Returns a message as OpenAI's clients write it."""
     if not isinstance(value, dict):
         return value
-    refuse_images(f"{name}.images", value.get("images"))
     role = value.get("role")
     role = role.lower() if isinstance(role, str) else role
     message: dict[str, Any] = {"role": role, "content": value.get("content") or ""}
+    if isinstance(message["content"], str):
+        message["content"] = with_images(f"{name}.images", value.get("images"), message["content"])
     if role == "assistant":
         message["reasoning_content"] = read_member(name, value, "thinking")
         message["tool_calls"] = list(_convert_calls(f"{name}.tool_calls", value.get("tool_calls"), calls))

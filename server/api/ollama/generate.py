@@ -7,7 +7,6 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.api.ollama.content import refuse_images
 from server.api.ollama.go_template import render_go_template
 from server.api.ollama.models import check_can_think
 from server.api.ollama.protocol import OllamaGenerateBody
@@ -41,7 +40,6 @@ def read_generate(request: Request, fields: Fields) -> ParsedRequest | Answer:
     field, and ApiError (501) for what is not supported."""
     engine, settings = get_engine(request), get_settings(request)
     body = OllamaGenerateBody.parse(fields, engine, settings.defaults)
-    refuse_images("images", body.images)
     name = settings.alias if body.model is None else str(body.model)
     if not body.prompt:
         engine.check_can_generate()
@@ -58,7 +56,7 @@ def read_generate(request: Request, fields: Fields) -> ParsedRequest | Answer:
         prompt, parser = _after(context, _read_prompt(request, body), engine.vocab), OutputParser(None, None)
     n_top = body.top_logprobs if body.logprobs else None
     formatter = OllamaFormatter(
-        name, parser, Part.text_json, engine.vocab, n_top, returns_context=not (body.raw or body.suffix)
+        name, parser, Part.text_json, engine.vocab, n_top, returns_context=not (body.raw or body.suffix or body.images)
     )
     options = body.replace(n_probs=body.n_logprobs)
     parsed = ParsedRequest(options, [prompt], formatter, body.constraint)
@@ -68,10 +66,14 @@ def read_generate(request: Request, fields: Fields) -> ParsedRequest | Answer:
 
 
 def _check_combination(body: OllamaGenerateBody) -> None:
-    others = ("template", "system", "context") if body.raw else ("context",) if body.suffix else ()
+    if body.raw:
+        beside, others = "raw, which takes the prompt as it is", ("template", "system", "context", "images")
+    elif body.suffix:
+        beside, others = "suffix", ("context", "images")
+    else:
+        beside, others = "images", ("template", "context") if body.images else ()
     for name in others:
         if getattr(body, name):
-            beside = "raw, which takes the prompt as it is" if body.raw else "suffix"
             raise InvalidRequest(name, f"expected nothing beside {beside}")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field, PlainValidator, WithJsonSchema
 
-from server.api.ollama.content import MESSAGES, read_turns
+from server.api.ollama.content import MESSAGES, read_turns, with_images
 from server.api.ollama.options import ModelName, OllamaOptions
 from server.chat.messages import MAX_MESSAGES, Message
 from server.chat.request import Chat
@@ -62,12 +62,17 @@ class OllamaGenerateBody(OllamaOptions):
     context: Annotated[
         tuple[Any, ...], Takes(TOKENS), WithJsonSchema({"type": "array", "items": {"type": "integer"}})
     ] = Field((), description="the context of an earlier answer, which goes on")
-    images: Annotated[Any, Takes(_IMAGES), WithJsonSchema({"type": "array"})] = Field((), description="not supported")
+    images: Annotated[Any, Takes(_IMAGES), WithJsonSchema({"type": "array"})] = Field(
+        (), description="pictures in base64, before the prompt"
+    )
 
     def chat(self, defaults: Mapping[str, object]) -> Chat:
         """Returns the prompt as a chat; `defaults` as above."""
         system: list[Message] = [{"role": "system", "content": self.system}] if self.system else []
-        messages: tuple[Message, ...] = (*system, {"role": "user", "content": self.prompt})
+        messages: tuple[Message, ...] = (
+            *system,
+            {"role": "user", "content": with_images("images", self.images, self.prompt)},
+        )
         return Chat(messages, None, (), True, {**defaults, **self.template_variables()})
 
 

@@ -129,8 +129,9 @@ def test_only_the_own_log_probability_is_returned_by_default(server: str) -> Non
     assert "logprobs" not in generate(server, top_logprobs=3)
 
 
-def test_images_are_refused(server: str) -> None:
-    assert refusal(server, "/api/generate", images=["aGk="]).startswith("images: expected no images")
+def test_images_stand_beside_no_raw_prompt(server: str) -> None:
+    message = "images: expected nothing beside raw, which takes the prompt as it is"
+    assert refusal(server, "/api/generate", images=["aGk="], raw=True) == message
 
 
 def test_progress_of_the_prompt_is_told(server: str) -> None:
