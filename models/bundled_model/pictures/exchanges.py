@@ -9,13 +9,12 @@ from models.bundled_model.corpus.questions import Exchange
 from models.bundled_model.pictures.scenes import Scene, Shape
 
 COLOUR_QUESTIONS = [
-    "What colour is $x?", "What color is $x?", "Which colour does $x have?", "What is the colour of $x?",
-    "Tell me the colour of $x.", "What is the color of $x?", "Do you know what colour $x is?",
+    "What colour is $x?", "What color is $x?", "What is the colour of $x?", "Tell me the colour of $x.",
+    "What is the color of $x?", "Do you know what colour $x is?",
 ]  # fmt: skip
 COLOUR_ANSWERS = ["$X is $value."]
 SHAPE_QUESTIONS = [
-    "What shape is it?", "Which shape is it?", "What shape is this?", "Which shape is in the picture?",
-    "What shape is in the picture?", "Tell me the shape.", "Which shape do you see?",
+    "What shape is it?", "Which shape is it?", "What shape is this?", "Tell me the shape.", "Which shape do you see?",
 ]  # fmt: skip
 COUNT_QUESTIONS = [
     "How many shapes?", "How many shapes are there?", "Do you know how many shapes there are?",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import gguf
 import numpy as np
+import torch
 
 from models.bundled_model.pictures.tower import Tower, TowerShape
 
@@ -39,6 +40,19 @@ def add_header(writer: gguf.GGUFWriter, shape: TowerShape) -> None:
     writer.add_float32("clip.vision.attention.layer_norm_epsilon", shape.norm_epsilon)
     writer.add_array("clip.vision.image_mean", [0.5, 0.5, 0.5])
     writer.add_array("clip.vision.image_std", [0.5, 0.5, 0.5])
+
+
+def load_tower(path: Path) -> Tower:
+    """Reads a file that `export` wrote."""
+    reader = gguf.GGUFReader(path)
+    tensors = {tensor.name: tensor for tensor in reader.tensors}
+    tower = Tower(TowerShape(tensors["mm.1.bias"].data.size))
+    weights = {
+        name: torch.from_numpy(tensors[tensor_name(name)].data.astype(np.float32)).reshape(parameter.shape)
+        for name, parameter in tower.state_dict().items()
+    }
+    tower.load_state_dict(weights)
+    return tower
 
 
 def export(tower: Tower, path: Path) -> None:

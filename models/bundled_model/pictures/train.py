@@ -21,7 +21,7 @@ from torch.nn import functional
 from models.bundled_model.network import Network
 from models.bundled_model.optimizer import Budget
 from models.bundled_model.pictures.exchanges import ask
-from models.bundled_model.pictures.export import export
+from models.bundled_model.pictures.export import export, load_tower
 from models.bundled_model.pictures.prompts import PICTURE, dialogue
 from models.bundled_model.pictures.scenes import COLOURS, MAX_SHAPES, SHAPES, Scene, draw_scene, render
 from models.bundled_model.pictures.text_model import load_text_model, logits_at
@@ -189,6 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=Path("models/bundled.gguf"))
     parser.add_argument("--out", type=Path, default=Path("models/bundled-mmproj.gguf"))
+    parser.add_argument("--resume", type=Path, help="an exported tower to go on from, without the first part")
     parser.add_argument("--minutes", type=float, default=45.0, help="wall time of the training")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -196,8 +197,11 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(SEED)
     network, tokenizer = load_text_model(arguments.model)
-    tower = Tower(TowerShape(network.shape.width))
-    train_alone(tower, budget, ALONE_SHARE)
+    if arguments.resume:
+        tower = load_tower(arguments.resume)
+    else:
+        tower = Tower(TowerShape(network.shape.width))
+        train_alone(tower, budget, ALONE_SHARE)
     train_together(tower, network, tokenizer, budget, arguments.out)
     export(tower, arguments.out)
 
