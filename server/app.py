@@ -20,6 +20,7 @@ from server.http.request_tracking import TrackRequests
 from server.http.session import Sessions
 from server.sleep import WakeForRequests
 from server.state import ServerState
+from server.ui.page import with_page
 
 ENDPOINTS = (
     *(endpoint for dialect in DIALECTS for endpoint in dialect.endpoints),
@@ -33,6 +34,7 @@ ASLEEP_ENDPOINTS = {endpoint.path: endpoint for endpoint in ENDPOINTS if endpoin
 def create_app(state: ServerState) -> Starlette:
     """Returns the application; its endpoints answer 503 until `state` has an engine."""
     settings = state.settings
+    endpoints = with_page(ENDPOINTS) if settings.show_ui else ENDPOINTS
     request_log = RequestLog(settings.alias, shows_texts=settings.log_prompts)
     middleware = [
         Middleware(TrackRequests, observers=(state.http_stats.count, request_log.write, *state.observers)),
@@ -48,10 +50,10 @@ def create_app(state: ServerState) -> Starlette:
         middleware.append(Middleware(StripPrefix, prefix=settings.api_prefix))
     middleware.append(Middleware(CatchUnexpectedErrors))
     if settings.api_keys:
-        middleware.append(Middleware(RequireApiKey, keys=settings.api_keys, endpoints=ENDPOINTS))
+        middleware.append(Middleware(RequireApiKey, keys=settings.api_keys, endpoints=endpoints))
     if settings.sleep_idle_seconds > 0:
         middleware.append(Middleware(WakeForRequests, state=state, endpoints=ASLEEP_ENDPOINTS))
-    app = Starlette(routes=make_routes(ENDPOINTS), middleware=middleware, exception_handlers=EXCEPTION_HANDLERS)
+    app = Starlette(routes=make_routes(endpoints), middleware=middleware, exception_handlers=EXCEPTION_HANDLERS)
     app.router.redirect_slashes = False
     app.state.server = state
     app.state.sessions = Sessions()

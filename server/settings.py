@@ -83,6 +83,10 @@ class Settings:
     """Allow GET /slots."""
     show_metrics: bool = True
     """Allow GET /metrics."""
+    show_ui: bool = True
+    """Serve the page for people at /."""
+    ui_settings: Mapping[str, object] = field(default_factory=dict)
+    """Options of requests, and further settings, that the page starts with."""
     show_prompts: bool = False
     """Show all prompts and texts in /slots to everybody, not only its own to each session."""
     log_prompts: bool = False

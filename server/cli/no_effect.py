@@ -2,7 +2,7 @@
 
 from server.cli.foreign import NoEffect
 
-NO_PAGE = "there is no web page yet"
+NO_MCP = "the page asks this server alone"
 NO_VIDEOS = "videos are not supported"
 NO_ROUTER = "one process serves one model"
 CPU_PLACEMENT = "the operating system places the threads; taskset, numactl or a container's cpuset limit their CPUs"
@@ -31,12 +31,8 @@ NO_EFFECT = (
     NoEffect("--no-perf", COUNTERS, "LLAMA_ARG_NO_PERF"),
     NoEffect("-e, --escape", "escapes in -r and --dry-sequence-breaker are always processed"),
     NoEffect("--props", "there is nothing that POST /props could change", "LLAMA_ARG_ENDPOINT_PROPS"),
-    NoEffect("--ui, --webui", NO_PAGE, "LLAMA_ARG_UI"),
-    NoEffect("--no-ui, --no-webui", NO_PAGE, "LLAMA_ARG_NO_UI"),
-    NoEffect("--ui-config, --webui-config JSON", NO_PAGE, "LLAMA_ARG_UI_CONFIG"),
-    NoEffect("--ui-config-file, --webui-config-file PATH", NO_PAGE, "LLAMA_ARG_UI_CONFIG_FILE"),
-    NoEffect("--ui-mcp-proxy, --webui-mcp-proxy", NO_PAGE, "LLAMA_ARG_UI_MCP_PROXY"),
-    NoEffect("--no-ui-mcp-proxy, --no-webui-mcp-proxy", NO_PAGE, "LLAMA_ARG_NO_UI_MCP_PROXY"),
+    NoEffect("--ui-mcp-proxy, --webui-mcp-proxy", NO_MCP, "LLAMA_ARG_UI_MCP_PROXY"),
+    NoEffect("--no-ui-mcp-proxy, --no-webui-mcp-proxy", NO_MCP, "LLAMA_ARG_NO_UI_MCP_PROXY"),
     NoEffect("-no-ag, --no-agent", "there are no tools that the server itself runs", "LLAMA_ARG_NO_AGENT"),
     NoEffect("--models-max N", NO_ROUTER, "LLAMA_ARG_MODELS_MAX"),
     NoEffect("--models-autoload", NO_ROUTER, "LLAMA_ARG_MODELS_AUTOLOAD"),

@@ -7,7 +7,9 @@ from slots.requests.events import Finished, StopReason
 
 logger = logging.getLogger("server")
 
-QUIET_ROUTES = frozenset({"/health", "/v1/health", "/ready", "/livez", "/metrics", "/slots", "/pool"})
+QUIET_ROUTES = frozenset(
+    {"/health", "/v1/health", "/ready", "/livez", "/metrics", "/slots", "/pool", "/ui/{name:path}"}
+)
 """What machines and pages ask all the time is logged only if it fails, or in a verbose log."""
 
 

@@ -53,8 +53,8 @@ async def get_props(request: Request) -> JsonResponse:
             "endpoint_props": False,
             "endpoint_metrics": settings.show_metrics,
             "is_sleeping": False,  # see `props_while_asleep`
-            "ui": False,
-            "ui_settings": {},
+            "ui": settings.show_ui,
+            "ui_settings": settings.ui_settings,
             "cors_proxy_enabled": False,
             "build_info": BUILD_INFO,
             "memory": asdict(engine.memory_use()),

@@ -7,7 +7,7 @@ speculation  drafts                                   embedding    embeddings an
 gpu          layers and their GPUs                    listening    address, TLS, CORS
 fit          what fits into memory                    server       API keys, limits
 log          level, file, form                        fine_tuning  where jobs are, their limits
-media        pictures and sounds
+media        pictures and sounds                      ui           the web page
 """
 
 from server.cli.flags.cache import CACHE
@@ -25,6 +25,7 @@ from server.cli.flags.model import MODEL
 from server.cli.flags.sampling import REPETITION, SAMPLING
 from server.cli.flags.server import SERVER
 from server.cli.flags.speculation import SPECULATION
+from server.cli.flags.ui import UI
 
 GROUPS = (
     MODEL,
@@ -43,6 +44,7 @@ GROUPS = (
     EMBEDDING,
     LISTENING,
     SERVER,
+    UI,
     FINE_TUNING,
     LOG,
 )

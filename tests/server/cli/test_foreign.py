@@ -79,8 +79,8 @@ def test_a_refused_flag_is_one_line_that_says_what_to_do_instead(
             {"LLAMA_ARG_ENDPOINT_PROPS": "1"},
             "LLAMA_ARG_ENDPOINT_PROPS has no effect: there is nothing that POST",
         ),
-        ({"LLAMA_ARG_UI": "off"}, "LLAMA_ARG_UI has no effect: there is no web page"),
-        ({"LLAMA_ARG_NO_UI": ""}, "LLAMA_ARG_NO_UI has no effect: there is no web page"),
+        ({"LLAMA_ARG_UI_MCP_PROXY": "on"}, "LLAMA_ARG_UI_MCP_PROXY has no effect: the page asks"),
+        ({"LLAMA_ARG_NO_AGENT": ""}, "LLAMA_ARG_NO_AGENT has no effect: there are no tools"),
         ({"LLAMA_ARG_THREADS_HTTP": "4"}, "LLAMA_ARG_THREADS_HTTP has no effect: one event loop serves"),
     ],
 )

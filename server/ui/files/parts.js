@@ -1,0 +1,113 @@
+/** Small parts of the page: the theme, the question for a key, and pictures that go with a message. */
+
+import { byId, h } from "./dom.js";
+
+const THEME = "llama-slots:theme";
+const THEMES = { auto: "Theme: auto", light: "Theme: light", dark: "Theme: dark" };
+const MAX_PIXELS = 1536;
+
+/** The button goes from the system's theme to the light one and the dark one. */
+export function setUpTheme() {
+  const names = Object.keys(THEMES);
+  let theme = localStorage.getItem(THEME);
+  if (!names.includes(theme)) theme = "auto";
+  const apply = () => {
+    document.documentElement.dataset.theme = theme;
+    byId("theme").textContent = THEMES[theme];
+  };
+  byId("theme").addEventListener("click", () => {
+    theme = names[(names.indexOf(theme) + 1) % names.length];
+    localStorage.setItem(THEME, theme);
+    apply();
+  });
+  apply();
+}
+
+/** Returns a promise of the key that somebody types in; `refused` says whether another one was just refused. */
+export function askForKey(refused) {
+  const dialog = byId("key-dialog");
+  byId("key-text").textContent = refused
+    ? "The server does not know this key. Try another one."
+    : "This server wants a key.";
+  byId("key").value = "";
+  dialog.oncancel = (event) => event.preventDefault();
+  dialog.showModal();
+  return new Promise((resolve) => {
+    const submit = (event) => {
+      event.preventDefault();
+      byId("key-form").removeEventListener("submit", submit);
+      dialog.close();
+      // Chromium gives the focus back to a field without a caret, in which nothing can be typed.
+      document.activeElement.blur();
+      byId("input").focus();
+      resolve(byId("key").value.trim());
+    };
+    byId("key-form").addEventListener("submit", submit);
+  });
+}
+
+/** Pictures for the next message, as data URLs. The button is only there if the model sees. */
+export class Attachments {
+  constructor() {
+    this.images = [];
+    this.isEnabled = false;
+    byId("attach").addEventListener("click", () => byId("attach-file").click());
+    byId("attach-file").addEventListener("change", (event) => this.add(event.target));
+    byId("input").addEventListener("paste", (event) => this.isEnabled && this.addFiles(event.clipboardData.files));
+  }
+
+  enable(hasVision) {
+    this.isEnabled = hasVision;
+    byId("attach").hidden = !hasVision;
+  }
+
+  /** Only chats have pictures. */
+  allow(isChat) {
+    byId("attach").hidden = !(this.isEnabled && isChat);
+  }
+
+  async add(field) {
+    await this.addFiles(field.files);
+    field.value = "";
+  }
+
+  async addFiles(files) {
+    const pictures = [...files].filter((file) => file.type.startsWith("image/"));
+    this.set([...this.images, ...(await Promise.all(pictures.map(readPicture)))]);
+  }
+
+  set(images) {
+    this.images = images;
+    byId("attached").hidden = !images.length;
+    byId("attached").replaceChildren(
+      ...images.map((url, i) =>
+        h(
+          "button.quiet",
+          {
+            type: "button",
+            "aria-label": `Remove picture ${i + 1}`,
+            onclick: () => this.set(images.filter((each) => each !== url)),
+          },
+          h("img", { src: url, alt: "" }),
+        ),
+      ),
+    );
+  }
+
+  /** Returns the member of a message for the pictures, which are then gone from here. */
+  take() {
+    const images = this.images;
+    this.set([]);
+    return images.length ? { images } : {};
+  }
+}
+
+/** Returns a picture as a data URL; a large one is made smaller, since models see no more anyway. */
+async function readPicture(file) {
+  const bitmap = await createImageBitmap(file);
+  const scale = Math.min(1, MAX_PIXELS / Math.max(bitmap.width, bitmap.height));
+  const canvas = h("canvas", { width: Math.round(bitmap.width * scale), height: Math.round(bitmap.height * scale) });
+  canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  const isLossless = scale === 1 && file.type === "image/png";
+  return canvas.toDataURL(isLossless ? "image/png" : "image/jpeg", 0.9);
+}
