@@ -81,7 +81,7 @@ def _slot_json(slot: SlotStatus, n_shared: int) -> dict[str, object]:
 def _tree_json(prefix: ParkedPrefix, vocab: Vocab | None) -> dict[str, object]:
     node: dict[str, object] = {"n_tokens": prefix.n_tokens, "n_bytes": prefix.n_bytes, "slots": prefix.slots}
     if vocab is not None:
-        node["text"] = vocab.display_all(text_tokens(prefix.first_tokens))
+        node["text"] = vocab.display_all(prefix.first_tokens)
     return {
         **node,
         "n_hidden": prefix.n_hidden,
