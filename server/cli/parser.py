@@ -12,8 +12,8 @@ from server.cli.foreign import ForeignFlag
 from server.cli.values import on_off
 
 EPILOG = (
-    "Further flags of llama.cpp's server are accepted without effect or refused; docs/flags.md has all of them. "
-    "`llama-slots fine-tune --help` is about training an adapter."
+    "`llama-slots fine-tune --help` is about training an adapter. "
+    "Further flags of llama.cpp's server are accepted without effect or refused; docs/flags.md has all of them."
 )
 
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTED_URL = "http://127.0.0.1:8080"
 DOCUMENTED_FOLDER = "/adapters"
 """Where commands find LoRA adapters."""
+DOCUMENTED_PICTURES = "docs/images"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NEEDS_ANOTHER_MODEL = "/rerank"
 
@@ -56,6 +57,7 @@ def server_with_options(folder: Path) -> Iterator[str]:
 def test_a_documented_command_is_answered(name: str, server_with_options: str, folder: Path, tmp_path: Path) -> None:
     text, n_errors = COMMANDS[name]
     script = text.replace(DOCUMENTED_URL, server_with_options).replace(DOCUMENTED_FOLDER, str(folder))
+    script = script.replace(DOCUMENTED_PICTURES, str(ROOT / DOCUMENTED_PICTURES))
     done = subprocess.run(
         ["sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
     )

@@ -5,6 +5,9 @@ import math
 import struct
 import zlib
 
+import numpy as np
+from numpy.typing import NDArray
+
 Colour = tuple[int, int, int]
 RED: Colour = (220, 30, 30)
 BLUE: Colour = (30, 60, 220)
@@ -14,12 +17,15 @@ WHITE: Colour = (255, 255, 255)
 
 def png(colour: Colour, width: int = 100, height: int = 80) -> bytes:
     """Returns a picture of a square of one colour on a white ground."""
-    rows = bytearray()
-    for y in range(height):
-        rows.append(0)
-        inside_y = height // 4 <= y < height - height // 4
-        for x in range(width):
-            rows += bytes(colour if inside_y and width // 4 <= x < width - width // 4 else WHITE)
+    pixels = np.full((height, width, 3), WHITE, np.uint8)
+    pixels[height // 4 : height - height // 4, width // 4 : width - width // 4] = colour
+    return png_of(pixels)
+
+
+def png_of(pixels: NDArray[np.uint8]) -> bytes:
+    """Returns the file of a picture, (height, width, 3) uint8."""
+    height, width, _ = pixels.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
 
