@@ -10,8 +10,8 @@ from slots.requests.request import CompletionRequest
 N_TOKENS = 16
 """Tokens of the prompt that are shown from where it parted."""
 
-SECRET_REASONS = frozenset({MissReason.OTHER_SALT, MissReason.OTHER_ADAPTER})
-"""A client that learned of these would know what texts others have sent, which a salt is to prevent."""
+SECRET_REASONS = frozenset({MissReason.OTHER_SALT})
+"""A client that learned of this would know what texts others have sent, which a salt is to prevent."""
 
 
 def cache_miss_json(

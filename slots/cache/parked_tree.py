@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from slots.cache.prefix_cache import ParkedSequence
+from slots.cache.prefix_cache import ParkedSequence, is_mark
 from slots.cache.radix_tree import Node
 
 MAX_NODES = 64
@@ -44,7 +44,7 @@ def parked_tree(root: Node[ParkedSequence], max_nodes: int = MAX_NODES) -> Parke
 
 def _prefix_of(node: Node[ParkedSequence]) -> ParkedPrefix:
     label, terminal = node.label, node.terminal
-    first = [token for token in label[: N_FIRST_TOKENS + 1] if token >= 0]  # without the key of a salt
-    n_tokens = len(label) - (min(label, default=0) < 0)
+    first = [token for token in label[: N_FIRST_TOKENS + 1] if token >= 0]
+    n_tokens = len(label) - sum(map(is_mark, label))
     n_bytes = terminal.snapshot.nbytes if terminal is not None else 0
     return ParkedPrefix(n_tokens, n_bytes, sorted(node.slots), first[:N_FIRST_TOKENS])

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from slots.cache.radix_tree import Keys, Node, RadixTree
-from slots.requests.media import cut_before
-from slots.requests.scope import CacheScope
+from slots.requests.media import MIN_PSEUDO_TOKEN, cut_before
+from slots.requests.scope import ADAPTERS_MARK, CacheScope
 
 _MAX_PARTIAL_SHARE = 0.5
 """Share of the budget for a part of a sequence that exceeds it, so that not all others are removed for it."""
@@ -209,13 +209,27 @@ class PrefixCache:
 
 
 def to_keys(tokens: Sequence[int], scope: CacheScope, n_before: int = 0) -> Keys:
-    """Returns the keys of a sequence's tokens after its first `n_before`. The key of a mark is a negative number."""
+    """Returns the keys of a sequence's tokens after its first `n_before`, and among them those of its scope's marks."""
     keys = array("q", tokens)
     for position, text in reversed(scope.marks):  # so that the positions before it stay
         if n_before <= position < n_before + len(tokens):
-            digest = blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()
-            keys.insert(position - n_before, -1 - (int.from_bytes(digest) >> 1))
+            keys.insert(position - n_before, _mark_key(text))
     return keys
+
+
+def _mark_key(text: str) -> int:
+    """Returns a number below those of pseudo-tokens, which is odd for adapters."""
+    digest = blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()
+    number = int.from_bytes(digest) >> 3 << 1 | text.startswith(ADAPTERS_MARK)
+    return -(2**63) + number
+
+
+def is_mark(key: int) -> bool:
+    return key < MIN_PSEUDO_TOKEN
+
+
+def is_adapters_mark(key: int) -> bool:
+    return is_mark(key) and key % 2 == 1
 
 
 def _n_keys(n_tokens: int, scope: CacheScope) -> int:

@@ -22,6 +22,8 @@ Embeddings = npt.NDArray[np.float32]
 """Of shape (cells, numbers of an input embedding)."""
 
 _STILL, _INNER = 1, 2
+MIN_PSEUDO_TOKEN = -(2**62)
+"""Lower numbers are free for what else stands among tokens."""
 
 
 @dataclass(slots=True, eq=False)
@@ -49,7 +51,7 @@ def pseudo_tokens(content: bytes, n_cells: int, n_positions: int, *, is_whole: b
     """Returns the pseudo-tokens of a chunk. `content` is a digest of all that its embeddings depend on, with the number
     of the chunk. It may have at most as many positions as cells; one that `is_whole` must not be cut."""
     digest = shake_128(content).digest(8 * n_cells)
-    hashes = np.frombuffer(digest, np.int64) & np.int64(0x7FFF_FFFF_FFFF_FFFC)
+    hashes = np.frombuffer(digest, np.int64) & np.int64(0x3FFF_FFFF_FFFF_FFFC)
     hashes[n_positions:] |= _STILL
     if is_whole:
         hashes[1:] |= _INNER

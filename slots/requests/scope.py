@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+ADAPTERS_MARK = "adapters "
+
 
 @dataclass(frozen=True, slots=True)
 class CacheScope:
@@ -20,7 +22,7 @@ class CacheScope:
     @property
     def marks(self) -> list[tuple[int, str]]:
         """By position: what another sequence must have, too, to have more than that many tokens in common."""
-        marks = [(self.n_base, f"adapters {self.adapters}")] if self.adapters else []
+        marks = [(self.n_base, f"{ADAPTERS_MARK}{self.adapters}")] if self.adapters else []
         if self.salt:
             marks.append((self.n_public, self.salt))
         return sorted(marks, key=lambda mark: mark[0])

@@ -1,10 +1,19 @@
 """CacheReport: what a prompt got from the prefix cache, from where, and why no more. Pure."""
 
 from array import array
+from dataclasses import replace
 
 from slots.cache.any_scope import common_in_any_scope
 from slots.cache.evicted import EvictedPrefixes
-from slots.cache.prefix_cache import ParkedSequence, PrefixCache, PrefixMatch
+from slots.cache.prefix_cache import (
+    ParkedSequence,
+    PrefixCache,
+    PrefixMatch,
+    is_adapters_mark,
+    to_keys,
+    tokens_at,
+)
+from slots.cache.radix_tree import Keys
 from slots.metrics.cache_stats import CacheStats
 from slots.requests.cache_use import CacheHit, CacheMiss, CacheSource, MissReason
 from slots.requests.request_state import RequestState
@@ -58,9 +67,16 @@ class CacheReport:
         n_evicted = self._evicted.match(tokens, state.request.scope)
         n_others = common_in_any_scope(self._prefixes.root, tokens)
         if max(n_evicted, n_others) - n_known >= MIN_MISSED_TOKENS:
-            reason = MissReason.EVICTED if n_evicted >= n_others else MissReason.OTHER_SALT
+            reason = MissReason.EVICTED if n_evicted >= n_others else self._scope_reason(tokens, state, n_others)
             return CacheMiss(n_loaded, reason)
         return CacheMiss(n_known, MissReason.TEXT_DIFFERS) if match.parts else None
+
+    def _scope_reason(self, tokens: Keys, state: RequestState, n_others: int) -> MissReason:
+        """Returns whether a prompt has as much in common with a text of other adapters as with those of other salts."""
+        own_salt = replace(state.request.scope, adapters="", n_base=0)
+        keys = to_keys(tokens, own_salt)
+        n_adapters = tokens_at(common_in_any_scope(self._prefixes.root, keys, is_adapters_mark), own_salt)
+        return MissReason.OTHER_ADAPTER if n_adapters >= n_others else MissReason.OTHER_SALT
 
     def _note_removed(self, parked: ParkedSequence) -> None:
         self.stats.n_evicted_parked += 1

@@ -66,6 +66,7 @@ def read_generate(request: Request, fields: Fields) -> ParsedRequest | Answer:
 
 
 def _check_combination(body: OllamaGenerateBody) -> None:
+    others: tuple[str, ...]
     if body.raw:
         beside, others = "raw, which takes the prompt as it is", ("template", "system", "context", "images")
     elif body.suffix:

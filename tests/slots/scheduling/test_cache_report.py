@@ -135,6 +135,24 @@ def test_a_text_of_another_salt_is_missed_for_that() -> None:
     assert assign(harness, 1, (*TEXT, 1), CacheScope("yours"))[1] == CacheMiss(0, MissReason.OTHER_SALT)
 
 
+@pytest.mark.parametrize("salt", ["", "mine"])
+@pytest.mark.parametrize(("cached", "wanted"), [("", "red"), ("red", ""), ("red", "blue")])
+def test_a_text_of_other_adapters_is_missed_for_that(salt: str, cached: str, wanted: str) -> None:
+    harness = Harness()
+    harness.assign(0, TEXT, scope=CacheScope(salt, adapters=cached))
+    harness.compute(0)
+    _, miss = assign(harness, 1, (*TEXT, 1), CacheScope(salt, adapters=wanted))
+    assert miss == CacheMiss(0, MissReason.OTHER_ADAPTER)
+
+
+def test_a_text_of_another_salt_and_other_adapters_is_missed_for_the_salt() -> None:
+    harness = Harness()
+    harness.assign(0, TEXT, scope=CacheScope("mine", adapters="red"))
+    harness.compute(0)
+    _, miss = assign(harness, 1, (*TEXT, 1), CacheScope("yours", adapters="blue"))
+    assert miss == CacheMiss(0, MissReason.OTHER_SALT)
+
+
 def test_a_text_that_cannot_be_cut_is_missed_for_that() -> None:
     harness = Harness(can_truncate=False)
     harness.put(0, (*TEXT, *OTHER))
