@@ -7,6 +7,7 @@ from server.generation.cache_miss import cache_miss_json
 from server.generation.completion_output import CompletionOutput, timings_json
 from server.generation.generation_settings import all_options_json
 from server.generation.logprobs import probabilities_json
+from server.generation.prompts import Prompt
 from server.options.generation_options import GenerationOptions
 from server.options.lora import adapters_json
 from slots.llama import Vocab
@@ -37,7 +38,7 @@ def result_json(output: CompletionOutput, finished: Finished, context: ResultCon
         "slot_id": finished.slot_id,
         "id_slot": finished.slot_id,
         "model": context.model,
-        "prompt": context.vocab.display_all(text_tokens(output.prompt.tokens[output.prompt.n_system :])),
+        "prompt": _prompt_text(output.prompt, context.vocab),
         "generation_settings": _settings(output, finished, context),
         "stopped_eos": finished.reason is StopReason.EOS,
         "stopped_limit": finished.reason is StopReason.LIMIT,
@@ -57,6 +58,13 @@ def result_json(output: CompletionOutput, finished: Finished, context: ResultCon
         positions = probabilities_json(output.logprobs, context.vocab, after_sampling=after_sampling)
         result["completion_probabilities"] = positions
     return result
+
+
+def _prompt_text(prompt: Prompt, vocab: Vocab) -> str:
+    """Returns the text of a prompt's tokens; with media, which have none, the text that the request gave."""
+    if prompt.media and isinstance(prompt.original, str):
+        return prompt.original
+    return vocab.display_all(text_tokens(prompt.tokens[prompt.n_system :]))
 
 
 def verbose_json(output: CompletionOutput, finished: Finished, context: ResultContext) -> dict[str, object]:

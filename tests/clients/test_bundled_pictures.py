@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import ollama
 import pytest
 from langchain_core.messages import HumanMessage
 
@@ -71,6 +72,16 @@ def test_anthropics_client_gets_the_colour(seeing_server: str) -> None:
         extra_body={"temperature": 0},
     )
     assert "red" in answer.content[0].text
+
+
+def test_ollamas_client_gets_the_colour(seeing_server: str) -> None:
+    message = {
+        "role": "user",
+        "content": "What colour is the circle?",
+        "images": [picture(scene_of("circle", "green"))],
+    }
+    answer = ollama.Client(seeing_server).chat("bundled", [message], options={"temperature": 0, "num_predict": 24})
+    assert answer.message.content == "The circle is green."
 
 
 @pytest.mark.parametrize(("draw", "counts"), [(colour, (1,)), (shape, (1,)), (count, (1, 2, 3))])

@@ -182,8 +182,8 @@ def test_wrong_option_is_named(client: ollama.Client, is_streamed: bool) -> None
     assert (error.value.status_code, error.value.error) == (400, "options.top_p: expected a number from 0 to 1, got 7")
 
 
-def test_images_are_refused(client: ollama.Client) -> None:
-    with pytest.raises(ollama.ResponseError, match=r"^messages\[0\].images: expected no images"):
+def test_images_are_refused_by_a_model_that_reads_only_text(client: ollama.Client) -> None:
+    with pytest.raises(ollama.ResponseError, match=r"^messages\[0\].images\[0\]: images are not supported"):
         client.chat(MODEL, [TURN | {"images": [b"an image"]}])
 
 

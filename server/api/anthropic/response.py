@@ -152,8 +152,8 @@ class MessageFormatter:
         """Returns the event for a place in the queue, or for the progress of the prompt, after the one that begins the
         message. Clients ignore types of events that they do not know."""
         n_cached = progress.cached if isinstance(progress, PromptProgress) else 0
-        [(kind, members)] = progress_json(progress).items()
-        return [*self._start(output.n_prompt_tokens, n_cached), {"type": kind, kind: members}]
+        members = progress_json(progress)
+        return [*self._start(output.n_prompt_tokens, n_cached), {"type": next(iter(members)), **members}]
 
     def finish_events(self, output: CompletionOutput, finished: Finished) -> list[object]:
         """Returns the events with the text that was held back, and those that end the answer."""

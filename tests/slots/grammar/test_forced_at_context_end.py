@@ -14,7 +14,8 @@ from tests.slots.grammar.forcing import CODE, compiled, forcing_nothing
 
 SHIFTING = EngineOptions(context_shift=True)
 N_CTX = 256
-SAMPLING = SamplingParams(temperature=0.8, seed=3)
+SAMPLING = SamplingParams(temperature=0.8, seed=4)
+"""A seed that draws no token near the edge of its share: computed together, logits differ in their last bits."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tests.slots.engine_runner import Completion, EngineRunner, engine_maker
 from tests.slots.grammar.text_parsers import PARSERS
 
 CASES = Path(__file__).parents[2] / "grammar" / "gbnf" / "cases"
-N_SEEDS = 20
+N_SEEDS = 30
 N_PREDICT = 160
 MIN_FINISHED = 10
 

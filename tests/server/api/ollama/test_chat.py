@@ -191,7 +191,7 @@ def test_capability_is_listed(thinker: str) -> None:
         ("Hi", "messages: expected a list of messages"),
         ([{"role": "robot", "content": "Hi"}], "messages[0].role: expected one of"),
         ([{"role": "user", "content": 5}], "messages[0].content: expected a string"),
-        ([{"role": "user", "content": "Hi", "images": ["aGk="]}], "messages[0].images[0]: "),
+        ([{"role": "user", "content": "Hi", "images": "aGk="}], "messages[0].images: expected a list of images"),
         ([{"role": "assistant", "tool_calls": [{}]}], "messages[0].tool_calls[0]: expected an object such as"),
         ([{"role": "assistant", "thinking": 5}], "messages[0].thinking: expected a string"),
     ],
