@@ -1,0 +1,187 @@
+"""What a picture costs those who read along: python -m benchmarks.media [--peer PROGRAM]
+
+Three clients stream texts. While they do, a fourth one sends a chat with a new picture. The table has the time from one
+token of the streams to the next, usually and while the picture is worked on, and how long the fourth one waits for its
+first token.
+
+The projector has random weights, and the size of those of real models (projector_file.py). llama.cpp's server encodes
+pictures in the thread that computes all texts; ours in another one.
+
+The rounds of the servers are interleaved; a first round does not count. A peer is llama.cpp's server: a program, which
+is started with the same model, slots and projector and its default flags otherwise; benchmarks/README.md says how to
+build it.
+"""
+
+import argparse
+import base64
+import struct
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import requests
+
+from benchmarks.harness.arguments import make_parser
+from benchmarks.harness.client import REQUEST_TIMEOUT, Answer
+from benchmarks.harness.llama_client import Endpoint
+from benchmarks.harness.peer import LLAMA_SERVER_HELP, llama_server_command, running_peer
+from benchmarks.harness.prompts import TEXT, PromptTokens
+from benchmarks.harness.report import (
+    Rounds,
+    format_info,
+    format_number,
+    format_ratio,
+    markdown_table,
+    median_ratio,
+    medians,
+    run_info,
+    run_rounds,
+    write_results,
+)
+from benchmarks.harness.server_process import start_our_server
+from benchmarks.harness.workload import percentile_ms
+from benchmarks.media.projector_file import write_projector
+
+N_STREAMS = 3
+N_PROMPT, N_PREDICT = 32, 300
+SLOT_TOKENS = 1024
+SECONDS_BEFORE_PICTURE = 1.0
+PICTURE_PIXELS = 224
+BMP_HEADER = struct.Struct("<2sIIIIiiHHIIiiII")
+
+USUAL = "usual p99, ms"
+DURING = "during the picture p99, ms"
+LONGEST = "during the picture longest, ms"
+RATIO = "p99 during the picture, times the usual"
+WAIT = "answer about the picture, ms"
+MEASURES = (USUAL, DURING, LONGEST, RATIO, WAIT)
+OURS = "ours"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One value of all servers."""
+
+    measure: str
+    medians: Mapping[str, float]
+    ratio_to_peer: float | None
+    """How many times as good ours is; None without a peer."""
+
+
+def picture(seed: Sequence[int]) -> str:
+    """Returns a picture of noise, which no cache knows, as a data: URL."""
+    pixels = np.random.default_rng(seed).bytes(3 * PICTURE_PIXELS**2)
+    size = BMP_HEADER.size + len(pixels)
+    header = BMP_HEADER.pack(
+        b"BM", size, 0, BMP_HEADER.size, 40, PICTURE_PIXELS, PICTURE_PIXELS, 1, 24, 0, 0, 0, 0, 0, 0
+    )
+    return "data:image/bmp;base64," + base64.b64encode(header + pixels).decode()
+
+
+def measure(endpoint: Endpoint, prompts: PromptTokens, url: str) -> dict[str, float]:
+    """Streams texts, sends a picture meanwhile, and returns what is measured, by name."""
+    answers: list[tuple[float, Answer[list[int]]]] = []
+
+    def stream(client_number: int) -> None:
+        client, prompt = endpoint.clients(1)[0], drawn[client_number]
+        started = time.perf_counter()
+        answers.append((started, client.stream(prompt, N_PREDICT, ignore_eos=True)))
+
+    drawn = [prompts.draw(N_PROMPT) for _ in range(N_STREAMS)]
+    threads = [threading.Thread(target=stream, args=(number,)) for number in range(N_STREAMS)]
+    for thread in threads:
+        thread.start()
+    time.sleep(SECONDS_BEFORE_PICTURE)
+    begun = time.perf_counter()
+    _ask_about(endpoint.url, url)
+    ended = time.perf_counter()
+    for thread in threads:
+        thread.join()
+    usual, during = pauses(answers, begun, ended)
+    values = {USUAL: percentile_ms(usual, 99), DURING: percentile_ms(during, 99), LONGEST: 1000 * max(during)}
+    return {**values, RATIO: values[DURING] / values[USUAL], WAIT: 1000 * (ended - begun)}
+
+
+def _ask_about(server: str, url: str) -> None:
+    parts = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "What is it?"}]
+    body = {"messages": [{"role": "user", "content": parts}], "max_tokens": 1}
+    requests.post(f"{server}/v1/chat/completions", json=body, timeout=REQUEST_TIMEOUT).raise_for_status()
+
+
+def pauses(
+    answers: Sequence[tuple[float, Answer[list[int]]]], begun: float, ended: float
+) -> tuple[list[float], list[float]]:
+    """Returns the seconds between tokens outside of a time, and those of pauses that touch it."""
+    usual: list[float] = []
+    during: list[float] = []
+    for started, answer in answers:
+        for earlier, later in pairwise(started + arrival for arrival in answer.arrivals):
+            (during if later > begun and earlier < ended else usual).append(later - earlier)
+    return usual, during
+
+
+def make_rows(rounds: Rounds, servers: Sequence[str]) -> list[Row]:
+    """Returns the rows; the first server is ours."""
+    ratios = {name: median_ratio(rounds, name, servers[1], servers[0]) if servers[1:] else None for name in MEASURES}
+    return [Row(name, {each: medians(rounds, each)[name] for each in servers}, ratios[name]) for name in MEASURES]
+
+
+def table(rows: Sequence[Row], servers: Sequence[str]) -> str:
+    """Returns all rows as a table in Markdown."""
+    cells = [
+        [
+            row.measure,
+            *(format_number(row.medians[server]) for server in servers),
+            *([format_ratio(row.ratio_to_peer)] if servers[1:] else []),
+        ]
+        for row in rows
+    ]
+    return markdown_table(["", *servers, *(["ours is better"] if servers[1:] else [])], cells)
+
+
+def main() -> None:
+    arguments = _arguments()
+    info = run_info(model=arguments.model.name, rounds=arguments.rounds)
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        endpoints = _start(arguments, Path(folder), stack)
+
+        def run(round_number: int) -> dict[str, dict[str, float]]:
+            ordinary = endpoints[0].tokenize(TEXT)
+            url = picture([round_number])
+            return {each.name: measure(each, PromptTokens(ordinary, [round_number]), url) for each in endpoints}
+
+        servers = [endpoint.name for endpoint in endpoints]
+        rows = make_rows(run_rounds(arguments.rounds, run), servers)
+    print(f"medians; {format_info(info)}\n\n{table(rows, servers)}")
+    write_results(arguments.json, info, servers=servers, rows=rows)
+
+
+def _start(arguments: argparse.Namespace, folder: Path, stack: ExitStack) -> list[Endpoint]:
+    """Starts the servers with a projector for the model; the first one is ours."""
+    n_slots = N_STREAMS + 1
+    with start_our_server("--model", str(arguments.model), "--no-mmproj") as process:
+        n_embd = Endpoint(OURS, process.url).model["n_embd"]
+    flags = ["--mmproj", str(write_projector(folder / "mmproj.gguf", n_embd))]
+    sizes = ["--model", str(arguments.model), "-np", str(n_slots), "-c", str(n_slots * SLOT_TOKENS)]
+    endpoints = [Endpoint(OURS, stack.enter_context(start_our_server(*sizes, *flags)).url)]
+    if arguments.peer:
+        command = [*llama_server_command(arguments.peer, arguments.model, n_slots, SLOT_TOKENS), *flags]
+        endpoints.append(Endpoint("llama.cpp", stack.enter_context(running_peer(arguments.peer, command))))
+        endpoints[0].check_same_model(endpoints[1])
+    return endpoints
+
+
+def _arguments() -> argparse.Namespace:
+    parser = make_parser(__doc__, n_rounds=5, results="media.json")
+    parser.add_argument("--peer", help=LLAMA_SERVER_HELP)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""The benchmark of pictures beside streams: which pauses are counted, and what its table says."""
+
+import pytest
+
+from benchmarks.harness.client import Answer
+from benchmarks.media.__main__ import MEASURES, OURS, make_rows, pauses, picture, table
+
+
+def answer(arrivals: list[float]) -> Answer[list[int]]:
+    return Answer([1], len(arrivals), [1] * len(arrivals), 1, len(arrivals), arrivals)
+
+
+def test_pauses_that_touch_the_picture_are_counted_apart() -> None:
+    usual, during = pauses([(10.0, answer([0.0, 1.0, 2.0, 5.0, 6.0])), (11.0, answer([0.0, 0.5]))], 12.5, 14.0)
+    assert usual == pytest.approx([1.0, 1.0, 1.0, 0.5])
+    assert during == pytest.approx([3.0])
+
+
+def test_each_round_has_a_new_picture() -> None:
+    assert picture([1]) != picture([2])
+    assert picture([1]) == picture([1])
+
+
+def test_the_table_says_how_many_times_as_good_ours_is() -> None:
+    rounds = [{OURS: dict.fromkeys(MEASURES, 2.0), "peer": dict.fromkeys(MEASURES, 6.0)}]
+    rows = make_rows(rounds, [OURS, "peer"])
+    assert [row.ratio_to_peer for row in rows] == [3.0] * len(MEASURES)
+    assert "3.00 x" in table(rows, [OURS, "peer"])
+    assert "x" not in table(make_rows(rounds, [OURS]), [OURS]).splitlines()[2].split("|")[-2]
