@@ -112,7 +112,7 @@ def test_the_session_cookie_leads_back_to_the_same_slot(page: Page, server: str)
     page.wait(lambda: page.shows(".slot[data-state=generating] .mine"), "the slot of this browser")
     [cookie] = [each for each in page.browser.get_cookies() if each["name"] == "llama_slots_session"]
     assert cookie["httpOnly"]
-    page.click(".slot[data-state=generating] .slot-head")
+    page.click(".slot[data-state=generating]:has(.mine:not([hidden])) .slot-head")
     page.wait(lambda: "Tell me a long story." in "".join(page.texts(".texts")), "the text of the slot")
     page.keys(Keys.ESCAPE)
     page.answer()
