@@ -4,6 +4,9 @@ import { ApiError, getJson } from "./api.js";
 import { byId, formatBytes, formatNumber, h, svg } from "./dom.js";
 
 const BUSY_MS = 400;
+/** How soon, and how often, the slot of a request that has just begun is looked for. */
+const OWN_MS = 100;
+const OWN_TRIES = 10;
 const IDLE_MS = 1000;
 const STATES = { idle: "idle", waiting: "waits", prefill: "reads", generating: "writes" };
 const SOURCES = {
@@ -21,6 +24,7 @@ export class PoolView {
     this.timer = 0;
     this.details = null;
     this.own = new Set();
+    this.ownTries = 0;
     document.addEventListener("visibilitychange", () => this.refreshSoon(0));
   }
 
@@ -35,8 +39,9 @@ export class PoolView {
       try {
         const pool = await getJson("pool");
         this.show(pool);
-        if (this.details !== null || this.wantsOwn) await this.showTexts();
-        if (pool.slots.some((slot) => slot.state !== "idle")) delay = BUSY_MS;
+        if (this.details !== null || this.ownTries > 0) await this.showTexts();
+        if (this.ownTries > 0) delay = OWN_MS;
+        else if (pool.slots.some((slot) => slot.state !== "idle")) delay = BUSY_MS;
         this.say("");
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
@@ -53,7 +58,7 @@ export class PoolView {
 
   /** Finds out which slots work for this browser's session, as its request has just begun. */
   noteRequest() {
-    this.wantsOwn = true;
+    this.ownTries = OWN_TRIES;
     this.refreshSoon(0);
   }
 
@@ -88,7 +93,7 @@ export class PoolView {
   /** The texts of slots are only there for the session whose request it is. */
   async showTexts() {
     const slots = await getJson("slots");
-    this.wantsOwn = false;
+    this.ownTries = slots.some((slot) => "prompt" in slot) ? 0 : this.ownTries - 1;
     for (const slot of slots) {
       if ("prompt" in slot) this.own.add(slot.id);
       else if (slot.is_processing) this.own.delete(slot.id);

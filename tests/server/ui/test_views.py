@@ -83,7 +83,7 @@ def enter_key(page: Page, key: str) -> None:
 
 def test_the_picture_of_the_slots_moves_while_four_requests_run(page: Page, server: str) -> None:
     def run(number: int) -> int:
-        body = {"prompt": f"{PREFIX}Number {number}.", "n_predict": 400, "ignore_eos": True}
+        body = {"prompt": f"{PREFIX}Number {number}.", "n_predict": 1800, "ignore_eos": True}
         return requests.post(f"{server}/completion", json=body).status_code
 
     page.wait(lambda: len(page.texts(".slot")) == 4, "the slots")
