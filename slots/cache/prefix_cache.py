@@ -197,7 +197,7 @@ class PrefixCache:
         if depth < node.depth:
             return True
         ends_here = node.terminal is not None or any(self._live[slot_id].end is node for slot_id in node.slots)
-        return not ends_here and any(key >= 0 for key in node.children)
+        return not ends_here and not all(map(is_mark, node.children))
 
     def _usable(self, node: Node[ParkedSequence], depth: int) -> tuple[Iterable[int], ParkedSequence | None]:
         """Returns the slots and a parked sequence that can be truncated to a depth at the end of, or within, a node."""

@@ -4,6 +4,7 @@ import pytest
 
 from slots.errors import SnapshotError
 from slots.requests.cache_use import CacheHit, CacheMiss, CacheSource, MissReason
+from slots.requests.media import pseudo_tokens
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
 from slots.requests.scope import CacheScope
@@ -104,6 +105,13 @@ def test_a_text_differs_where_it_parts_from_the_nearest_one(slot_id: int) -> Non
     harness = Harness()
     harness.put(0, TEXT)
     assert assign(harness, slot_id, (*TEXT[:50], 1, 2))[1] == CacheMiss(50, MissReason.TEXT_DIFFERS)
+
+
+def test_a_text_differs_where_others_go_on_with_pictures() -> None:
+    harness = Harness(n_slots=3)
+    for slot_id, content in enumerate((b"red", b"blue")):
+        harness.put(slot_id, (*TEXT, *pseudo_tokens(content, 20, 20, is_whole=False)))
+    assert assign(harness, 2, (*TEXT, 1, 2))[1] == CacheMiss(60, MissReason.TEXT_DIFFERS)
 
 
 def test_a_text_differs_even_where_too_little_was_common_for_a_copy() -> None:
