@@ -1,31 +1,25 @@
 """POST /api/chat: Ollama's chats."""
 
 from dataclasses import replace
-from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from server.api.ollama.loading import Answer, answer_or_serve, loading_answer
 from server.api.ollama.models import check_can_think
 from server.api.ollama.protocol import OllamaChatBody
-from server.api.ollama.response import OllamaFormatter, Part, answer_json
+from server.api.ollama.response import OllamaFormatter, Part
 from server.api.ollama.truncation import without_oldest_turns
 from server.chat.request import Chat
 from server.generation.chat import ChatGeneration, prepare_chat
-from server.generation.endpoint import ParsedRequest, serve
-from server.http.body import read_body
+from server.generation.endpoint import ParsedRequest
 from server.http.fields import Fields
-from server.http.json_response import JsonResponse
 from server.state import get_engine, get_settings
-
-Answer = dict[str, object]
 
 
 async def post_chat(request: Request) -> Response:
     """Returns the answer to a chat, or what a request without messages gets."""
-    get_engine(request)  # what a body says does not matter while the model loads
-    parsed = await read_body(request, partial(read_chat, request), is_slow=True)
-    return await serve(request, parsed) if isinstance(parsed, ParsedRequest) else JsonResponse(parsed)
+    return await answer_or_serve(request, read_chat)
 
 
 def read_chat(request: Request, fields: Fields) -> ParsedRequest | Answer:
@@ -35,9 +29,7 @@ def read_chat(request: Request, fields: Fields) -> ParsedRequest | Answer:
     body = OllamaChatBody.parse(fields, engine, settings.defaults)
     name = settings.alias if body.model is None else str(body.model)
     if not body.messages:
-        engine.check_can_generate()
-        ending: Answer = {"done_reason": "unload" if body.unloads else "load"}
-        return answer_json(name, Part().message_json(), done=True) | ending
+        return loading_answer(engine, name, body, Part.message_json)
     check_can_think(request, name, body.think)
     chat, reasoning_format = body.chat(settings.chat_template_kwargs), settings.reasoning_format
 

@@ -2,37 +2,31 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from server.api.ollama.go_template import render_go_template
+from server.api.ollama.loading import Answer, answer_or_serve, loading_answer
 from server.api.ollama.models import check_can_think
 from server.api.ollama.protocol import OllamaGenerateBody
-from server.api.ollama.response import OllamaFormatter, Part, answer_json
+from server.api.ollama.response import OllamaFormatter, Part
 from server.chat.prompt import tokenize_prompt
 from server.chat.tools.output_parser import OutputParser
 from server.generation.chat import prepare_chat
-from server.generation.endpoint import ParsedRequest, serve
+from server.generation.endpoint import ParsedRequest
 from server.generation.infill_prompt import InfillContext, get_fim_tokens, make_infill_prompt, read_mixed
 from server.generation.prompts import Prompt, read_prompts
-from server.http.body import read_body
 from server.http.fields import Fields, as_token
-from server.http.json_response import JsonResponse
 from server.state import get_engine, get_settings, get_state
 from slots.engine import Engine
 from slots.errors import InvalidRequest, PromptTooLong
 from slots.llama import Vocab
 
-Answer = dict[str, object]
-
 
 async def post_generate(request: Request) -> Response:
     """Returns the generated text, or what a request without a prompt gets."""
-    get_engine(request)  # what a body says does not matter while the model loads
-    parsed = await read_body(request, partial(read_generate, request), is_slow=True)
-    return await serve(request, parsed) if isinstance(parsed, ParsedRequest) else JsonResponse(parsed)
+    return await answer_or_serve(request, read_generate)
 
 
 def read_generate(request: Request, fields: Fields) -> ParsedRequest | Answer:
@@ -42,9 +36,7 @@ def read_generate(request: Request, fields: Fields) -> ParsedRequest | Answer:
     body = OllamaGenerateBody.parse(fields, engine, settings.defaults)
     name = settings.alias if body.model is None else str(body.model)
     if not body.prompt:
-        engine.check_can_generate()
-        ending: Answer = {"done_reason": "unload" if body.unloads else "load"}
-        return answer_json(name, Part().text_json(), done=True) | ending
+        return loading_answer(engine, name, body, Part.text_json)
     _check_combination(body)
     check_can_think(request, name, body.think)
     context = _read_context(body.context, engine)
