@@ -32,10 +32,8 @@ from benchmarks.harness.peer import LLAMA_SERVER_HELP, llama_server_command, run
 from benchmarks.harness.prompts import TEXT, PromptTokens
 from benchmarks.harness.report import (
     Rounds,
+    comparison_table,
     format_info,
-    format_number,
-    format_ratio,
-    markdown_table,
     median_ratio,
     medians,
     run_info,
@@ -113,13 +111,9 @@ def make_rows(workload: str, rounds: Rounds, servers: Sequence[str]) -> list[Row
 
 def table(rows: Sequence[Row], servers: Sequence[str]) -> str:
     """Returns all rows as a table in Markdown."""
-    header = ["", *servers, *(["ours is better"] if len(servers) > 1 else [])]
-    cells = []
-    for row in rows:
-        values = [format_number(row.medians[server]) for server in servers]
-        ratios = [format_ratio(row.ratio_to_peer)] if len(servers) > 1 else []
-        cells.append([f"{row.workload}, {row.measure}", *values, *ratios])
-    return markdown_table(header, cells)
+    return comparison_table(
+        ((f"{row.workload}, {row.measure}", row.medians, row.ratio_to_peer) for row in rows), servers
+    )
 
 
 def write_adapters(folder: Path, model: Path) -> list[Path]:

@@ -81,6 +81,17 @@ def markdown_table(header: Sequence[str], rows: Iterable[Iterable[object]], n_la
     return "\n".join([table_head(header, n_labels), *map(table_row, rows)])
 
 
+def comparison_table(rows: Iterable[tuple[str, Mapping[str, float], float | None]], servers: Sequence[str]) -> str:
+    """Returns a table in Markdown of what was measured of servers, the first of which is ours: of each row its label,
+    its value by server, and how many times as good ours is, which is left out if there is no peer."""
+    has_peer = len(servers) > 1
+    cells = [
+        [label, *(format_number(values[server]) for server in servers), *([format_ratio(ratio)] if has_peer else [])]
+        for label, values, ratio in rows
+    ]
+    return markdown_table(["", *servers, *(["ours is better"] if has_peer else [])], cells)
+
+
 def format_number(value: float | None, n_decimals: int = 1) -> str:
     """Returns a number as it is shown in tables: without decimals from 100 on, empty for None."""
     return "" if value is None else f"{value:,.{0 if value >= 100 else n_decimals}f}"

@@ -34,10 +34,8 @@ from benchmarks.harness.peer import LLAMA_SERVER_HELP, llama_server_command, run
 from benchmarks.harness.prompts import TEXT, PromptTokens
 from benchmarks.harness.report import (
     Rounds,
+    comparison_table,
     format_info,
-    format_number,
-    format_ratio,
-    markdown_table,
     median_ratio,
     medians,
     run_info,
@@ -134,15 +132,7 @@ def make_rows(rounds: Rounds, servers: Sequence[str]) -> list[Row]:
 
 def table(rows: Sequence[Row], servers: Sequence[str]) -> str:
     """Returns all rows as a table in Markdown."""
-    cells = [
-        [
-            row.measure,
-            *(format_number(row.medians[server]) for server in servers),
-            *([format_ratio(row.ratio_to_peer)] if servers[1:] else []),
-        ]
-        for row in rows
-    ]
-    return markdown_table(["", *servers, *(["ours is better"] if servers[1:] else [])], cells)
+    return comparison_table(((row.measure, row.medians, row.ratio_to_peer) for row in rows), servers)
 
 
 def main() -> None:
