@@ -56,7 +56,7 @@ async def open_fine_tuning(settings: Settings, get_engine: Callable[[], Engine |
 
 async def load_adapters(tuning: FineTuning, engine: Engine) -> None:
     """Loads the adapters of all fine-tuned models. Logs which cannot be."""
-    for record in tuning.adapters():
+    for record in await asyncio.to_thread(tuning.adapters):
         try:
             await engine.load_adapter(record.name, tuning.store.adapter_path(record.name))
         except EngineError as error:

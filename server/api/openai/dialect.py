@@ -27,8 +27,6 @@ _chat = generation_endpoint(read_chat_completion, is_slow=True)
 _completion = generation_endpoint(read_openai_completion)
 _response = generation_endpoint(read_response_request, is_slow=True)
 
-_COUNT = "Count the tokens of a chat's prompt"
-
 
 def _response_endpoints(path: str) -> tuple[Endpoint, ...]:
     count, fields = "Count the tokens of a response's prompt", ResponseInputFields
