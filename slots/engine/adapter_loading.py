@@ -42,6 +42,7 @@ class AdapterLoader:
     """Loads and unloads adapters while the engine runs. Belongs to the event loop."""
 
     def __init__(self, model: Model, adapters: Adapters, send: Callable[[Command], None]) -> None:
+        """`send` raises ShuttingDown once the engine stops."""
         self._model = model
         self._adapters = adapters
         self._send = send

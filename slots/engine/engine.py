@@ -106,7 +106,7 @@ class Engine:
             heartbeat=self._heartbeat,
         )
         self.adapters = adapters
-        self._adapter_loader = AdapterLoader(model, adapters, self._commands.put)
+        self._adapter_loader = AdapterLoader(model, adapters, self._put)
         self.max_unfinished = self.n_slots + options.max_queue
         self._thread: threading.Thread | None = None
         self._is_draining = False
@@ -316,6 +316,11 @@ class Engine:
             self._thread.join()
         if self.media:
             self.media.close()
+
+    def _put(self, command: Command) -> None:
+        """Send a command, unless nobody would answer it any more. Raises ShuttingDown and StepFailed."""
+        self._check_open()
+        self._commands.put(command)
 
     def _check_open(self) -> None:
         if self._is_draining:
