@@ -33,11 +33,11 @@ class ProposalSampler:
     """Draws tokens nearly as the samplers of their request would: the nearer, the more of them are accepted. What is
     left out changes no text."""
 
-    def __init__(self, n_vocab: int) -> None:
-        """`n_vocab` is the number of logits in a row."""
+    def __init__(self, n_vocab: int, seed: int | None = None) -> None:
+        """`n_vocab` is the number of logits in a row; without a `seed` the operating system gives one."""
         self._context = SamplerContext(n_vocab, n_ctx=MAX_PENALIZED)
         self._workspace = Workspace(n_vocab)
-        self._rng = np.random.default_rng()
+        self._rng = np.random.default_rng(seed)
 
     def draw(self, row: Logits, params: SamplingParams, text: Sequence[int]) -> tuple[int, Proposal]:
         """Returns a token that may follow `text`, and the distribution that it was drawn from.

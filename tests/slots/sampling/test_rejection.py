@@ -29,15 +29,15 @@ CHAINS: dict[str, dict[str, Any]] = {
 }
 
 
-def proposer(**params: Any) -> tuple[ProposalSampler, SamplingParams]:
-    return ProposalSampler(N_VOCAB), SamplingParams(repeat_penalty=1.0, **params)
+def proposer(seed: int, **params: Any) -> tuple[ProposalSampler, SamplingParams]:
+    return ProposalSampler(N_VOCAB, seed), SamplingParams(repeat_penalty=1.0, **params)
 
 
 def sample_proposed(
-    chain: Sampler, n: int, row: Logits = ROW, **params: Any
+    chain: Sampler, n: int, row: Logits = ROW, proposal_seed: int = 5, **params: Any
 ) -> tuple[list[SampledToken], list[tuple[int, Proposal]]]:
     """Sample n times from the same row, each time with a token of the draft model. Returns both."""
-    drawer, options = proposer(**params)
+    drawer, options = proposer(proposal_seed, **params)
     workspace, sampled, proposed = Workspace(N_VOCAB), [], []
     for _ in range(n):
         proposed.append(drawer.draw(DRAFT_ROW.copy(), options, ()))
@@ -72,7 +72,8 @@ def test_mirostat_follows_the_tokens_whether_they_are_drafted_or_not() -> None:
         for is_drafted in (False, True):
             chain = make_sampler(N_VOCAB, seed=2 * seed + is_drafted, **CHAINS["mirostat"], mirostat_eta=1.0)
             if is_drafted:
-                first, second = (each.token for each in sample_proposed(chain, 2, temperature=1.0)[0])
+                sampled, _ = sample_proposed(chain, 2, proposal_seed=seed, temperature=1.0)
+                first, second = (each.token for each in sampled)
             else:
                 first, second = sample_tokens(chain, ROW, 2)
             pairs[is_drafted].append((first == 0) * 2 + (second == 0))
@@ -150,7 +151,7 @@ def test_rows_with_and_without_a_proposal_are_sampled_in_one_step_and_may_change
 
 
 def test_a_proposal_is_made_as_the_request_samples() -> None:
-    drawer = ProposalSampler(N_VOCAB)
+    drawer = ProposalSampler(N_VOCAB, seed=5)
     params = SamplingParams(top_k=3, top_p=1.0, min_p=0.0, temperature=0.5, repeat_penalty=1.0)
     token, proposal = drawer.draw(DRAFT_ROW.copy(), params, ())
     assert token in proposal.tokens.tolist() == [1, 4, 2]
