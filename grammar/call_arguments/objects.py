@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from grammar.call_arguments.values import ANY_VALUE, Value, read_value
-from grammar.json_schema.subschemas import Schema, get_list, resolve_pointer
-from grammar.limits import MAX_DEPTH
+from grammar.json_schema.subschemas import Schema, SchemaReader, get_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +25,8 @@ class Arguments:
     """What arguments with other names may be; None if there are none."""
 
 
+MAX_ALTERNATIVES = 64
+"""For the arguments of a call; what has more of them is described by their union."""
 _OF_THE_WHOLE = frozenset({"minProperties", "maxProperties", "patternProperties"})
 
 
@@ -36,28 +37,40 @@ class _Members:
     additional: object = None
     is_declared: bool = False
     """Whether it says which properties there are."""
+    is_exact: bool = True
+    """Whether nothing else is allowed than what the schema allows."""
+
+    @property
+    def is_closed(self) -> bool:
+        return self.is_declared if self.additional is None else self.additional is False
 
     def merged(self, other: "_Members") -> "_Members":
         additional = other.additional if self.additional is None else self.additional
         properties, required = {**self.properties, **other.properties}, self.required | other.required
-        return _Members(properties, required, additional, self.is_declared or other.is_declared)
+        is_declared, is_exact = self.is_declared or other.is_declared, self.is_exact and other.is_exact
+        return _Members(properties, required, additional, is_declared, is_exact)
 
 
 @lru_cache(maxsize=512)  # an agent sends its tools with each turn
 def read_arguments(text: str, *, has_bare_strings: bool) -> tuple[Arguments, ...]:
     """Returns the alternatives that a schema, as JSON text, has for the arguments of a call. Keywords that restrict an
     object as a whole, such as `maxProperties`, have no effect."""
-    root = json.loads(text)
-    if not isinstance(root, dict):
-        root = {}
-    alternatives = _read_members(root, root, MAX_DEPTH)
+    root = _read_root(text)
+    alternatives = _read_members(root, SchemaReader(root))
     return tuple(_make_arguments(members, root, has_bare_strings) for members in alternatives)
 
 
 def unenforced_keywords(text: str) -> list[str]:
-    """Returns the keywords of a schema, as JSON text, that restrict the arguments as a whole."""
+    """Returns the keywords of a schema, as JSON text, that restrict the arguments as a whole; and anyOf, if there are
+    so many alternatives that their union is taken."""
+    schema = _read_root(text)
+    is_exact = all(members.is_exact for members in _read_members(schema, SchemaReader(schema)))
+    return sorted(_OF_THE_WHOLE & schema.keys() | (set() if is_exact else {"anyOf"}))
+
+
+def _read_root(text: str) -> Schema:
     schema = json.loads(text)
-    return sorted(_OF_THE_WHOLE & schema.keys()) if isinstance(schema, dict) else []
+    return schema if isinstance(schema, dict) else {}
 
 
 def value_of(alternatives: Sequence[Arguments], name: str) -> Value:
@@ -70,9 +83,14 @@ def value_of(alternatives: Sequence[Arguments], name: str) -> Value:
     return others or ANY_VALUE
 
 
-def _read_members(schema: object, root: Schema, depth: int) -> list[_Members]:
-    if not isinstance(schema, Mapping) or depth == 0:
+def _read_members(schema: object, reader: SchemaReader) -> list[_Members]:
+    if not isinstance(schema, Mapping):
         return [_Members()]
+    with reader.enter() as may_read:
+        return _read_alternatives(schema, reader) if may_read else [_Members(is_exact=False)]
+
+
+def _read_alternatives(schema: Schema, reader: SchemaReader) -> list[_Members]:
     properties, required = schema.get("properties"), get_list(schema, "required")
     own = _Members(
         dict(properties) if isinstance(properties, Mapping) else {},
@@ -82,19 +100,33 @@ def _read_members(schema: object, root: Schema, depth: int) -> list[_Members]:
     )
     alternatives = [own]
     for part in get_list(schema, "allOf"):
-        alternatives = _product(alternatives, _read_members(part, root, depth - 1))
+        alternatives = _product(alternatives, _read_members(part, reader))
     if isinstance(reference := schema.get("$ref"), str):
-        target = resolve_pointer(root, reference)
-        alternatives = _product(alternatives, _read_members(target, root, depth - 1))
+        alternatives = _product(alternatives, _read_members(reader.resolve(reference), reader))
     for keyword in ("anyOf", "oneOf"):
         if parts := get_list(schema, keyword):
-            several = [members for part in parts for members in _read_members(part, root, depth - 1)]
+            several = [members for part in parts for members in _read_members(part, reader)]
             alternatives = _product(alternatives, several)
     return alternatives
 
 
 def _product(ones: Sequence[_Members], others: Sequence[_Members]) -> list[_Members]:
+    if len(ones) * len(others) > MAX_ALTERNATIVES:
+        ones, others = [_union(ones)], [_union(others)]
     return [one.merged(other) for one in ones for other in others]
+
+
+def _union(alternatives: Sequence[_Members]) -> _Members:
+    """Returns members that allow what any of the alternatives allows, and more."""
+    schemas: dict[str, list[object]] = {}
+    for members in alternatives:
+        for name, schema in members.properties.items():
+            if schema not in schemas.setdefault(name, []):
+                schemas[name].append(schema)
+    properties = {name: parts[0] if len(parts) == 1 else {"anyOf": parts} for name, parts in schemas.items()}
+    required = set.intersection(*(members.required for members in alternatives))
+    is_open = not all(members.is_closed for members in alternatives)
+    return _Members(properties, required, additional=is_open, is_exact=False)
 
 
 def _make_arguments(members: _Members, root: Schema, has_bare_strings: bool) -> Arguments:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grammar.call_arguments.strings import Strings, can_be_expressed
-from grammar.json_schema.subschemas import Schema, resolve_pointer
-from grammar.limits import MAX_DEPTH
+from grammar.json_schema.subschemas import Schema, SchemaReader
 
 KINDS = ("integer", "number", "boolean", "null", "object", "array")
 """Of values that are no strings, by the names of JSON Schema."""
@@ -72,7 +71,7 @@ def read_value(schema: object, root: Schema, *, has_bare_strings: bool) -> Value
     """Returns what a part of the schema `root` allows. Where strings are bare and something else could be taken for
     one that is allowed, or the other way round, all values are to be JSON."""
     text = json.dumps(_standalone(schema, root))
-    parts = _split(schema, root, MAX_DEPTH)
+    parts = _split(schema, SchemaReader(root))
     if parts is None:
         return Value(text, is_split=False)
     strings, others = parts
@@ -89,11 +88,11 @@ def read_value(schema: object, root: Schema, *, has_bare_strings: bool) -> Value
 Parts = tuple[list[Strings], list[tuple[str, Any]]]
 
 
-def _split(schema: object, root: Schema, depth: int) -> Parts | None:
+def _split(schema: object, reader: SchemaReader) -> Parts | None:
     """Returns what strings and what other values a schema allows; None if that is too complex to tell."""
     if schema is True or schema == {}:
         return [Strings()], list(ANY_VALUE.others)
-    if not isinstance(schema, Mapping) or depth == 0:
+    if not isinstance(schema, Mapping):
         return None
     combining = _COMBINING & schema.keys()
     if not combining:
@@ -102,18 +101,22 @@ def _split(schema: object, root: Schema, depth: int) -> Parts | None:
     if len(combining) > 1 or (others and not (combining <= {"const", "enum"} and others <= {"type"})):
         return None
     [keyword] = combining
-    value = schema[keyword]
+    with reader.enter() as may_read:
+        return _split_combination(keyword, schema[keyword], reader) if may_read else None
+
+
+def _split_combination(keyword: str, value: object, reader: SchemaReader) -> Parts | None:
     match keyword:
         case "const":
             return _split_literals([value])
         case "enum" if isinstance(value, list):
             return _split_literals(value)
         case "$ref" if isinstance(value, str):
-            return _split(resolve_pointer(root, value), root, depth - 1)
+            return _split(reader.resolve(value), reader)
         case "anyOf" | "oneOf" | "allOf" if isinstance(value, list):
             if keyword == "allOf" and len(value) > 1:
                 return None
-            return _combine([_split(part, root, depth - 1) for part in value])
+            return _combine([_split(part, reader) for part in value])
     return None
 
 

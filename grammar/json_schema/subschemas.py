@@ -1,9 +1,11 @@
 """Traversal of JSON schemas: subschemas and references."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from urllib.parse import unquote
 
 from grammar.errors import GrammarError
+from grammar.limits import MAX_DEPTH
 
 Schema = Mapping[str, object]
 
@@ -75,3 +77,26 @@ def _direct_subschemas(pointer: str, schema: Schema) -> Iterator[tuple[str, Sche
 
 def escape(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
+
+
+class SchemaReader:
+    """Follows the references of a schema, and bounds how much is read: few schemas that refer to each other may stand
+    for any number of them."""
+
+    def __init__(self, root: Schema, max_schemas: int = 2_000) -> None:
+        self._root = root
+        self._n_left = max_schemas
+        self._depth = 0
+
+    @contextmanager
+    def enter(self) -> Iterator[bool]:
+        """A level deeper while the context lasts. Yields whether there may be one more."""
+        self._n_left -= 1
+        self._depth += 1
+        try:
+            yield self._n_left >= 0 and self._depth <= MAX_DEPTH
+        finally:
+            self._depth -= 1
+
+    def resolve(self, reference: str) -> object:
+        return resolve_pointer(self._root, reference)

@@ -192,3 +192,41 @@ def test_keywords_of_the_whole_are_not_enforced() -> None:
         "minProperties",
         "patternProperties",
     ]
+
+
+def many_alternatives(n: int) -> dict[str, Any]:
+    """4 to the power of n of them."""
+    parts = [{"anyOf": [of({f"{name}{number}": {"type": "integer"}}) for name in "abcd"]} for number in range(n)]
+    return of({"count": {"type": "integer"}}, "count", allOf=parts)
+
+
+def test_too_many_alternatives_are_their_union() -> None:
+    compiled = grammar(many_alternatives(40), TAGS)
+    assert matches(compiled, written(count="3", a0="1", d39="2"))
+    assert not matches(compiled, written(count="3", a0="x"))
+    assert not matches(compiled, written(count="3", other="1"))
+    assert not matches(compiled, written(a0="1"))
+
+
+def test_a_union_of_alternatives_is_said_not_to_be_enforced() -> None:
+    assert unenforced_keywords(json.dumps(many_alternatives(3))) == []
+    assert unenforced_keywords(json.dumps(many_alternatives(40))) == ["anyOf"]
+
+
+def references(keyword: str, last: Mapping[str, Any]) -> dict[str, Any]:
+    """Definitions that each refer twice to the next one."""
+    twice = {f"d{n}": {keyword: [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(60)}
+    return {**twice, "d60": dict(last)}
+
+
+@pytest.mark.parametrize("keyword", ["anyOf", "allOf"])
+def test_arguments_that_refer_to_each_other_are_read_in_bounds(keyword: str) -> None:
+    schema = {"$ref": "#/$defs/d0", "$defs": references(keyword, of({"a": {"type": "integer"}}))}
+    assert len(read_arguments(json.dumps(schema), has_bare_strings=True)) <= 64
+    assert unenforced_keywords(json.dumps(schema)) == ["anyOf"]
+
+
+@pytest.mark.parametrize("last", [{"type": "integer"}, {"type": []}])
+def test_a_value_that_refers_to_too_many_others_is_written_as_json(last: Mapping[str, Any]) -> None:
+    schema = of({"a": {"$ref": "#/$defs/d0"}}, **{"$defs": references("anyOf", last)})
+    assert not value_of(read_arguments(json.dumps(schema), has_bare_strings=True), "a").is_split
