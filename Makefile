@@ -35,9 +35,10 @@ MODEL ?=
 run: $(VENV)/.base
 	@exec $(BIN)/llama-slots $(ARGS)
 
-# Two at a time, each file by one of them: the servers that most files share are started by few.
+# Two at a time, each file by one of them: the servers that most files share are started by few. Hundreds of programs are
+# started, which would each compile the whole server where the environment says that Python keeps no bytecode.
 test: $(VENV)/.dev $(VENV)/.clients
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 test-llama-cpp: $(VENV)/.dev $(VENV)/llama-cpp-suite/.installed
 	@test -n '$(SOURCES)' || { echo "SOURCES is missing: the path of llama.cpp, or of the archive that it comes in"; exit 1; }

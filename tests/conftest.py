@@ -1,12 +1,19 @@
-"""A real server on the bundled model, for whoever wants to ask one over HTTP."""
+"""A real server on the bundled model, for whoever wants to ask one over HTTP, and how hypothesis draws its examples."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.server.program import PROGRAM, running
+
+# The same examples in every run, however long one takes: a test that passes fails only after a change.
+SLOW = [HealthCheck.too_slow]
+settings.register_profile("repeatable", derandomize=True, database=None, deadline=None, suppress_health_check=SLOW)
+settings.register_profile("random", deadline=None, suppress_health_check=SLOW)
+settings.load_profile("repeatable")
 
 
 @contextmanager
@@ -16,6 +23,13 @@ def running_server(folder: Path, *flags: str) -> Iterator[str]:
     # One thread is enough for a small model; several would wait for each other whenever the machine is busy otherwise.
     with running(folder, *PROGRAM, "--threads", "1", *flags) as program:
         yield program.ready_url()
+
+
+@pytest.fixture(scope="session")
+def endless_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server with four slots whose texts have no end: what a test sees while one is written cannot be late."""
+    with running_server(tmp_path_factory.mktemp("endless"), "--no-mmproj", "--context-shift", "--alias", "bundled") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """Requests to a server, as short as tests want to write them."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,6 +55,30 @@ def open_stream(url: str, client: requests.Session | None = None, **fields: Any)
     with ask(f"{url}/completion", json=body, stream=True, timeout=SECONDS) as response:
         lines = response.iter_lines(chunk_size=1)
         yield next(lines)
+
+
+@contextmanager
+def begun_stream(url: str, **fields: Any) -> Iterator[Iterator[Json]]:
+    """Yields what follows the first event of a deterministic completion, changed by `fields`."""
+    body = DETERMINISTIC | {"stream": True} | fields
+    with requests.post(f"{url}/completion", json=body, stream=True, timeout=SECONDS) as response:
+        assert response.status_code == 200, response.text
+        following = (json.loads(line.removeprefix(b"data: ")) for line in response.iter_lines(chunk_size=1) if line)
+        next(following)
+        yield following
+
+
+def wait_until(is_true: Callable[[], bool], what: str) -> None:
+    """Waits for a condition, which `what` names in the error if it takes longer than any machine needs."""
+    deadline = time.monotonic() + SECONDS
+    while not is_true():
+        assert time.monotonic() < deadline, f"{what} took more than {SECONDS} seconds"
+        time.sleep(0.01)
+
+
+def n_busy(url: str) -> int:
+    """Returns the number of slots that work on a request."""
+    return sum(slot["is_processing"] for slot in get(f"{url}/slots").json())
 
 
 def joined_text(chunks: list[Json]) -> str:

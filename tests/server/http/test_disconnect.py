@@ -1,47 +1,43 @@
+"""Clients that go away before the end of their answer, which without them has none."""
+
 import http.client
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.server.http_client import SECONDS, STORY, get, open_stream
+from tests.server.http_client import SECONDS, STORY, get, n_busy, open_stream, wait_until
 
-
-def busy_slots(server: str) -> int:
-    return sum(slot["is_processing"] for slot in get(f"{server}/slots").json())
-
-
-def wait_until(server: str, n_busy: int, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while busy_slots(server) != n_busy:
-        assert time.monotonic() < deadline, f"{busy_slots(server)} slots are busy, expected {n_busy}"
-        time.sleep(0.02)
+PROMPTS = pytest.mark.parametrize("prompt", [STORY, ["A dog", "A cat", "A bird"]])
 
 
 @pytest.fixture(autouse=True)
-def idle_server(server: str) -> Iterator[None]:
-    wait_until(server, 0, SECONDS)
+def idle_server(endless_server: str) -> Iterator[None]:
+    wait_until(lambda: n_busy(endless_server) == 0, "the end of other requests")
     yield
 
 
-@pytest.mark.parametrize("prompt", [STORY, ["A dog", "A cat", "A bird"]])
-def test_slots_of_a_stream_are_free_when_its_client_has_gone(server: str, prompt: Any) -> None:
-    with open_stream(server, prompt=prompt):
-        wait_until(server, 1 if prompt == STORY else 3, 1.0)
-    wait_until(server, 0, 1.0)
+def wait_until_busy(server: str, prompt: Any) -> None:
+    wait_until(lambda: n_busy(server) == (1 if prompt == STORY else len(prompt)), "the start")
 
 
-@pytest.mark.parametrize("prompt", [STORY, ["A dog", "A cat", "A bird"]])
-def test_slots_of_an_answer_are_free_when_its_client_has_gone(server: str, prompt: Any) -> None:
-    address = urlsplit(server)
+@PROMPTS
+def test_slots_of_a_stream_are_free_when_its_client_has_gone(endless_server: str, prompt: Any) -> None:
+    with open_stream(endless_server, prompt=prompt):
+        wait_until_busy(endless_server, prompt)
+    wait_until(lambda: n_busy(endless_server) == 0, "the end")
+
+
+@PROMPTS
+def test_slots_of_an_answer_are_free_when_its_client_has_gone(endless_server: str, prompt: Any) -> None:
+    address = urlsplit(endless_server)
     client = http.client.HTTPConnection(str(address.hostname), address.port, timeout=SECONDS)
-    client.request("POST", "/completion", json.dumps({"prompt": prompt, "ignore_eos": True}))
-    wait_until(server, 1 if prompt == STORY else 3, 1.0)
+    client.request("POST", "/completion", json.dumps({"prompt": prompt, "n_predict": -1, "ignore_eos": True}))
+    wait_until_busy(endless_server, prompt)
     client.close()
-    wait_until(server, 0, 1.0)
+    wait_until(lambda: n_busy(endless_server) == 0, "the end")
 
 
 def test_client_that_goes_away_within_its_body_does_no_harm(server: str) -> None:

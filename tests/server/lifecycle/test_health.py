@@ -1,30 +1,30 @@
 """/health, /ready, /livez and /version while the server loads, works, is stuck, and stops."""
 
 import signal
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import requests
 
 from tests.conftest import running_server
-from tests.server.http_client import SECONDS, get, get_error, open_stream, post
-from tests.server.program import PROGRAM, SLOW_PROGRAM, running
+from tests.server.http_client import begun_stream, get, get_error, open_stream, post, wait_until
+from tests.server.program import SLOW_PROGRAM, running
 
-STUCK_PROGRAM = ("-c", """
+HELD_PROGRAM = ("-c", """
 import sys, time
+from pathlib import Path
 from server.__main__ import main
 from slots.llama import Context
 
-decode = Context.decode
-def slow_decode(self, batch):
-    if batch.n_tokens > 100:
-        time.sleep(3)
+decode, hold = Context.decode, Path(sys.argv.pop(1))
+def held_decode(self, batch):
+    while hold.exists():
+        time.sleep(0.01)
     return decode(self, batch)
-Context.decode = slow_decode
+Context.decode = held_decode
 main()
 """)  # fmt: skip
-"""The program with steps of many tokens that take three seconds."""
+"""The program with steps that begin only while there is no file at a path, which precedes the flags."""
 
 
 @pytest.mark.parametrize("path", ["/health", "/v1/health", "/ready", "/livez"])
@@ -54,36 +54,41 @@ def test_a_server_that_loads_lives_but_is_not_ready(tmp_path: Path) -> None:
 
 
 def test_a_step_that_takes_too_long_makes_it_ill_until_it_ends(tmp_path: Path) -> None:
-    with running(tmp_path, *STUCK_PROGRAM, "-t", "1", "--watchdog-seconds", "0.5") as program:
+    hold = tmp_path / "hold"
+    with (
+        ThreadPoolExecutor(1) as client,
+        running(tmp_path, *HELD_PROGRAM, str(hold), "-t", "1", "--watchdog-seconds", "0.5") as program,
+    ):
         url = program.ready_url()
         assert post(url, {"prompt": "Hello", "n_predict": 4}).status_code == 200
-        assert get(f"{url}/health").status_code == 200
-        with pytest.raises(requests.Timeout):
-            requests.post(f"{url}/completion", json={"prompt": "Hello " * 200}, timeout=1)
+        wait_until(lambda: get(f"{url}/health").status_code == 200, "the end of a step that a busy machine made slow")
+        hold.touch()
+        answer = client.submit(post, url, {"prompt": "Hello", "n_predict": 4})
+        wait_until(lambda: get(f"{url}/health").status_code == 503, "the watchdog")
         error = get_error(get(f"{url}/health"))
         assert error["message"].startswith("The engine makes no progress: a step has taken ")
         assert get(f"{url}/livez").status_code == 503
-        while get(f"{url}/health").status_code == 503:
-            time.sleep(0.05)
+        hold.unlink()
+        assert answer.result().status_code == 200
+        wait_until(lambda: get(f"{url}/health").status_code == 200, "the end of the step")
         assert get(f"{url}/livez").status_code == 200
 
 
 def test_a_server_that_stops_lives_but_is_not_ready_and_takes_no_requests(tmp_path: Path) -> None:
-    with running(tmp_path, *PROGRAM, "-t", "1") as program:
+    hold = tmp_path / "hold"
+    with running(tmp_path, *HELD_PROGRAM, str(hold), "-t", "1") as program:
         url = program.ready_url()
-        body = {"prompt": "Once upon a time", "n_predict": 700, "ignore_eos": True, "stream": True}
-        with requests.post(f"{url}/completion", json=body, stream=True, timeout=SECONDS) as response:
-            lines = response.iter_lines()
-            next(lines)
+        with begun_stream(url, n_predict=100, ignore_eos=True) as stream:
+            hold.touch()
             program.signal(signal.SIGTERM)
             program.wait_for("Stopping after SIGTERM")
-            while (health := get(f"{url}/health")).status_code == 200:
-                time.sleep(0.01)
-            assert get_error(health)["message"] == "The server is shutting down"
+            wait_until(lambda: get(f"{url}/health").status_code != 200, "the shutdown")
+            assert get_error(get(f"{url}/health"))["message"] == "The server is shutting down"
             assert get(f"{url}/ready").status_code == 503
             assert get(f"{url}/livez").json() == {"status": "draining"}
             assert post(url, {"prompt": "Hello"}).status_code == 503
-            assert b'"tokens_predicted":700' in list(lines)[-2]
+            hold.unlink()
+            assert list(stream)[-1]["tokens_predicted"] == 100
         assert program.exit_code() == 0
 
 

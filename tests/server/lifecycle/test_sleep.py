@@ -12,7 +12,7 @@ import requests
 
 from benchmarks.adapters.lora_file import Lora
 from models.source import BUNDLED_MODEL
-from tests.server.http_client import complete, get, get_error, open_stream, post
+from tests.server.http_client import complete, get, get_error, open_stream, post, wait_until
 from tests.server.program import PROGRAM, Program, running
 
 MIB = 2**20
@@ -51,22 +51,17 @@ def is_sleeping(url: str) -> bool:
 
 
 def wait_for_sleep(url: str) -> None:
-    deadline = time.monotonic() + 30
-    while not is_sleeping(url):
-        assert time.monotonic() < deadline, "the server does not sleep"
-        time.sleep(0.1)
+    wait_until(lambda: is_sleeping(url), "falling asleep")
 
 
 def test_memory_of_the_model_and_its_contexts_is_given_back(url: str) -> None:
-    complete(url)
-    awake = get(f"{url}/props").json()["memory"]
+    with open_stream(url):  # which keeps it awake
+        awake = get(f"{url}/props").json()["memory"]
     kv_cache = sum(kinds.get("kv_cache", 0) for kinds in awake["buffers"].values())
     assert kv_cache > 50 * MIB
     wait_for_sleep(url)
-    deadline = time.monotonic() + 10  # it takes a moment
-    while (asleep := get(f"{url}/props").json()["memory"])["buffers"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: not get(f"{url}/props").json()["memory"]["buffers"], "unloading")
+    asleep = get(f"{url}/props").json()["memory"]
     assert asleep["private"] < awake["private"] - kv_cache
 
 
@@ -80,8 +75,8 @@ def test_questions_about_the_state_are_answered_and_wake_nobody(sleeping_url: st
 
 
 def test_answers_are_those_of_the_model_that_was_loaded(url: str) -> None:
-    complete(url)
-    awake = {path: get(url + path).json() for path in ("/v1/models", "/props")}
+    with open_stream(url):  # which keeps it awake
+        awake = {path: get(url + path).json() for path in ("/v1/models", "/props")}
     wait_for_sleep(url)
     asleep = {path: get(url + path).json() for path in awake}
     for props in (awake["/props"], asleep["/props"]):
@@ -89,11 +84,12 @@ def test_answers_are_those_of_the_model_that_was_loaded(url: str) -> None:
     assert asleep == awake
 
 
-def test_a_request_gets_the_text_that_it_would_have_got(url: str) -> None:
+def test_a_request_gets_the_text_that_it_would_have_got(program: Program, url: str) -> None:
     text = complete(url)["content"]
     wait_for_sleep(url)
+    n_loads = program.output.count("Awake: ")
     assert complete(url)["content"] == text
-    assert not is_sleeping(url)
+    assert program.output.count("Awake: ") == n_loads + 1
 
 
 @pytest.mark.parametrize(
@@ -104,9 +100,12 @@ def test_a_request_gets_the_text_that_it_would_have_got(url: str) -> None:
         ("/v1/embeddings", {"input": "Once"}),
     ],
 )
-def test_every_endpoint_that_needs_the_model_wakes_it(sleeping_url: str, path: str, fields: dict[str, object]) -> None:
+def test_every_endpoint_that_needs_the_model_wakes_it(
+    program: Program, sleeping_url: str, path: str, fields: dict[str, object]
+) -> None:
+    n_loads = program.output.count("Awake: ")
     assert post(sleeping_url, fields, path).status_code == 200
-    assert not is_sleeping(sleeping_url)
+    assert program.output.count("Awake: ") == n_loads + 1
 
 
 def test_a_path_with_a_name_wakes_it(sleeping_url: str) -> None:
@@ -125,7 +124,7 @@ def test_requests_that_come_together_wait_for_one_load(program: Program, sleepin
 
 def test_a_stream_keeps_the_model_loaded(url: str) -> None:
     with open_stream(url):
-        time.sleep(2.5)
+        time.sleep(1.5)
         assert not is_sleeping(url)
 
 

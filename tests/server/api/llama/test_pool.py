@@ -1,5 +1,6 @@
 """GET /pool, and what /slots tells beside llama.cpp's fields."""
 
+import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import running_server
-from tests.server.http_client import Json, complete, get, open_stream
+from tests.server.http_client import Json, complete, get, open_stream, wait_until
 
 LONG = "The cat sat on the mat and looked at the moon, and the moon looked back at the cat, and both were happy."
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server with two slots."""
-    with running_server(tmp_path_factory.mktemp("pool"), "-np", "2", "--slots-prompts") as url:
+    """The URL of a server with two slots, whose texts have no end."""
+    with running_server(tmp_path_factory.mktemp("pool"), "-np", "2", "--slots-prompts", "--context-shift") as url:
         yield url
 
 
@@ -27,13 +28,12 @@ def pool(url: str) -> Json:
 
 
 def wait_until_idle(url: str) -> None:
-    while any(slot["state"] != "idle" for slot in pool(url)["slots"]):
-        time.sleep(0.01)
+    wait_until(lambda: all(slot["state"] == "idle" for slot in pool(url)["slots"]), "the end of other requests")
 
 
 def test_slots_say_what_they_do(pair: str) -> None:
     wait_until_idle(pair)
-    with open_stream(pair, n_predict=400) as _:
+    with open_stream(pair) as _:
         slots = pool(pair)["slots"]
         assert sorted(slot["state"] for slot in slots) == ["generating", "idle"]
         busy = next(slot for slot in slots if slot["state"] == "generating")
@@ -44,14 +44,13 @@ def test_slots_say_what_they_do(pair: str) -> None:
 
 def test_those_that_wait_have_places(pair: str) -> None:
     wait_until_idle(pair)
-    with ExitStack() as stack:
+    with ThreadPoolExecutor(3) as workers, ExitStack() as streams:
         for _ in range(2):
-            stack.enter_context(open_stream(pair, n_predict=1500))
-        workers = stack.enter_context(ThreadPoolExecutor(3))
+            streams.enter_context(open_stream(pair))
         for _ in range(3):
             workers.submit(complete, pair, n_predict=1)
-        while (queue := pool(pair)["queue"])["n_waiting"] < 3:
-            assert any(slot["state"] == "generating" for slot in pool(pair)["slots"])
+        wait_until(lambda: pool(pair)["queue"]["n_waiting"] == 3, "the arrival")
+        queue = pool(pair)["queue"]
         assert [place["position"] for place in queue["first"]] == [1, 2, 3]
         assert all(place["n_prompt_tokens"] == 4 for place in queue["first"])
 
@@ -98,10 +97,11 @@ def test_what_lost_its_slot_is_a_tree(pair: str) -> None:
 
 
 def test_speeds_of_the_last_minutes_move(pair: str) -> None:
-    before = sum(pool(pair)["rates"]["generated_tokens_per_second"])
-    complete(pair, n_predict=64)
+    started = time.monotonic()
+    complete(pair, n_predict=64, ignore_eos=True)
     rates = pool(pair)["rates"]
-    assert sum(rates["generated_tokens_per_second"]) > before
+    n_buckets = math.ceil((time.monotonic() - started) / rates["bucket_seconds"]) + 1
+    assert sum(rates["generated_tokens_per_second"][-n_buckets:]) * rates["bucket_seconds"] >= 64
     assert len(rates["generated_tokens_per_second"]) == len(rates["prompt_tokens_per_second"]) == 60
 
 

@@ -8,8 +8,7 @@ import pytest
 import requests
 
 from tests.conftest import running_server
-from tests.server.http.test_disconnect import wait_until
-from tests.server.http_client import SECONDS, STORY, Json, get, open_stream
+from tests.server.http_client import SECONDS, STORY, Json, get, n_busy, open_stream, wait_until
 
 SECRET = "The code of the safe is seven "
 
@@ -74,7 +73,7 @@ def test_system_prompt_is_not_shown(open_server: str) -> None:
 
 
 def test_idle_slot_shows_none(open_server: str) -> None:
-    wait_until(open_server, 0, SECONDS)
+    wait_until(lambda: n_busy(open_server) == 0, "the end of other requests")
     assert not any({"prompt", "generated"} & slot.keys() for slot in get(f"{open_server}/slots").json())
 
 
@@ -91,6 +90,6 @@ def test_busy_slot_counts_what_was_computed_and_what_was_there(server: str) -> N
 
 
 def test_idle_slot_counts_nothing(open_server: str) -> None:
-    wait_until(open_server, 0, SECONDS)
+    wait_until(lambda: n_busy(open_server) == 0, "the end of other requests")
     slot = get(f"{open_server}/slots").json()[3]
     assert (slot["n_prompt_tokens"], slot["n_prompt_tokens_processed"], slot["n_prompt_tokens_cache"]) == (0, 0, 0)
