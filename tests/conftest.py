@@ -27,8 +27,9 @@ def running_server(folder: Path, *flags: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def endless_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server with four slots whose texts have no end: what a test sees while one is written cannot be late."""
-    with running_server(tmp_path_factory.mktemp("endless"), "--no-mmproj", "--context-shift", "--alias", "bundled") as url:
+    """The URL of a server with four slots whose texts have no end: a test that looks at one is never too late."""
+    flags = ("--alias", "bundled", "--no-mmproj", "--context-shift")
+    with running_server(tmp_path_factory.mktemp("endless"), *flags) as url:
         yield url
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.harness.machine_load import _busy_ticks, measure_other_load
 from benchmarks.harness.rounds import read_earlier, read_seed, run_rounds_in_time
+from tests.processes import cpu_seconds
 
 INFO = {"date": "2026-11-29", "model": "smollm2.gguf", "seed": 7}
 
@@ -58,19 +59,14 @@ def test_a_program_in_another_process_group_is_counted_and_our_own_work_is_not()
     busy = [sys.executable, "-c", "while True: pass"]
     with subprocess.Popen(busy, start_new_session=True) as other:
         try:
-            while _cpu_seconds(other.pid) < 0.05:
+            while cpu_seconds(other.pid) < 0.05:
                 time.sleep(0.01)
-            used = _cpu_seconds(other.pid)
+            used = cpu_seconds(other.pid)
             started = time.perf_counter()
             _ended, load = measure_other_load(work)
             seconds = time.perf_counter() - started
-            used = _cpu_seconds(other.pid) - used
+            used = cpu_seconds(other.pid) - used
         finally:
             other.kill()
     assert load is not None
     assert load >= used / seconds - 0.1
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100

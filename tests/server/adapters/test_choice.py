@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,20 @@ import requests
 from benchmarks.adapters.lora_file import Lora
 from tests.conftest import running_server
 from tests.server.adapters.conftest import NAMES
-from tests.server.http_client import SECONDS, Json, complete, get, get_error, post, refusal
+from tests.server.http_client import (
+    SECONDS,
+    Json,
+    begun_stream,
+    complete,
+    get,
+    get_error,
+    joined_text,
+    n_busy,
+    open_stream,
+    post,
+    refusal,
+    stream,
+)
 
 STORY = "Once upon a time there was"
 
@@ -214,13 +228,11 @@ def test_models_list_adapters_with_their_parent(lora_server: str, lora_folder: P
 
 
 def test_an_adapter_listed_first_is_not_left_to_wait_by_long_requests_of_another(lora_server: str) -> None:
-    with ThreadPoolExecutor(5) as clients:
-        long = [
-            clients.submit(complete, lora_server, n_predict=400, ignore_eos=True, lora=scales(red=1.0))
-            for _ in range(4)
-        ]
+    with ExitStack() as streams:
+        for _ in range(3):
+            streams.enter_context(open_stream(lora_server, lora=scales(red=1.0)))
         text(lora_server, lora=scales(blue=1.0))
-        assert not any(each.done() for each in long)
+        assert n_busy(lora_server) == 3
 
 
 def test_llamas_list_shows_what_applies(lora_server: str, lora_folder: Path, global_scales: None) -> None:
@@ -252,15 +264,13 @@ def test_scales_of_unknown_adapters_change_nothing(lora_server: str, body: objec
 
 
 def test_scales_that_change_later_do_not_change_a_request(lora_server: str, global_scales: None) -> None:
-    options = {"prompt": STORY, "n_predict": 100, "ignore_eos": True}
+    options: Json = {"prompt": STORY, "n_predict": 100, "ignore_eos": True}
     post(lora_server, scales(green=1.0), "/lora-adapters")
-    alone = complete(lora_server, **options)["content"]
-    with ThreadPoolExecutor(1) as client:
-        running = client.submit(complete, lora_server, **options)
-        while not any(slot["is_processing"] for slot in get(f"{lora_server}/slots").json()):
-            pass
+    [first, *alone] = stream(lora_server, **options)
+    with begun_stream(lora_server, **options) as running:
         post(lora_server, scales(blue=1.0), "/lora-adapters")
-        assert running.result()["content"] == alone
+        assert first["content"]
+        assert joined_text(list(running)) == joined_text(alone)
 
 
 @pytest.fixture(scope="module")

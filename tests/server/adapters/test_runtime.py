@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from benchmarks.adapters.lora_file import Lora
-from tests.server.http_client import complete, get, open_stream, post
+from tests.server.http_client import begun_stream, complete, get, open_stream, post, wait_until
 
 
 def load(url: str, name: str, path: Path | str) -> requests.Response:
@@ -61,16 +61,16 @@ def test_an_unloaded_adapter_is_gone_and_its_name_is_not_the_models(lora_server:
 def test_running_requests_end_before_an_adapter_is_unloaded_and_new_ones_are_refused(
     lora_server: str, late: str
 ) -> None:
-    with ThreadPoolExecutor(2) as clients, open_stream(lora_server, model=late):
-        running = clients.submit(complete, lora_server, model=late, n_predict=300, ignore_eos=True)
-        while sum(slot["is_processing"] for slot in get(f"{lora_server}/slots").json()) < 2:
-            pass
+    with (
+        ThreadPoolExecutor(1) as clients,
+        open_stream(lora_server, model=late),
+        begun_stream(lora_server, model=late, n_predict=300, ignore_eos=True) as running,
+    ):
         unloading = clients.submit(unload, lora_server, late)
-        while late in model_names(lora_server):
-            pass
+        wait_until(lambda: late not in model_names(lora_server), "the beginning of the unloading")
         response = post(lora_server, {"prompt": "a", "model": late})
         assert message(response, 404) == "model: the adapter late is being unloaded"
-        assert running.result()["tokens_predicted"] == 300
+        assert list(running)[-1]["tokens_predicted"] == 300
         assert not unloading.done(), "a stream still uses it"
     assert unloading.result().status_code == 200
 
@@ -149,8 +149,9 @@ def test_without_the_flag_no_file_is_read(server: str) -> None:
 def test_adapters_are_unloaded_though_the_client_has_gone_away(lora_server: str, late: str) -> None:
     with open_stream(lora_server, model=late), pytest.raises(requests.Timeout):
         requests.post(f"{lora_server}/v1/unload_lora_adapter", json={"lora_name": late}, timeout=0.2)
-    for _attempt in range(100):
+
+    def is_unloaded() -> bool:
         response = post(lora_server, {"prompt": "a", "n_predict": 1, "model": late})
-        if response.json()["error"]["message"] == "model: the adapter late was unloaded":
-            return
-    pytest.fail("the adapter is never unloaded")
+        return "error" in response.json() and message(response, 404) == "model: the adapter late was unloaded"
+
+    wait_until(is_unloaded, "unloading")

@@ -160,7 +160,7 @@ def test_a_chat_shares_no_system_message_of_its_own(url: str) -> None:
 
 
 def test_running_request_finishes_as_it_began(url: str) -> None:
-    body = DETERMINISTIC | {"n_predict": 1000, "ignore_eos": True, "stream": True}
+    body = DETERMINISTIC | {"n_predict": 400, "ignore_eos": True, "stream": True}
     alone = joined_text(list(events(post(url, body).content)))
     with requests.post(f"{url}/completion", json=body, stream=True, timeout=SECONDS) as response:
         parts = response.iter_content(None)

@@ -1,7 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from tests.server.http_client import joined_text, stream
+from tests.server.http_client import joined_text, n_busy, open_stream, stream
 
 PROMPTS = [f"Story number {number}: once upon a time" for number in range(16)]
 
@@ -16,8 +16,6 @@ def test_16_streams_at_once_each_get_the_text_they_get_alone(server: str) -> Non
 
 
 def test_streams_run_side_by_side(server: str) -> None:
-    with ThreadPoolExecutor(2) as clients:
-        long = clients.submit(stream, server, prompt="A long story", n_predict=300, ignore_eos=True)
-        short = clients.submit(stream, server, prompt="A short story", n_predict=2)
-        short.result()
-        assert not long.done()
+    with open_stream(server, prompt="A long story"):
+        assert stream(server, prompt="A short story", n_predict=2)[-1]["stop"]
+        assert n_busy(server) >= 1

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from models.tuning.records import JobRecord, Status
 from models.tuning.store import Store
 from server.fine_tuning.job.spec import TRAINING, JobSpec
 from server.fine_tuning.queue import JobQueue
+from tests import processes
 from tests.fine_tunes import wait_until, write_csv
 
 OPTIONS = TrainingOptions(epochs=19, batch_size=1)
@@ -51,10 +51,7 @@ def wait_for(store: Store, status: Status) -> JobRecord:
 
 def children() -> list[int]:
     """Returns the processes of jobs that this one has started."""
-    done = subprocess.run(
-        ["pgrep", "-P", str(os.getpid()), "-f", "server.fine_tuning.job"], capture_output=True, text=True, check=False
-    )
-    return [int(line) for line in done.stdout.split()]
+    return processes.children("server.fine_tuning.job")
 
 
 def test_a_job_that_takes_too_long_is_ended(store: Store) -> None:

@@ -13,22 +13,49 @@ from slots.errors import StepFailed
 Produce = Callable[[SendEvent], Awaitable[None]]
 
 
-def messages_of(
-    produce: Produce, event_format: EventFormat = PLAIN_EVENTS, ping_interval: float = 30.0
-) -> list[Message]:
-    """Returns what is sent to a client that stays."""
-    sent: list[Message] = []
+class Client:
+    """A client that stays, and what is sent to it."""
 
-    async def receive() -> Message:
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    async def receive(self) -> Message:
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def send(message: Message) -> None:
-        sent.append(message)
+    async def send(self, message: Message) -> None:
+        self.sent.append(message)
 
+    async def wait_for(self, n_messages: int) -> None:
+        while len(self.sent) < n_messages:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+def messages_of(
+    produce: Produce,
+    event_format: EventFormat = PLAIN_EVENTS,
+    ping_interval: float = 30.0,
+    client: Client | None = None,
+) -> list[Message]:
+    """Returns what is sent to a client that stays."""
+    client = client or Client()
     response = EventStreamResponse(produce, {}, event_format=event_format, ping_interval=ping_interval)
-    asyncio.run(response({"type": "http"}, receive, send))
-    return sent
+    asyncio.run(response({"type": "http"}, client.receive, client.send))
+    return client.sent
+
+
+def messages_after_two_pings(event_format: EventFormat, *before: object, last: object = None) -> list[Message]:
+    """Returns what is sent if a silence of two pings follows the first events, and then comes the last one."""
+    client = Client()
+
+    async def produce(send: SendEvent) -> None:
+        for event in before:
+            await send(event)
+        await client.wait_for(1 + len(before) + 2)  # the first message is the status
+        if last is not None:
+            await send(last)
+
+    return messages_of(produce, event_format, 0.02, client)
 
 
 def body_of(sent: list[Message]) -> bytes:
@@ -69,29 +96,24 @@ def test_failure_before_the_first_event_is_left_to_the_status() -> None:
         messages_of(produce)
 
 
-async def produce_after_silence(send: SendEvent) -> None:
-    await asyncio.sleep(0.1)
-    await send({})
-
-
 def test_silence_is_broken_by_comments() -> None:
-    body = body_of(messages_of(produce_after_silence, ping_interval=0.02))
+    body = body_of(messages_after_two_pings(PLAIN_EVENTS, last={}))
     assert body.startswith(b":\n\n:\n\n")
     assert body.endswith(b"data: {}\n\n")
 
 
 @pytest.mark.parametrize("interval", [-1, 0])
 def test_silence_is_kept_without_an_interval(interval: float) -> None:
-    assert body_of(messages_of(produce_after_silence, ping_interval=interval)) == b"data: {}\n\n"
+    async def produce(send: SendEvent) -> None:
+        await asyncio.sleep(0.05)
+        await send({})
+
+    assert body_of(messages_of(produce, ping_interval=interval)) == b"data: {}\n\n"
 
 
 def test_a_dialect_says_how_events_are_written() -> None:
-    async def produce(send: SendEvent) -> None:
-        await send("a")
-        await asyncio.sleep(0.1)
-
     event_format = EventFormat(encode=lambda data: b"<%b>" % str(data).encode(), ping=b"\n", end=b"the end")
-    body = body_of(messages_of(produce, event_format, 0.02))
+    body = body_of(messages_after_two_pings(event_format, "a"))
     assert body.startswith(b"data: <a>\n\n\n\n")
     assert body.endswith(b"\n\nthe end")
 
@@ -105,7 +127,7 @@ def test_events_may_have_their_type_for_a_name() -> None:
 
 
 def test_events_may_be_lines_of_json_without_empty_ones() -> None:
-    sent = messages_of(produce_after_silence, JSON_LINES, ping_interval=0.02)
+    sent = messages_after_two_pings(JSON_LINES, last={})
     assert (b"content-type", b"application/x-ndjson") in sent[0]["headers"]
     body = body_of(sent)
     assert body.startswith(b"  ")

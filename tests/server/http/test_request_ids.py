@@ -2,14 +2,13 @@
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.server.http_client import SECONDS, STORY, open_stream
+from tests.server.http_client import SECONDS, STORY, open_stream, wait_until
 from tests.server.program import PROGRAM, Program, running
 
 SECRET = "the code of the safe is seven"
@@ -21,9 +20,9 @@ class Logged:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        while not (found := re.search(r"Ready on (\S+): ", program.output)):
-            assert program.process.poll() is None, program.output
-            time.sleep(0.02)
+        wait_until(lambda: "Ready on " in program.output or program.process.poll() is not None, "the start")
+        found = re.search(r"Ready on (\S+): ", program.output)
+        assert found, program.output
         self.url = found[1]
 
     def post(self, body: object, request_id: str | None = None, key: str = KEY) -> requests.Response:
@@ -32,13 +31,10 @@ class Logged:
 
     def line(self, request_id: str) -> dict[str, object]:
         """Returns the object that the log has on a request, which is written after its response."""
-        for _ in range(200):
-            for text in self.program.output.splitlines():
-                if f'"request_id": "{request_id}"' in text:
-                    found: dict[str, object] = json.loads(text)
-                    return found
-            time.sleep(0.02)
-        pytest.fail(f"{request_id} is not in the log:\n{self.program.output}")
+        words = f'"request_id": "{request_id}"'
+        wait_until(lambda: words in self.program.output.rpartition("\n")[0], f"the line of {request_id} in the log")
+        found: dict[str, object] = next(json.loads(line) for line in self.program.output.splitlines() if words in line)
+        return found
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,9 @@ from server.lifecycle.listener import format_url, open_port
 from tests.server.http_client import open_stream
 from tests.server.program import PROGRAM, SECONDS, SLOW_PROGRAM, run_failing, running
 
+PATIENT = ("--shutdown-timeout", str(10 * SECONDS))
+"""Flags of a server that waits longer for clients than these tests do for its end."""
+
 
 def test_the_port_is_open_while_the_model_loads_and_serves_when_it_has(tmp_path: Path) -> None:
     with running(tmp_path, *SLOW_PROGRAM, "1") as program:
@@ -42,12 +45,10 @@ def test_a_signal_ends_it_with_exit_code_0(tmp_path: Path, number: signal.Signal
 
 
 def test_an_idle_connection_does_not_hold_the_end_back(tmp_path: Path) -> None:
-    with running(tmp_path, *PROGRAM) as program, requests.Session() as session:
+    with running(tmp_path, *PROGRAM, *PATIENT) as program, requests.Session() as session:
         session.get(f"{program.ready_url()}/health", timeout=SECONDS)
-        stopped = time.monotonic()
         program.signal(signal.SIGTERM)
         assert program.exit_code() == 0
-        assert time.monotonic() - stopped < 5
 
 
 def test_a_running_request_may_finish(tmp_path: Path) -> None:
@@ -64,9 +65,9 @@ def test_a_running_request_may_finish(tmp_path: Path) -> None:
 
 
 def test_a_request_that_runs_too_long_is_ended_and_told_so(tmp_path: Path) -> None:
-    with running(tmp_path, *PROGRAM, "--shutdown-timeout", "0") as program:
+    with running(tmp_path, *PROGRAM, "--shutdown-timeout", "0", "--context-shift") as program:
         url = program.ready_url()
-        body = {"prompt": "Once upon a time", "ignore_eos": True, "stream": True}
+        body = {"prompt": "Once upon a time", "n_predict": -1, "ignore_eos": True, "stream": True}
         with requests.post(f"{url}/completion", json=body, stream=True, timeout=SECONDS) as response:
             chunks = response.iter_content(None)
             next(chunks)
@@ -89,23 +90,19 @@ def test_a_client_that_stalls_does_not_hold_the_end_back_for_long(tmp_path: Path
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    with running(tmp_path, *PROGRAM) as program, open_stream(program.ready_url()):
+    with running(tmp_path, *PROGRAM, "--context-shift", *PATIENT) as program, open_stream(program.ready_url()):
         program.signal(signal.SIGTERM)
         program.wait_for("Stopping after SIGTERM")
-        stopped = time.monotonic()
         program.signal(signal.SIGINT)
         assert program.exit_code() == 0
-        assert time.monotonic() - stopped < 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_while_the_model_loads(tmp_path: Path, number: signal.Signals) -> None:
-    with running(tmp_path, *SLOW_PROGRAM, "60") as program:
+    with running(tmp_path, *SLOW_PROGRAM, str(10 * SECONDS)) as program:
         requests.get(f"{program.url()}/health", timeout=SECONDS)
-        stopped = time.monotonic()
         program.signal(number)
         assert program.exit_code() == 0
-        assert time.monotonic() - stopped < 2
         assert "Traceback" not in program.output
 
 

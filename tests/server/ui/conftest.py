@@ -33,3 +33,11 @@ def open_page(browser: webdriver.Chrome) -> Iterator[OpenPage]:
 @pytest.fixture
 def page(open_page: OpenPage, server: str) -> Page:
     return open_page(server).ready()
+
+
+@pytest.fixture
+def endless_page(open_page: OpenPage, endless_server: str) -> Page:
+    """The page of a server whose answers end when they are stopped, and not before."""
+    page = open_page(endless_server).ready()
+    page.set_options(ignore_eos=True)
+    return page

@@ -6,20 +6,14 @@ from pathlib import Path
 import requests
 from selenium.webdriver.common.keys import Keys
 
-from tests.server.http_client import Json
+from tests.server.http_client import Json, n_busy
 from tests.server.ui.browser import Page
 from tests.server.ui.conftest import OpenPage
-
-LONG = {"ignore_eos": True, "n_predict": 1500}
 
 
 def last_request(slot: Json) -> int:
     number: int = -1 if slot["id_task"] is None else slot["id_task"]
     return number
-
-
-def n_busy(server: str) -> int:
-    return sum(slot["is_processing"] for slot in requests.get(f"{server}/slots").json())
 
 
 def test_a_newcomer_gets_an_answer_with_two_clicks(page: Page) -> None:
@@ -79,15 +73,15 @@ def test_a_file_of_something_else_is_refused_by_name(page: Page, tmp_path: Path)
     page.wait(lambda: "other.json was not imported: expected a file" in page.text("#notice"), "the reason")
 
 
-def test_stop_ends_an_answer_amid_its_stream(page: Page, server: str) -> None:
-    page.set_options(**LONG)
+def test_stop_ends_an_answer_amid_its_stream(endless_page: Page, endless_server: str) -> None:
+    page = endless_page
     page.ask("Tell me a long story.")
     page.wait(lambda: len(page.text(".message.assistant .body")) > 40, "the beginning of an answer")
     assert page.shows("#stop")
     page.click("#stop")
     answer = page.answer()
     assert "you stopped it" in page.stats()
-    page.wait(lambda: n_busy(server) == 0, "an idle server")
+    page.wait(lambda: n_busy(endless_server) == 0, "an idle server")
     assert page.text(".message.assistant > .body") == answer
     assert not page.shows("#stop")
 
@@ -111,8 +105,8 @@ def test_retry_replaces_the_answer(page: Page) -> None:
     assert len(page.texts(".message")) == 2
 
 
-def test_the_session_cookie_leads_back_to_the_same_slot(page: Page) -> None:
-    page.set_options(**LONG)
+def test_the_session_cookie_leads_back_to_the_same_slot(endless_page: Page) -> None:
+    page = endless_page
     page.click("#tab-pool")
     page.ask("Tell me a long story.")
     own = page.wait(lambda: page.texts(".slot:has(.mine:not([hidden])) strong"), "the slot of this browser")
@@ -121,6 +115,8 @@ def test_the_session_cookie_leads_back_to_the_same_slot(page: Page) -> None:
     page.keys(Keys.ESCAPE)
     page.answer(1)
     page.ask("Are you well?")
+    page.wait(lambda: page.texts(".message.assistant > .body")[1:] > [""], "the next answer")
+    page.keys(Keys.ESCAPE)
     page.answer(2)
     slots = requests.get(f"{page.browser.current_url}slots").json()
     last = max(slots, key=last_request)

@@ -128,8 +128,9 @@ def test_job_that_takes_too_long_is_ended() -> None:
     async def check() -> None:
         jobs = Jobs(aixplain_error, max_seconds=0.02)
         job_id = await jobs.start(KEY, 1, forever)
-        await asyncio.sleep(0.05)
-        jobs._clock = lambda: 0.0  # of the result, which would be too old by now
+        jobs._clock = lambda: 0.0  # of the result, which would soon be too old
+        while result_of(jobs, job_id) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
         assert result_of(jobs, job_id)["error_message"] == "the job was ended after 0.02 seconds"
 
     in_loop(check())

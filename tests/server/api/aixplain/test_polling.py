@@ -9,7 +9,7 @@ import requests
 
 from tests.conftest import running_server
 from tests.server.api.aixplain.aixplain_client import TELL, V1, answer, execute, get_error, refusal
-from tests.server.http_client import SECONDS, Json
+from tests.server.http_client import SECONDS, Json, open_stream
 
 KEYS = ("secret", "other")
 
@@ -52,12 +52,6 @@ def result(url: str, key: str = "none") -> Json:
 def test_result_is_that_of_an_execution(server: str) -> None:
     found, expected = result(start(server)), answer(server)
     assert (found["status"], found["data"], found["details"]) == ("SUCCESS", expected["data"], expected["details"])
-
-
-def test_url_is_answered_before_the_text_is_there(server: str) -> None:
-    url = start(server, max_tokens=400, ignore_eos=True)
-    assert poll(url).json() == {"status": "IN_PROGRESS", "completed": False}
-    assert result(url)["usage"]["completion_tokens"] == 400
 
 
 def test_result_can_be_fetched_again(server: str) -> None:
@@ -103,9 +97,12 @@ def test_wrong_field_is_refused_at_once(server: str) -> None:
     assert refusal(server, V1, grammar="root ::= nothing").startswith("grammar: ")
 
 
-def test_full_queue_refuses_at_once(guarded: str) -> None:
-    urls = [start(guarded, KEYS[0], max_tokens=300, ignore_eos=True) for _ in range(2)]
-    error = refusal(guarded, V1, 503, key=KEYS[0])
+def test_url_is_answered_before_the_text_is_there_and_a_full_queue_refuses_at_once(guarded: str) -> None:
+    with requests.Session() as client:
+        client.headers["x-api-key"] = KEYS[0]
+        with open_stream(guarded, client):
+            url = start(guarded, KEYS[0], max_tokens=3, ignore_eos=True)
+            error = refusal(guarded, V1, 503, key=KEYS[0])
+            assert poll(url, KEYS[0]).json() == {"status": "IN_PROGRESS", "completed": False}
     assert error.startswith("all 1 slots are busy")
-    for url in urls:
-        assert result(url, KEYS[0])["usage"]["completion_tokens"] == 300
+    assert result(url, KEYS[0])["usage"]["completion_tokens"] == 3
