@@ -1,15 +1,17 @@
 """GET /metrics: the state of the server for Prometheus."""
 
-from typing import TYPE_CHECKING
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from server.http.errors import ApiError
 from server.state import get_engine, get_state
 
-if TYPE_CHECKING:
-    pass
+
+class NameInCapitals(bytes):
+    """The name of a header as clients of llama.cpp look for it; uvicorn writes names in small letters."""
+
+    def lower(self) -> "NameInCapitals":
+        return self
 
 
 async def get_metrics(request: Request) -> Response:
@@ -21,5 +23,8 @@ async def get_metrics(request: Request) -> Response:
     metrics: MetricsText | None = getattr(request.app.state, "metrics", None)
     if metrics is None:
         metrics = request.app.state.metrics = MetricsText(engine, state.http_stats, state.settings.alias)
-    headers = {"Process-Start-Time-Unix": str(request.app.state.started_at)}
-    return Response(metrics.render(), headers=headers, media_type=CONTENT_TYPE)
+    response = Response(metrics.render(), media_type=CONTENT_TYPE)
+    response.raw_headers.append(
+        (NameInCapitals(b"Process-Start-Time-Unix"), str(request.app.state.started_at).encode())
+    )
+    return response

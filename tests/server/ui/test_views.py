@@ -107,15 +107,11 @@ def test_the_queue_and_what_is_parked_are_shown(open_page: OpenPage, guarded: st
     page.ready()
 
     def run(number: int, **options: object) -> requests.Response:
-        body = {
-            "prompt": f"{PREFIX}{number}{number} stories.",
-            "ignore_eos": True,
-            "stream": True,
-            "n_keep": -1,
-            **options,
-        }
+        body = {"prompt": f"{PREFIX}{number}{number} stories.", "ignore_eos": True, "n_keep": -1, "stream": True}
         key = {"X-Api-Key": "right"}
-        return requests.post(f"{guarded}/completion", json=body, headers=key, stream="n_predict" not in options)
+        return requests.post(
+            f"{guarded}/completion", json=body | options, headers=key, stream="n_predict" not in options
+        )
 
     with ThreadPoolExecutor(2) as pool, run(11) as occupant:
         lines = occupant.iter_lines()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
@@ -43,20 +43,21 @@ def model(kind: str) -> Path:
 
 
 @cache
-def _folder() -> Path:
-    return Path(mkdtemp(prefix="projectors-"))
+def _folder() -> "TemporaryDirectory[str]":
+    """Returns a folder that is removed at the end of the process."""
+    return TemporaryDirectory(prefix="projectors-")
 
 
 @cache
 def _projector(kind: str) -> Path:
-    path = _folder() / f"{kind}.gguf"
+    path = Path(_folder().name) / f"{kind}.gguf"
     _generator("gen_mmproj").build(kind, N_EMBD, path)
     return path
 
 
 @cache
 def _mrope_model() -> Path:
-    path = _folder() / "qwen2vl-text.gguf"
+    path = Path(_folder().name) / "qwen2vl-text.gguf"
     script = TOOLS / "gen_qwen2vl_text.py"
     _check(script)
     with patch.object(sys, "argv", [str(script), str(BUNDLED_MODEL), str(path)]):
@@ -67,7 +68,7 @@ def _mrope_model() -> Path:
 @cache
 def _idefics_model() -> Path:
     """Returns the bundled model with some tokens that this projector looks up in place of others."""
-    path = _folder() / "idefics.gguf"
+    path = Path(_folder().name) / "idefics.gguf"
     reader, writer = gguf.GGUFReader(BUNDLED_MODEL), gguf.GGUFWriter(path, "llama")
     tiles = [f"<row_{row}_col_{column}>" for row in range(1, 5) for column in range(1, 5)]
     names = [*_IDEFICS_TOKENS, *tiles]
