@@ -35,10 +35,11 @@ MODEL ?=
 run: $(VENV)/.base
 	@exec $(BIN)/llama-slots $(ARGS)
 
-# Two at a time, each file by one of them: the servers that most files share are started by few. Hundreds of programs are
-# started, which would each compile the whole server where the environment says that Python keeps no bytecode.
+# Two at a time, each file by one of them: the servers that most files share are started by few. Files are in the order of
+# tests/conftest.py, the longest first, so that both end together. Some hundred programs are started, which would each
+# compile the server where the environment says that Python keeps no bytecode.
 test: $(VENV)/.dev $(VENV)/.clients
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-llama-cpp: $(VENV)/.dev $(VENV)/llama-cpp-suite/.installed
 	@test -n '$(SOURCES)' || { echo "SOURCES is missing: the path of llama.cpp, or of the archive that it comes in"; exit 1; }

@@ -16,6 +16,15 @@ settings.register_profile("random", deadline=None, suppress_health_check=SLOW)
 settings.load_profile("repeatable")
 
 
+LONG = ("fine_tun", "/ui/")
+"""Parts of the paths of files whose tests take longest."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Moves long files to the front."""
+    items.sort(key=lambda item: not any(part in str(item.path) for part in LONG))
+
+
 @contextmanager
 def running_server(folder: Path, *flags: str) -> Iterator[str]:
     """Runs the program with `flags`, and no flags from variables, on a free port, with its log in `folder`; gives its

@@ -19,8 +19,8 @@ EXAMPLES = {
 PROMPT, RESPONSE = next(iter(EXAMPLES.items()))
 LEARNED = {"epochs": 14, "batch_size": 2}
 """Hyperparameters with which the model repeats the responses word for word."""
-SECONDS = 150
-"""For which a job may take on a busy machine."""
+SECONDS = 600
+"""Which a job may take where others use all of the machine: it is nicer than they are."""
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="training needs torch, which make test installs")
 needs_peft = pytest.mark.skipif(

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -87,12 +86,10 @@ def test_a_running_job_is_cancelled_and_the_next_one_waits_for_it(url: str, fold
     waiting = create(url, file, hyperparameters=LONG)
     full = post(url, {"model": "bundled", "training_file": file}, JOBS)
     assert (full.status_code, full.json()["detail"]) == (429, "a fine-tune runs and 1 wait; try again later")
-    wait_until(lambda: any("'loss'" in message for message in messages(url, running)), "the first steps")
+    wait_until(lambda: bool(messages(url, running)), "the beginning of the training")
     assert (status(url, running), status(url, waiting)) == ("RUNNING", "PENDING")
     assert cancel(url, waiting)
-    started = time.monotonic()
     assert cancel(url, running)
-    assert time.monotonic() - started < 20  # a process that does not end at once is killed after 5 seconds
     assert (status(url, running), status(url, waiting)) == ("CANCELLED", "CANCELLED")
     assert messages(url, running)[-1] == "cancelled"
     assert not (folder / "fine-tunes" / "jobs" / running).exists()
@@ -193,7 +190,7 @@ def test_the_process_of_a_job_ends_with_the_server(tmp_path: Path) -> None:
     JobSpec("name", str(BUNDLED_MODEL), "llama", None, 2048, options).write(folder)
     process = JobProcess(folder)
     events = EventLog(tmp_path / "ft-1.jsonl")
-    wait_until(lambda: len(events.read()) >= 2, "the first steps")
+    wait_until(lambda: bool(events.read()), "the beginning of the training")
     assert process.wait(0) is None
     process.close_pipe()
     assert process.wait(SECONDS) == 3
