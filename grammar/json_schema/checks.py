@@ -1,7 +1,8 @@
 """Checks of a schema that llguidance does not make.
 
 It compiles schemas that require themselves, and a model would then write for ever. It intersects any number of
-patterns, which can take unbounded memory.
+patterns, which can take unbounded memory. For an integer that can only be the smallest of 64 bits it recurses until the
+process ends.
 """
 
 from collections.abc import Container, Iterator
@@ -12,9 +13,37 @@ from grammar.errors import GrammarError
 from grammar.json_schema.subschemas import Schema, children, get_list, resolve_pointer, subschemas
 from grammar.limits import MAX_DEPTH
 
+_WITH_VALUES = frozenset({"const", "enum"})
+_UPPER_LIMITS = _WITH_VALUES | {"maximum", "exclusiveMaximum"}
 _MAX_PATTERNS = 8
 _MAX_MULTIPLE = 100_000
 """Product of the numbers for "multipleOf", without their factors 2 and 5."""
+
+_SMALLEST = -(2**63) + 2048
+"""The smallest number that an integer of a schema may be limited to from above. It is the next but one whose value as a
+64-bit float is another than the smallest."""
+
+
+def check_numbers(schema: Schema) -> None:
+    """Raises GrammarError if a number may be limited to those that llguidance takes for the smallest of 64 bits, all
+    below included. Only a minimum may be one. References may lead to any part, so each is looked at."""
+    parts: list[object] = [schema]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            for keyword in _UPPER_LIMITS & part.keys():
+                _check_limit(keyword, part[keyword])
+        parts += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+
+
+def _check_limit(keyword: str, limit: object) -> None:
+    parts = [limit]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, int | float) and part < _SMALLEST:
+            raise GrammarError(f'"{keyword}" of the schema: expected numbers from {_SMALLEST} on, got {part}')
+        if keyword in _WITH_VALUES:
+            parts += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
 
 
 def check_completable(schema: Schema) -> None:

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from grammar.errors import GrammarError
 from grammar.json_schema import exact_integers
-from grammar.json_schema.checks import check_completable, check_intersections
+from grammar.json_schema.checks import check_completable, check_intersections, check_numbers
 from grammar.json_schema.closed_objects import close_objects
 from grammar.json_schema.exact_integers import needs_rules
 from grammar.json_schema.subschemas import Schema, subschemas
@@ -102,6 +102,7 @@ def schema_to_value(text: str) -> str:
         raise GrammarError(f"a schema is an object, or true or false, got {json.dumps(schema)[:40]}")
     for pointer, part in subschemas(schema, MAX_DEPTH):
         _check_keywords(pointer, part)
+    check_numbers(schema)
     check_completable(schema)
     check_intersections(schema)
     closed = close_objects(schema)

@@ -15,6 +15,10 @@ from slots.errors import InvalidRequest
 MAX_BYTES = 32 * 1024 * 1024
 MAX_BYTES_ON_LOOP = 8 * 1024
 """A longer body, which may be a text to tokenize, is parsed in a worker thread: all streams wait for the event loop."""
+MAX_DEPTH = 200
+"""Of lists and objects within a member of a body."""
+WRITABLE_DEPTH = 254
+"""Of a value that orjson can write as JSON: answers hold parts of bodies."""
 
 WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """By content coding: what zlib's decompressor is told about the format (RFC 9110, 8.4.1)."""
@@ -83,7 +87,20 @@ def _parse_object(body: bytes | bytearray) -> Fields:
     fields = _parse(body, "a JSON object")
     if not isinstance(fields, dict):
         raise InvalidRequest("body", f"expected a JSON object, got {preview(fields)}")
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+        for name, value in fields.items():
+            _check_depth(name, value)
     return fields
+
+
+def _check_depth(name: str, value: object) -> None:
+    """Raises InvalidRequest for a value that is nested deeper than all that work on it can go."""
+    for _ in range(WRITABLE_DEPTH - MAX_DEPTH):
+        value = [value]
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        raise InvalidRequest(name, f"expected lists and objects at most {MAX_DEPTH} deep, got deeper ones") from None
 
 
 def _parse(body: bytes | bytearray, expected: str) -> object:

@@ -60,10 +60,7 @@ def _read_choice(name: str, value: object) -> GrammarSource:
 def _read_schema(name: str, value: object, shapes: str = SCHEMA_SHAPES) -> GrammarSource:
     if not isinstance(value, dict | bool):
         raise invalid_value(name, shapes, value)
-    try:
-        return GrammarSource("json_schema", orjson.dumps(value).decode())
-    except orjson.JSONEncodeError:
-        raise invalid_value(name, "a JSON schema that is less deep", value) from None
+    return GrammarSource("json_schema", orjson.dumps(value).decode())
 
 
 def _read_schema_or_text(name: str, value: object) -> GrammarSource:

@@ -156,6 +156,30 @@ def test_a_schema_that_is_too_deep_is_refused(depth: int) -> None:
         compile_grammar('{"items": ' * depth + "{}" + "}" * depth, "json_schema")
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "integer", "const": -(2**63)},
+        {"type": "integer", "enum": [1, -1e308]},
+        {"type": ["integer", "string"], "const": -1e300},
+        {"type": "integer", "minimum": -1e300, "maximum": -1e300},
+        {"type": "integer", "minimum": -1e300, "exclusiveMaximum": -(2**63) + 1},
+        {"type": "integer", "exclusiveMinimum": -1e300, "maximum": -(2**63) + 2},
+        {"$ref": "#/$defs/a", "enum": [{"b": [-(2**63)]}], "$defs": {"a": {"type": "object"}}},
+        {"$ref": "#/default", "default": {"type": "integer", "const": -(2**63)}},
+    ],
+)
+def test_an_integer_that_can_only_be_the_smallest_of_64_bits_is_refused(schema: Any) -> None:
+    """llguidance would end the process."""
+    with pytest.raises(GrammarError, match="of the schema: expected numbers from -9223372036854773760 on, got -"):
+        compile_grammar(json.dumps(schema), "json_schema")
+
+
+def test_integers_may_have_the_limits_of_64_bits() -> None:
+    schema = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1, "default": -(2**63)}
+    assert matches(compile_grammar(json.dumps(schema), "json_schema"), "5")
+
+
 def test_patterns_that_apply_at_once_are_limited() -> None:
     strings = [{"type": "string", "pattern": f"^[a-z]{{{n},}}$"} for n in range(9)]
     members = [{"properties": {"x": {"properties": {"y": string}}}} for string in strings]

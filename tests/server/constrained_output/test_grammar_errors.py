@@ -20,7 +20,7 @@ WRONG_TYPES: list[tuple[str, Any, str]] = [
     ("guided_grammar", [], "guided_grammar: expected a string, got []"),
     ("json_schema", 5, "json_schema: expected a JSON schema, which is an object or true, got 5"),
     ("json_schema", "{}", "json_schema: expected a JSON schema, which is an object or true, got "),
-    ("json_schema", DEEP, "json_schema: expected a JSON schema that is less deep, got a value nested too deeply"),
+    ("json_schema", DEEP, "json_schema: expected lists and objects at most 200 deep, got deeper ones"),
     ("guided_json", 5, "guided_json: expected a JSON schema, which is an object or true, or the text of one, got 5"),
     ("regex", {}, "regex: expected a string, got {}"),
     ("guided_regex", False, "guided_regex: expected a string, got false"),

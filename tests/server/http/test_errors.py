@@ -65,3 +65,22 @@ def test_a_value_nested_too_deeply_to_show_is_refused_by_name(server: str, field
     error = get_error(answer_to(server, b'{"prompt": "a", "%b": %b}' % (field.encode(), b"[" * 300 + b"]" * 300)))
     assert error["code"] == 400
     assert error["message"].startswith(field)
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "depth", "status"),
+    [
+        ("/completion", "json_schema", 250, 400),
+        ("/completion", "unknown", 200, 200),
+        ("/v1/messages", "output_config", 1000, 400),
+        ("/api/generate", "format", 300, 400),
+        ("/api/v1/execute/bundled", "data", 255, 400),
+        ("/v1/responses", "metadata", 300, 400),
+        ("/v1/chat/completions", "chat_template_kwargs", 250, 400),
+    ],
+)
+def test_a_member_is_at_most_200_deep(path: str, field: str, depth: int, status: int, server: str) -> None:
+    deep = b"[" * depth + b"]" * depth
+    response = requests.post(server + path, data=b'{"prompt": "a", "n_predict": 1, "%b": %b}' % (field.encode(), deep))
+    assert response.status_code == status, response.text
+    assert status == 200 or f"{field}: expected lists and objects at most 200 deep, got deeper ones" in response.text
