@@ -16,8 +16,10 @@ from grammar.limits import MAX_DEPTH
 _WITH_VALUES = frozenset({"const", "enum"})
 _UPPER_LIMITS = _WITH_VALUES | {"maximum", "exclusiveMaximum"}
 _MAX_PATTERNS = 8
-_MAX_MULTIPLE = 100_000
-"""Product of the numbers for "multipleOf", without their factors 2 and 5."""
+_MAX_MULTIPLE = 1_000_000
+"""Product of the numbers for "multipleOf": a grammar with the largest takes a second to compile."""
+_MAX_ODD_MULTIPLE = 100_000
+"""The same without their factors 2 and 5."""
 
 _SMALLEST = -(2**63) + 2048
 """The smallest number that an integer of a schema may be limited to from above. It is the next but one whose value as a
@@ -66,10 +68,11 @@ def check_intersections(schema: Schema) -> None:
     """Raises GrammarError if a string may have to match too many patterns at once, or a number too large a multiple."""
     if _PatternCounter(schema).max_simultaneous(schema) > _MAX_PATTERNS:
         raise GrammarError(f"a string of the schema may have to match more than {_MAX_PATTERNS} patterns at once")
-    if prod(set(_multiples(schema))) > _MAX_MULTIPLE:
+    multiples = set(_multiples(schema))
+    if prod(map(_odd_part, multiples)) > _MAX_ODD_MULTIPLE or prod(map(_without_zeros, multiples)) > _MAX_MULTIPLE:
         raise GrammarError(
-            'the numbers for "multipleOf" in the schema are too large: their product, '
-            f"without its factors 2 and 5, is to be at most {_MAX_MULTIPLE}"
+            'the numbers for "multipleOf" in the schema are too large: their product is to be at most '
+            f"{_MAX_MULTIPLE}, and at most {_MAX_ODD_MULTIPLE} without its factors 2 and 5"
         )
 
 
@@ -146,12 +149,21 @@ class _PatternCounter:
 
 
 def _multiples(schema: Schema) -> Iterator[int]:
-    """The numbers for "multipleOf", without their factors 2 and 5: those are cheap to check."""
+    """The digits of the numbers for "multipleOf"."""
     for _, part in subschemas(schema, MAX_DEPTH):
         number = part.get("multipleOf")
-        if isinstance(number, int | float) and number > 0:
-            digits = int("".join(map(str, Decimal(str(number)).as_tuple().digits)))
-            for factor in (2, 5):
-                while digits % factor == 0:
-                    digits //= factor
-            yield digits
+        if isinstance(number, int | float) and not isinstance(number, bool) and number > 0:
+            yield int("".join(map(str, Decimal(str(number)).as_tuple().digits)))
+
+
+def _odd_part(number: int) -> int:
+    """Returns the number without its factors 2 and 5, of which a few are cheap to check."""
+    for factor in (2, 5):
+        while number % factor == 0:
+            number //= factor
+    return number
+
+
+def _without_zeros(number: int) -> int:
+    """Returns the number without the zeros at its end, if these are cheap to check."""
+    return int(str(number).rstrip("0")) if _odd_part(number) == 1 else number

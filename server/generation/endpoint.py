@@ -188,12 +188,18 @@ def _preserved_tokens(settings: Settings, engine: Engine, parsed: ParsedRequest)
 
 def _warning_headers(warnings: Sequence[str]) -> dict[str, str]:
     """Logs what of a request is not enforced, and returns the header that says it (RFC 7234, 5.5)."""
-    for warning in warnings:
+    printable = [_escape_control(warning) for warning in warnings]
+    for warning in printable:
         logger.warning("%s", warning)
     if not warnings:
         return {}
-    words = "; ".join(warnings)[:MAX_WARNING].encode("ascii", "backslashreplace").decode().replace('"', "'")
+    words = "; ".join(printable)[:MAX_WARNING].encode("ascii", "backslashreplace").decode().replace('"', "'")
     return {"Warning": f'299 - "{words}"'}
+
+
+def _escape_control(text: str) -> str:
+    """Returns a text, which may quote names in a body, without characters that neither a header nor a log may have."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def _limit_length(n_predict: int, defaults: GenerationOptions) -> int:

@@ -83,6 +83,11 @@ def answer(client: openai.OpenAI, model: str, question: str) -> str | None:
     ("fields", "message"),
     [
         ({"method": {"type": "dpo"}}, 'method.type: expected supervised, got "dpo"'),
+        ({"method": {"type": "supervised", "supervised": 1}}, "method.supervised: expected an object, got 1"),
+        (
+            {"method": {"supervised": {"hyperparameters": ["n_epochs"]}}},
+            "method.supervised.hyperparameters: expected an o",
+        ),
         ({"hyperparameters": {"n_epochs": 50}}, "hyperparameters.n_epochs: expected an integer from 1 to 19, got 50"),
         ({"suffix": "a b"}, "suffix: expected 1 to 28 letters, digits and hyphens"),
         ({"integrations": [{"type": "other"}]}, r"integrations\[0\]: expected the type wandb"),

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
-from server.http.fields import preview
+from server.http.fields import invalid_value, preview
 from server.http.request_model import JsonObject, RequestBody
 from slots.errors import InvalidRequest
 from slots.requests.params import Integer, Takes
@@ -39,7 +39,14 @@ class FineTuningJobBody(RequestBody):
         kind = self.method.get("type", SUPERVISED)
         if kind != SUPERVISED:
             raise InvalidRequest("method.type", f"expected {SUPERVISED}, got {preview(kind)}")
-        supervised = self.method.get(SUPERVISED) or {}
-        chosen = dict(self.hyperparameters)
-        chosen |= (supervised.get("hyperparameters") or {}) if isinstance(supervised, dict) else {}
+        supervised = _read_object("method.supervised", self.method.get(SUPERVISED))
+        within = _read_object("method.supervised.hyperparameters", supervised.get("hyperparameters"))
+        chosen = {**self.hyperparameters, **within}
         return chosen if self.seed is None else {**chosen, "seed": self.seed}
+
+
+def _read_object(name: str, value: object) -> dict[str, Any]:
+    """Returns an object, which is empty if it is absent."""
+    if not isinstance(value, dict | None):
+        raise invalid_value(name, "an object", value)
+    return value or {}

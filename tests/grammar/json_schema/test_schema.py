@@ -193,17 +193,22 @@ def test_patterns_that_apply_at_once_are_limited() -> None:
     )
 
 
-@pytest.mark.parametrize("multiples", [[99_991, 7], [10_000_019], [100.003]])
+@pytest.mark.parametrize("multiples", [[99_991, 7], [10_000_019], [100.003], [2**31], [5**9], [123_456_000]])
 def test_multiples_are_limited(multiples: list[float]) -> None:
     schema = {"allOf": [{"type": "number", "multipleOf": multiple} for multiple in multiples]}
     with pytest.raises(GrammarError, match='the numbers for "multipleOf" in the schema are too large'):
         compile_grammar(json.dumps(schema), "json_schema")
 
 
-@pytest.mark.parametrize("multiple", [0.01, 3, 1000, 60, 1e6])
+@pytest.mark.parametrize("multiple", [0.01, 3, 1000, 60, 1e6, 10**8, 65_536])
 def test_usual_multiples_are_within_the_limit(multiple: float) -> None:
     grammar = compile_grammar(json.dumps({"type": "number", "multipleOf": multiple}), "json_schema")
     assert matches(grammar, str(int(multiple * 300)))
+
+
+def test_a_multiple_that_is_no_number_is_refused() -> None:
+    with pytest.raises(GrammarError, match="multipleOf"):
+        compile_grammar('{"type": "number", "multipleOf": true}', "json_schema")
 
 
 @pytest.mark.parametrize(("n_references", "is_fine"), [(100, True), (4000, False)])

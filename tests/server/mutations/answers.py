@@ -10,7 +10,7 @@ import jsonschema
 
 from tests.server.mutations.operations import Operation
 
-NAMES_FIELD = re.compile(r"[^\n]{1,200}?: ")
+NAMES_FIELD = re.compile(r".{1,200}?: ", re.DOTALL)
 MAX_WORD = 12
 """Characters of a part of a path that is no id."""
 SERVER_ERRORS = ("server_error", "api_error")

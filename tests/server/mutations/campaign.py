@@ -87,7 +87,7 @@ class Campaign:
     def _send(self, client: http.client.HTTPConnection, case: Case) -> None:
         started = time.monotonic()
         try:
-            answer = exchange(client, case)
+            answer = self._exchange(client, case)
             if b"system_prompt" in case.body or case.operation.path == "/lora-adapters":
                 reset(self._url)
         except (OSError, http.client.HTTPException) as error:
@@ -97,6 +97,14 @@ class Campaign:
         self._note(case, answer, problem_of(case.operation, answer, case.target), time.monotonic() - started)
         if answer.status == 200 and case.operation.method == "POST":
             self._keep_id(case, answer)
+
+    def _exchange(self, client: http.client.HTTPConnection, case: Case) -> Answer:
+        """Sends a case once more if the connection was closed before, which a server may do in a pause."""
+        try:
+            return exchange(client, case)
+        except ConnectionError:
+            client.close()
+            return exchange(client, case)
 
     def _note(self, case: Case, answer: Answer | None, problem: str | None, seconds: float) -> None:
         report = self._report

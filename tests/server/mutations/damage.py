@@ -45,10 +45,30 @@ NUMBERS = (
 )
 HUGE = (b"1e999", b"-1e999", b"123456789012345678901234567890", b"NaN", b"Infinity", b"0x10", b"01", b"1.", b"+1")
 """Numbers that JSON has no value for, or no place."""
-BROKEN = (b"", b" ", b"null", b"[]", b"{}", b'"', b"{", b"[[[[", b"\xff\xfe{\0}\0", b"\xef\xbb\xbf{}", b"a=b&c=d", b"\0")
+BROKEN = (
+    b"",
+    b" ",
+    b"null",
+    b"[]",
+    b"{}",
+    b'"',
+    b"{",
+    b"[[[[",
+    b"\xff\xfe{\0}\0",
+    b"\xef\xbb\xbf{}",
+    b"a=b&c=d",
+    b"\0",
+)
 CONTENT_TYPES = (
     *("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "multipart/form-data; boundary=x", ""),
-    *("application/json; charset=utf-16", "application/octet-stream", "image/png", "a" * 1000, "application/json;;=", '"'),
+    *(
+        "application/json; charset=utf-16",
+        "application/octet-stream",
+        "image/png",
+        "a" * 1000,
+        "application/json;;=",
+        '"',
+    ),
 )
 
 Place = tuple[Any, Any]
@@ -108,11 +128,15 @@ def move_a_little(container: Any, name: Any, rng: Random) -> None:
         case bool():
             container[name] = rng.choice((not value, str(value), int(value)))
         case int() | float():
-            container[name] = rng.choice((value + 1, value - 1, -value, value * 1000, str(value), float(value), [value]))
+            container[name] = rng.choice(
+                (value + 1, value - 1, -value, value * 1000, str(value), float(value), [value])
+            )
         case str():
             container[name] = damage_text(value, rng)
         case list():
-            container[name] = rng.choice((value[1:], value * 2, value * 200, [value], value[::-1], dict(enumerate(value))))
+            container[name] = rng.choice(
+                (value[1:], value * 2, value * 200, [value], value[::-1], dict(enumerate(value)))
+            )
             if isinstance(container[name], dict):
                 container[name] = {str(index): each for index, each in container[name].items()}
         case dict():
@@ -157,10 +181,20 @@ def rename(container: Any, name: Any, rng: Random) -> None:
 
 
 def wrap(container: Any, name: Any, rng: Random) -> None:
-    container[name] = rng.choice(([container[name]], {"type": container[name]}, [[container[name]]], str(container[name])))
+    container[name] = rng.choice(
+        ([container[name]], {"type": container[name]}, [[container[name]]], str(container[name]))
+    )
 
 
-CHANGES: tuple[Callable[[Any, Any, Random], None], ...] = (replace, replace, move_a_little, move_a_little, remove, rename, wrap)
+CHANGES: tuple[Callable[[Any, Any, Random], None], ...] = (
+    replace,
+    replace,
+    move_a_little,
+    move_a_little,
+    remove,
+    rename,
+    wrap,
+)
 
 
 def damage_bytes(body: bytes, rng: Random) -> bytes:
@@ -171,7 +205,9 @@ def damage_bytes(body: bytes, rng: Random) -> bytes:
         case 1:
             return mutated(body, rng) if body else rng.choice(BROKEN)
         case 2:
-            return re.sub(rb"(?<=[:\[,])(-?\d+(\.\d+)?|true|false|\"[^\"]*\")", lambda _: rng.choice(HUGE), body, count=1)
+            return re.sub(
+                rb"(?<=[:\[,])(-?\d+(\.\d+)?|true|false|\"[^\"]*\")", lambda _: rng.choice(HUGE), body, count=1
+            )
         case 3:
             return rng.choice(BROKEN)
         case 4:
@@ -193,7 +229,10 @@ def damage_headers(headers: dict[str, str], body: bytes, rng: Random) -> tuple[d
             changed = rng.choice((packed, mutated(packed, rng), packed[:-9]))
             return headers | {"Content-Encoding": rng.choice(("gzip", "deflate"))}, changed
         case 2:
-            return headers | {"Accept": rng.choice(("text/event-stream", "x", "")), "Cookie": "a=b; session=\u00ff"}, body
+            return headers | {
+                "Accept": rng.choice(("text/event-stream", "x", "")),
+                "Cookie": "a=b; session=\u00ff",
+            }, body
     return headers | {"Content-Type": rng.choice(CONTENT_TYPES)}, body
 
 

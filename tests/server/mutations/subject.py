@@ -65,4 +65,8 @@ def ordinary_answers(url: str) -> list[Any]:
     """Returns the texts of ordinary requests, which nothing that others send may change."""
     chat = {"messages": [{"role": "user", "content": "Tell me a story."}], "max_tokens": 8, "temperature": 0}
     answered = post(url, chat | {"cache_prompt": False}, "/v1/chat/completions").json()
-    return [complete(url)["content"], complete(url, **DETERMINISTIC)["tokens_predicted"], answered["choices"][0]["message"]]
+    return [
+        complete(url)["content"],
+        complete(url, **DETERMINISTIC)["tokens_predicted"],
+        answered["choices"][0]["message"],
+    ]

@@ -85,7 +85,12 @@ def _llama_bodies(known: Known) -> dict[str, Sequence[Any]]:
             {"prompt": STORY, "n_predict": FEW, **CHANGING_OPTIONS},
             {"prompt": [STORY, [1, 2, "a"], "A cat"], "n_predict": FEW, "stream": True, **EXTREME_OPTIONS},
             {"prompt": STORY, "n_predict": FEW, "grammar": 'root ::= ("a" | [b-d])+ "."', "return_progress": True},
-            {"prompt": STORY, "n_predict": FEW, "json_schema": WEATHER, "response_fields": ["content", "timings/cache_n"]},
+            {
+                "prompt": STORY,
+                "n_predict": FEW,
+                "json_schema": WEATHER,
+                "response_fields": ["content", "timings/cache_n"],
+            },
             {"prompt": "a[img-1]b", "n_predict": FEW, "image_data": [{"data": encoded(png(BLUE, 9, 9)), "id": 1}]},
             {"prompt": picture, "n_predict": FEW, "n": 2, "stream": True},
             {"prompt": sound, "n_predict": FEW, "lora": [{"id": 0, "scale": 0.5}]},
@@ -98,7 +103,10 @@ def _llama_bodies(known: Known) -> dict[str, Sequence[Any]]:
                 "input_extra": [{"text": "import os", "filename": "a.py"}],
             },
         ],
-        "ApplyTemplateRequestBody": [{"messages": CHAT, "tools": TOOLS}, {"messages": SEEN, "chat_template_kwargs": {"a": 1}}],
+        "ApplyTemplateRequestBody": [
+            {"messages": CHAT, "tools": TOOLS},
+            {"messages": SEEN, "chat_template_kwargs": {"a": 1}},
+        ],
         "TokenizeRequestBody": [{"content": "Hello \U0001f999", "add_special": True, "with_pieces": True}],
         "DetokenizeRequestBody": [{"tokens": [1, 20, 300]}],
         "SlotFileRequestBody": [{"filename": known.slot_file}, {"filename": "another.bin"}],
@@ -125,7 +133,15 @@ def _openai_bodies(known: Known) -> dict[str, Sequence[Any]]:
         "OpenAiCompletionRequestBody": [
             {"model": "bundled", "prompt": STORY, "max_tokens": FEW, "logprobs": 2, **CHANGING_OPTIONS},
             {
-                **{"model": "bundled", "prompt": ["a", "b"], "echo": True, "max_tokens": FEW, "n": 2, "best_of": 2, "stream": True},
+                **{
+                    "model": "bundled",
+                    "prompt": ["a", "b"],
+                    "echo": True,
+                    "max_tokens": FEW,
+                    "n": 2,
+                    "best_of": 2,
+                    "stream": True,
+                },
                 "structured_outputs": {"regex": "[a-c]+"},
             },
         ],
@@ -147,7 +163,10 @@ def _response_bodies(known: Known) -> dict[str, Sequence[Any]]:
     inputs: list[Json] = [
         {"model": "bundled", "input": items, "instructions": "Be kind.", "tools": [function], "tool_choice": "auto"},
         {"input": STORY, "previous_response_id": known.response, "reasoning": {"effort": "low"}},
-        {"input": STORY, "text": {"format": {"type": "json_schema", "name": "a", "schema": WEATHER}, "verbosity": "low"}},
+        {
+            "input": STORY,
+            "text": {"format": {"type": "json_schema", "name": "a", "schema": WEATHER}, "verbosity": "low"},
+        },
     ]
     options: list[Json] = [
         {"max_output_tokens": FEW, "stream": True, "metadata": {"a": "b"}, "include": ["message.output_text.logprobs"]},
@@ -201,14 +220,27 @@ def _ollama_bodies() -> dict[str, Sequence[Any]]:
     return {
         "OllamaChatBody": [
             {"model": "bundled", "messages": turns, "tools": TOOLS, "options": options, "keep_alive": "5m"},
-            {"model": "bundled", "messages": CHAT[:2], "format": WEATHER, "stream": False, "think": False, "options": options},
+            {
+                "model": "bundled",
+                "messages": CHAT[:2],
+                "format": WEATHER,
+                "stream": False,
+                "think": False,
+                "options": options,
+            },
         ],
         "OllamaGenerateBody": [
             {"model": "bundled", "prompt": STORY, "system": "Be kind.", "template": template, "options": options},
             {"model": "bundled", "prompt": STORY, "raw": True, "stream": False, "options": options},
             {"model": "bundled", "prompt": STORY, "context": [1, 2, 3], "stream": False, "options": options},
             {"model": "bundled", "prompt": "a", "suffix": "b", "logprobs": True, "top_logprobs": 2, "options": options},
-            {"model": "bundled", "prompt": "What is it?", "images": [encoded(gif(BLUE))], "format": "json", "options": options},
+            {
+                "model": "bundled",
+                "prompt": "What is it?",
+                "images": [encoded(gif(BLUE))],
+                "format": "json",
+                "options": options,
+            },
         ],
         "OllamaShowBody": [{"model": "bundled", "verbose": True}],
     }
@@ -217,7 +249,9 @@ def _ollama_bodies() -> dict[str, Sequence[Any]]:
 def _embedding_bodies() -> dict[str, Sequence[Any]]:
     return {
         "EmbeddingRequestBody": [{"content": STORY, "embd_normalize": 2}, {"input": [STORY, [1, 2]]}],
-        "OpenAiEmbeddingRequestBody": [{"input": [STORY, "a"], "encoding_format": "base64", "dimensions": 8, "model": "a"}],
+        "OpenAiEmbeddingRequestBody": [
+            {"input": [STORY, "a"], "encoding_format": "base64", "dimensions": 8, "model": "a"}
+        ],
         "RerankRequestBody": [{"query": "a", "documents": ["a dog", {"text": "a cat"}], "top_n": 1}],
         "OllamaEmbedBody": [{"model": "bundled", "input": [STORY, "a"], "truncate": True, "dimensions": 4}],
         "OllamaEmbeddingsBody": [{"model": "bundled", "prompt": STORY}],

@@ -86,6 +86,14 @@ def test_unknown_option_is_told_in_a_header(server: str) -> None:
     assert response.headers["Warning"] == '299 - "options.frobnicate: there is no such option, so it has no effect"'
 
 
+def test_control_characters_of_an_unknown_option_are_escaped_in_the_header(server: str) -> None:
+    response = post(
+        server, {"messages": [TURN], "stream": False, "options": {"num_predict": 1, "a\r\nb\0": 1}}, "/api/chat"
+    )
+    assert response.ok
+    assert response.headers["Warning"].startswith(r'299 - "options.a\r\nb\x00: there is no such option')
+
+
 @pytest.mark.parametrize("keep_alive", [5, 0.5, -1, "5m", "1h30m", "-1s", "0", "1.5h", "300ms"])
 def test_keep_alive_is_seconds_or_a_duration(keep_alive: object) -> None:
     assert parse(keep_alive=keep_alive).keep_alive == keep_alive
