@@ -88,8 +88,8 @@ def agents(results: Sequence[Result]) -> str:
     return f"{_measured_on(results)}\n\n{markdown_table(header, lines)}"
 
 
-def speeds_of_adapters(results: Sequence[Result]) -> str:
-    """Returns what clients with different adapters get, from our server and from the peer if it was measured."""
+def by_workload(results: Sequence[Result]) -> str:
+    """Returns the medians of our server, and of the peer if it was measured, a line for each measure of a workload."""
     (result,) = results
     servers = result["servers"]
     header = ["", *servers, *(["ours is better"] if len(servers) > 1 else [])]
@@ -106,7 +106,7 @@ TABLES: Mapping[str, Callable[[Sequence[Result]], str]] = {
     "headline": headline,
     "overhead": overhead,
     "agents": agents,
-    "speeds_of_adapters": speeds_of_adapters,
+    "by_workload": by_workload,
 }
 
 

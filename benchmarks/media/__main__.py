@@ -1,11 +1,11 @@
 """What a picture costs those who read along: python -m benchmarks.media [--peer PROGRAM]
 
-Three clients stream texts. While they do, a fourth one sends a chat with a new picture. The table has the time from one
-token of the streams to the next, usually and while the picture is worked on, and how long the fourth one waits for its
-first token.
+Three clients stream texts. While they do, a fourth one sends a new picture. The table has the time from one token of
+the streams to the next, alone and while the picture is worked on, and how long the fourth one waits for its first token.
 
-The projector has random weights, and the size of those of real models (projector_file.py). llama.cpp's server encodes
-pictures in the thread that computes all texts; ours in another one.
+The projectors have random weights, and the size of those of real models (projector_file.py). With one a picture is 4
+embeddings, so that the time is that of its encoding; with the other one it is 196, which are computed as a prompt is.
+llama.cpp's server encodes pictures in the thread that computes all texts; ours in another one.
 
 The rounds of the servers are interleaved; a first round does not count. A peer is llama.cpp's server: a program, which
 is started with the same model, slots and projector and its default flags otherwise; benchmarks/README.md says how to
@@ -20,6 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,20 +46,26 @@ from benchmarks.harness.report import (
 from benchmarks.harness.server_process import start_our_server
 from benchmarks.harness.workload import percentile_ms
 from benchmarks.media.projector_file import write_projector
+from models.shape import read_shape
 
 N_STREAMS = 3
-N_PROMPT, N_PREDICT = 32, 300
+N_PROMPT, N_PREDICT = 32, 110
 SLOT_TOKENS = 1024
 SECONDS_BEFORE_PICTURE = 1.0
 PICTURE_PIXELS = 224
 BMP_HEADER = struct.Struct("<2sIIIIiiHHIIiiII")
 
-USUAL = "usual p99, ms"
-DURING = "during the picture p99, ms"
-LONGEST = "during the picture longest, ms"
-RATIO = "p99 during the picture, times the usual"
-WAIT = "answer about the picture, ms"
-MEASURES = (USUAL, DURING, LONGEST, RATIO, WAIT)
+PICTURES = {"encoding alone": True, "whole picture": False}
+"""Workloads: whether the embeddings of the picture are pooled."""
+PERCENTILES = {"p50": 50, "p99": 99, "longest": 100}
+ALONE, DURING = "between tokens of the streams alone", "between tokens meanwhile"
+RATIO = "the same, times that alone"
+WAIT = "first token about the picture, ms"
+MEASURES = (
+    *(f"{name} {each}, ms" for name in (ALONE, DURING) for each in PERCENTILES),
+    *(f"{RATIO}, {each}" for each in ("p50", "p99")),
+    WAIT,
+)
 OURS = "ours"
 
 
@@ -66,6 +73,7 @@ OURS = "ours"
 class Row:
     """One value of all servers."""
 
+    workload: str
     measure: str
     medians: Mapping[str, float]
     ratio_to_peer: float | None
@@ -73,16 +81,16 @@ class Row:
 
 
 def picture(seed: Sequence[int]) -> str:
-    """Returns a picture of noise, which no cache knows, as a data: URL."""
+    """Returns a picture of noise, which no cache knows, in base64."""
     pixels = np.random.default_rng(seed).bytes(3 * PICTURE_PIXELS**2)
     size = BMP_HEADER.size + len(pixels)
     header = BMP_HEADER.pack(
         b"BM", size, 0, BMP_HEADER.size, 40, PICTURE_PIXELS, PICTURE_PIXELS, 1, 24, 0, 0, 0, 0, 0, 0
     )
-    return "data:image/bmp;base64," + base64.b64encode(header + pixels).decode()
+    return base64.b64encode(header + pixels).decode()
 
 
-def measure(endpoint: Endpoint, prompts: PromptTokens, url: str) -> dict[str, float]:
+def measure(endpoint: Endpoint, prompts: PromptTokens, image: str) -> dict[str, float]:
     """Streams texts, sends a picture meanwhile, and returns what is measured, by name."""
     answers: list[tuple[float, Answer[list[int]]]] = []
 
@@ -97,67 +105,89 @@ def measure(endpoint: Endpoint, prompts: PromptTokens, url: str) -> dict[str, fl
         thread.start()
     time.sleep(SECONDS_BEFORE_PICTURE)
     begun = time.perf_counter()
-    _ask_about(endpoint.url, url)
+    _ask_about(endpoint.url, image)
     ended = time.perf_counter()
     for thread in threads:
         thread.join()
-    usual, during = pauses(answers, begun, ended)
-    values = {USUAL: percentile_ms(usual, 99), DURING: percentile_ms(during, 99), LONGEST: 1000 * max(during)}
-    return {**values, RATIO: values[DURING] / values[USUAL], WAIT: 1000 * (ended - begun)}
+    alone, during = pauses(answers, begun, ended)
+    return {**summary(alone, during), WAIT: 1000 * (ended - begun)}
 
 
-def _ask_about(server: str, url: str) -> None:
-    parts = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "What is it?"}]
-    body = {"messages": [{"role": "user", "content": parts}], "max_tokens": 1}
-    requests.post(f"{server}/v1/chat/completions", json=body, timeout=REQUEST_TIMEOUT).raise_for_status()
+def summary(alone: Sequence[float], during: Sequence[float]) -> dict[str, float]:
+    """Returns what is measured of the seconds between tokens, by name."""
+    values = {
+        f"{name} {each}, ms": percentile_ms(seconds, percent)
+        for name, seconds in ((ALONE, alone), (DURING, during))
+        for each, percent in PERCENTILES.items()
+    }
+    ratios = {
+        f"{RATIO}, {each}": values[f"{DURING} {each}, ms"] / values[f"{ALONE} {each}, ms"] for each in ("p50", "p99")
+    }
+    return {**values, **ratios}
+
+
+def _ask_about(server: str, image: str) -> None:
+    marker = requests.get(f"{server}/props", timeout=REQUEST_TIMEOUT).json()["media_marker"]
+    prompt = {"prompt_string": marker, "multimodal_data": [image]}
+    body = {"prompt": prompt, "n_predict": 1, "cache_prompt": False}
+    requests.post(f"{server}/completion", json=body, timeout=REQUEST_TIMEOUT).raise_for_status()
 
 
 def pauses(
     answers: Sequence[tuple[float, Answer[list[int]]]], begun: float, ended: float
 ) -> tuple[list[float], list[float]]:
     """Returns the seconds between tokens outside of a time, and those of pauses that touch it."""
-    usual: list[float] = []
+    alone: list[float] = []
     during: list[float] = []
     for started, answer in answers:
         for earlier, later in pairwise(started + arrival for arrival in answer.arrivals):
-            (during if later > begun and earlier < ended else usual).append(later - earlier)
-    return usual, during
+            (during if later > begun and earlier < ended else alone).append(later - earlier)
+    return alone, during
 
 
-def make_rows(rounds: Rounds, servers: Sequence[str]) -> list[Row]:
-    """Returns the rows; the first server is ours."""
+def make_rows(workload: str, rounds: Rounds, servers: Sequence[str]) -> list[Row]:
+    """Returns the rows of one workload; the first server is ours."""
     ratios = {name: median_ratio(rounds, name, servers[1], servers[0]) if servers[1:] else None for name in MEASURES}
-    return [Row(name, {each: medians(rounds, each)[name] for each in servers}, ratios[name]) for name in MEASURES]
+    of_servers = {each: medians(rounds, each) for each in servers}
+    return [Row(workload, name, {each: of_servers[each][name] for each in servers}, ratios[name]) for name in MEASURES]
 
 
 def table(rows: Sequence[Row], servers: Sequence[str]) -> str:
     """Returns all rows as a table in Markdown."""
-    return comparison_table(((row.measure, row.medians, row.ratio_to_peer) for row in rows), servers)
+    return comparison_table(
+        ((f"{row.workload}, {row.measure}", row.medians, row.ratio_to_peer) for row in rows), servers
+    )
 
 
 def main() -> None:
     arguments = _arguments()
     info = run_info(model=arguments.model.name, rounds=arguments.rounds)
-    with TemporaryDirectory() as folder, ExitStack() as stack:
-        endpoints = _start(arguments, Path(folder), stack)
-
-        def run(round_number: int) -> dict[str, dict[str, float]]:
-            ordinary = endpoints[0].tokenize(TEXT)
-            url = picture([round_number])
-            return {each.name: measure(each, PromptTokens(ordinary, [round_number]), url) for each in endpoints}
-
-        servers = [endpoint.name for endpoint in endpoints]
-        rows = make_rows(run_rounds(arguments.rounds, run), servers)
+    rows, servers = [], [OURS]
+    for workload, is_pooled in PICTURES.items():
+        with TemporaryDirectory() as folder, ExitStack() as stack:
+            projector = write_projector(Path(folder) / "mmproj.gguf", _n_embd(arguments.model), is_pooled=is_pooled)
+            endpoints = _start(arguments, projector, stack)
+            servers = [endpoint.name for endpoint in endpoints]
+            rows += make_rows(workload, run_rounds(arguments.rounds, partial(_run_round, endpoints)), servers)
     print(f"medians; {format_info(info)}\n\n{table(rows, servers)}")
     write_results(arguments.json, info, servers=servers, rows=rows)
 
 
-def _start(arguments: argparse.Namespace, folder: Path, stack: ExitStack) -> list[Endpoint]:
+def _run_round(endpoints: Sequence[Endpoint], number: int) -> dict[str, dict[str, float]]:
+    ordinary = endpoints[0].tokenize(TEXT)
+    image = picture([number])
+    return {each.name: measure(each, PromptTokens(ordinary, [number]), image) for each in endpoints}
+
+
+def _n_embd(model: Path) -> int:
+    """Returns how many numbers an embedding of the model has."""
+    return read_shape(model).n_embd
+
+
+def _start(arguments: argparse.Namespace, projector: Path, stack: ExitStack) -> list[Endpoint]:
     """Starts the servers with a projector for the model; the first one is ours."""
     n_slots = N_STREAMS + 1
-    with start_our_server("--model", str(arguments.model), "--no-mmproj") as process:
-        n_embd = Endpoint(OURS, process.url).model["n_embd"]
-    flags = ["--mmproj", str(write_projector(folder / "mmproj.gguf", n_embd))]
+    flags = ["--mmproj", str(projector)]
     sizes = ["--model", str(arguments.model), "-np", str(n_slots), "-c", str(n_slots * SLOT_TOKENS)]
     endpoints = [Endpoint(OURS, stack.enter_context(start_our_server(*sizes, *flags)).url)]
     if arguments.peer:
@@ -168,7 +198,7 @@ def _start(arguments: argparse.Namespace, folder: Path, stack: ExitStack) -> lis
 
 
 def _arguments() -> argparse.Namespace:
-    parser = make_parser(__doc__, n_rounds=5, results="media.json")
+    parser = make_parser(__doc__, n_rounds=3, results="media.json")
     parser.add_argument("--peer", help=LLAMA_SERVER_HELP)
     return parser.parse_args()
 

@@ -8,15 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 IMAGE, PATCH, WIDTH, FEED_FORWARD, LAYERS, HEADS = 224, 16, 768, 3072, 12, 12
-"""SigLIP's base size: 196 embeddings a picture, 86 million parameters."""
+"""SigLIP's base size: 196 patches a picture, 86 million parameters."""
+POOLED = 7
+"""Patches by which a pooled embedding is high and wide: 4 embeddings a picture."""
 
 
-def write_projector(path: Path, n_embd: int) -> Path:
-    """Writes a projector of the kind `janus_pro` for a model with embeddings of `n_embd` numbers."""
+def write_projector(path: Path, n_embd: int, *, is_pooled: bool = False) -> Path:
+    """Writes a projector for a model with embeddings of `n_embd` numbers: of the kind `janus_pro`, with an embedding
+    for each patch, or if it is pooled of the kind `gemma3`, with few."""
     writer = gguf.GGUFWriter(path, "clip")
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     writer.add_bool("clip.has_vision_encoder", True)
-    writer.add_string("clip.projector_type", "janus_pro")
+    writer.add_string("clip.projector_type", "gemma3" if is_pooled else "janus_pro")
     writer.add_bool("clip.use_gelu", True)
     sizes = {
         "image_size": IMAGE,
@@ -26,13 +29,14 @@ def write_projector(path: Path, n_embd: int) -> Path:
         "projection_dim": n_embd,
         "block_count": LAYERS,
         "attention.head_count": HEADS,
+        **({"projector.scale_factor": POOLED} if is_pooled else {}),
     }
     for key, size in sizes.items():
         writer.add_uint32(f"clip.vision.{key}", size)
     writer.add_float32("clip.vision.attention.layer_norm_epsilon", 1e-6)
     for key in ("image_mean", "image_std"):
         writer.add_array(f"clip.vision.{key}", [0.5, 0.5, 0.5])
-    for name, weights in _tensors(n_embd):
+    for name, weights in _tensors(n_embd, is_pooled=is_pooled):
         writer.add_tensor(name, weights)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -41,7 +45,7 @@ def write_projector(path: Path, n_embd: int) -> Path:
     return path
 
 
-def _tensors(n_embd: int) -> Iterator[tuple[str, NDArray[np.float16] | NDArray[np.float32]]]:
+def _tensors(n_embd: int, *, is_pooled: bool) -> Iterator[tuple[str, NDArray[np.float16] | NDArray[np.float32]]]:
     rng = np.random.default_rng(0)
 
     def matrix(*shape: int) -> NDArray[np.float16]:
@@ -67,5 +71,9 @@ def _tensors(n_embd: int) -> Iterator[tuple[str, NDArray[np.float16] | NDArray[n
         yield from norm(f"{block}.ln1")
         yield from norm(f"{block}.ln2")
     yield from norm("v.post_ln")
+    if is_pooled:
+        yield "mm.soft_emb_norm.weight", np.ones(WIDTH, np.float32)
+        yield "mm.input_projection.weight", matrix(WIDTH, n_embd)
+        return
     yield from linear("mm.0", n_embd, WIDTH)
     yield from linear("mm.1", n_embd, n_embd)

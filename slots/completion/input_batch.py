@@ -59,6 +59,8 @@ class InputBatch:
         self.rows: list[SampledRow] = []
         """If the batch can be repeated, one for each of `slots`."""
         self.llama_batch = Batch(capacity)
+        self.only_generates = False
+        """Whether each of `slots` generates, so that nothing of a prompt is computed."""
         self.media_batch: MediaBatch | None = None
         """What the step computes instead of tokens."""
         self.is_causal = True
@@ -100,7 +102,8 @@ class InputBatch:
             else:
                 self.llama_batch.add(slot.slot_id, slot.next_position, [self._filler_token], last_logits=False)
         self._states = [slot.state for slot in self._all_slots]
-        is_plain = all(each.slot.is_generating and not each.draft for each in scheduled)
+        self.only_generates = all(slot.is_generating for slot in self.slots)
+        is_plain = self.only_generates and not any(each.draft for each in scheduled)
         self._can_repeat = is_plain and len(scheduled) == self._n_ready()
         self._is_filler = [slot.slot_id not in by_slot for slot in in_order]
         self._n_forward = [int(not is_filler) for is_filler in self._is_filler]
@@ -118,7 +121,7 @@ class InputBatch:
     def fill_media(self, scheduled: list[ScheduledSlot], generation_of: Callable[[Slot], Generation]) -> None:
         """Fill the batch for a step that computes media. The next one is planned."""
         self.scheduled, self.slots, self.fillers = scheduled, [each.slot for each in scheduled], []
-        self._can_repeat = False
+        self._can_repeat = self.only_generates = False
         self.is_causal = next_chunk(scheduled[0])[0].is_causal
         self.media_batch = MediaBatch(
             [media_rows(each, wants_logits=generation_of(each.slot).wants_tokens) for each in scheduled]

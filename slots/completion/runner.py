@@ -15,6 +15,7 @@ drain_events                   emit       the events of the step, for the event 
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from slots.completion.generation import Generation
 from slots.completion.input_batch import InputBatch, SampledRow
@@ -37,6 +38,7 @@ from slots.sampling.matching import make_matcher
 from slots.sampling.step_sampler import StepSampler
 from slots.scheduling.adapter_turns import AdapterTurns
 from slots.scheduling.kv_cache_manager import KvCacheManager
+from slots.scheduling.media_pace import MediaPace
 from slots.scheduling.scheduler import (
     ScheduledSlot,
     SchedulerConfig,
@@ -79,8 +81,13 @@ class CompletionRunner:
         self._n_ctx = None if options.context_shift else context.n_ctx_seq
         self._cache = KvCacheManager(context, self.slots, options.cache_ram_mib)
         self._has_streams = context.can_truncate and not context.is_unified
+        self._pace = MediaPace(context.n_ubatch)
         self._scheduler_config = SchedulerConfig(
-            context.n_batch, context.n_ubatch, self._cache.min_shared_tokens, context.can_truncate
+            context.n_batch,
+            context.n_ubatch,
+            self._cache.min_shared_tokens,
+            context.can_truncate,
+            n_media_chunk=self._pace.n_cells,
         )
         self._draft_scheduler = None
         if drafter:
@@ -294,6 +301,7 @@ class CompletionRunner:
             self._input.rows = self._rows_to_sample(with_drafts)
         decoded = time.perf_counter()
         self._turns.record_time(decoded - start)
+        self._record_pace(decoded - start)
         rows = self._sample(self._input.rows, logits)
         sampled = time.perf_counter()
         self.stats.record_step(start, decoded, sampled, len(scheduled))
@@ -302,6 +310,14 @@ class CompletionRunner:
         self.stats.record_tokens([row.generation.state for row in rows], sampled)
         if self._draft_scheduler:
             self._draft_scheduler.record_step(decoded - start, {row.slot.slot_id: row.n_accepted for row in rows})
+
+    def _record_pace(self, seconds: float) -> None:
+        """Let the next steps compute as much of media as the times of these suggest."""
+        if self._input.media_batch:
+            self._pace.record_media(self._input.media_batch.n_tokens, seconds)
+            self._scheduler_config = replace(self._scheduler_config, n_media_chunk=self._pace.n_cells)
+        elif self._input.only_generates:
+            self._pace.record_tokens(seconds)
 
     def _fill(self, scheduled: list[ScheduledSlot], now: float) -> None:
         _log.debug("a step of %d slots is planned", len(scheduled))

@@ -54,6 +54,8 @@ class Contexts:
     drafter: Drafter | None
     threads: ThreadController
     """How many threads the steps of completions use, or those of embeddings if no text is generated."""
+    load: MachineLoad
+    """What all threads of this process that compute with the model share about the machine."""
     make_embedding_context: Callable[[], EmbeddingContext]
     """May raise ModelLoadError: next to completions, the context is created when it is first needed."""
 
@@ -68,12 +70,12 @@ def make_contexts(model: Model, options: ContextOptions, engine: EngineOptions) 
     completion = _completion_context(model, replace(options, n_outputs=n_outputs), load) if can_generate else None
     if completion is None:
         embedding = EmbeddingContext(model, options, options.n_ctx or model.info.n_ctx_train, load, ranks=ranks)
-        return Contexts(None, pooling, embedding.limits.max_tokens, None, embedding.threads, lambda: embedding)
+        return Contexts(None, pooling, embedding.limits.max_tokens, None, embedding.threads, load, lambda: embedding)
     n_ctx = completion.n_ctx_seq
     make_embedding = partial(EmbeddingContext, model, options, n_ctx, load, ranks=False)
     drafter = make_drafter(model, completion, options, engine.speculation, ProposalSampler, load=load)
     max_embedding_tokens = max_causal_tokens(options, n_ctx)
-    return Contexts(completion, pooling, max_embedding_tokens, drafter, completion.threads, make_embedding)
+    return Contexts(completion, pooling, max_embedding_tokens, drafter, completion.threads, load, make_embedding)
 
 
 def _completion_context(model: Model, options: ContextOptions, load: MachineLoad) -> Context | None:

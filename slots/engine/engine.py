@@ -141,7 +141,7 @@ class Engine:
         digest = fingerprint(model.path, context, model.metadata_overrides)
         media = None
         if options.media.path and contexts.completion:
-            media = load_encoder(loaded, options.media, contexts.completion.n_ubatch)
+            media = load_encoder(loaded, options.media, contexts.completion.n_ubatch, contexts.load)
         engine = cls(loaded, contexts, options, digest, adapters, media=media)
         if engine._completions and options.warmup:
             engine._completions.warm_up()

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from models.errors import ModelFileError
 from models.gguf.model_file import ModelFile, read_model_file
 from slots.errors import EngineError, ModelLoadError
-from slots.llama.loading.devices import device_list
+from slots.llama.loading.devices import device_list, find_devices
 from slots.llama.log import forget_errors, last_error, log_callback
 from slots.llama.model import Model
 from slots.llama.position_table import read_position_table
@@ -87,6 +87,8 @@ class Projector:
             raise ModelLoadError(f"llama.cpp cannot load {options.path} for this model: {last_error()}")
         finalizer = weakref.finalize(self, mtmd.mtmd_free, self._handle)
         finalizer.atexit = False  # other threads may still use it, and the process frees its memory anyway
+        self.n_cpu_threads = 0 if params.use_gpu and find_devices() else options.n_threads
+        """Threads that encode; 0 if a GPU does."""
         self.n_vocab = model.vocab.n_tokens
         self.n_embd: int = lib.llama_model_n_embd_inp(model.weights.handle)
         """Numbers of the embedding of a cell."""

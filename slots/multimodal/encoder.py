@@ -18,6 +18,7 @@ from slots.machine import usable_cpus
 from slots.multimodal.limits import CheckedFile, Kind, check_file
 from slots.multimodal.media import Media, make_media
 from slots.options import MediaOptions
+from slots.threads import MachineLoad
 
 _log = logging.getLogger("slots")
 
@@ -45,9 +46,13 @@ class _Job:
 class MediaEncoder:
     """The media of one model. Thread-safe."""
 
-    def __init__(self, projector: Projector, options: MediaOptions, max_whole_cells: int) -> None:
-        """`max_whole_cells` is how many cells a chunk may have that has to be computed at once."""
+    def __init__(
+        self, projector: Projector, options: MediaOptions, max_whole_cells: int, load: MachineLoad | None = None
+    ) -> None:
+        """`max_whole_cells` is how many cells a chunk may have that has to be computed at once; `load` is told while
+        threads encode."""
         self.projector = projector
+        self._load = load or MachineLoad()
         self._options = options
         self._max_whole_cells = max_whole_cells
         self._salt = _projector_digest(options)
@@ -153,8 +158,9 @@ class MediaEncoder:
         """Runs in the encoder's thread."""
         started = time.perf_counter()
         try:
-            for chunk, prepared in zip(media.chunks, media.pending, strict=True):
-                chunk.embeddings = self.projector.encode(prepared)
+            with self._load.computing(self.projector.n_cpu_threads):
+                for chunk, prepared in zip(media.chunks, media.pending, strict=True):
+                    chunk.embeddings = self.projector.encode(prepared)
             media.pending = ()
         finally:
             with self._lock:
@@ -175,10 +181,12 @@ class MediaEncoder:
             self._n_recent_bytes -= oldest.n_bytes
 
 
-def load_encoder(model: Model, options: MediaOptions, max_whole_cells: int) -> MediaEncoder:
-    """Load a projector for a model. Raises ModelLoadError."""
+def load_encoder(
+    model: Model, options: MediaOptions, max_whole_cells: int, load: MachineLoad | None = None
+) -> MediaEncoder:
+    """Load a projector for a model. `load` is that of the model's contexts. Raises ModelLoadError."""
     n_threads = options.n_threads or max(usable_cpus().n_cores // 2, 1)
-    return MediaEncoder(Projector(model, replace(options, n_threads=n_threads)), options, max_whole_cells)
+    return MediaEncoder(Projector(model, replace(options, n_threads=n_threads)), options, max_whole_cells, load)
 
 
 def _projector_digest(options: MediaOptions) -> bytes:

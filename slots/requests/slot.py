@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.events import SlotActivity, SlotStatus
-from slots.requests.media import count_positions
+from slots.requests.media import count_positions, is_media
 from slots.requests.request_state import RequestState
 from slots.requests.scope import CacheScope
 
@@ -56,6 +56,11 @@ class Slot:
     @property
     def n_uncomputed(self) -> int:
         return len(self.state.tokens) - len(self.cached) if self.state else 0
+
+    @property
+    def has_media_next(self) -> bool:
+        """Whether the next token to compute stands for a part of a picture or sound."""
+        return self.n_uncomputed > 0 and self.state is not None and is_media(self.state.tokens[len(self.cached)])
 
     @property
     def adapters(self) -> AdapterSet:

@@ -9,7 +9,7 @@ from slots.cache.prefix_cache import PrefixMatch
 from slots.cache.radix_tree import common_prefix_length
 from slots.requests.adapters import NO_ADAPTERS, AdapterSet
 from slots.requests.draft import NO_DRAFT, Draft
-from slots.requests.media import cut_before, is_media
+from slots.requests.media import cut_before
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
 from slots.scheduling.adapter_turns import AdapterTurns
@@ -57,6 +57,8 @@ class SchedulerConfig:
     """Minimum number of tokens for which waiting for another slot's prefix is worthwhile."""
     can_truncate: bool = True
     """Whether a part of a sequence can be used. If not, a prefill stops at each checkpoint, to be copied as a whole."""
+    n_media_chunk: int = 1 << 30
+    """As `n_chunk`, for cells of media that can be cut: see MediaPace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class ScheduledSlot:
 
     @property
     def is_media(self) -> bool:
-        return self.slot.state is not None and is_media(self.slot.state.tokens[len(self.slot.cached)])
+        return self.slot.has_media_next
 
 
 @dataclass(slots=True)
@@ -127,19 +129,31 @@ def schedule(
                 leaders.append(slot)
     output.scheduled = [ScheduledSlot(slot, 1) for slot in ready if slot.is_generating][: config.n_batch]
     n_left = config.n_batch - len(output.scheduled)
+    prefilling = [slot for slot in ready if not slot.is_generating]
     if any(slot.is_generating and slot not in output.preempted for slot in busy):
-        n_left = min(n_left, config.n_chunk)
-    n_prefill = n_left
-    for slot in ready:
-        if n_left > 0 and not slot.is_generating:
-            n_tokens = min(slot.n_with_same_adapters, n_left)
-            if not config.can_truncate:
-                n_tokens = min(n_tokens, _until_checkpoint(slot))
-            n_tokens = _of_one_kind(slot, n_tokens)
-            if n_tokens <= n_left or n_left == n_prefill:  # whole media wait, unless they are the first
-                output.scheduled.append(ScheduledSlot(slot, n_tokens))
-                n_left -= n_tokens
+        output.scheduled += _schedule_prefill(prefilling, config, min(n_left, config.n_chunk), config.n_media_chunk)
+    else:
+        output.scheduled += _schedule_prefill(prefilling, config, n_left, n_left)
     return output
+
+
+def _schedule_prefill(
+    slots: Sequence[Slot], config: SchedulerConfig, n_left: int, n_media_left: int
+) -> Iterator[ScheduledSlot]:
+    """Yields chunks of prompts, the oldest first: up to `n_left` tokens, of which `n_media_left` may be media."""
+    n_most = n_left
+    for slot in slots:
+        takes_media = slot.has_media_next
+        n_tokens = min(slot.n_with_same_adapters, n_left, n_media_left if takes_media else n_left)
+        if n_tokens <= 0:
+            continue
+        if not config.can_truncate:
+            n_tokens = min(n_tokens, _until_checkpoint(slot))
+        n_tokens = _of_one_kind(slot, n_tokens)
+        if n_tokens <= n_left or n_left == n_most:  # whole media wait, unless they are the first
+            yield ScheduledSlot(slot, n_tokens)
+            n_left -= n_tokens
+            n_media_left -= n_tokens if takes_media else 0
 
 
 def _of_one_kind(slot: Slot, n_tokens: int) -> int:

@@ -45,6 +45,7 @@ class ThreadController:
             "many": n_threads_batch or n_threads or cpus.n_cores,
         }
         self._n_steps = 0
+        self._n_elsewhere = 0
 
     def n_latest(self, kind: Kind) -> int:
         """Returns the threads of the latest step of a kind, or those that the first one will use."""
@@ -79,7 +80,16 @@ class ThreadController:
             shape.tuner.interrupt()
         shape.latest_step = self._n_steps
         self._follow_load(shape)
-        return shape.tuner.choose()
+        return min(shape.tuner.choose(), self._n_left())
+
+    def _n_left(self) -> int:
+        """Returns the most threads that leave their cores to what this process computes beside steps. That comes and
+        goes at known times, so nothing has to be found out: tuners take in no steps with fewer threads than theirs."""
+        if self._load.n_elsewhere != self._n_elsewhere:
+            self._n_elsewhere = self._load.n_elsewhere
+            for shape in self._shapes.values():
+                shape.tuner.interrupt()
+        return max(self._cpus.n_cores - self._n_elsewhere, 1) if self._n_elsewhere else self.n_max
 
     def _new_shape(self, number: int) -> _Shape:
         """Starts with the number of a near shape, else within the limit of the machine."""

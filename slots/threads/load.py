@@ -1,5 +1,7 @@
 """Load: what contexts on one machine share about it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from slots.threads.shape import Kind
@@ -17,7 +19,18 @@ class MachineLoad:
     still be the fastest for one while they are slow for the other."""
 
     def __init__(self) -> None:
+        self.n_elsewhere = 0
+        """Threads of this process that compute something beside the steps at the moment. Any thread may read it."""
         self._changes: dict[Kind, _Change] = {"few": _Change(), "many": _Change()}
+
+    @contextmanager
+    def computing(self, n_threads: int) -> Iterator[None]:
+        """Meanwhile steps leave cores to so many threads. One thread at a time may call it."""
+        self.n_elsewhere = n_threads
+        try:
+            yield
+        finally:
+            self.n_elsewhere = 0
 
     def version(self, kind: Kind) -> int:
         """Returns how many times the limit has changed."""

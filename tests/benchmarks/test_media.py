@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.harness.client import Answer
-from benchmarks.media.__main__ import MEASURES, OURS, make_rows, pauses, picture, table
+from benchmarks.media.__main__ import ALONE, DURING, MEASURES, OURS, RATIO, make_rows, pauses, picture, summary, table
 
 
 def answer(arrivals: list[float]) -> Answer[list[int]]:
@@ -11,9 +11,17 @@ def answer(arrivals: list[float]) -> Answer[list[int]]:
 
 
 def test_pauses_that_touch_the_picture_are_counted_apart() -> None:
-    usual, during = pauses([(10.0, answer([0.0, 1.0, 2.0, 5.0, 6.0])), (11.0, answer([0.0, 0.5]))], 12.5, 14.0)
-    assert usual == pytest.approx([1.0, 1.0, 1.0, 0.5])
+    alone, during = pauses([(10.0, answer([0.0, 1.0, 2.0, 5.0, 6.0])), (11.0, answer([0.0, 0.5]))], 12.5, 14.0)
+    assert alone == pytest.approx([1.0, 1.0, 1.0, 0.5])
     assert during == pytest.approx([3.0])
+
+
+def test_pauses_are_set_against_those_of_the_streams_alone() -> None:
+    values = summary([0.01, 0.02, 0.03], [0.03, 0.04, 0.06])
+    assert values[f"{ALONE} p50, ms"] == pytest.approx(20)
+    assert values[f"{DURING} longest, ms"] == pytest.approx(60)
+    assert values[f"{RATIO}, p50"] == pytest.approx(2)
+    assert set(MEASURES) > set(values)
 
 
 def test_each_round_has_a_new_picture() -> None:
@@ -23,7 +31,7 @@ def test_each_round_has_a_new_picture() -> None:
 
 def test_the_table_says_how_many_times_as_good_ours_is() -> None:
     rounds = [{OURS: dict.fromkeys(MEASURES, 2.0), "peer": dict.fromkeys(MEASURES, 6.0)}]
-    rows = make_rows(rounds, [OURS, "peer"])
+    rows = make_rows("encoding", rounds, [OURS, "peer"])
     assert [row.ratio_to_peer for row in rows] == [3.0] * len(MEASURES)
     assert "3.00 x" in table(rows, [OURS, "peer"])
-    assert "x" not in table(make_rows(rounds, [OURS]), [OURS]).splitlines()[2].split("|")[-2]
+    assert "x" not in table(make_rows("encoding", rounds, [OURS]), [OURS]).splitlines()[2].split("|")[-2]

@@ -4,6 +4,7 @@ from typing import Any
 
 from slots.cache.cell_pool import CellPool
 from slots.cache.prefix_cache import PrefixMatch
+from slots.requests.media import MediaChunk, RequestMedia, pseudo_tokens
 from slots.requests.request import CompletionRequest
 from slots.requests.request_state import RequestState
 from slots.requests.slot import Slot
@@ -29,6 +30,15 @@ def idle_slots(*cached: list[int]) -> list[Slot]:
 def prefilling(slot_id: int, n_uncomputed: int, *, request_id: int | None = None) -> Slot:
     slot = Slot(slot_id, 1000)
     slot.assign(request_state(*range(n_uncomputed), request_id=request_id or slot_id + 1))
+    return slot
+
+
+def prefilling_media(slot_id: int, n_cells: int, *, is_causal: bool = True) -> Slot:
+    """A prompt that is one picture."""
+    cells = pseudo_tokens(bytes([slot_id]), n_cells, n_cells, is_whole=not is_causal)
+    slot = Slot(slot_id, 1000)
+    media = RequestMedia((MediaChunk(cells, n_cells, is_causal),))
+    slot.assign(request_state(*cells, request_id=slot_id + 1, media=media))
     return slot
 
 

@@ -9,7 +9,15 @@ from slots.scheduling.scheduler import (
     record_shared_prefixes,
     schedule,
 )
-from tests.slots.factories import cell_pool, generating, idle_slots, ids, prefilling, request_state
+from tests.slots.factories import (
+    cell_pool,
+    generating,
+    idle_slots,
+    ids,
+    prefilling,
+    prefilling_media,
+    request_state,
+)
 
 NO_POOL = SchedulerConfig(n_batch=64, n_chunk=16)
 
@@ -98,6 +106,28 @@ def test_a_long_prompt_is_cut_into_chunks_while_others_generate() -> None:
 
 def test_a_long_prompt_fills_the_batch_while_nobody_generates() -> None:
     assert scheduled(schedule([prefilling(0, 500)], NO_POOL, None)) == [(0, 64)]
+
+
+MEDIA = SchedulerConfig(n_batch=64, n_chunk=16, n_media_chunk=4)
+
+
+def test_a_picture_is_cut_into_smaller_chunks_while_others_generate() -> None:
+    output = schedule([prefilling_media(0, 40), generating(1, 5)], MEDIA, None)
+    assert scheduled(output) == [(1, 1), (0, 4)]
+
+
+def test_a_picture_fills_the_batch_while_nobody_generates() -> None:
+    assert scheduled(schedule([prefilling_media(0, 100)], MEDIA, None)) == [(0, 64)]
+
+
+def test_pictures_of_two_prompts_share_the_chunk_and_texts_get_the_rest() -> None:
+    slots = [prefilling_media(0, 3), prefilling_media(1, 30), prefilling(2, 50), generating(3, 5)]
+    assert scheduled(schedule(slots, MEDIA, None)) == [(3, 1), (0, 3), (1, 1), (2, 12)]
+
+
+def test_a_picture_that_must_not_be_cut_is_computed_at_once_while_others_generate() -> None:
+    slots = [prefilling_media(0, 40, is_causal=False), prefilling_media(1, 30), generating(2, 5)]
+    assert scheduled(schedule(slots, MEDIA, None)) == [(2, 1), (0, 40)]
 
 
 def test_prompts_are_computed_in_the_order_in_which_they_came() -> None:

@@ -177,3 +177,32 @@ def test_the_number_in_use_is_that_of_the_latest_step() -> None:
     assert controller.n_in_use == 3
     controller.choose(1)
     assert controller.n_in_use == 1
+
+
+@pytest.mark.parametrize(("n_cores", "n_elsewhere", "n_left"), [(2, 1, 1), (8, 4, 4), (4, 9, 1)])
+def test_steps_leave_cores_to_what_the_process_computes_beside_them_and_take_them_back(
+    n_cores: int, n_elsewhere: int, n_left: int
+) -> None:
+    load = MachineLoad()
+    simulation = Simulation(machine(n_cores=n_cores), Model(weights=0.01 * n_cores), load)
+    simulation.run_for(5)
+    with load.computing(n_elsewhere):
+        assert max(simulation.run(50, [1, 3, 100]).numbers) == n_left
+    assert max(simulation.run(3).numbers) == n_cores
+
+
+def test_the_slower_steps_meanwhile_change_nothing_for_those_afterwards() -> None:
+    load = MachineLoad()
+    simulation = Simulation(machine(), Model(weights=0.02), load)
+    simulation.run_for(5)
+    for _ in range(20):
+        with load.computing(1):
+            simulation.run(30)
+        assert simulation.run(20).numbers.count(2) >= 18
+
+
+def test_a_fixed_number_is_kept_whatever_else_is_computed() -> None:
+    load = MachineLoad()
+    controller = ThreadController(UsableCpus(4, 4), load, n_threads=3)
+    with load.computing(2):
+        assert controller.choose(1) == 3
