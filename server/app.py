@@ -10,6 +10,7 @@ from server.api.docs_page.endpoint import DOCS_ENDPOINTS
 from server.api.openai.responses.store import ResponseStore
 from server.api.openapi import openapi_endpoint
 from server.http.auth import RequireApiKey
+from server.http.body import BodyLimit
 from server.http.cors import Cors
 from server.http.dialect import Endpoint, make_routes
 from server.http.error_format import ErrorFormats
@@ -19,7 +20,7 @@ from server.http.request_log import RequestLog
 from server.http.request_tracking import TrackRequests
 from server.http.session import Sessions
 from server.sleep import WakeForRequests
-from server.state import ServerState
+from server.state import ServerState, max_file_bytes
 from server.ui.page import with_page
 
 ENDPOINTS = (
@@ -59,5 +60,6 @@ def create_app(state: ServerState) -> Starlette:
     app.state.sessions = Sessions()
     app.state.responses = ResponseStore()
     app.state.error_formats = ErrorFormats(DIALECTS)
+    app.state.body_limit = BodyLimit(lambda: max_file_bytes(state))
     app.state.started_at = int(time.time())
     return app

@@ -69,6 +69,11 @@ def get_engine(request: Request) -> Engine:
     return state.engine
 
 
+def max_file_bytes(state: ServerState) -> int:
+    """Returns how large the file of a picture or sound may be; 0 while the model takes none."""
+    return state.engine.media.max_bytes if state.engine and state.engine.media else 0
+
+
 def _not_loaded(state: ServerState) -> Exception:
     return ModelAsleep() if state.is_sleeping else ApiError(503, "Loading model")
 

@@ -1,7 +1,7 @@
 """What a picture costs those who read along: python -m benchmarks.media [--peer PROGRAM]
 
 Three clients stream texts. While they do, a fourth one sends a new picture. The table has the time from one token of
-the streams to the next, alone and while the picture is worked on, and how long the fourth one waits for its first token.
+the streams to the next, alone and while the picture is worked on, and how long the fourth one waits for its token.
 
 The projectors have random weights, and the size of those of real models (projector_file.py). With one a picture is 4
 embeddings, so that the time is that of its encoding; with the other one it is 196, which are computed as a prompt is.

@@ -124,4 +124,4 @@ def _is_allowed(url: str, hosts: Sequence[str]) -> bool:
 
 
 def _too_large(name: str, max_bytes: int) -> InvalidRequest:
-    return InvalidRequest(name, f"expected a file of at most {max_bytes} bytes, got more")
+    return InvalidRequest(name, f"expected a file of at most {max_bytes} bytes (--media-max-bytes), got more")

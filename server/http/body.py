@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import orjson
@@ -13,6 +14,7 @@ from server.http.fields import Fields, preview
 from slots.errors import InvalidRequest
 
 MAX_BYTES = 32 * 1024 * 1024
+"""Of a body, without the file of a picture or sound."""
 MAX_BYTES_ON_LOOP = 8 * 1024
 """A longer body, which may be a text to tokenize, is parsed in a worker thread: all streams wait for the event loop."""
 MAX_DEPTH = 200
@@ -26,6 +28,25 @@ WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "defl
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """How long a body may be. If the model takes pictures or sounds, there is room for one of the permitted size, in
+    base64, beside what a body may have otherwise."""
+
+    max_file_bytes: Callable[[], int] = lambda: 0
+    """Returns the permitted size; 0 if the model takes only text."""
+
+    @property
+    def n_bytes(self) -> int:
+        return MAX_BYTES + 4 * -(-self.max_file_bytes() // 3)
+
+    def error(self) -> ApiError:
+        hint = ""
+        if n_bytes := self.max_file_bytes():
+            hint = f"; a picture or sound may have {n_bytes} bytes, and a third more in base64 (--media-max-bytes)"
+        return ApiError(413, f"body: expected at most {self.n_bytes} bytes, got more{hint}")
+
+
 async def read_body(request: Request, read: Callable[[Fields], Result], *, is_slow: bool = False) -> Result:
     """Returns what `read` returns for the JSON object in the body. `read` may be called in another thread, and always
     is if it is slow.
@@ -33,34 +54,37 @@ async def read_body(request: Request, read: Callable[[Fields], Result], *, is_sl
     Raises InvalidRequest for a body that is anything else, ApiError for one above the limit (413) or in an unknown
     content coding (415), ClientDisconnect when the client goes away before its end, and what `read` raises.
     """
-    body = await _read_bytes(request)
+    limit: BodyLimit = request.app.state.body_limit
+    body = await _read_bytes(request, limit)
     coding = request.headers.get("content-encoding", "identity").strip().lower()
     if len(body) <= MAX_BYTES_ON_LOOP and not is_slow and coding == "identity":
         return read(_parse_object(body))
-    return await run_in_threadpool(lambda: read(_parse_object(_decode(body, coding))))
+    return await run_in_threadpool(lambda: read(_parse_object(_decode(body, coding, limit))))
 
 
 async def read_list_body(request: Request, read: Callable[[list[object]], Result]) -> Result:
     """Returns what `read` returns for the JSON list in the body, which is expected to be short. Raises as `read_body`
     does."""
-    body = await _read_bytes(request)
+    limit: BodyLimit = request.app.state.body_limit
+    body = await _read_bytes(request, limit)
     coding = request.headers.get("content-encoding", "identity").strip().lower()
-    values = await run_in_threadpool(lambda: _parse(_decode(body, coding), "a JSON list"))
+    values = await run_in_threadpool(lambda: _parse(_decode(body, coding, limit), "a JSON list"))
     if not isinstance(values, list):
         raise InvalidRequest("body", f"expected a JSON list, got {preview(values)}")
     return read(values)
 
 
-async def _read_bytes(request: Request) -> bytearray:
+async def _read_bytes(request: Request, limit: BodyLimit) -> bytearray:
     body = bytearray()
+    n_most = limit.n_bytes
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BYTES:
-            raise _too_large()
+        if len(body) > n_most:
+            raise limit.error()
     return body
 
 
-def _decode(body: bytearray, coding: str) -> bytes | bytearray:
+def _decode(body: bytearray, coding: str, limit: BodyLimit) -> bytes | bytearray:
     """Returns the body without its content coding. Never decompresses more than the limit of a body."""
     if coding == "identity":
         return body
@@ -69,18 +93,14 @@ def _decode(body: bytearray, coding: str) -> bytes | bytearray:
         raise ApiError(415, message, headers={"Accept-Encoding": "gzip, deflate"})
     decompressor = zlib.decompressobj(WINDOW_BITS[coding])
     try:
-        decoded = decompressor.decompress(body, MAX_BYTES + 1)
+        decoded = decompressor.decompress(body, limit.n_bytes + 1)
     except zlib.error:
         raise InvalidRequest("body", f"expected {coding}, as Content-Encoding says, got something else") from None
-    if len(decoded) > MAX_BYTES:
-        raise _too_large()
+    if len(decoded) > limit.n_bytes:
+        raise limit.error()
     if not decompressor.eof:
         raise InvalidRequest("body", f"expected the whole of a {coding} stream, got only its beginning")
     return decoded
-
-
-def _too_large() -> ApiError:
-    return ApiError(413, f"body: expected at most {MAX_BYTES} bytes, got more")
 
 
 def _parse_object(body: bytes | bytearray) -> Fields:

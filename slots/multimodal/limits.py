@@ -28,7 +28,8 @@ def check_file(name: str, data: bytes, options: MediaOptions) -> CheckedFile:
     """Raises InvalidRequest, which names the part of the request, for a file of another format, one that is above the
     limits, and one whose header is damaged."""
     if len(data) > options.max_bytes:
-        raise InvalidRequest(name, f"expected a file of at most {options.max_bytes} bytes, got {len(data)}")
+        message = f"expected a file of at most {options.max_bytes} bytes (--media-max-bytes), got {len(data)}"
+        raise InvalidRequest(name, message)
     form = detect_format(data)
     if form is None:
         raise InvalidRequest(name, f"expected a file in {FORMATS['image']} or {FORMATS['audio']} format")

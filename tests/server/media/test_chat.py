@@ -138,7 +138,7 @@ def test_a_rendered_prompt_has_the_marker_of_multimodal_data(media_server: str) 
         (image(data_url(png_claiming(8000, 8000))), "expected a picture of at most 1000000 pixels, got 8000 x 8000"),
         (image(data_url(png_bomb(50_000_000))), "expected a whole file, got a damaged one"),
         (image(data_url(png(RED)[:200])), "expected a file that can be decoded"),
-        (image(data_url(bytes(600_000))), "expected a file of at most 500000 bytes, got more"),
+        (image(data_url(bytes(600_000))), "expected a file of at most 500000 bytes (--media-max-bytes), got more"),
         (sound(wav(440, 11, 8000)), "expected a sound of at most 10 seconds, got 11"),
         (image(data_url(wav(440, 0.1))), "expected a file of images here, got one of sounds"),
         (image("http://localhost/a.png"), "expected a data: URL or base64, or a URL of a host"),

@@ -119,4 +119,6 @@ def test_an_mp3_file_does_not_say_itself_how_long_it_is() -> None:
 
 
 def test_a_large_file_is_refused() -> None:
-    assert refusal(png(RED) + bytes(1_000_000)).startswith("part: expected a file of at most 1000000 bytes, got ")
+    assert refusal(png(RED) + bytes(1_000_000)).startswith(
+        "part: expected a file of at most 1000000 bytes (--media-max-bytes), got "
+    )
