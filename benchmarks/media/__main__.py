@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -136,11 +136,14 @@ def _ask_about(server: str, image: str) -> None:
 def pauses(
     answers: Sequence[tuple[float, Answer[list[int]]]], begun: float, ended: float
 ) -> tuple[list[float], list[float]]:
-    """Returns the seconds between tokens outside of a time, and those of pauses that touch it."""
+    """Returns the seconds between tokens, while all streams generate, outside of a time, and those of pauses that touch
+    it."""
+    times = [[started + arrival for arrival in answer.arrivals] for started, answer in answers]
+    first, last = max(each[0] for each in times), min(each[-1] for each in times)
     alone: list[float] = []
     during: list[float] = []
-    for started, answer in answers:
-        for earlier, later in pairwise(started + arrival for arrival in answer.arrivals):
+    for earlier, later in chain.from_iterable(map(pairwise, times)):
+        if earlier >= first and later <= last:
             (during if later > begun and earlier < ended else alone).append(later - earlier)
     return alone, during
 

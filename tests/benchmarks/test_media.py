@@ -11,9 +11,15 @@ def answer(arrivals: list[float]) -> Answer[list[int]]:
 
 
 def test_pauses_that_touch_the_picture_are_counted_apart() -> None:
-    alone, during = pauses([(10.0, answer([0.0, 1.0, 2.0, 5.0, 6.0])), (11.0, answer([0.0, 0.5]))], 12.5, 14.0)
-    assert alone == pytest.approx([1.0, 1.0, 1.0, 0.5])
-    assert during == pytest.approx([3.0])
+    one, other = answer([0.0, 1.0, 2.0, 5.0, 6.0]), answer([0.0, 1.5, 5.0])
+    alone, during = pauses([(10.0, one), (11.0, other)], 13.5, 14.0)
+    assert alone == pytest.approx([1.0, 1.0, 1.5])
+    assert during == pytest.approx([3.0, 3.5])
+
+
+def test_pauses_before_all_streams_have_begun_and_after_one_has_ended_do_not_count() -> None:
+    one, other = answer([0.0, 3.0, 4.0, 5.0]), answer([0.5, 1.5, 2.0])
+    assert pauses([(10.0, one), (12.9, other)], 20.0, 21.0) == (pytest.approx([1.0, 0.5]), [])
 
 
 def test_pauses_are_set_against_those_of_the_streams_alone() -> None:
