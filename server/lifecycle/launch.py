@@ -18,8 +18,8 @@ from slots.errors import EngineError, ModelLoadError
 def launch(configuration: Configuration) -> int:
     """Serves until a signal stops it. Returns the exit code; unless it is 0, one line on stderr has the reason."""
     try:
-        header, draft, memory = report_models(configuration, sys.stderr)
-        projector = configuration.projector(header.path)
+        report = report_models(configuration, sys.stderr)
+        header, memory = report.header, report.memory
         context = configuration.context
         if memory and memory.is_reduced:
             context = replace(context, n_ctx=memory.n_ctx)
@@ -27,7 +27,8 @@ def launch(configuration: Configuration) -> int:
         listeners = open_listeners(settings.hosts, settings.port, reuse_port=settings.reuse_port)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _exit_at_once)
-        model, options = configuration.model_options(header.path), configuration.engine_options(draft, projector)
+        model = configuration.model_options(header.path)
+        options = configuration.engine_options(report.draft, report.projector)
         if memory and memory.free.devices and configuration.fit.fit and not configuration.sets("n_gpu_layers"):
             model = replace(model, n_gpu_layers=memory.n_gpu_layers)
         loader = ModelLoader(model, context, options)

@@ -1,20 +1,22 @@
 """The memory that a model will need, before anything is loaded: the report, and the options that fit."""
 
 import sys
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
 
 from models.errors import ModelError
 from models.header import Header, read_header
+from models.projector_shape import read_projector_shape
 from models.report import format_report, format_row
 from models.shape import ModelShape, read_shape
 from models.source import ModelSource, resolve
 from models.units import human_size
 from server.cli.configuration import Configuration
-from slots.fit import Estimate, FreeMemory, MemoryPlan, plan_memory
+from slots.fit import Estimate, FreeMemory, MemoryPlan, plan_memory, projector_bytes
 from slots.machine import free_memory
-from slots.options import ContextOptions, ModelOptions
+from slots.options import ContextOptions, MediaOptions, ModelOptions
 
 NO_GPU_LIBRARIES = ("base", "cpu", "blas", "rpc")
 """Libraries of ggml beside which there may be one for a GPU."""
@@ -22,21 +24,35 @@ N_DRAFTED = 64
 """Rows of logits for drafted tokens of a step, see `slots/engine/contexts.py`."""
 
 
-def report_models(configuration: Configuration, output: TextIO) -> tuple[Header, Path | None, MemoryPlan | None]:
-    """Prints what the headers of the model and of its draft model say, and what will be needed of memory. Returns the
-    model's header, the path of the draft model, and the plan. Raises ModelError."""
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is known of the models before anything is loaded."""
+
+    header: Header
+    draft: Path | None
+    """The draft model's file."""
+    projector: Path | None
+    """That of pictures and sounds."""
+    memory: MemoryPlan | None
+    """None for a model that computes embeddings only, or whose header does not say enough."""
+
+
+def report_models(configuration: Configuration, output: TextIO) -> Report:
+    """Prints what the headers of the model and of its draft model say, and what will be needed of memory. Raises
+    ModelError."""
     header = _report(configuration.source, output)
     draft = _report(configuration.draft_source, output).path if configuration.draft_source else None
-    memory = plan(configuration, header.path, draft)
+    projector = configuration.projector(header.path)
+    memory = plan(configuration, header.path, draft, projector)
     if memory is not None:
         print(format_plan(memory, configuration.context), file=output, flush=True)
-    return header, draft, memory
+    return Report(header, draft, projector, memory)
 
 
 def dry_run(configuration: Configuration) -> int:
     """Prints the report, and loads nothing. Returns the exit code: 1 if the model does not fit, or cannot be read."""
     try:
-        _, _, memory = report_models(configuration, sys.stdout)
+        memory = report_models(configuration, sys.stdout).memory
     except ModelError as error:
         print(f"llama-slots: error: {error}", file=sys.stderr)
         return 1
@@ -49,7 +65,9 @@ def _report(source: ModelSource, output: TextIO) -> Header:
     return header
 
 
-def plan(configuration: Configuration, path: Path, draft: Path | None) -> MemoryPlan | None:
+def plan(
+    configuration: Configuration, path: Path, draft: Path | None, projector: Path | None = None
+) -> MemoryPlan | None:
     """Returns what the model at `path` will need; None for one that computes embeddings only, or whose header does not
     say enough. Raises ModelFileError."""
     shape = read_shape(path)
@@ -60,7 +78,24 @@ def plan(configuration: Configuration, path: Path, draft: Path | None) -> Memory
         context = context.with_outputs(context.n_parallel + N_DRAFTED)
     n_gpu_layers = model.n_gpu_layers if configuration.sets("n_gpu_layers") else None
     free = FreeMemory(free_memory(), _free_on_devices(model))
-    return plan_memory(shape, context, n_gpu_layers, free, configuration.fit, draft=_draft(configuration, draft))
+    return plan_memory(
+        shape,
+        context,
+        n_gpu_layers,
+        free,
+        configuration.fit,
+        draft=_draft(configuration, draft),
+        projector=_projector(configuration.engine_options(draft, projector).media, has_device=bool(free.devices)),
+    )
+
+
+def _projector(options: MediaOptions, *, has_device: bool) -> tuple[Estimate, Estimate]:
+    """Returns what it takes of host memory, and of devices."""
+    if options.path is None:
+        return Estimate(), Estimate()
+    needed = Estimate(projector=projector_bytes(read_projector_shape(options.path, options.image_max_tokens)))
+    is_on_device = has_device and options.offload and options.device != "none"
+    return (Estimate(), needed) if is_on_device else (needed, Estimate())
 
 
 def _draft(configuration: Configuration, path: Path | None) -> tuple[ModelShape, ContextOptions] | None:
@@ -91,8 +126,14 @@ def format_plan(plan: MemoryPlan, context: ContextOptions) -> str:
 
 
 def _describe(needed: Estimate, free: int, where: str) -> str:
-    parts = [("weights", needed.weights), ("KV cache", needed.kv_cache), ("states", needed.recurrent_state)]
-    texts = [f"{human_size(n_bytes)} {name}" for name, n_bytes in [*parts, ("computing", needed.compute)] if n_bytes]
+    parts = [
+        ("weights", needed.weights),
+        ("KV cache", needed.kv_cache),
+        ("states", needed.recurrent_state),
+        ("computing", needed.compute),
+        ("projector", needed.projector),
+    ]
+    texts = [f"{human_size(n_bytes)} {name}" for name, n_bytes in parts if n_bytes]
     return f"about {human_size(needed.total)} of {human_size(free)} {where}: {', '.join(texts)}"
 
 

@@ -2,5 +2,6 @@
 
 from slots.fit.estimate import Estimate, estimate
 from slots.fit.fit import FitOptions, FreeMemory, MemoryPlan, plan_memory
+from slots.fit.projector import projector_bytes
 
-__all__ = ["Estimate", "FitOptions", "FreeMemory", "MemoryPlan", "estimate", "plan_memory"]
+__all__ = ["Estimate", "FitOptions", "FreeMemory", "MemoryPlan", "estimate", "plan_memory", "projector_bytes"]

@@ -32,10 +32,12 @@ class Estimate:
     kv_cache: int = 0
     recurrent_state: int = 0
     compute: int = 0
+    projector: int = 0
+    """Of pictures and sounds: its weights and buffers."""
 
     @property
     def total(self) -> int:
-        return self.weights + self.kv_cache + self.recurrent_state + self.compute
+        return self.weights + self.kv_cache + self.recurrent_state + self.compute + self.projector
 
     def __add__(self, other: "Estimate") -> "Estimate":
         return Estimate(
@@ -43,6 +45,7 @@ class Estimate:
             self.kv_cache + other.kv_cache,
             self.recurrent_state + other.recurrent_state,
             self.compute + other.compute,
+            self.projector + other.projector,
         )
 
 

@@ -56,12 +56,14 @@ def plan_memory(
     options: FitOptions,
     *,
     draft: tuple[ModelShape, ContextOptions] | None = None,
+    projector: tuple[Estimate, Estimate] = (Estimate(), Estimate()),
 ) -> MemoryPlan:
     """Returns what will be needed. A context of 0 and layers of None may be reduced, if the options say so. A draft
-    model is computed where the model is."""
+    model is computed where the model is; `projector` is what one takes of host memory and of devices."""
 
     def needs(n_ctx: int, n_layers: int) -> tuple[Estimate, Estimate]:
         host, devices = estimate(shape, replace(context, n_ctx=n_ctx), n_layers)
+        host, devices = host + projector[0], devices + projector[1]
         if draft is not None:
             n_draft_layers = len(draft[0].layers) + 1 if n_layers else 0
             draft_host, draft_devices = estimate(draft[0], replace(draft[1], n_ctx=n_ctx), n_draft_layers)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from models.source import BUNDLED_PROJECTOR
 from server.lifecycle import memory
 from tests.server.cli.flag_parsing import get_error, parse_flags
 from tests.server.http_client import get
@@ -34,10 +35,23 @@ def test_a_dry_run_says_what_is_needed(capsys: pytest.CaptureFixture[str], monke
     code, said = dry_run(capsys)
     assert code == 0
     assert said == (
-        "memory about 19.6 MB of 8.6 GB free: 1.7 MB weights, 12.6 MB KV cache, 5.3 MB computing "
+        "memory about 20.4 MB of 8.6 GB free: 1.7 MB weights, 12.6 MB KV cache, 5.3 MB computing, 816.4 kB projector "
         "slots 4 slots of 2,048 tokens"
     )
     assert dry_run(capsys, "-kvu", "-c", "4096")[1].endswith("slots one cache of 4,096 tokens for 4 slots")
+
+
+def test_a_dry_run_counts_the_projector_that_will_be_loaded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda: 8 * GIB)
+    assert "projector" not in dry_run(capsys, "--no-mmproj")[1]
+    assert "816.4 kB projector" in dry_run(capsys, "--mmproj", str(BUNDLED_PROJECTOR))[1]
+
+
+def test_a_dry_run_fails_without_the_projector(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert memory.dry_run(parse_flags("--dry-run", "--mmproj", str(tmp_path / "none.gguf"))) == 1
+    assert "none.gguf" in capsys.readouterr().err
 
 
 def test_a_dry_run_fails_if_memory_is_short(
