@@ -10,29 +10,35 @@ number of threads; a second one as "steady".
 
 - generate: one client, one text.
 - clients: 8 clients at once.
-- prompt: a prompt of 512 tokens, and one token.
+- prompt: a long prompt, and one token.
 
-All servers get the same prompts in the same round, in turns. A first round does not count.
+All servers get the same prompts in the same round, in turns. A first round without other programs does not count.
+
+`--cpus` limits the servers to some CPUs with an affinity mask, `--quota` with a control group. Only the latter is what
+containers do: all CPUs are still there, and a server that uses one thread for each of them is stopped when it has used
+its share.
 """
 
 import argparse
 import json
+import math
 import os
 import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 
 from benchmarks.harness.arguments import make_parser
+from benchmarks.harness.cpu_quota import CpuQuota
 from benchmarks.harness.llama_client import Endpoint
 from benchmarks.harness.prompts import TEXT, PromptTokens
-from benchmarks.harness.report import format_info, format_number, markdown_table, run_info, run_rounds, write_results
+from benchmarks.harness.report import format_info, format_number, markdown_table, run_info, write_results
 from benchmarks.harness.server_process import ServerProcess
 from benchmarks.serve.workloads import ClosedLoop
 from slots.machine import usable_cpus
@@ -95,12 +101,13 @@ def busy_programs(number: int) -> Iterator[None]:
             program.wait()
 
 
-def make_workloads(n_tokens: int) -> dict[str, ClosedLoop]:
-    """Returns the workloads by name; `n_tokens` are generated for each request."""
+def make_workloads(n_tokens: int, n_prompt: int = 512) -> dict[str, ClosedLoop]:
+    """Returns the workloads by name; `n_tokens` are generated for each request of one client, and as many for those of
+    all clients together. The prompt alone has `n_prompt` tokens."""
     return {
         "generate": ClosedLoop(1, n_tokens, n_requests=1),
-        "clients": ClosedLoop(N_SLOTS, n_tokens, n_requests=1),
-        "prompt": ClosedLoop(1, 1, n_prompt=512, n_requests=1),
+        "clients": ClosedLoop(N_SLOTS, max(2, n_tokens // N_SLOTS), n_requests=1),
+        "prompt": ClosedLoop(1, 1, n_prompt=n_prompt, n_requests=1),
     }
 
 
@@ -198,7 +205,8 @@ def running_servers(arguments: argparse.Namespace) -> Iterator[dict[str, Endpoin
     if arguments.peer:
         commands[PEER] = [*shlex.split(arguments.peer), *shape]
     with ExitStack() as stack:
-        with limited_cpus(arguments.cpus):
+        group = stack.enter_context(CpuQuota(arguments.quota)).joined() if arguments.quota else nullcontext()
+        with limited_cpus(arguments.cpus), group:
             processes = {name: stack.enter_context(ServerProcess(command)) for name, command in commands.items()}
         yield {name: Endpoint(name, process.url) for name, process in processes.items()}
 
@@ -210,13 +218,26 @@ def n_programs(text: str) -> int:
     return int(text)
 
 
+def quota(text: str) -> float:
+    """Returns a number of CPUs. Raises ValueError if it is not a positive one."""
+    if not 0 < float(text) < math.inf:
+        raise ValueError(f"expected a positive number of CPUs, got {text}")
+    return float(text)
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = make_parser(__doc__, n_rounds=5, results="busy.json")
     parser.add_argument("--peer", help="command that starts the other server; the model's flags are appended")
     parser.add_argument("--flags", default="", help="more flags for our servers, in one argument")
     parser.add_argument("--programs", type=n_programs, nargs="+", default=[0, 1, 2], help="(default: 0 1 2)")
+    text = "after which no further round is started, if the last one took longer than what is left (default: no limit)"
+    parser.add_argument("--seconds", type=float, default=math.inf, help=text)
     parser.add_argument("--add", action="store_true", help="add the rounds to those in the file of results")
     parser.add_argument("--cpus", type=int, default=0, help="CPUs that the servers may use (default: all)")
+    parser.add_argument(
+        "--quota", type=quota, default=0, help="CPUs of which the servers together may use the time (default: no limit)"
+    )
+    parser.add_argument("--prompt", type=int, default=512, help="tokens of the long prompt (default: 512)")
     parser.add_argument("--tokens", type=int, default=96, help="to generate for each request (default: 96)")
     names = list(make_workloads(1))
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="workloads (default: all)")
@@ -225,20 +246,27 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    workloads = {name: each for name, each in make_workloads(arguments.tokens).items() if name in arguments.only}
-    with running_servers(arguments) as servers:
-        info = run_info(model=Path(arguments.model).name, tokens=arguments.tokens, rounds=arguments.rounds)
-        if arguments.cpus:
-            info["cpus of the servers"] = arguments.cpus
-        print(f"tokens/s, medians (best); {format_info(info)}\n", flush=True)
-        ordinary = servers[DEFAULT].tokenize(TEXT)
-        measure = partial(measure_round, servers, workloads, arguments.programs, ordinary)
-        rows = collect_rows(run_rounds(arguments.rounds, measure))
+    made = make_workloads(arguments.tokens, arguments.prompt)
+    workloads = {name: each for name, each in made.items() if name in arguments.only}
+    old: list[Row] = []
     if arguments.add and arguments.json.exists():
         old = [Row(**row) for row in json.loads(arguments.json.read_text())["rows"]]
-        rows = add_rows(old, rows)
+    with running_servers(arguments) as servers:
+        info = run_info(model=Path(arguments.model).name, tokens=arguments.tokens, prompt=arguments.prompt)
+        if arguments.cpus or arguments.quota:
+            info["cpus of the servers"] = arguments.cpus or f"quota of {arguments.quota:g}"
+        print(f"tokens/s, medians (best); {format_info(info)}\n", flush=True)
+        measure = partial(measure_round, servers, workloads, ordinary=servers[DEFAULT].tokenize(TEXT))
+        measure([0], number=0)
+        rounds: list[Measured] = []
+        started = time.monotonic()
+        while len(rounds) < arguments.rounds:
+            rounds.append(measure(arguments.programs, number=len(rounds) + 1))
+            if (time.monotonic() - started) * (1 + 1 / len(rounds)) > arguments.seconds:
+                break
+    rows = add_rows(old, collect_rows(rounds))
     print(format_rows(rows))
-    write_results(arguments.json, info, rows=rows)
+    write_results(arguments.json, info | {"rounds": len(next(iter(rows[0].speeds.values())))}, rows=rows)
 
 
 if __name__ == "__main__":

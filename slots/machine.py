@@ -4,6 +4,7 @@ import math
 import os
 import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ _MOUNT = re.compile(r"^\S+ \S+ \S+ (\S+) (\S+) .*- (cgroup2?) \S+ (\S+)$", re.MU
 """A mount of control groups in /proc/self/mountinfo: the group at its root, its folder, the version, options."""
 _OWN_GROUP = re.compile(r"^\d+:([^:]*):(/.*)$", re.MULTILINE)
 """A line of /proc/self/cgroup: controllers, and the group of the process. Version 2 names no controllers."""
+_STAT_BYTES = 1 << 20
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +29,51 @@ def usable_cpus(cpus: Collection[int] | None = None, root: Path = _ROOT) -> Usab
     """Returns how much of the CPUs `cpus`, by default those of the affinity mask, the CPU quotas leave. A quota of 1.5
     CPUs leaves two threads and one core."""
     allowed = _affinity() if cpus is None else cpus
-    quota = min((_cpu_quota(folder) for folder in _control_groups("cpu", root)), default=math.inf)
+    quota = min((_cpu_quota(folder) for folder in control_groups("cpu", root)), default=math.inf)
     n_cores = len({_siblings(cpu, root) for cpu in allowed})
     return UsableCpus(
         n_threads=max(1, math.ceil(min(quota, len(allowed)))), n_cores=max(1, math.floor(min(quota, n_cores)))
     )
 
 
+class CpuUse:
+    """How busy the CPUs of the affinity mask are, as Linux counts it."""
+
+    def __init__(self, cpus: Collection[int] | None = None, root: Path = _ROOT) -> None:
+        allowed = _affinity() if cpus is None else cpus
+        self._names = {b"cpu%d" % cpu for cpu in allowed}
+        self._descriptor: int | None = None
+        with suppress(OSError):
+            self._descriptor = os.open(root / "proc/stat", os.O_RDONLY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+    def idle_seconds(self) -> float | None:
+        """Returns for how long the CPUs have been idle, all together, since the system started; None if the system does
+        not tell."""
+        if self._descriptor is None:
+            return None
+        seen = [
+            int(times[3]) + int(times[4])  # idle, and waiting for a device
+            for name, *times in map(bytes.split, os.pread(self._descriptor, _STAT_BYTES, 0).splitlines())
+            if name in self._names
+        ]
+        return sum(seen) / _TICKS_PER_SECOND if seen else None
+
+
 def usable_memory(root: Path = _ROOT) -> int:
     """Returns the bytes of this machine's memory, or of the smallest limit of the control groups if that is less."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return min([physical, *(_memory_limit(folder, physical) for folder in _control_groups("memory", root))])
+    return min([physical, *(_memory_limit(folder, physical) for folder in control_groups("memory", root))])
 
 
 def free_memory(root: Path = _ROOT) -> int:
     """Returns the bytes that this machine has available, or the least that the control groups leave if that is less."""
     found = re.search(r"^MemAvailable: +(\d+) kB$", _read(root / "proc/meminfo"), re.MULTILINE)
     available = 1024 * int(found[1]) if found else usable_memory(root)
-    return min([available, *(_memory_left(folder, available) for folder in _control_groups("memory", root))])
+    return min([available, *(_memory_left(folder, available) for folder in control_groups("memory", root))])
 
 
 def _affinity() -> Collection[int]:
@@ -82,7 +112,7 @@ def _memory_left(group: Path, default: int) -> int:
     return max(limit - int(used) + (int(found[1]) if found else 0), 0)
 
 
-def _control_groups(controller: str, root: Path) -> Iterator[Path]:
+def control_groups(controller: str, root: Path = _ROOT) -> Iterator[Path]:
     """Yields the folders of this process's control groups of both versions, each before its parents."""
     own = {
         name: group

@@ -3,12 +3,15 @@
 import math
 
 MIN_BLOCK_SECONDS = 0.015
-"""Of steps in a row with one number. Long enough that the system's scheduler, which lets a program run for a few
-milliseconds, has interrupted short steps as often as it usually does."""
+"""Of steps in a row with one number, on a free machine, where steps take about the same time."""
+LONG_BLOCK_SECONDS = 0.1
+"""The same while other programs compute. The system's scheduler lets each run for some milliseconds, in turns: a
+step of 25 ms took from 18 to 33."""
 MIN_GAIN = 0.03
 """By which a number has to be faster, as a share of the time, to be chosen."""
 
-_SECONDS_TO_SEE_A_LOSS = 0.005
+_SHARE_TO_SEE_A_LOSS = 1 / 3
+"""Of the seconds of a block."""
 _CLEAR_LOSS = 1.2
 """A block ends early if its steps take longer than this many times those before."""
 _URGENT_GAIN = 0.1
@@ -21,9 +24,10 @@ _MIN_STEPS_WITHOUT_FIRST = 4
 class Block:
     """Adjacent steps with one number of threads."""
 
-    __slots__ = ("_first_seconds", "_first_work", "_n_steps", "seconds", "work")
+    __slots__ = ("_first_seconds", "_first_work", "_min_seconds", "_n_steps", "seconds", "work")
 
-    def __init__(self) -> None:
+    def __init__(self, min_seconds: float) -> None:
+        self._min_seconds = min_seconds
         self.seconds = 0.0
         self.work = 0
         self._first_seconds, self._first_work, self._n_steps = 0.0, 0, 0
@@ -37,7 +41,7 @@ class Block:
 
     @property
     def is_full(self) -> bool:
-        return self.seconds >= MIN_BLOCK_SECONDS
+        return self.seconds >= self._min_seconds
 
     @property
     def mean(self) -> float:
@@ -52,7 +56,9 @@ class Trial:
     with the candidate again, since something else may have changed in between. An urgent trial, while the current
     number is suddenly slow, ends as soon as the current number was slow once more."""
 
-    def __init__(self, current: int, candidate: int, before: float, *, is_urgent: bool) -> None:
+    def __init__(
+        self, current: int, candidate: int, before: float, *, is_urgent: bool, block_seconds: float = MIN_BLOCK_SECONDS
+    ) -> None:
         """`before` is the mean of the latest steps with the current number, in seconds for a unit of work."""
         self.candidate = candidate
         self.is_urgent = is_urgent
@@ -60,7 +66,8 @@ class Trial:
         """None until it is decided."""
         self._current = current
         self._before = before
-        self._blocks = [Block()]
+        self._block_seconds = block_seconds
+        self._blocks = [Block(block_seconds)]
         """Of the candidate, the current number, and the candidate."""
 
     @property
@@ -93,12 +100,12 @@ class Trial:
                 usual = math.sqrt(self._before * block.mean)
                 self.is_won = self._blocks[0].mean < (1 - _URGENT_GAIN) * usual
             else:
-                self._blocks.append(Block())
+                self._blocks.append(Block(self._block_seconds))
         elif block.is_full:
             self.is_won = block.mean < (1 - MIN_GAIN) * self._blocks[1].mean
 
     def _record_first(self, block: Block) -> None:
-        if block.seconds >= _SECONDS_TO_SEE_A_LOSS and block.mean > _CLEAR_LOSS * self._before:
+        if block.seconds >= _SHARE_TO_SEE_A_LOSS * self._block_seconds and block.mean > _CLEAR_LOSS * self._before:
             self.is_won = False
         elif block.is_full:
             if block.mean >= (1 - (_URGENT_GAIN if self.is_urgent else MIN_GAIN)) * self._before:
@@ -106,4 +113,4 @@ class Trial:
             elif self.is_urgent and _EVIDENT_RATIO * block.mean < self._before:
                 self.is_won = True
             else:
-                self._blocks.append(Block())
+                self._blocks.append(Block(self._block_seconds))
