@@ -48,6 +48,7 @@ PEER = "peer"
 SPEED = "tokens/s"
 AFTER_CHANGE, STEADY = "after a change", "steady"
 N_SLOTS, N_CTX = 8, 1024
+"""Of the servers, which use as many slots as there are clients at once, and tokens of each."""
 MAX_PROGRAMS = 16
 MAX_SECONDS = 300
 """After which a busy program ends by itself."""
@@ -102,11 +103,11 @@ def busy_programs(number: int) -> Iterator[None]:
 
 
 def make_workloads(n_tokens: int, n_prompt: int = 512) -> dict[str, ClosedLoop]:
-    """Returns the workloads by name; `n_tokens` are generated for each request of one client, and as many for those of
-    all clients together. The prompt alone has `n_prompt` tokens."""
+    """Returns the workloads by name; `n_tokens` are generated for one client, a third of it for each of many, whose
+    prompts are short. The prompt alone has `n_prompt` tokens."""
     return {
         "generate": ClosedLoop(1, n_tokens, n_requests=1),
-        "clients": ClosedLoop(N_SLOTS, max(2, n_tokens // N_SLOTS), n_requests=1),
+        "clients": ClosedLoop(N_SLOTS, max(2, n_tokens // 3), n_prompt=8, n_requests=1),
         "prompt": ClosedLoop(1, 1, n_prompt=n_prompt, n_requests=1),
     }
 
@@ -262,11 +263,11 @@ def main() -> None:
         started = time.monotonic()
         while len(rounds) < arguments.rounds:
             rounds.append(measure(arguments.programs, number=len(rounds) + 1))
+            rows = add_rows(old, collect_rows(rounds))
+            write_results(arguments.json, info | {"rounds": max(len(each.speeds[DEFAULT]) for each in rows)}, rows=rows)
             if (time.monotonic() - started) * (1 + 1 / len(rounds)) > arguments.seconds:
                 break
-    rows = add_rows(old, collect_rows(rounds))
     print(format_rows(rows))
-    write_results(arguments.json, info | {"rounds": len(next(iter(rows[0].speeds.values())))}, rows=rows)
 
 
 if __name__ == "__main__":

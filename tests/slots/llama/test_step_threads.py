@@ -1,10 +1,15 @@
 """How much of the machine other programs take, as it is found between steps."""
 
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 
 import pytest
 
 from slots.llama.step_threads import LoadWatcher
+from slots.machine import CpuUse, usable_cpus
 from slots.threads import MachineLoad
 
 
@@ -67,3 +72,22 @@ def test_a_time_without_steps_does_not_count(watch: Watch) -> None:
 
 def test_nothing_is_taken_where_the_system_does_not_tell(watch: Watch) -> None:
     assert watch(*[0.02] * 6, idle=None) == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells")
+def test_programs_on_all_cpus_of_this_machine_are_seen() -> None:
+    load = MachineLoad()
+    watcher = LoadWatcher(load, usable_cpus().n_threads, CpuUse())
+    ends_by_itself = "import time\nend = time.monotonic() + 20\nwhile time.monotonic() < end: pass"
+    programs = [subprocess.Popen([sys.executable, "-c", ends_by_itself]) for _ in os.sched_getaffinity(0)]
+    try:
+        deadline = time.monotonic() + 10
+        while not load.n_taken and time.monotonic() < deadline:
+            watcher.start_step(time.perf_counter())
+            time.sleep(0.2)
+            watcher.end_step(time.perf_counter())
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
+    assert load.n_taken >= 1
