@@ -44,7 +44,7 @@ class CpuUse:
         self._names = {b"cpu%d" % cpu for cpu in allowed}
         self._descriptor: int | None = None
         with suppress(OSError):
-            self._descriptor = os.open(root / "proc/stat", os.O_RDONLY | os.O_CLOEXEC)
+            self._descriptor = os.open(root / "proc/stat", os.O_RDONLY)
 
     def __del__(self) -> None:
         if self._descriptor is not None:
@@ -52,7 +52,7 @@ class CpuUse:
 
     def idle_seconds(self) -> float | None:
         """Returns for how long the CPUs have been idle, all together, since the system started; None if the system does
-        not tell."""
+        not tell, as in a sandbox that counts nothing."""
         if self._descriptor is None:
             return None
         seen = [
@@ -60,7 +60,7 @@ class CpuUse:
             for name, *times in map(bytes.split, os.pread(self._descriptor, _STAT_BYTES, 0).splitlines())
             if name in self._names
         ]
-        return sum(seen) / _TICKS_PER_SECOND if seen else None
+        return sum(seen) / _TICKS_PER_SECOND if sum(seen) else None
 
 
 def usable_memory(root: Path = _ROOT) -> int:

@@ -1,6 +1,7 @@
 """The benchmark on a busy machine: its programs, and its rows of made-up speeds."""
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -14,7 +15,9 @@ from benchmarks.busy import (
     format_rows,
     limited_cpus,
     n_programs,
+    quota,
 )
+from benchmarks.harness.cpu_quota import CpuQuota
 from tests.processes import children, cpu_seconds
 from tests.server.http_client import wait_until
 
@@ -69,3 +72,24 @@ def test_the_cpus_of_the_servers_can_be_limited() -> None:
     with limited_cpus(1):
         assert len(os.sched_getaffinity(0)) == 1
     assert os.sched_getaffinity(0) == mask
+
+
+def test_the_time_of_the_servers_can_be_limited_by_a_control_group() -> None:
+    """The program that is started sees the quota as our server does, and this one is not limited afterwards."""
+    see = [sys.executable, "-c", "from slots.machine import usable_cpus; print(usable_cpus().n_threads)"]
+    try:
+        group = CpuQuota(1)
+    except OSError as error:
+        pytest.skip(str(error))
+    before = subprocess.check_output(see, text=True)
+    with group:
+        with group.joined():
+            assert subprocess.check_output(see, text=True) == "1\n"
+        assert subprocess.check_output(see, text=True) == before
+    CpuQuota(1).__exit__()  # could not be made again if it were still there
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "inf", "nan", "all"])
+def test_a_quota_is_a_positive_number(text: str) -> None:
+    with pytest.raises(ValueError, match=r"positive number|could not convert"):
+        quota(text)

@@ -178,5 +178,6 @@ def test_the_idle_time_of_cpus_is_that_of_those_asked_for(machine: FakeMachine) 
 
 def test_idle_time_is_unknown_where_the_system_does_not_tell(machine: FakeMachine) -> None:
     assert CpuUse([0], machine.root).idle_seconds() is None
-    machine.write("proc/stat", "intr 4711")
-    assert CpuUse([0], machine.root).idle_seconds() is None
+    for text in ("intr 4711", "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0"):
+        machine.write("proc/stat", text)
+        assert CpuUse([0], machine.root).idle_seconds() is None

@@ -8,7 +8,7 @@ from slots.machine import UsableCpus
 from slots.threads import MachineLoad, ThreadController
 from tests.slots.threads.machines import Machine, Model, Simulation
 
-SEEDS = range(8)
+SEEDS = range(4)
 STEPS_OF_A_READING = 12
 
 
