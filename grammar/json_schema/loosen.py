@@ -9,6 +9,7 @@ from functools import lru_cache
 from grammar.deep_stack import run_on_deep_stack
 from grammar.errors import GrammarError
 from grammar.json_schema.exact_integers import has_inexact_values
+from grammar.json_schema.keyword_values import is_valid_value
 from grammar.json_schema.schema import (
     ANNOTATIONS,
     FORMATS,
@@ -16,13 +17,16 @@ from grammar.json_schema.schema import (
     schema_error,
     schema_to_rules,
 )
-from grammar.json_schema.subschemas import LISTED, NAMED, SINGLE, Schema, resolve_pointer
+from grammar.json_schema.subschemas import LISTED, NAMED, SINGLE, Schema, get_list, resolve_pointer
 from grammar.lark import lark_grammar
 from grammar.limits import MAX_DEPTH, PARSER_LIMITS
 from grammar.regex import regex_to_rules
 
 ANY_OBJECT = '{"type": "object"}'
+_DEFINITIONS = ("$defs", "definitions")
 PRODUCTS = ("pattern", "format", "multipleOf")
+_CAN_HAVE_OTHERS = frozenset({"patternProperties", "$ref", "allOf", "anyOf", "oneOf"})
+"""Keywords by which an object may have members besides its properties."""
 MAX_NOTES = 8
 
 
@@ -52,7 +56,30 @@ def loosen_schema(text: str) -> LooseSchema:
     weaker = json.dumps(_without_products(json.loads(loose)))
     if _compile_error(weaker) is None:
         return LooseSchema(weaker, (*loosener.notes[:MAX_NOTES], "patterns, formats and multiples are too many"))
+    rest, notes = _without_faulty_properties(json.loads(loose))
+    if _compile_error(rest) is None:
+        return LooseSchema(rest, tuple([*loosener.notes, *notes][:MAX_NOTES]))
     return LooseSchema(ANY_OBJECT, (f"only an object is required: {reason}",))
+
+
+def _without_faulty_properties(schema: dict[str, object]) -> tuple[str, list[str]]:
+    """Returns a schema, as JSON text, in which properties that cannot be a grammar may have any value, and says which
+    these are."""
+    properties = schema.get("properties")
+    if not isinstance(properties, dict):
+        return json.dumps(schema), []
+    definitions = {name: schema[name] for name in _DEFINITIONS if name in schema}
+    notes, kept = [], {}
+    for name, part in properties.items():
+        alone = {"type": "object", "properties": {name: part}, "required": [name], **definitions}
+        reason = _compile_error(json.dumps(alone))
+        kept[name] = part if reason is None else {}
+        if reason is not None:
+            notes.append(f"#/properties/{name}: any value is allowed: {reason}")
+    rest = schema | {"properties": kept}
+    if '"$ref"' not in json.dumps({name: part for name, part in rest.items() if name not in _DEFINITIONS}):
+        rest = {name: part for name, part in rest.items() if name not in _DEFINITIONS}
+    return json.dumps(rest), notes
 
 
 def _compile_error(text: str) -> str | None:
@@ -86,9 +113,25 @@ class _Loosener:
                 loose[name] = self._loosen_parts(keyword, value, f"{pointer}/{keyword}", depth - 1)
         if has_inexact_values(schema):
             loose.setdefault("type", "integer")
+        self._settle_required(loose, pointer)
         if schema.get("nullable") is True:
             return _or_null(loose)
         return loose
+
+    def _settle_required(self, loose: dict[str, object], pointer: str) -> None:
+        """Makes a closed object possible that requires what its properties do not have: such a member may have any
+        value, or is not required if the schema forbids others."""
+        properties, required = loose.get("properties"), get_list(loose, "required")
+        if not isinstance(properties, dict) or not _CAN_HAVE_OTHERS.isdisjoint(loose):
+            return
+        unknown = [name for name in required if isinstance(name, str) and name not in properties]
+        if loose.get("additionalProperties") not in (None, False) or not unknown:
+            return
+        self.notes.append(f'{pointer}: "required" names "{unknown[0]}", which "properties" does not')
+        if loose.get("additionalProperties") is False:
+            loose["required"] = [name for name in required if name not in unknown]
+        else:
+            loose["properties"] = properties | {name: {} for name in unknown}
 
     def _is_enforced(self, schema: Schema, keyword: str, value: object, pointer: str) -> bool:
         reason = self._reason_against(schema, keyword, value)
@@ -98,6 +141,8 @@ class _Loosener:
 
     def _reason_against(self, schema: Schema, keyword: str, value: object) -> str | None:
         """Returns why a keyword is left out; None for one that stays, and for one that restricts nothing."""
+        if not is_valid_value(keyword, value):
+            return f'"{keyword}" cannot be {json.dumps(value)[:40]}'
         match keyword:
             case "format":
                 return None if value in FORMATS else f'the format "{value}" is not enforced'
@@ -119,7 +164,12 @@ class _Loosener:
 
     def _loosen_parts(self, keyword: str, value: object, pointer: str, depth: int) -> object:
         def loosen(part: object, name: object) -> object:
-            return self.loosen(part, f"{pointer}/{name}", depth) if isinstance(part, Mapping) else part
+            if isinstance(part, Mapping):
+                return self.loosen(part, f"{pointer}/{name}", depth)
+            if isinstance(part, bool):
+                return part
+            self.notes.append(f"{pointer}/{name}: {json.dumps(part)[:40]} is no schema, so any value is allowed")
+            return {}
 
         if keyword in NAMED and isinstance(value, Mapping):
             return {name: loosen(part, name) for name, part in value.items()}
@@ -148,7 +198,7 @@ def _or_null(schema: dict[str, object]) -> Schema:
     kind = schema.get("type")
     if isinstance(kind, str) and "enum" not in schema and "const" not in schema:
         return schema | {"type": [kind, "null"]}
-    definitions = {name: schema.pop(name) for name in ("$defs", "definitions") if name in schema}
+    definitions = {name: schema.pop(name) for name in _DEFINITIONS if name in schema}
     return definitions | {"anyOf": [schema, {"type": "null"}]}
 
 

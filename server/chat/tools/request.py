@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
+from grammar.json_schema.spellings import standard_spelling
 from server.chat.tools.matching import WORD_CHARACTER
 from server.http.fields import as_boolean, invalid_value, read_member
 from server.http.request_model import RequestBody
@@ -18,7 +19,10 @@ Json = dict[str, object]
 MAX_TOOLS = 128
 MAX_NAME_CHARACTERS = 256
 _NAME = re.compile(f"{WORD_CHARACTER}{{1,{MAX_NAME_CHARACTERS}}}")
-_CHOICES = '"auto", "none", "required" or {"type": "function", "function": {"name": ...}}'
+_CHOICES = (
+    '"auto", "none", "required", {"type": "function", "function": {"name": ...}} or '
+    '{"type": "allowed_tools", "allowed_tools": {"mode": ..., "tools": [...]}}'
+)
 _TOOLS = "a list of tools"
 _TOOLS_SCHEMA: Json = {
     "type": "array",
@@ -102,10 +106,12 @@ class ToolFields(RequestBody):
         for index, name in enumerate(names):
             if name in names[:index]:
                 raise invalid_value(f"tools[{index}].function.name", "a name that no other tool has", name)
-        choice, tool_name = _read_choice(self.tool_choice, names)
-        if not self.tools:
+        allowed, choice = _read_allowed_tools(self.tool_choice, names)
+        kind, tool_name = _read_choice(choice, allowed)
+        tools = tuple(tool for tool in self.tools if get_tool_name(tool) in allowed)
+        if not tools:
             return None
-        return ToolRequest(self.tools, choice, tool_name, self.parallel_tool_calls and tool_name is None)
+        return ToolRequest(tools, kind, tool_name, self.parallel_tool_calls and tool_name is None)
 
 
 def get_tool_name(tool: Json) -> str:
@@ -165,7 +171,7 @@ def read_function(name: str, function: Json, parameters: str = "parameters") -> 
     read: Json = {
         "name": _read_name(f"{name}.name", function.get("name")),
         "description": read_member(name, function, "description"),
-        "parameters": _read_parameters(f"{name}.{parameters}", function.get(parameters)),
+        "parameters": _read_parameters(f"{name}.{parameters}", function.get(parameters), is_strict=is_enforced),
         **({"strict": True} if is_enforced else {}),
     }
     return {"type": "function", "function": read}
@@ -178,14 +184,34 @@ def _read_name(name: str, value: object) -> str:
     return value
 
 
-def _read_parameters(name: str, value: object) -> Json:
-    if not value and isinstance(value, dict | None):
-        return _NO_PARAMETERS
+def _read_parameters(name: str, value: object, *, is_strict: bool) -> Json:
+    """Returns the schema of a tool's arguments, which is that of an object. Unless it has to be enforced as it is,
+    other spellings of it become those of JSON Schema, for the template as well."""
+    if not value and isinstance(value, dict | list | None):
+        return _NO_PARAMETERS  # a list is PHP's empty array
     if not isinstance(value, dict):
         raise invalid_value(name, "a JSON schema, which is an object", value)
-    if value.get("type", "object") != "object":
+    schema = value if is_strict else standard_spelling(value)
+    kind = schema.get("type", "object")
+    if not is_strict and isinstance(kind, list) and "object" in kind:
+        kind = "object"
+    if kind != "object":
         raise invalid_value(f"{name}.type", '"object", since arguments have names', value["type"])
-    return value if "type" in value else {"type": "object", **value}
+    return schema if schema.get("type") == kind else {"type": kind, **_without_type(schema)}
+
+
+def _without_type(schema: Json) -> Json:
+    return {keyword: value for keyword, value in schema.items() if keyword != "type"}
+
+
+def _read_allowed_tools(value: object, names: list[str]) -> tuple[list[str], object]:
+    """Returns the names of the tools that a choice allows, and the choice among them."""
+    if not isinstance(value, dict) or value.get("type") != "allowed_tools":
+        return names, value
+    match value.get("allowed_tools"):
+        case {"mode": "auto" | "required" as mode, "tools": list() as tools}:
+            return [_read_tool_name(tool if isinstance(tool, dict) else {}, names) for tool in tools], mode
+    raise invalid_value("tool_choice", _CHOICES, value)
 
 
 def _read_choice(value: object, names: list[str]) -> tuple[str, str | None]:

@@ -71,17 +71,59 @@ def test_other_spellings_mean_what_their_writers_mean(part: Any, enforced: Any) 
 
 
 @pytest.mark.parametrize(
-    "schema",
+    ("part", "enforced", "note"),
     [
-        {"type": "object", "properties": {"a": {"type": "nonsense"}}},
-        {
-            "$ref": "#/$defs/a",
-            "$defs": {"a": {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#/$defs/a"}}}},
-        }
-        | {"type": "object"},
+        ({"type": "nonsense", "maxLength": 3}, {"maxLength": 3}, '"type" cannot be "nonsense"'),
+        ({"type": "string", "minLength": "1"}, {"type": "string"}, '"minLength" cannot be "1"'),
+        ({"type": "string", "format": ["date"]}, {"type": "string"}, '"format" cannot be ["date"]'),
+        ({"type": "array", "items": "string"}, {"type": "array"}, '"items" cannot be "string"'),
+        ({"type": "object", "required": "a"}, {"type": "object"}, '"required" cannot be "a"'),
+        ({"type": "object", "properties": ["a"]}, {"type": "object"}, '"properties" cannot be ["a"]'),
+        ({"type": "number", "multipleOf": 0}, {"type": "number"}, '"multipleOf" cannot be 0'),
     ],
 )
-def test_a_schema_that_means_nothing_is_any_object(schema: dict[str, Any]) -> None:
+def test_a_keyword_with_a_value_that_it_cannot_have_is_left_out(part: Any, enforced: Any, note: str) -> None:
+    assert loosen(part) == (enforced, (f"#/properties/v: {note}",))
+
+
+def test_a_choice_among_nothing_is_no_choice() -> None:
+    loose = loosen_schema('{"type": "object", "properties": {"a": {"enum": []}}, "required": ["a"]}')
+    assert json.loads(loose.text)["properties"] == {"a": {}}
+    assert loose.notes == ('#/properties/a: "enum" cannot be []',)
+
+
+def test_a_property_that_is_no_schema_may_have_any_value() -> None:
+    assert loosen("string") == ({}, ('#/properties/v: "string" is no schema, so any value is allowed',))  # type: ignore[arg-type]
+
+
+def test_a_required_member_without_a_schema_may_have_any_value() -> None:
+    loose = loosen_schema('{"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a", "b"]}')
+    assert json.loads(loose.text)["properties"] == {"a": {"type": "integer"}, "b": {}}
+    assert loose.notes == ('#: "required" names "b", which "properties" does not',)
+
+
+def test_a_required_member_that_is_forbidden_is_not_required() -> None:
+    schema = {"type": "object", "properties": {"a": {}}, "required": ["a", "b"], "additionalProperties": False}
+    assert json.loads(loosen_schema(json.dumps(schema)).text)["required"] == ["a"]
+
+
+def test_a_property_that_nothing_matches_may_have_any_value_and_the_others_stay() -> None:
+    impossible = {"type": "integer", "minimum": 5, "maximum": 1}
+    other = {"type": "string", "maxLength": 3}
+    schema = {"type": "object", "properties": {"a": impossible, "b": other}, "required": ["a", "b"]}
     loose = loosen_schema(json.dumps(schema))
+    assert json.loads(loose.text) == schema | {"properties": {"a": {}, "b": other}}
+    assert loose.notes[0].startswith("#/properties/a: any value is allowed: nothing can satisfy the schema")
+
+
+def test_a_definition_that_requires_itself_costs_only_the_properties_that_refer_to_it() -> None:
+    endless = {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#/$defs/a"}}}
+    schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": endless}}
+    assert json.loads(loosen_schema(json.dumps(schema)).text) == {"type": "object", "properties": {"a": {}}}
+
+
+def test_a_schema_that_means_nothing_is_any_object() -> None:
+    endless = {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#/$defs/a"}}}
+    loose = loosen_schema(json.dumps({"$ref": "#/$defs/a", "$defs": {"a": endless}, "type": "object"}))
     assert json.loads(loose.text) == {"type": "object"}
     assert loose.notes[0].startswith("only an object is required: ")

@@ -10,7 +10,10 @@ from tests.server.chat.tools.example_tools import read_tools
 
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
 NAMES = "1 to 256 characters without spaces, quotes, brackets, commas and \\, |, ="
-CHOICES = '"auto", "none", "required" or {"type": "function", "function": {"name": ...}}'
+CHOICES = (
+    '"auto", "none", "required", {"type": "function", "function": {"name": ...}} or '
+    '{"type": "allowed_tools", "allowed_tools": {"mode": ..., "tools": [...]}}'
+)
 PING: dict[str, Any] = {"type": "function", "function": {"name": "ping"}}
 
 
@@ -34,7 +37,12 @@ def test_several_calls_in_one_turn_have_to_be_asked_for() -> None:
 
 
 def test_parameters_that_are_missing_are_none_at_all() -> None:
-    for function in ({"name": "ping"}, {"name": "ping", "parameters": None}, {"name": "ping", "parameters": {}}):
+    for function in (
+        {"name": "ping"},
+        {"name": "ping", "parameters": None},
+        {"name": "ping", "parameters": {}},
+        {"name": "ping", "parameters": []},
+    ):
         found = read_tools({"tools": [{"function": function}]})
         assert found is not None
         assert get_tool_parameters(found.tools[0]) == {
@@ -68,6 +76,22 @@ def test_one_tool_may_be_chosen_by_its_name(choice: object) -> None:
     assert [get_tool_name(tool) for tool in found.callable_tools] == ["ping"]
 
 
+def allow(mode: str, *names: str) -> dict[str, Any]:
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
+
+
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_a_choice_may_allow_some_of_the_tools(mode: str) -> None:
+    found = read_tools({"tools": [WEATHER, PING], "tool_choice": allow(mode, "ping")})
+    assert found is not None
+    assert ([get_tool_name(tool) for tool in found.callable_tools], found.choice) == (["ping"], mode)
+
+
+def test_a_choice_may_allow_no_tool() -> None:
+    assert read_tools({"tools": [WEATHER], "tool_choice": allow("auto")}) is None
+
+
 def with_function(**members: object) -> list[object]:
     return [{"type": "function", "function": members}]
 
@@ -86,12 +110,16 @@ def with_function(**members: object) -> list[object]:
         (with_function(name="f", description=1), "tools[0].function.description: expected a string, got 1"),
         (with_function(name="f", strict="y"), 'tools[0].function.strict: expected true or false, got "y"'),
         (
-            with_function(name="f", parameters=[]),
-            "tools[0].function.parameters: expected a JSON schema, which is an object, got []",
+            with_function(name="f", parameters=["a"]),
+            'tools[0].function.parameters: expected a JSON schema, which is an object, got ["a"]',
         ),
         (
             with_function(name="f", parameters={"type": "string"}),
             'tools[0].function.parameters.type: expected "object", since arguments have names, got "string"',
+        ),
+        (
+            with_function(name="f", parameters={"type": "OBJECT"}, strict=True),
+            'tools[0].function.parameters.type: expected "object", since arguments have names, got "OBJECT"',
         ),
     ],
 )
@@ -101,6 +129,14 @@ def test_an_error_names_the_member_of_the_tool(tools: object, message: str) -> N
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize("kind", ["object", "OBJECT", "dict", ["object", "null"], None, "any"])
+def test_parameters_are_an_object_however_that_is_spelled(kind: object) -> None:
+    parameters = {"type": kind, "properties": {"a": {"type": "INT", "enum": None}}, "required": None}
+    found = read_tools({"tools": with_function(name="f", parameters=parameters)})
+    assert found is not None
+    assert get_tool_parameters(found.tools[0]) == {"type": "object", "properties": {"a": {"type": "integer"}}}
+
+
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
@@ -108,6 +144,11 @@ def test_an_error_names_the_member_of_the_tool(tools: object, message: str) -> N
         ({"type": "function"}, f'tool_choice: expected {CHOICES}, got {{"type":"function"}}'),
         ({"function": {"name": "pong"}}, 'tool_choice.function.name: expected one of the tools: ping, got "pong"'),
         ({"name": "pong"}, 'tool_choice.name: expected one of the tools: ping, got "pong"'),
+        (allow("auto", "pong"), 'tool_choice.function.name: expected one of the tools: ping, got "pong"'),
+        (
+            {"type": "allowed_tools", "tools": []},
+            f'tool_choice: expected {CHOICES}, got {{"type":"allowed_tools","tools":[]}}',
+        ),
     ],
 )
 def test_an_error_names_the_choice(choice: object, message: str) -> None:
