@@ -97,7 +97,7 @@ def _read_message(name: str, value: object) -> Message:
     content = value.get("content")
     if content is not None:
         message["content"] = read_content(f"{name}.content", content)
-    elif role == "tool" or (role == "assistant" and "content" in value and len(message) == 2):
+    elif role == "tool" or ("content" in value and len(message) == 2):
         message["content"] = ""  # a tool that returned nothing, an empty answer
     elif len(message) == 2:
         message["content"] = read_content(f"{name}.content", content)

@@ -78,6 +78,8 @@ def _read_response_format(name: str, value: object) -> GrammarSource | None:
         case "json_object":
             return _read_object_schema(f"{name}.schema", value.get("schema"))
         case "json_schema":
+            if value.get("json_schema") is None and value.get("schema") is not None:
+                return _read_schema(f"{name}.schema", value["schema"])  # as llama.cpp's documentation has it
             return _read_wrapped_schema(f"{name}.json_schema", value.get("json_schema"))
     raise invalid_value(name, FORMATS, value)
 

@@ -207,3 +207,13 @@ def test_what_of_a_schema_is_not_enforced_is_said(server: str) -> None:
 def test_wrong_tools_are_refused(server: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(anthropic.BadRequestError, match=message):
         ask_with_tools(server, **options)
+
+
+def test_what_a_tool_of_anthropics_found_is_left_out_with_a_warning(server: str) -> None:
+    search = {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {"query": "weather"}}
+    said: Any = {"role": "assistant", "content": [search, {"type": "text", "text": "It rains."}]}
+    messages = [QUESTION, said, QUESTION]
+    answer = anthropic_client(server).messages.with_raw_response.create(model=MODEL, messages=messages, max_tokens=1)
+    assert "messages[1].content[0]: a block of the type 'server_tool_use'" in answer.headers["warning"]
+    without: Any = {"role": "assistant", "content": "It rains."}
+    assert count(server, messages=messages) == count(server, messages=[QUESTION, without, QUESTION])

@@ -4,6 +4,7 @@ the messages that chat templates take."""
 import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from typing import Any
 
 from server.chat.media_parts import MediaPart, TextParts, image_part
 from server.chat.messages import MAX_MESSAGES, MAX_TOOL_CALLS, MESSAGES, Json, Message, dump_arguments
@@ -18,8 +19,17 @@ BLOCKS = {
     "system": ("text",),
 }
 """By role: the types of blocks that its content may have."""
-RESULT_BLOCKS = ("text", "image", "document", "search_result")
+RESULT_BLOCKS = ("text", "image", "document", "search_result", "tool_reference")
 """Of the content of a tool's result."""
+NOT_SHOWN = frozenset(
+    {
+        *("server_tool_use", "web_search_tool_result", "web_fetch_tool_result", "tool_search_tool_result"),
+        *("code_execution_tool_result", "bash_code_execution_tool_result", "text_editor_code_execution_tool_result"),
+        *("mcp_tool_use", "mcp_tool_result", "mcp_tool_listing", "advisor_tool_result", "compaction", "fallback"),
+    }
+)
+"""Types of an assistant's blocks that stem from tools of Anthropic's own, which agents leave in the history when they
+change the model."""
 
 _BILLING_HEADER = re.compile(r"\s*x-anthropic-billing-header:(?:[ \t]*[\w.-]+=[^;\s]*;?)*\s*")
 
@@ -52,13 +62,26 @@ def read_turns(value: object) -> list[Message]:
     return turns
 
 
+def unshown_blocks(messages: Any) -> Iterator[str]:
+    """Yields warnings for the blocks of messages, which were read before, that the model is not shown."""
+    for index, message in enumerate(messages):
+        content = message.get("content")
+        for number, block in enumerate(content if isinstance(content, list) else ()):
+            if block.get("type") in NOT_SHOWN:
+                name = f"messages[{index}].content[{number}]"
+                yield f"{name}: a block of the type {preview(block['type'])} is not shown to the model"
+
+
 def _read_message(name: str, value: object) -> tuple[str, list[Block]]:
     if not isinstance(value, dict):
         raise invalid_value(name, "an object with role and content", value)
     role = value.get("role")
     if role not in ROLES:
         raise invalid_value(f"{name}.role", f"one of {', '.join(ROLES)}", role)
-    return role, list(_read_blocks(f"{name}.content", value.get("content")))
+    content = value.get("content")
+    if content is None and "content" in value:
+        content = []
+    return role, list(_read_blocks(f"{name}.content", content))
 
 
 def _read_blocks(name: str, value: object) -> Iterator[Block]:
@@ -94,6 +117,8 @@ def _assistant_turn(blocks: Iterable[Block]) -> Iterator[Message]:
                 thoughts.append(as_string(f"{name}.thinking", block.get("thinking")))
             case "redacted_thinking":
                 pass  # nobody but Anthropic can read it
+            case str(kind) if kind in NOT_SHOWN:
+                pass
             case "tool_use":
                 calls.append(_read_call(name, block))
             case _:
@@ -121,6 +146,7 @@ def _join(texts: list[str]) -> str:
 
 def _read_call(name: str, block: Fields) -> Json:
     arguments = block.get("input")
+    arguments = {} if arguments is None else arguments
     if not isinstance(arguments, dict):
         raise invalid_value(f"{name}.input", "an object", arguments)
     function = {
@@ -158,6 +184,8 @@ def _read_text(named: Block, allowed: Iterable[str]) -> str:
             return "\n".join(filter(None, [*heads, *texts]))
         case "image" if kind in allowed:
             return _read_image(name, block)
+        case "tool_reference" if kind in allowed:
+            return as_string(f"{name}.tool_name", block.get("tool_name"))  # all tools are shown from the beginning
         case "image":
             raise ApiError(501, f"{name}: images are not supported, only text is")
     raise invalid_value(f"{name}.type", f"one of {', '.join(allowed)}", kind)

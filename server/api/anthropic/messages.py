@@ -5,6 +5,7 @@ from functools import partial
 
 from starlette.requests import Request
 
+from server.api.anthropic.content import unshown_blocks
 from server.api.anthropic.protocol import MessageFields, MessagesRequestBody
 from server.api.anthropic.response import MessageFormatter
 from server.generation.chat import prepare_chat
@@ -26,7 +27,9 @@ def read_message_request(request: Request, fields: Fields) -> ParsedRequest:
     # A stream begins with how many tokens the cache held, which the timings of its first token say.
     options = body.replace(timings_per_token=body.stream, n_probs=0)
     formatter = MessageFormatter(name, generation, body.stop)
-    return replace(ParsedRequest.of_chat(options, generation, formatter), progress_events=formatter.progress_events)
+    parsed = ParsedRequest.of_chat(options, generation, formatter)
+    warnings = (*unshown_blocks(fields["messages"]), *parsed.warnings)
+    return replace(parsed, warnings=warnings, progress_events=formatter.progress_events)
 
 
 async def post_count_tokens(request: Request) -> JsonResponse:

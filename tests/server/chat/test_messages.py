@@ -145,6 +145,11 @@ def test_what_a_client_adds_is_left_out() -> None:
     assert read(given) == [{"role": "assistant", "content": "Hi"}]
 
 
+@pytest.mark.parametrize("role", ["system", "user", "assistant", "tool"])
+def test_a_content_of_null_is_an_empty_one(role: str) -> None:
+    assert read({"role": role, "content": None}) == [{"role": role, "content": ""}]
+
+
 def test_thoughts_are_enough_for_an_answer() -> None:
     assert read({"role": "assistant", "reasoning_content": "Hm"})[0]["content"] is None
 
@@ -156,7 +161,6 @@ def test_thoughts_are_enough_for_an_answer() -> None:
         ({"role": "king", "content": "Hi"}, "messages[1].role: expected one of system, developer, user"),
         ({"role": ["user"], "content": "Hi"}, "messages[1].role: expected one of"),
         ({"role": "user"}, "messages[1].content: expected a string or a list of text parts, got nothing"),
-        ({"role": "user", "content": None}, "messages[1].content: expected a string or a list"),
         ({"role": "assistant"}, "messages[1].content: expected a string or a list"),
         ({"role": "tool", "content": 3}, "messages[1].content: expected a string or a list of text parts, got 3"),
         ({"content": ["Hi"]}, 'messages[1].content[0]: expected a part such as {"type": "text"'),

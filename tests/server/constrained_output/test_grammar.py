@@ -51,6 +51,7 @@ SPELLINGS: list[tuple[str, Any, Any]] = [
     ("guided_json", json.dumps(SCHEMA, indent=1), is_person),
     ("response_format", WRAPPED, is_person),
     ("response_format", {"type": "json_object", "schema": SCHEMA}, is_person),
+    ("response_format", {"type": "json_schema", "schema": SCHEMA}, is_person),
     ("regex", "[0-9]{4}-[0-9]{2}", is_date),
     ("guided_regex", "[0-9]{4}-[0-9]{2}", is_date),
     ("choice", COLORS, is_color),

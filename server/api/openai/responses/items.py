@@ -186,13 +186,12 @@ def _add_to_turn(turn: _Turn, name: str, item: Json) -> bool:
         case "reasoning":
             turn.thoughts += filter(None, [_read_thoughts(name, item)])
         case "function_call":
-            arguments = as_string(f"{name}.arguments", item.get("arguments"))
-            _add_call(turn, name, item, arguments or "{}")
+            _add_call(turn, name, item, read_member(name, item, "arguments") or "{}")
         case "custom_tool_call":
-            given = as_string(f"{name}.input", item.get("input"))
+            given = read_member(name, item, "input")
             _add_call(turn, name, item, orjson.dumps({"input": given}).decode())
         case "message" if item.get("role") == "assistant":
-            turn.texts.append(read_content(f"{name}.content", item.get("content")))
+            turn.texts.append(_content_of(name, item))
         case _:
             return False
     return True
@@ -231,9 +230,16 @@ def _read_others(name: str, item: Json) -> Message:
         role = item.get("role")
         if role not in MESSAGE_ROLES:
             raise invalid_value(f"{name}.role", f"one of {', '.join(MESSAGE_ROLES)}", role)
-        return {"role": ROLES[str(role)], "content": read_content(f"{name}.content", item.get("content"))}
-    call_id = as_string(f"{name}.call_id", item.get("call_id"))
-    return {"role": "tool", "tool_call_id": call_id, "content": read_content(f"{name}.output", item.get("output"))}
+        return {"role": ROLES[str(role)], "content": _content_of(name, item)}
+    call_id, output = as_string(f"{name}.call_id", item.get("call_id")), item.get("output")
+    content = "" if output is None else read_content(f"{name}.output", output)
+    return {"role": "tool", "tool_call_id": call_id, "content": content}
+
+
+def _content_of(name: str, item: Json) -> str:
+    """Returns the content of a message; null is an empty one."""
+    content = item.get("content")
+    return "" if content is None and "content" in item else read_content(f"{name}.content", content)
 
 
 def _join(texts: list[str]) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.api.anthropic.content import read_system, read_turns
+from server.api.anthropic.content import read_system, read_turns, unshown_blocks
 from server.chat.media_parts import TextParts
 from server.chat.messages import Message
 from slots.errors import InvalidRequest
@@ -76,6 +76,31 @@ def test_an_answer_without_text_has_no_content_but_if_it_has_nothing_else() -> N
 @pytest.mark.parametrize("role", ["user", "assistant", "system"])
 def test_a_turn_without_blocks_is_an_empty_one(role: str) -> None:
     assert turn(role) == [{"role": role, "content": ""}]
+
+
+@pytest.mark.parametrize("role", ["user", "assistant", "system"])
+def test_a_content_of_null_is_an_empty_one(role: str) -> None:
+    assert read_turns([{"role": role, "content": None}]) == [{"role": role, "content": ""}]
+
+
+def test_a_call_whose_input_is_null_has_no_arguments() -> None:
+    [message] = turn("assistant", CALL | {"input": None})
+    assert message["tool_calls"][0]["function"]["arguments"] == "{}"  # type: ignore[index]
+
+
+def test_blocks_of_tools_that_only_anthropic_runs_are_not_shown_to_the_model() -> None:
+    search = {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {"query": "cats"}}
+    found = {"type": "web_search_tool_result", "tool_use_id": "srv_1", "content": []}
+    assert turn("assistant", search, found, text("Cats purr.")) == [{"role": "assistant", "content": "Cats purr."}]
+    assert list(unshown_blocks([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": [search]}])) == [
+        'messages[1].content[0]: a block of the type "server_tool_use" is not shown to the model'
+    ]
+
+
+def test_a_tool_that_a_search_for_tools_found_is_named() -> None:
+    reference = {"type": "tool_reference", "tool_name": "read"}
+    [result] = turn("user", RESULT | {"content": [reference]})
+    assert result["content"] == "read"
 
 
 def test_documents_of_text_and_search_results_are_text() -> None:

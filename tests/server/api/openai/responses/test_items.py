@@ -134,6 +134,14 @@ def test_every_item_has_an_id() -> None:
     assert [item_id.split("_")[0] for item_id in (ids[0], *ids[2:])] == ["msg", "fc", "fco"]
 
 
+def test_null_is_empty() -> None:
+    said = {"type": "message", "role": "assistant", "content": None}
+    call, output = {**CALL, "arguments": None}, {**OUTPUT, "output": None}
+    _, answer, result, last = messages_of([HELLO, said, call, output, {"role": "user", "content": None}])
+    assert answer["tool_calls"][0]["function"]["arguments"] == "{}"  # type: ignore[index]
+    assert (result["content"], last) == ("", {"role": "user", "content": ""})
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
