@@ -16,10 +16,10 @@ from slots.errors import EngineError, InvalidRequest
 logger = logging.getLogger("server")
 
 
-async def open_fine_tuning(settings: Settings, get_engine: Callable[[], Engine | None]) -> FineTuning:
-    """Returns the fine-tunes of the folder that a flag names, once their adapters are loaded. Call it when the engine
-    runs. `get_engine` returns None while the model sleeps. Raises InvalidRequest, which names the flag, for a folder
-    that cannot be used."""
+async def open_fine_tuning(settings: Settings, engine: Engine, get_engine: Callable[[], Engine | None]) -> FineTuning:
+    """Returns the fine-tunes of the folder that a flag names, once their adapters are loaded into an engine, which
+    runs. Its jobs wait until its queue is started. `get_engine` returns the engine that serves, None while the model
+    sleeps. Raises InvalidRequest, which names the flag, for a folder that cannot be used."""
     loop = asyncio.get_running_loop()
 
     def publish(name: str, path: Path) -> None:
@@ -33,8 +33,6 @@ async def open_fine_tuning(settings: Settings, get_engine: Callable[[], Engine |
         except EngineError as error:
             raise PublishError(str(error)) from None
 
-    engine = get_engine()
-    assert engine
     info = engine.model.info
     model = await asyncio.to_thread(
         BaseModel.read,
@@ -50,7 +48,6 @@ async def open_fine_tuning(settings: Settings, get_engine: Callable[[], Engine |
     except StoreError as error:
         raise InvalidRequest("argument --fine-tune-path", str(error)) from None
     await load_adapters(tuning, engine)
-    tuning.queue.start()
     return tuning
 
 

@@ -39,7 +39,7 @@ def serve(listeners: list[socket.socket], settings: Settings, loader: ModelLoade
     with observers_of(settings) as observers:
         state = ServerState(settings, observers=observers)
         if settings.sleep_idle_seconds > 0:
-            state.sleeper = Sleeper(state, settings.sleep_idle_seconds, partial(_load, state, loader))
+            state.sleeper = Sleeper(state, settings.sleep_idle_seconds, partial(load, state, loader))
         app = create_app(state)
         server = GracefulServer(app, state)
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
@@ -72,13 +72,10 @@ async def _serve(
     urls = format_urls(listeners, state.settings.scheme)
     logger.info("Listening on %s while the model loads", urls)
     try:
-        await _load(state, loader)
+        await load(state, loader)
         assert state.engine
-        state.system_prompt = make_system_prompt(SYSTEM_PROMPT_FLAG, state.settings.system_prompt, state.engine)
-        if state.settings.fine_tune.fine_tune_path is not None:
-            from server.fine_tuning.serving import open_fine_tuning  # noqa: PLC0415 - few servers need it
-
-            state.fine_tuning = await open_fine_tuning(state.settings, lambda: state.engine)
+        if state.fine_tuning is not None:
+            state.fine_tuning.queue.start()
         service = _describe_service(state.settings, state.engine)
         logger.info("Ready on %s: %s", urls, service)
         notify(f"READY=1\nSTATUS=Ready on {urls}: {service}")
@@ -94,19 +91,35 @@ async def _serve(
         sleeping.cancel()
 
 
-async def _load(state: ServerState, loader: ModelLoader) -> None:
-    """Loads the model, and puts its engine into `state` once it runs. Raises as `serve` does."""
+async def load(state: ServerState, loader: ModelLoader) -> None:
+    """Loads the model, and puts its engine into `state` once there is everything that requests may ask for. Raises as
+    `serve` does."""
     engine, settings = await loader.load(), state.settings
     _check_ranking(settings, engine)
     _check_biases(settings.defaults, engine)
     await _check_constraint(settings.defaults, engine)
-    state.chat_format = ChatFormat(settings.chat_template, engine.vocab, settings.tool_use_template)
+    chat_format = ChatFormat(settings.chat_template, engine.vocab, settings.tool_use_template)
     engine.start(asyncio.get_running_loop())
-    if state.fine_tuning is not None:  # the model wakes
-        from server.fine_tuning.serving import load_adapters  # noqa: PLC0415 - few servers need it
+    try:
+        if not state.is_sleeping:
+            state.system_prompt = make_system_prompt(SYSTEM_PROMPT_FLAG, settings.system_prompt, engine)
+        await _load_fine_tunes(state, engine)
+    except BaseException:
+        await asyncio.to_thread(engine.stop)
+        raise
+    state.chat_format, state.engine = chat_format, engine
 
+
+async def _load_fine_tunes(state: ServerState, engine: Engine) -> None:
+    """Loads the adapters of earlier fine-tunes, if there is a folder of them."""
+    if state.settings.fine_tune.fine_tune_path is None:
+        return
+    from server.fine_tuning.serving import load_adapters, open_fine_tuning  # noqa: PLC0415 - few servers need it
+
+    if state.fine_tuning is None:
+        state.fine_tuning = await open_fine_tuning(state.settings, engine, lambda: state.engine)
+    else:  # the model wakes
         await load_adapters(state.fine_tuning, engine)
-    state.engine = engine
 
 
 def _check_ranking(settings: Settings, engine: Engine) -> None:
