@@ -150,6 +150,8 @@ async def prepare(request: Request, parsed: ParsedRequest) -> "Generation":
     params["stop"] = (*options.stop, *parsed.stop)
     params["n_predict"] = _limit_length(options.n_predict, state.settings.defaults)
     adapters = options.choose_adapters(engine, state.settings.model_names)
+    if record := current_record():
+        record.adapters = engine.adapters.names_of(adapters)
     outputs: list[CompletionOutput] = []
     for prompt in parsed.prompts:
         completion = CompletionRequest(

@@ -32,7 +32,9 @@ class RequestLog:
         what = f"{record.method} {path} {record.code} in {record.seconds * 1000:.0f} ms"
         if record.error is not None and not record.client_left:
             return f"{what}: {self._reason(record)}"
-        parts = [f"{self._model}, {describe_answers(record.answers)}"] if record.answers else []
+        model = record.model_name(self._model)
+        shown = model if model.isprintable() else ascii(model)[1:-1]  # names of adapters come from requests
+        parts = [f"{shown}, {describe_answers(record.answers)}"] if record.answers else []
         parts += ["the client went away"] if record.client_left else []
         for answer in record.answers:
             if answer.texts is not None:
@@ -55,7 +57,7 @@ class RequestLog:
             "route": record.route,
             "status": record.code,
             "duration_ms": round(record.seconds * 1000, 3),
-            "model": self._model,
+            "model": record.model_name(self._model),
         }
         if record.client_left:
             fields["error"] = "the client went away"

@@ -44,6 +44,8 @@ class RequestRecord:
     error: "ApiError | None" = None
     """What went wrong, perhaps amid a stream."""
     client_left: bool = False
+    adapters: tuple[str, ...] = ()
+    """The names of the LoRA adapters that its texts are computed with."""
     answers: list[Answer] = field(default_factory=list)
 
     @property
@@ -52,6 +54,10 @@ class RequestRecord:
         if self.client_left:
             return CLIENT_LEFT
         return self.error.status if self.error else self.status
+
+    def model_name(self, base: str) -> str:
+        """Returns the base model's name, and those of the adapters after a colon, as requests spell it."""
+        return f"{base}:{'+'.join(self.adapters)}" if self.adapters else base
 
 
 _current: ContextVar[RequestRecord | None] = ContextVar("request", default=None)

@@ -39,13 +39,13 @@ class Traces:
         """Make the span of a request that has ended, within the trace that its client began, if it did."""
         if record.route in QUIET_ROUTES:
             return
-        operation = _operation(record.route or "")
-        name = f"{operation} {self._model}" if record.answers else f"{record.method} {record.route or 'unknown'}"
+        operation, model = _operation(record.route or ""), record.model_name(self._model)
+        name = f"{operation} {model}" if record.answers else f"{record.method} {record.route or 'unknown'}"
         parent = extract(record.headers)
         span = self._tracer.start_span(name, parent, SpanKind.SERVER, start_time=record.started_at)
         span.set_attributes(_http_attributes(record))
         if record.answers:
-            span.set_attributes(_generation_attributes(record.answers, operation, self._model))
+            span.set_attributes(_generation_attributes(record.answers, operation, model))
         if record.code >= 500 or record.code == CLIENT_LEFT:
             span.set_attribute(error_attributes.ERROR_TYPE, str(record.code))
             span.set_status(Status(StatusCode.ERROR))

@@ -54,14 +54,14 @@ class Adapters:
     def has_had_any(self) -> bool:
         return self._n_numbers > 0
 
-    def find(self, name: str) -> Adapter | None:
-        """Returns the adapter of a name. Raises AdapterNotFound for one that is being unloaded, or was: whoever asks
-        for it does not want the base model's text."""
+    def find(self, name: str, field: str = "model") -> Adapter | None:
+        """Returns the adapter of a name, which `field` of a request has. Raises AdapterNotFound for one that is being
+        unloaded, or was: whoever asks for it does not want the base model's text."""
         adapter = next((known for known in self._by_number.values() if known.name == name), None)
         if adapter and adapter.number in self._unloading:
-            raise AdapterNotFound("model", f"the adapter {name} is being unloaded")
+            raise AdapterNotFound(field, f"the adapter {name} is being unloaded")
         if not adapter and name in self._unloaded_names:
-            raise AdapterNotFound("model", f"the adapter {name} was unloaded")
+            raise AdapterNotFound(field, f"the adapter {name} was unloaded")
         return adapter
 
     def reserve_number(self) -> int:
@@ -78,7 +78,7 @@ class Adapters:
 
     def start_unloading(self, name: str) -> Adapter:
         """Let no further request use an adapter. Raises AdapterNotFound."""
-        adapter = self.find(name)
+        adapter = self.find(name, "lora_name")
         if adapter is None:
             raise AdapterNotFound("lora_name", f"expected the name of a loaded adapter, got {name}")
         self._unloading |= {adapter.number}
@@ -102,6 +102,10 @@ class Adapters:
         chosen = AdapterSet.of(dict(scales))
         self._check_activated(field, chosen)
         return chosen
+
+    def names_of(self, chosen: AdapterSet) -> tuple[str, ...]:
+        """Returns the names of a set's adapters, by number."""
+        return tuple(self._by_number[number].name for number, _ in chosen.scales)
 
     def set_global(self, field: str, scales: Sequence[tuple[int, float]]) -> None:
         """Change the set of later requests that do not say; adapters that are not named are left out. Raises as

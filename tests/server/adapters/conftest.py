@@ -21,11 +21,16 @@ def lora_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def lora_server(lora_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def lora_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The log of `lora_server`."""
+    return tmp_path_factory.mktemp("lora-server") / "log"
+
+
+@pytest.fixture(scope="session")
+def lora_server(lora_folder: Path, lora_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server with eight slots and four adapters, of which none applies to requests that do not say."""
     files = ",".join(str(lora_folder / f"{name}.gguf") for name in NAMES)
     flags = ("--lora", files, "--lora-init-without-apply", "--allow-runtime-lora-updating", "--alias", "bundled")
     slots = tmp_path_factory.mktemp("slots")
-    log = tmp_path_factory.mktemp("lora-server")
-    with running_server(log, *flags, "-np", "8", "-c", "8192", "--slot-save-path", str(slots)) as url:
+    with running_server(lora_log.parent, *flags, "-np", "8", "-c", "8192", "--slot-save-path", str(slots)) as url:
         yield url

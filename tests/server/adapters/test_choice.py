@@ -46,6 +46,15 @@ def global_scales(lora_server: str) -> Iterator[None]:
     assert post(lora_server, [], "/lora-adapters").json() == {"success": True}
 
 
+def test_the_log_names_the_adapters_of_a_request(lora_server: str, lora_log: Path) -> None:
+    for number, options in enumerate(({"model": "green"}, {"lora": scales(red=1.0, blue=0.5)}, {})):
+        body, headers = {"prompt": STORY, "n_predict": 1, **options}, {"X-Request-Id": f"logged-{number}"}
+        requests.post(f"{lora_server}/completion", json=body, headers=headers, timeout=SECONDS)
+    for number, name in enumerate(("bundled:green", "bundled:red+blue", "bundled")):
+        lines = [line for line in lora_log.read_text().splitlines() if f"[logged-{number}]" in line]
+        assert f" ms: {name}, slot " in lines[-1]
+
+
 def test_each_adapter_gives_a_text_of_its_own_and_none_that_of_the_model(lora_server: str, server: str) -> None:
     texts = [text(lora_server, lora=scales(**{name: 1.0})) for name in NAMES]
     assert len({*texts, text(lora_server)}) == 5

@@ -55,7 +55,7 @@ def test_an_unloaded_adapter_is_gone_and_its_name_is_not_the_models(lora_server:
     for path in ("/completion", "/v1/completions"):
         response = post(lora_server, {"prompt": "a", "model": late}, path)
         assert message(response, 404) == "model: the adapter late was unloaded"
-    assert message(unload(lora_server, late), 404) == "model: the adapter late was unloaded"
+    assert message(unload(lora_server, late), 404) == "lora_name: the adapter late was unloaded"
 
 
 def test_running_requests_end_before_an_adapter_is_unloaded_and_new_ones_are_refused(

@@ -48,6 +48,12 @@ def test_a_completion_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     )
 
 
+def test_the_adapters_of_a_completion_are_named_with_the_model(caplog: pytest.LogCaptureFixture) -> None:
+    record = written(caplog, answers=[Answer(FINISHED, 128, SamplingParams())], adapters=("tales", "rhymes\n"), **DONE)
+    assert record.getMessage().startswith("POST /completion 200 in 655 ms: tiny:tales+rhymes\\n, slot 2: prompt of 34")
+    assert record.fields["model"] == "tiny:tales+rhymes\n"  # type: ignore[attr-defined]
+
+
 def test_several_answers_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
     assert line(caplog, FINISHED, replace(FINISHED, reason=StopReason.EOS)) == (
         "POST /completion 200 in 655 ms: tiny, 2 answers: 68 tokens of prompts, 40 reused; generated 256 tokens; "

@@ -41,6 +41,12 @@ def span_of(**fields: Any) -> ReadableSpan:
     return span
 
 
+def test_the_model_of_a_span_has_its_adapters() -> None:
+    span = span_of(answers=[Answer(FINISHED, 128, SamplingParams())], adapters=("tales",))
+    assert span.name == "chat tiny:tales"
+    assert (span.attributes or {})["gen_ai.request.model"] == "tiny:tales"
+
+
 def test_a_generation_has_the_names_of_the_conventions() -> None:
     answer = Answer(FINISHED, 128, SamplingParams(temperature=0.5, top_p=0.9, top_k=20))
     span = span_of(answers=[answer], seconds=1.5)
