@@ -86,13 +86,17 @@ def _limited(examples: Iterable[Example]) -> Iterator[Example]:
 def _read_csv(file: TextIO) -> Iterator[Example]:
     csv.field_size_limit(MAX_CELL_CHARACTERS)
     reader = csv.reader(file, strict=True)
-    number = 1
+    number = 1  # of the row that is being read
     try:
-        columns = _find_columns(next(reader, []))
-        for number, cells in enumerate(reader, start=2):
+        header = next(reader, [])
+        columns = _find_columns(header)
+        number = 2
+        for cells in reader:
             if cells:
+                _check_width(number, cells, len(header))
                 texts = {name: _cell(number, name, cells, index) for name, index in columns.items()}
                 yield Example(texts["prompt"], texts["response"])
+            number += 1
     except csv.Error as error:
         raise DatasetError(f"row {number}: expected CSV, but {error} (line {reader.line_num})") from None
 
@@ -108,6 +112,13 @@ def _find_columns(header: Sequence[str]) -> dict[str, int]:
             raise DatasetError(f"row 1: expected the columns prompt and response, {name} is missing, got {known}")
         columns[name] = found
     return columns
+
+
+def _check_width(number: int, cells: Sequence[str], n_columns: int) -> None:
+    """Raises DatasetError for cells beyond the header's: most likely a text has a comma, and would lose its end."""
+    if any(cell.strip() for cell in cells[n_columns:]):
+        words = f"expected {n_columns} cells as in row 1, got {len(cells)}; a text with commas has to be in quotes"
+        raise DatasetError(f"row {number}: {words}")
 
 
 def _cell(number: int, name: str, cells: Sequence[str], index: int) -> str:

@@ -15,6 +15,7 @@ from models.header import Header, read_header
 from models.source import ModelSource, resolve
 from models.tuning.dataset import Example, read_examples
 from models.tuning.errors import StoreError
+from models.tuning.events import Event, EventLog
 from models.tuning.records import JobRecord
 from server.cli.fine_tune.progress import ProgressBar
 from server.cli.values import MAX_THREADS, hub_repository, int_in_range
@@ -75,14 +76,16 @@ def _run(options: argparse.Namespace) -> int:
     assert training is not None
     try:
         job = tuning.create_job(_new_job(options, training, validation))
-        bar = ProgressBar(tuning.store.events(job.id))
+        events = tuning.store.events(job.id)
+        bar = ProgressBar(events)
+        bar.begin(job.name)
         ended = tuning.queue.run(job)
         bar.close()
     finally:
         for file_id in filter(None, (training, validation)):
             tuning.store.remove_file(file_id)
         tuning.store.close()
-    return _report(ended, options)
+    return _report(ended, events, options)
 
 
 def _base_model(header: Header, options: argparse.Namespace) -> BaseModel:
@@ -104,7 +107,7 @@ def _new_job(options: argparse.Namespace, training: str, validation: str | None)
     return NewJob(training, validation, read_hyperparameters(chosen), options.suffix, reporting, key)
 
 
-def _report(job: JobRecord, options: argparse.Namespace) -> int:
+def _report(job: JobRecord, events: EventLog, options: argparse.Namespace) -> int:
     """Prints what has come out, and how it is used."""
     if job.status != "SUCCESS":
         print(f"llama-slots: error: {job.reason or 'the job was cancelled'}", file=sys.stderr)
@@ -116,9 +119,18 @@ def _report(job: JobRecord, options: argparse.Namespace) -> int:
     body = {"model": job.name, **prompt, "max_tokens": 64, "temperature": 0}
     url = f"http://127.0.0.1:8080/v1/{'chat/' if is_chat else ''}completions"
     serve = ["llama-slots", *_model_flags(options), "--fine-tune-path", str(options.fine_tune_path)]
+    print(describe_choice(events.read()))
     print(f"{path} is the adapter of {job.name}. Serve it:\n\n    {shlex.join(serve)}\n\nand ask it:\n")
     print(f"    curl {url} --data {shlex.quote(json.dumps(body, ensure_ascii=False))}")
     return 0
+
+
+def describe_choice(events: Sequence[Event]) -> str:
+    """Returns which evaluation decided on the adapter, and what to make of it."""
+    metrics = [event.metrics for event in events if event.metrics and "eval_loss" in event.metrics]
+    best = min(metrics, key=lambda each: each["eval_loss"])
+    text = f"The eval_loss was lowest after epoch {best['epoch']:g}: {best['eval_loss']:.4f}."
+    return f"{text} What came after it is left out." if best is not metrics[-1] else f"{text} More epochs may help."
 
 
 def _first_example(source: str) -> Example:

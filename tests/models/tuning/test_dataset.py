@@ -34,6 +34,10 @@ def test_columns_are_found_by_their_names(header: str, tmp_path: Path) -> None:
     assert read(tmp_path, f"{header}\r\nHello,1,Hi\r\n") == [Example("Hi", "Hello")]
 
 
+def test_empty_cells_beyond_the_header_are_no_data(tmp_path: Path) -> None:
+    assert read(tmp_path, "prompt,response\nHi,Hello,, \n") == [Example("Hi", "Hello")]
+
+
 def test_a_byte_order_mark_and_empty_lines_are_no_data(tmp_path: Path) -> None:
     assert read(tmp_path, "\ufeffprompt,response\nHi,Hello\n\n") == [Example("Hi", "Hello")]
 
@@ -48,7 +52,8 @@ def test_a_byte_order_mark_and_empty_lines_are_no_data(tmp_path: Path) -> None:
         ("prompt,response\na,b\nc,\n", "row 3, column response: expected a text, got nothing"),
         ("prompt,response\na,b\n ,d\n", "row 3, column prompt: expected a text, got nothing"),
         ("prompt,response\na\n", "row 2, column response: expected a text, got nothing"),
-        ('prompt,response\na,"b\n', "row 1: expected CSV, but unexpected end of data"),
+        ("prompt,response\na,b\nc,d, e\n", "row 3: expected 2 cells as in row 1, got 3; a text with commas has to be"),
+        ('prompt,response\na,b\nc,"d\n', "row 3: expected CSV, but unexpected end of data"),
     ],
 )
 def test_an_error_in_csv_names_row_and_column(text: str, message: str, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import sys
 from io import StringIO
 from pathlib import Path
 
-from models.tuning.events import EventLog
+from models.tuning.events import Event, EventLog
 from models.tuning.store import Store
+from server.cli.fine_tune.command import describe_choice
 from server.cli.fine_tune.progress import ProgressBar
 from tests.conftest import running_server
 from tests.fine_tunes import EXAMPLES, LEARNED, PROMPT, RESPONSE, SECONDS, needs_torch, wait_until, write_csv
@@ -35,6 +36,7 @@ def test_the_printed_commands_serve_and_ask_the_result(tmp_path: Path) -> None:
     assert serve[0] == "llama-slots"
     assert ask[:2] == ["curl", "http://127.0.0.1:8080/v1/completions"]
     assert "eval_loss" in done.stderr
+    assert done.stdout.startswith("The eval_loss was lowest after epoch ")
     with running_server(tmp_path, *serve[1:]) as url:
         answer = subprocess.run(
             [ask[0], "-s", ask[1].replace("http://127.0.0.1:8080", url), *ask[2:]], capture_output=True, check=True
@@ -82,12 +84,14 @@ class Terminal(StringIO):
 def test_the_progress_is_a_bar_on_a_terminal(tmp_path: Path) -> None:
     events, terminal = EventLog(tmp_path / "events"), Terminal()
     bar = ProgressBar(events, terminal)
+    bar.begin("tiny.shown")
     bar.show(1, 4, 2.5)
     events.report(2, {"eval_loss": 1.5})
     bar.show(2, 4, 2.0)
     bar.show(4, 4, 0.25)
     bar.close()
-    first, second, last = terminal.getvalue().split("\r")[1:]
+    begin, first, second, last = terminal.getvalue().split("\r")[1:]
+    assert begin == "tiny.shown: reading the data and the model"
     assert first.startswith("█" * 7 + "░" * 23 + "  25 % step 1 of 4, loss 2.5000, ")
     assert " 50 % step 2 of 4, loss 2.0000, eval_loss 1.5000, " in second
     assert last.rstrip(" ").startswith("█" * 30 + " 100 % step 4 of 4, loss 0.2500, eval_loss 1.5000")
@@ -97,9 +101,21 @@ def test_the_progress_is_a_bar_on_a_terminal(tmp_path: Path) -> None:
 def test_elsewhere_each_evaluation_is_a_line(tmp_path: Path) -> None:
     events, output = EventLog(tmp_path / "events"), StringIO()
     bar = ProgressBar(events, output)
+    bar.begin("tiny.shown")
     for step in (1, 2, 3):
         if step == 2:
             events.report(2, {"eval_loss": 1.5})
         bar.show(step, 3, 1.0)
     bar.close()
-    assert output.getvalue() == "step 2 of 3, loss 1.0000, eval_loss 1.5000\n"
+    begin, evaluation = output.getvalue().splitlines()
+    assert begin == "tiny.shown: reading the data and the model"
+    assert evaluation == "step 2 of 3, loss 1.0000, eval_loss 1.5000"
+
+
+def test_the_end_says_which_evaluation_decided() -> None:
+    losses = (2.5, 1.25, 1.5)
+    events = [Event("", metrics={"eval_loss": loss, "epoch": float(i)}) for i, loss in enumerate(losses, start=1)]
+    assert describe_choice(events) == (
+        "The eval_loss was lowest after epoch 2: 1.2500. What came after it is left out."
+    )
+    assert describe_choice(events[:2]) == "The eval_loss was lowest after epoch 2: 1.2500. More epochs may help."
