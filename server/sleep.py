@@ -71,7 +71,6 @@ class Sleeper:
             elif self._state.engine and time.monotonic() - self._used_at >= self._idle_seconds:
                 self.snapshots = {path: await _take_snapshot(app, path, self._state.settings) for path in endpoints}
                 if not self._is_busy():
-                    app.state.metrics = None  # they refer to the engine
                     await self._fall_asleep(self._state.engine)
 
     @contextlib.asynccontextmanager
@@ -110,6 +109,8 @@ class Sleeper:
             self._waking = None
 
     async def _fall_asleep(self, engine: Engine) -> None:
+        if self._state.settings.show_metrics:
+            self._leave_metrics(engine)
         self._state.engine = self._state.chat_format = None
         self._state.is_sleeping = True
         self._adapters = engine.adapters
@@ -120,6 +121,15 @@ class Sleeper:
         logger.info(
             "Asleep after %g seconds without a request: the model is unloaded until the next one", self._idle_seconds
         )
+
+    def _leave_metrics(self, engine: Engine) -> None:
+        """Lets scrapes be answered without the engine."""
+        from server.metrics.exposition import MetricsText  # noqa: PLC0415 - imported for the first scrape
+
+        state = self._state
+        if state.metrics is None or not state.metrics.has_engine:
+            state.metrics = MetricsText(engine, state.http_stats, state.settings.alias)
+        state.metrics.leave_engine()
 
     def _is_busy(self) -> bool:
         """Whether a request is answered, or the engine works for one that was answered before."""

@@ -19,6 +19,7 @@ from slots.engine import Engine
 
 if TYPE_CHECKING:
     from server.fine_tuning.service import FineTuning
+    from server.metrics.exposition import MetricsText
     from server.sleep import Sleeper
 
 
@@ -45,6 +46,8 @@ class ServerState:
     """What else is told of each request at its end."""
     fine_tuning: "FineTuning | None" = None
     """None while the model loads, and without a folder for it."""
+    metrics: "MetricsText | None" = None
+    """None before the first scrape."""
     slot_locks: Mapping[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     """Held while a slot is saved or restored."""
 

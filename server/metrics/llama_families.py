@@ -8,6 +8,8 @@ from slots.engine import Engine
 from slots.metrics.engine_stats import RequestTotals
 
 PREFIX = "llamacpp:"
+SINCE_LAST_SCRAPE = frozenset({f"{PREFIX}prompt_tokens_seconds", f"{PREFIX}predicted_tokens_seconds"})
+"""Averages of the time between two scrapes."""
 
 
 class LlamaFamilies:

@@ -5,7 +5,7 @@ from server.api.llama.health import get_health, get_livez, get_version
 from server.api.llama.infill import read_infill
 from server.api.llama.lora_adapters import get_lora_adapters, post_lora_adapters
 from server.api.llama.metrics import get_metrics
-from server.api.llama.pool import get_pool
+from server.api.llama.pool import get_pool, pool_while_asleep
 from server.api.llama.props import get_chat_status, get_props, props_while_asleep
 from server.api.llama.protocol import (
     ApplyTemplateRequestBody,
@@ -65,14 +65,13 @@ LLAMA = Dialect(
             "/pool",
             get_pool,
             "The slots, the queue, parked prefixes and speeds, for people to look at",
-            while_asleep=as_before,
+            while_asleep=pool_while_asleep,
         ),
         Endpoint(
             "/metrics",
             get_metrics,
             "Counts and times for Prometheus",
             media_types=("text/plain",),
-            while_asleep=as_before,
         ),
         Endpoint("/lora-adapters", get_lora_adapters, "List the LoRA adapters"),
         Endpoint("/lora-adapters", post_lora_adapters, "Set which LoRA adapters apply to later requests", verb="POST"),

@@ -4,7 +4,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.http.errors import ApiError
-from server.state import get_engine, get_state
+from server.state import get_engine, get_settings, get_state
+
+if TYPE_CHECKING:
+    from server.metrics.exposition import MetricsText
 
 
 class NameInCapitals(bytes):
@@ -15,16 +18,22 @@ class NameInCapitals(bytes):
 
 
 async def get_metrics(request: Request) -> Response:
-    state, engine = get_state(request), get_engine(request)
-    if not state.settings.show_metrics:
+    """Raises ApiError (503) while the model loads."""
+    if not get_settings(request).show_metrics:
         raise ApiError(501, "This server does not support metrics endpoint. Start it with `--metrics`")
-    from server.metrics.exposition import CONTENT_TYPE, MetricsText  # noqa: PLC0415 - imported for the first scrape
+    from server.metrics.exposition import CONTENT_TYPE  # noqa: PLC0415 - imported for the first scrape
 
-    metrics: MetricsText | None = getattr(request.app.state, "metrics", None)
-    if metrics is None:
-        metrics = request.app.state.metrics = MetricsText(engine, state.http_stats, state.settings.alias)
-    response = Response(metrics.render(), media_type=CONTENT_TYPE)
-    response.raw_headers.append(
-        (NameInCapitals(b"Process-Start-Time-Unix"), str(request.app.state.started_at).encode())
-    )
+    response = Response(_get_text(request).render(), media_type=CONTENT_TYPE)
+    started_at = str(request.app.state.started_at).encode()
+    response.raw_headers.append((NameInCapitals(b"Process-Start-Time-Unix"), started_at))
     return response
+
+
+def _get_text(request: Request) -> "MetricsText":
+    """Returns the one of the engine that runs; while the model sleeps, of the last one."""
+    from server.metrics.exposition import MetricsText  # noqa: PLC0415 - as above
+
+    state = get_state(request)
+    if state.metrics is None or (state.engine is not None and not state.metrics.has_engine):
+        state.metrics = MetricsText(get_engine(request), state.http_stats, state.settings.alias)
+    return state.metrics

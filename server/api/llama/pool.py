@@ -3,6 +3,7 @@ second."""
 
 import time
 
+import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
@@ -24,10 +25,34 @@ async def get_pool(request: Request) -> JsonResponse:
     return JsonResponse(await run_in_threadpool(lambda: _pool_json(status, settings.alias, vocab)))
 
 
+def pool_while_asleep(body: bytes) -> bytes:
+    """Returns what /pool answers while the model is unloaded: nothing is held, and nothing happens."""
+    pool = orjson.loads(body)
+    if "slots" not in pool:  # an error
+        return body
+    rates = pool["rates"]
+    return orjson.dumps(
+        {
+            **pool,
+            "is_sleeping": True,
+            "time": time.time(),
+            "kv_cache": {**pool["kv_cache"], "n_used": 0},
+            "slots": [{**slot, "n_tokens": 0, "n_shared": 0} for slot in pool["slots"]],
+            "parked": {
+                **pool["parked"],
+                **{"n_sequences": 0, "n_bytes": 0},
+                "tree": {**pool["parked"]["tree"], "n_tokens": 0, "n_bytes": 0, "n_hidden": 0, "children": []},
+            },
+            "rates": {name: [0.0] * len(each) if isinstance(each, list) else each for name, each in rates.items()},
+        }
+    )
+
+
 def _pool_json(status: PoolStatus, model: str, vocab: Vocab | None) -> dict[str, object]:
     parked = status.parked
     return {
         "model": model,
+        "is_sleeping": False,  # see `pool_while_asleep`
         "time": time.time(),
         "kv_cache": {"is_unified": status.is_unified, "n_cells": status.n_cells, "n_used": status.n_cells_used},
         "slots": [_slot_json(slot, n) for slot, n in zip(status.slots, status.n_shared, strict=True)],

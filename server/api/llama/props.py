@@ -53,6 +53,7 @@ async def get_props(request: Request) -> JsonResponse:
             "endpoint_props": False,
             "endpoint_metrics": settings.show_metrics,
             "is_sleeping": False,  # see `props_while_asleep`
+            "sleep_idle_seconds": settings.sleep_idle_seconds,
             "ui": settings.show_ui,
             "ui_settings": settings.ui_settings,
             "cors_proxy_enabled": False,

@@ -19,12 +19,13 @@ const HINTS = { chat: "Messages, formatted by the model's template", completion:
 const input = byId("input");
 const settings = new Settings(byId("settings-form"));
 const format = new FormatForm();
-const attachments = new Attachments();
-const pool = new PoolView(isPoolVisible);
+const attachments = new Attachments((names) => notice(`No picture that this browser can read: ${names}`));
+const pool = new PoolView(isPoolVisible, showModel);
 let conversations = store.loadConversations();
 let open = store.newConversation("chat");
 let running = null;
 let defaultSystem = "";
+let model = null;
 
 const transcript = new Transcript(byId("transcript"), { retry, goOn, edit, sendResults });
 
@@ -134,6 +135,7 @@ async function run() {
       format: format.format(),
       tools: format.toolList(),
       toolChoice: format.toolChoice(),
+      isAsleep: pool.isAsleep,
     };
   } catch (error) {
     if (!message.content) open.messages.pop();
@@ -277,6 +279,14 @@ function setUpEvents() {
   addEventListener("pagehide", () => running && store.saveConversation(open));
 }
 
+/** Says what is served, and whether it sleeps. */
+function showModel() {
+  if (!model) return;
+  const { model_alias: name, total_slots: slots, default_generation_settings: defaults } = model;
+  const size = `${name}, ${slots} slots of ${defaults.n_ctx} tokens`;
+  byId("model").textContent = pool.isAsleep ? `${size}. It sleeps; a message wakes it` : size;
+}
+
 /** Asks what the server is, as soon as the model is loaded. */
 async function connect() {
   for (;;) {
@@ -287,9 +297,11 @@ async function connect() {
       attachments.enable(props.modalities.vision);
       defaultSystem = props.ui_settings?.systemMessage ?? "";
       if (!open.messages.length && open.mode === "chat") byId("system").value = open.system = defaultSystem;
-      byId("model").textContent =
-        `${props.model_alias}, ${props.total_slots} slots of ${props.default_generation_settings.n_ctx} tokens`;
       document.title = `${props.model_alias} · llama-slots`;
+      model = props;
+      pool.maySleep = props.sleep_idle_seconds > 0;
+      pool.isAsleep = props.is_sleeping;
+      showModel();
       pool.refreshSoon(0);
       return;
     } catch (error) {

@@ -48,22 +48,37 @@ export function askForKey(refused) {
 
 /** Pictures for the next message, as data URLs. The button is only there if the model sees. */
 export class Attachments {
-  constructor() {
+  /** `onUnreadable` gets the names of files that the browser cannot read as pictures. */
+  constructor(onUnreadable) {
+    this.onUnreadable = onUnreadable;
     this.images = [];
     this.isEnabled = false;
+    this.isChat = true;
     byId("attach").addEventListener("click", () => byId("attach-file").click());
     byId("attach-file").addEventListener("change", (event) => this.add(event.target));
-    byId("input").addEventListener("paste", (event) => this.isEnabled && this.addFiles(event.clipboardData.files));
+    byId("input").addEventListener("paste", (event) => this.isAllowed && this.addFiles(event.clipboardData.files));
+    // The browser would leave the page for a file that is dropped.
+    document.addEventListener("dragover", (event) => event.preventDefault());
+    document.addEventListener("drop", (event) => {
+      const { files } = event.dataTransfer;
+      if (files.length) event.preventDefault();
+      if (this.isAllowed) this.addFiles(files);
+    });
+  }
+
+  /** Only chats have pictures, and only if the model sees. */
+  get isAllowed() {
+    return this.isEnabled && this.isChat;
   }
 
   enable(hasVision) {
     this.isEnabled = hasVision;
-    byId("attach").hidden = !hasVision;
+    this.allow(this.isChat);
   }
 
-  /** Only chats have pictures. */
   allow(isChat) {
-    byId("attach").hidden = !(this.isEnabled && isChat);
+    this.isChat = isChat;
+    byId("attach").hidden = !this.isAllowed;
   }
 
   async add(field) {
@@ -72,8 +87,10 @@ export class Attachments {
   }
 
   async addFiles(files) {
-    const pictures = [...files].filter((file) => file.type.startsWith("image/"));
-    this.set([...this.images, ...(await Promise.all(pictures.map(readPicture)))]);
+    const read = await Promise.allSettled([...files].map(readPicture));
+    const unreadable = [...files].filter((_, i) => read[i].status === "rejected").map((file) => file.name);
+    this.set([...this.images, ...read.filter((each) => each.status === "fulfilled").map((each) => each.value)]);
+    if (unreadable.length) this.onUnreadable(unreadable.join(", "));
   }
 
   set(images) {

@@ -8,6 +8,9 @@ const BUSY_MS = 400;
 const OWN_MS = 100;
 const OWN_TRIES = 10;
 const IDLE_MS = 1000;
+/** How often a server that may fall asleep is asked while nobody looks at the picture. */
+const HIDDEN_MS = 5000;
+const ASLEEP = "The model sleeps: nothing is in memory until the next message wakes it.";
 const STATES = { idle: "idle", waiting: "waits", prefill: "reads", generating: "writes" };
 const SOURCES = {
   own_slot: () => "from its own cache",
@@ -17,9 +20,15 @@ const SOURCES = {
 };
 
 export class PoolView {
-  /** `isVisible` says whether anybody can see the picture; nothing is asked for otherwise. */
-  constructor(isVisible) {
+  /**
+   * `isVisible` says whether anybody can see the picture; nothing is asked for otherwise, unless the server `maySleep`.
+   * `onSleep` is called when the model falls asleep or wakes.
+   */
+  constructor(isVisible, onSleep) {
     this.isVisible = isVisible;
+    this.onSleep = onSleep;
+    this.maySleep = false;
+    this.isAsleep = false;
     this.cards = new Map();
     this.timer = 0;
     this.details = null;
@@ -34,21 +43,29 @@ export class PoolView {
   }
 
   async refresh() {
-    let delay = IDLE_MS;
-    if (this.isVisible() && !document.hidden) {
+    const isVisible = this.isVisible();
+    let delay = isVisible || !this.maySleep ? IDLE_MS : HIDDEN_MS;
+    if ((isVisible || this.maySleep) && !document.hidden) {
       try {
         const pool = await getJson("pool");
+        this.noteSleep(pool.is_sleeping);
         this.show(pool);
         if (this.details !== null || this.ownTries > 0) await this.showTexts();
         if (this.ownTries > 0) delay = OWN_MS;
         else if (pool.slots.some((slot) => slot.state !== "idle")) delay = BUSY_MS;
-        this.say("");
+        this.say(pool.is_sleeping ? ASLEEP : "");
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         this.say(error.status === 501 ? "The server was started with --no-slots." : error.message);
       }
     }
     this.refreshSoon(delay);
+  }
+
+  noteSleep(isAsleep) {
+    if (isAsleep === this.isAsleep) return;
+    this.isAsleep = isAsleep;
+    this.onSleep();
   }
 
   say(text) {

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.adapters.lora_file import Lora
 from models.source import BUNDLED_MODEL
@@ -82,6 +83,47 @@ def test_answers_are_those_of_the_model_that_was_loaded(url: str) -> None:
     for props in (awake["/props"], asleep["/props"]):
         del props["memory"], props["is_sleeping"], props["n_threads"], props["n_threads_batch"]
     assert asleep == awake
+
+
+def metrics(url: str) -> dict[str, float]:
+    """Returns the series without labels of their own, by name."""
+    families = text_string_to_metric_families(get(f"{url}/metrics").text)
+    samples = [sample for family in families for sample in family.samples]
+    return {sample.name: sample.value for sample in samples if set(sample.labels) <= {"model_name"}}
+
+
+def test_metrics_know_what_is_gone_and_what_was_counted(url: str) -> None:
+    complete(url)
+    awake = metrics(url)
+    complete(url)
+    assert awake["llama_slots_is_sleeping"] == 0
+    assert awake["llama_slots_kv_cells_used"] > 0
+    wait_for_sleep(url)
+    asleep, later = metrics(url), metrics(url)
+    assert asleep["llama_slots_is_sleeping"] == 1
+    assert asleep["llama_slots_kv_cells_used"] == asleep["llama_slots_kv_cache_usage_perc"] == 0
+    assert asleep["llama_slots_kv_cells"] == awake["llama_slots_kv_cells"]
+    assert asleep["llama_slots_generation_tokens_total"] > awake["llama_slots_generation_tokens_total"]
+    assert asleep["llamacpp:predicted_tokens_seconds"] > 0 == later["llamacpp:predicted_tokens_seconds"]
+    assert later["process_cpu_seconds_total"] >= asleep["process_cpu_seconds_total"] > 0
+    complete(url)
+    again = metrics(url)
+    assert (again["llama_slots_is_sleeping"], again["llama_slots_kv_cells_used"] > 0) == (0, True)
+
+
+def test_the_pool_of_a_model_that_sleeps_holds_nothing(url: str) -> None:
+    complete(url)
+    awake = get(f"{url}/pool").json()
+    assert not awake["is_sleeping"]
+    assert any(slot["n_tokens"] for slot in awake["slots"])
+    wait_for_sleep(url)
+    asleep = get(f"{url}/pool").json()
+    assert asleep["is_sleeping"]
+    assert asleep.keys() == awake.keys()
+    assert [slot["n_tokens"] for slot in asleep["slots"]] == [0, 0]
+    assert asleep["kv_cache"] == {**awake["kv_cache"], "n_used": 0}
+    assert (asleep["parked"]["n_bytes"], asleep["parked"]["tree"]["children"]) == (0, [])
+    assert set(asleep["rates"]["generated_tokens_per_second"]) == {0}
 
 
 def test_a_request_gets_the_text_that_it_would_have_got(program: Program, url: str) -> None:

@@ -5,7 +5,7 @@ import { TokenReader } from "./tokens.js";
 
 /**
  * Generates the last message of a conversation, or its rest if it has a beginning. `options` are {sampling, format,
- * tools, nProbs}; `onChange` is called after each event. Resolves when the text ends; throws ApiError, and AbortError
+ * tools, nProbs, isAsleep}; `onChange` is called after each event. Resolves when the text ends; throws ApiError, and AbortError
  * if `signal` stops it.
  */
 export async function generate(conversation, options, signal, onChange) {
@@ -16,7 +16,7 @@ export async function generate(conversation, options, signal, onChange) {
     : ["completion", completionBody(conversation, options)];
   const tokens = new TokenReader(message);
   const state = { calls: [] };
-  delete message.progress;
+  message.progress = options.isAsleep ? { isAsleep: true } : undefined;
   for await (const event of streamEvents(path, body, signal)) {
     takeProgress(message, event);
     if (isChat) takeChunk(message, tokens, state, event);

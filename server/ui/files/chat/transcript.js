@@ -225,6 +225,7 @@ function buttonsOf(message, isLast, actions) {
 
 function describeProgress({ progress, content, tool_calls: calls }) {
   if (progress?.position) return `Waiting: number ${progress.position} in the queue`;
+  if (progress?.isAsleep) return "The model sleeps, and is loaded again";
   if (progress?.total)
     return `Reading the prompt: ${progress.processed} of ${progress.total} tokens, ${progress.cache} of them cached`;
   return content || calls ? "Writing" : "Waiting for the first token";
