@@ -8,8 +8,10 @@ llama.cpp's server computes the adapters of the first busy slot until no slot ha
 whole requests; ours takes turns. Therefore the table has, besides the speed, the time to the first token and the
 longest pause of a stream.
 
-The rounds of the servers are interleaved, with the same prompts for each, new ones in each round; a first round does
-not count. The table has medians over the rounds, and ratios, which are medians over the rounds, too.
+In each round every workload is run on each server in turns, with the same prompts, which are new in each round; short
+texts before the first one do not count. The table has medians over the rounds, and ratios, which are medians over the
+rounds, too. The results are written after each round: --minutes ends a run in time, and the same command with --resume
+adds the rounds that are left.
 
 A peer is llama.cpp's server: a program, which is started with the same adapters, 8 slots and its default flags, or the
 URL of a running one, which needs the same; benchmarks/README.md says how to build it.
@@ -25,7 +27,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.adapters.lora_file import Lora
-from benchmarks.harness.arguments import make_parser
+from benchmarks.harness.arguments import RESULTS, make_parser
 from benchmarks.harness.client import Answer, run_concurrently
 from benchmarks.harness.llama_client import CompletionClient, Endpoint
 from benchmarks.harness.peer import LLAMA_SERVER_HELP, llama_server_command, running_peer
@@ -37,9 +39,9 @@ from benchmarks.harness.report import (
     median_ratio,
     medians,
     run_info,
-    run_rounds,
     write_results,
 )
+from benchmarks.harness.rounds import add_round_options, read_earlier, run_rounds_in_time
 from benchmarks.harness.server_process import start_our_server
 from benchmarks.harness.workload import percentile_ms
 
@@ -47,7 +49,7 @@ N_CLIENTS = 8
 N_ADAPTERS = 4
 N_REQUESTS = 2
 """Of each client."""
-N_PROMPT, N_PREDICT = 64, 128
+N_PROMPT, N_PREDICT, N_WARM_UP = 64, 128, 4
 SLOT_TOKENS = 512
 RANK, STRENGTH = 8, 0.2
 
@@ -56,6 +58,8 @@ OURS = "ours"
 
 Chosen = Sequence[int | None]
 """The adapter of each client."""
+Measured = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""A round: by workload and server, the values that were measured, by name."""
 WORKLOADS: Mapping[str, Chosen] = {
     "no adapter": [None] * N_CLIENTS,
     "1 adapter": [0] * N_CLIENTS,
@@ -74,10 +78,22 @@ class Row:
     """How many times as good ours is; None without a peer."""
 
 
-def measure(endpoint: Endpoint, chosen: Chosen, prompts: PromptTokens) -> dict[str, float]:
+def measure_round(number: int, endpoints: Sequence[Endpoint], ordinary: Sequence[int], n_predict: int) -> Measured:
+    """Runs all workloads on all servers, the order of which changes from round to round. `ordinary` are the tokens that
+    prompts consist of; each request generates `n_predict`."""
+    ordered = endpoints if number % 2 else endpoints[::-1]
+    return {
+        workload: {
+            each.name: measure(each, chosen, PromptTokens(ordinary, [seed, number]), n_predict) for each in ordered
+        }
+        for seed, (workload, chosen) in enumerate(WORKLOADS.items())
+    }
+
+
+def measure(endpoint: Endpoint, chosen: Chosen, prompts: PromptTokens, n_predict: int) -> dict[str, float]:
     """Lets all clients send their requests, and returns what is measured, by name."""
     calls = [
-        partial(_send, client, adapter, [prompts.draw(N_PROMPT) for _request in range(N_REQUESTS)])
+        partial(_send, client, adapter, [prompts.draw(N_PROMPT) for _request in range(N_REQUESTS)], n_predict)
         for client, adapter in zip(endpoint.clients(N_CLIENTS), chosen, strict=True)
     ]
     by_client, seconds = run_concurrently(calls)
@@ -92,9 +108,16 @@ def measure(endpoint: Endpoint, chosen: Chosen, prompts: PromptTokens) -> dict[s
     }
 
 
-def _send(client: CompletionClient, adapter: int | None, prompts: Sequence[list[int]]) -> list[Answer[list[int]]]:
+def _send(
+    client: CompletionClient, adapter: int | None, prompts: Sequence[list[int]], n_predict: int
+) -> list[Answer[list[int]]]:
     scales = [{"id": number, "scale": float(number == adapter)} for number in range(N_ADAPTERS)]
-    return [client.stream(prompt, N_PREDICT, lora=scales) for prompt in prompts]
+    return [client.stream(prompt, n_predict, lora=scales) for prompt in prompts]
+
+
+def rows_of_all(measured: Sequence[Measured], servers: Sequence[str]) -> list[Row]:
+    """Returns the rows of all workloads; the first server is ours."""
+    return [row for name in WORKLOADS for row in make_rows(name, [each[name] for each in measured], servers)]
 
 
 def make_rows(workload: str, rounds: Rounds, servers: Sequence[str]) -> list[Row]:
@@ -123,23 +146,26 @@ def write_adapters(folder: Path, model: Path) -> list[Path]:
 
 def main() -> None:
     arguments = _arguments()
-    info = run_info(model=arguments.model.name, rounds=arguments.rounds)
     with TemporaryDirectory() as folder, ExitStack() as stack:
         files = write_adapters(Path(folder), arguments.model)
         endpoints = _start(arguments, files, stack)
         servers = [endpoint.name for endpoint in endpoints]
-        rows = []
-        for number, (workload, chosen) in enumerate(WORKLOADS.items()):
-
-            def run(round_number: int, seed: int = number, chosen: Chosen = chosen) -> dict[str, dict[str, float]]:
-                ordinary = endpoints[0].tokenize(TEXT)
-                return {
-                    each.name: measure(each, chosen, PromptTokens(ordinary, [seed, round_number])) for each in endpoints
-                }
-
-            rows += make_rows(workload, run_rounds(arguments.rounds, run), servers)
-    print(f"medians; {format_info(info)}\n\n{table(rows, servers)}")
-    write_results(arguments.json, info, servers=servers, rows=rows)
+        info = run_info(
+            model=arguments.model.name,
+            threads=arguments.threads or "default",
+            tokens=arguments.tokens,
+            servers=servers,
+        )
+        measured: list[Measured] = read_earlier(arguments.json, info) if arguments.resume else []
+        numbers = range(len(measured) + 1, arguments.rounds + 1)
+        ordinary = endpoints[0].tokenize(TEXT)
+        measure_round(0, endpoints, ordinary, N_WARM_UP)
+        run = partial(measure_round, endpoints=endpoints, ordinary=ordinary, n_predict=arguments.tokens)
+        for each in run_rounds_in_time(numbers, run, arguments.started, arguments.minutes):
+            measured.append(each)
+            rows = rows_of_all(measured, servers)
+            write_results(arguments.json, info, rounds=len(measured), rows=rows, measured=measured)
+    print(f"medians of {len(measured)} rounds; {format_info(info)}\n\n{table(rows_of_all(measured, servers), servers)}")
 
 
 def _start(arguments: argparse.Namespace, files: Sequence[Path], stack: ExitStack) -> list[Endpoint]:
@@ -156,10 +182,18 @@ def _start(arguments: argparse.Namespace, files: Sequence[Path], stack: ExitStac
 
 
 def _arguments() -> argparse.Namespace:
-    parser = make_parser(__doc__, n_rounds=5, results="adapters.json")
+    parser = make_parser(__doc__)
+    add_round_options(parser, n_rounds=5)
     parser.add_argument("--peer", help=LLAMA_SERVER_HELP)
     parser.add_argument("--threads", type=int, default=0, help="of both servers (default: their own choice)")
-    return parser.parse_args()
+    parser.add_argument(
+        "--tokens", type=int, default=N_PREDICT, help=f"to generate for each request (default: {N_PREDICT})"
+    )
+    text = "file for the results (default: benchmarks/results/adapters_MODEL.json)"
+    parser.add_argument("--json", type=Path, help=text)
+    arguments = parser.parse_args()
+    arguments.json = arguments.json or RESULTS / f"adapters_{arguments.model.stem}.json"
+    return arguments
 
 
 if __name__ == "__main__":
