@@ -2,7 +2,7 @@
 
 import { ApiError, getJson, onKeyNeeded } from "./api.js";
 import * as store from "./chat/conversations.js";
-import { byId, download, h } from "./dom.js";
+import { byId, download, formatNumber, h } from "./dom.js";
 import { FormatForm } from "./format.js";
 import { generate } from "./chat/generation.js";
 import { setUpPanels, isPoolVisible } from "./panels.js";
@@ -283,8 +283,9 @@ function setUpEvents() {
 function showModel() {
   if (!model) return;
   const { model_alias: name, total_slots: slots, default_generation_settings: defaults } = model;
-  const size = `${name}, ${slots} slots of ${defaults.n_ctx} tokens`;
-  byId("model").textContent = pool.isAsleep ? `${size}. It sleeps; a message wakes it` : size;
+  byId("model").textContent = pool.isAsleep
+    ? `${name} sleeps; a message wakes it`
+    : `${name}, ${slots} slots of ${formatNumber(defaults.n_ctx)} tokens`;
 }
 
 /** Asks what the server is, as soon as the model is loaded. */

@@ -69,6 +69,8 @@ export class FormatForm {
     field.value = text;
     field.dispatchEvent(new Event("input"));
     field.focus();
+    field.setSelectionRange(0, 0);
+    field.scrollTop = 0;
   }
 
   showKind() {

@@ -71,7 +71,7 @@ class Page:
 
     def ready(self) -> "Page":
         """Waits until the page knows the server."""
-        self.wait(lambda: "slots of" in self.text("#model"), "the model")
+        self.wait(lambda: {"slots", "sleeps;"} & set(self.text("#model").split()), "the model")
         return self
 
     def all(self, selector: str) -> list[WebElement]:

@@ -11,7 +11,7 @@ from tests.server.ui.browser import PHONE, WIDE, Page
 from tests.server.ui.conftest import OpenPage
 
 PICTURE = Path(__file__).parents[3] / "docs" / "images" / "triangle.png"
-ASLEEP = "It sleeps; a message wakes it"
+ASLEEP = "sleeps; a message wakes it"
 DROP = """
 const files = new DataTransfer();
 files.items.add(new File([Uint8Array.from(arguments[0])], arguments[1], { type: arguments[2] }));
