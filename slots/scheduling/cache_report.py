@@ -22,6 +22,9 @@ from slots.requests.slot import Slot
 MIN_MISSED_TOKENS = 16
 """With fewer, a prompt that differs after its first words would be told of a cached one by chance alike."""
 
+MIN_COMMON_TOKENS = 2
+"""With fewer, two texts have only BOS or their first word in common, and the nearest cached one is none like it."""
+
 
 class CacheReport:
     """Engine thread only."""
@@ -69,7 +72,7 @@ class CacheReport:
         if max(n_evicted, n_others) - n_known >= MIN_MISSED_TOKENS:
             reason = MissReason.EVICTED if n_evicted >= n_others else self._scope_reason(tokens, state, n_others)
             return CacheMiss(n_loaded, reason)
-        return CacheMiss(n_known, MissReason.TEXT_DIFFERS) if match.parts else None
+        return CacheMiss(n_known, MissReason.TEXT_DIFFERS) if match.parts and n_known >= MIN_COMMON_TOKENS else None
 
     def _scope_reason(self, tokens: Keys, state: RequestState, n_others: int) -> MissReason:
         """Returns whether a prompt has as much in common with a text of other adapters as with those of other salts."""

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from server.generation.cache_miss import SECRET_REASONS, cache_miss_json
 from slots.requests.cache_use import CacheMiss
 from slots.requests.request import CompletionRequest
 from tests.conftest import running_server
-from tests.server.http_client import complete, post, tokenize
+from tests.server.http_client import complete, get, post, tokenize
 
 TEXT = "The cat sat on the mat and looked at the moon, and the moon looked back at the cat, and both were happy."
 
@@ -32,6 +33,22 @@ def test_a_changed_text_is_shown_from_where_it_parts(one: str) -> None:
     assert miss["reason"] == "text_differs"
     assert miss["text"].startswith(" sun looked back")
     assert miss["at_token"] == len(tokenize(one, TEXT[: TEXT.index(" moon looked back")]))
+
+
+@pytest.mark.parametrize("fields", [{}, {"cache_salt": "of nobody else"}], ids=["open", "salted"])
+def test_a_text_like_no_other_missed_nothing(one: str, fields: dict[str, str]) -> None:
+    miss_of(one, TEXT)
+    before = n_differing(one)
+    assert miss_of(one, "Quantum physics", **fields) is None
+    assert n_differing(one) == before
+
+
+def n_differing(url: str) -> float:
+    """Returns how many misses are counted for texts that differ."""
+    families = text_string_to_metric_families(get(f"{url}/metrics").text)
+    samples = [sample for family in families for sample in family.samples]
+    wanted = ("llama_slots_prefix_cache_misses_total", "text_differs")
+    return next((each.value for each in samples if (each.name, each.labels.get("reason")) == wanted), 0)
 
 
 def test_a_text_that_goes_on_missed_nothing(one: str) -> None:
@@ -58,7 +75,7 @@ def test_secret_reasons_are_kept(reason: Any) -> None:
 
 def test_the_text_of_a_system_prompt_is_not_shown(one: str) -> None:
     miss_of(one, TEXT, system_prompt="You are a spy. ")
-    miss_of(one, TEXT, system_prompt="You were a cook. ")
+    miss_of(one, TEXT, system_prompt="You are a cook. ")
     miss = miss_of(one, TEXT, system_prompt="You are a spider. ")
     assert miss["reason"] == "text_differs"
     assert "text" not in miss

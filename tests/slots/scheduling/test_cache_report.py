@@ -92,6 +92,13 @@ def test_nothing_was_missed_if_all_of_a_cached_text_was_used() -> None:
     assert assign(harness, 0, (*TEXT, 1))[1] is None
 
 
+def test_nothing_was_missed_if_the_nearest_text_has_but_the_first_token_in_common() -> None:
+    """BOS, for example."""
+    harness = Harness()
+    harness.put(0, TEXT)
+    assert assign(harness, 0, (TEXT[0], *OTHER))[1] is None
+
+
 def test_nothing_was_missed_if_the_request_wants_no_cache() -> None:
     harness = Harness()
     harness.put(0, TEXT)
