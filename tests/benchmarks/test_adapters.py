@@ -9,6 +9,7 @@ from benchmarks.adapters.__main__ import (
     SPEED,
     WORKLOADS,
     make_rows,
+    rows_of_all,
     table,
     write_adapters,
 )
@@ -43,3 +44,10 @@ def test_without_a_peer_there_is_nothing_to_compare() -> None:
     rows = make_rows("4 adapters", ROUNDS, ["ours"])
     assert all(row.ratio_to_peer is None for row in rows)
     assert table(rows, ["ours"]).splitlines()[0] == "|  | ours |"
+
+
+def test_rounds_have_all_workloads_and_rows_are_medians_over_them() -> None:
+    measured = [dict.fromkeys(WORKLOADS, each) for each in ROUNDS]
+    rows = rows_of_all(measured, ["ours", "llama.cpp"])
+    assert [row.workload for row in rows] == [name for name in WORKLOADS for _ in ROUNDS[0]["ours"]]
+    assert {row.medians["ours"] for row in rows if row.measure == SPEED} == {150.0}

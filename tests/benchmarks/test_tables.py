@@ -98,6 +98,13 @@ def test_agents_are_compared_by_tokens_and_seconds(folder: Path) -> None:
     assert "| llama.cpp : ours | 3.00 x | 1.00 x | 2.00 x |  | 1.00 x |" in lines
 
 
+def test_adapters_are_compared_with_the_peer(folder: Path) -> None:
+    lines = table("speeds_of_adapters smollm2", folder).splitlines()
+    assert lines[0].startswith("SmolLM2-135M: x86_64, 2 cores, ")
+    assert lines[2] == "|  | ours | llama-server | ours is better |"
+    assert lines[4] == "| 1 client, tokens/s | 105 | 110 | 0.96 x |"
+
+
 def test_the_overhead_has_its_chart_if_there_is_one(folder: Path) -> None:
     assert "](results/" not in table("overhead smollm2", folder)
     (folder / "smollm2.svg").write_text("<svg/>")

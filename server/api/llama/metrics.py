@@ -1,5 +1,7 @@
 """GET /metrics: the state of the server for Prometheus."""
 
+from typing import TYPE_CHECKING
+
 from starlette.requests import Request
 from starlette.responses import Response
 

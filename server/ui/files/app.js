@@ -6,7 +6,7 @@ import { byId, download, formatNumber, h } from "./dom.js";
 import { FormatForm } from "./format.js";
 import { generate } from "./chat/generation.js";
 import { setUpPanels, isPoolVisible } from "./panels.js";
-import { askForKey, Attachments, setUpTheme } from "./parts.js";
+import { askForKey, Attachments, ModelChoice, setUpTheme } from "./parts.js";
 import { PoolView } from "./pool.js";
 import { Settings } from "./settings.js";
 import { replaceToken, TokenPopover } from "./chat/tokens.js";
@@ -20,6 +20,7 @@ const input = byId("input");
 const settings = new Settings(byId("settings-form"));
 const format = new FormatForm();
 const attachments = new Attachments((names) => notice(`No picture that this browser can read: ${names}`));
+const modelChoice = new ModelChoice(() => update());
 const pool = new PoolView(isPoolVisible, showModel);
 let conversations = store.loadConversations();
 let open = store.newConversation("chat");
@@ -59,7 +60,8 @@ function update() {
       : "What comes next, or nothing: the model goes on";
   attachments.allow(isChat);
   const summary = format.summary();
-  byId("active").textContent = summary && `with ${summary}`;
+  const name = modelChoice.name;
+  byId("active").textContent = [summary && `with ${summary}`, name && `by ${name}`].filter(Boolean).join(", ");
 }
 
 function showList() {
@@ -135,6 +137,7 @@ async function run() {
       format: format.format(),
       tools: format.toolList(),
       toolChoice: format.toolChoice(),
+      model: modelChoice.name,
       isAsleep: pool.isAsleep,
     };
   } catch (error) {
@@ -304,6 +307,8 @@ async function connect() {
       pool.isAsleep = props.is_sleeping;
       showModel();
       pool.refreshSoon(0);
+      await modelChoice.refresh();
+      update();
       return;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -315,7 +320,10 @@ async function connect() {
 
 onKeyNeeded(askForKey);
 setUpTheme();
-setUpPanels(() => pool.refreshSoon(0));
+setUpPanels(() => {
+  pool.refreshSoon(0);
+  if (model && !byId("panel-settings").hidden) modelChoice.refresh().catch(() => {}); // the list may stay as it is
+});
 setUpEvents();
 new TokenPopover(byId("popover"), byId("transcript"), (element) => transcript.messageOf(element), pick);
 show(open);

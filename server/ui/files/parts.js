@@ -1,5 +1,6 @@
-/** Small parts of the page: the theme, the question for a key, and pictures that go with a message. */
+/** Small parts of the page: the theme, the question for a key, the model, and pictures that go with a message. */
 
+import { getJson } from "./api.js";
 import { byId, h } from "./dom.js";
 
 const THEME = "llama-slots:theme";
@@ -44,6 +45,27 @@ export function askForKey(refused) {
     };
     byId("key-form").addEventListener("submit", submit);
   });
+}
+
+/** Which model answers: the first one, or another of the list, which is there if the server has adapters. */
+export class ModelChoice {
+  constructor(onChange) {
+    this.field = byId("model-choice");
+    this.field.addEventListener("change", onChange);
+  }
+
+  /** The name that requests give; null for the first model, which needs none. */
+  get name() {
+    return this.field.selectedIndex > 0 ? this.field.value : null;
+  }
+
+  async refresh() {
+    const { data } = await getJson("v1/models");
+    const chosen = this.field.value;
+    this.field.replaceChildren(...data.map(({ id }) => h("option", { value: id }, id)));
+    if (data.some(({ id }) => id === chosen)) this.field.value = chosen;
+    byId("model-field").hidden = data.length < 2;
+  }
 }
 
 /** Pictures for the next message, as data URLs. The button is only there if the model sees. */

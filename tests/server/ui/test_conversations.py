@@ -114,6 +114,7 @@ def test_the_session_cookie_leads_back_to_the_same_slot(endless_page: Page) -> N
     assert cookie["httpOnly"]
     page.keys(Keys.ESCAPE)
     page.answer(1)
+    page.set_options(n_predict=20)
     page.ask("Are you well?")
     page.wait(lambda: page.texts(".message.assistant > .body")[1:] > [""], "the next answer")
     page.keys(Keys.ESCAPE)

@@ -1,4 +1,4 @@
-"""A server whose model sleeps, and sees."""
+"""A server whose model sleeps, and sees, and has an adapter."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from benchmarks.adapters.lora_file import Lora
 from tests.conftest import running_server
 from tests.server.ui.browser import PHONE, WIDE, Page
 from tests.server.ui.conftest import OpenPage
@@ -23,7 +24,10 @@ return !document.getElementById("transcript").dispatchEvent(event);
 
 @pytest.fixture(scope="module")
 def drowsy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_server(tmp_path_factory.mktemp("drowsy"), "--parallel", "1", "--sleep-idle-seconds", "1") as url:
+    folder = tmp_path_factory.mktemp("drowsy")
+    adapter = str(Lora(seed=3).write(folder / "tales.gguf"))
+    flags = ("--alias", "bundled", "--parallel", "1", "--lora", adapter, "--lora-init-without-apply")
+    with running_server(folder, *flags, "--sleep-idle-seconds", "1") as url:
         yield url
 
 
@@ -45,6 +49,24 @@ def test_the_page_says_that_the_model_sleeps_and_a_message_wakes_it(
     page.ask("Hello")
     assert page.answer()
     page.wait(lambda: ASLEEP not in page.text("#model"), "the waking")
+
+
+def test_an_adapter_can_be_chosen(open_page: OpenPage, drowsy: str) -> None:
+    page = open_page(drowsy).ready()
+    page.set_options(temperature=0, n_predict=8)
+    page.wait(lambda: page.texts("#model-choice option") == ["bundled", "tales"], "the models")
+    page.ask("Tell me a story.")
+    of_the_model = page.answer()
+    page.choose("#model-choice", "tales")
+    assert page.text("#active") == "by tales"
+    page.click("#new")
+    page.ask("Tell me a story.")
+    body = {
+        "messages": [{"role": "user", "content": "Tell me a story."}],
+        **{"model": "tales", "temperature": 0, "max_tokens": 8},
+    }
+    expected = requests.post(f"{drowsy}/v1/chat/completions", json=body).json()["choices"][0]["message"]["content"]
+    assert page.answer().split() == expected.split() != of_the_model.split()
 
 
 def test_a_dropped_picture_is_seen(open_page: OpenPage, drowsy: str) -> None:

@@ -5,7 +5,7 @@ import { TokenReader } from "./tokens.js";
 
 /**
  * Generates the last message of a conversation, or its rest if it has a beginning. `options` are {sampling, format,
- * tools, nProbs, isAsleep}; `onChange` is called after each event. Resolves when the text ends; throws ApiError, and AbortError
+ * tools, nProbs, model, isAsleep}; `onChange` is called after each event. Resolves when the text ends; throws ApiError, and AbortError
  * if `signal` stops it.
  */
 export async function generate(conversation, options, signal, onChange) {
@@ -28,8 +28,8 @@ export async function generate(conversation, options, signal, onChange) {
 
 const COMMON = { stream: true, return_progress: true, timings_per_token: true };
 
-function commonOptions({ sampling, nProbs }) {
-  return { ...sampling, ...COMMON, ...(nProbs ? { n_probs: nProbs } : {}) };
+function commonOptions({ sampling, nProbs, model }) {
+  return { ...sampling, ...COMMON, ...(nProbs ? { n_probs: nProbs } : {}), ...(model ? { model } : {}) };
 }
 
 /** A format describes a whole text: the rest of one that was begun is free. */
