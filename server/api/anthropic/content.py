@@ -62,7 +62,7 @@ def read_turns(value: object) -> list[Message]:
     return turns
 
 
-def unshown_blocks(messages: Any) -> Iterator[str]:
+def unshown_blocks(messages: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
     """Yields warnings for the blocks of messages, which were read before, that the model is not shown."""
     for index, message in enumerate(messages):
         content = message.get("content")

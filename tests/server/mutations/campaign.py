@@ -159,7 +159,7 @@ class Campaign:
 
 
 def tracebacks(log: str) -> Counter[str]:
-    """Returns the tracebacks in a log, each with the line before it and its innermost calls, and how often it occurs."""
+    """Returns how often each traceback is in a log, by the line before it and its innermost calls."""
     found = re.findall(r"(?m)^.*\nTraceback .*\n(?:(?: .*)?\n)*?\S.*$", log)
     return Counter("\n".join(text.splitlines()[-MAX_LINES:]) for text in found)
 
