@@ -6,7 +6,7 @@ from typing import Any
 import anthropic
 from anthropic.types import Message
 
-SECONDS = 60
+SECONDS = 300
 MODEL = "any"
 """The server has one model, whatever its name."""
 TELL: Any = [{"role": "user", "content": "Tell me a story."}]

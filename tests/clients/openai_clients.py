@@ -5,7 +5,7 @@ from typing import Any
 import openai
 from openai.types import Completion
 
-SECONDS = 60
+SECONDS = 300
 STORY = "Once upon a time"
 MODEL = "any"
 """The server has one model, whatever its name."""

@@ -115,6 +115,6 @@ def test_a_full_queue_is_an_overload_that_says_when_to_come_back(guarded: str) -
 
 
 def test_a_model_that_still_loads_is_unavailable(tmp_path: Path) -> None:
-    with running(tmp_path, *SLOW_PROGRAM, "30") as program, pytest.raises(anthropic.APIStatusError) as caught:
+    with running(tmp_path, *SLOW_PROGRAM, "600") as program, pytest.raises(anthropic.APIStatusError) as caught:
         ask(program.url())
     assert (caught.value.status_code, caught.value.type) == (503, "overloaded_error")

@@ -31,7 +31,7 @@ def run(*command: str | Path) -> str:
     """Returns what a command prints."""
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
 
 
 def test_curl_gets_a_completion(server: str, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_documented_command_is_answered(name: str, server_with_options: str, f
     script = text.replace(DOCUMENTED_URL, server_with_options).replace(DOCUMENTED_FOLDER, str(folder))
     script = script.replace(DOCUMENTED_PICTURES, str(ROOT / DOCUMENTED_PICTURES))
     done = subprocess.run(
-        ["sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+        ["sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True
     )
     assert done.stdout
     assert done.stdout.count('{"error":') == n_errors, done.stdout

@@ -197,7 +197,7 @@ def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_full_queue_is_an_error(small_server: str) -> None:
     client = ollama.Client(small_server, headers=AUTHORIZATION)
-    running = client.chat(MODEL, [TURN], options={"num_predict": -1, "ignore_eos": True}, stream=True)
+    running: Any = client.chat(MODEL, [TURN], options={"num_predict": -1, "ignore_eos": True}, stream=True)
     next(running)
 
     def refusal(_: int) -> ollama.ResponseError | None:

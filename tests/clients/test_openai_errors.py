@@ -78,7 +78,7 @@ def test_more_answers_than_can_ever_be_taken_are_a_bad_request(guarded: str) -> 
 
 
 def test_model_that_still_loads_is_unavailable(tmp_path: Path) -> None:
-    with running(tmp_path, *SLOW_PROGRAM, "30") as program, pytest.raises(openai.InternalServerError) as caught:
+    with running(tmp_path, *SLOW_PROGRAM, "600") as program, pytest.raises(openai.InternalServerError) as caught:
         complete(program.url())
     assert caught.value.status_code == 503
 

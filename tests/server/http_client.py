@@ -10,7 +10,7 @@ import requests
 
 Json = dict[str, Any]
 
-SECONDS = 60
+SECONDS = 300
 STORY = "Once upon a time"
 DETERMINISTIC = {"prompt": STORY, "n_predict": 8, "temperature": 0, "cache_prompt": False}
 """A short completion with the same result each time."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-SECONDS = 60
+SECONDS = 300
 
 
 PROGRAM = ("-m", "server")

@@ -61,8 +61,8 @@ class EngineRunner:
         engine.start(self._loop)
 
     def run(self, test: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        """Run a test, for at most a minute."""
-        self._loop.run_until_complete(asyncio.wait_for(test(), timeout=60))
+        """Run a test, for at most five minutes."""
+        self._loop.run_until_complete(asyncio.wait_for(test(), timeout=300))
 
     def prompt(self, text: str) -> tuple[int, ...]:
         """Returns the tokens of a prompt."""

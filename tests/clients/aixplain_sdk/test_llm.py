@@ -64,7 +64,7 @@ def test_polling_ends_at_once_without_a_job(sdk: Sdk, key: str) -> None:
 url = llm.run_async(TELL, max_tokens=1).url if {key!r} != "secret" else "{sdk.url}/api/v1/data/unknown"
 show(make_llm({key!r}).sync_poll(url))
 """)
-    assert time.monotonic() - before < 60  # the SDK polls for 300 seconds
+    assert time.monotonic() - before < 250  # the SDK polls for 300 seconds
     assert (response["status"], response["completed"]) == ("FAILED", True)
     assert "API key" in response["error_message"]
 

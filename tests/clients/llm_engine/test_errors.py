@@ -152,7 +152,7 @@ def n_tokens_when_idle(client: LlmEngine) -> int:
 
 
 def test_a_model_that_still_loads_is_a_server_error(process: ClientProcess, tmp_path: Path) -> None:
-    with running(tmp_path, *SLOW_PROGRAM, "30") as program:
+    with running(tmp_path, *SLOW_PROGRAM, "600") as program:
         client = LlmEngine(process, program.url())
         for call in ("Model.list()", "Completion.create(model='bundled', prompt='a')"):
             error = raised_by(client, call)

@@ -47,7 +47,7 @@ def test_probes_need_no_key(tmp_path: Path) -> None:
 
 
 def test_a_server_that_loads_lives_but_is_not_ready(tmp_path: Path) -> None:
-    with running(tmp_path, *SLOW_PROGRAM, "60") as program:
+    with running(tmp_path, *SLOW_PROGRAM, "600") as program:
         url = program.url()
         assert [get(url + path).status_code for path in ("/livez", "/ready", "/health")] == [200, 503, 503]
         assert get(f"{url}/livez").json() == {"status": "loading"}

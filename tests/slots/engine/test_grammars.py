@@ -33,7 +33,7 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[threading.Event]]:
     def make_when_allowed(self: GrammarCompiler, *arguments: object) -> None:
         event = threading.Event()
         events.append(event)
-        assert event.wait(30)
+        assert event.wait(300)
         make(self, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(GrammarCompiler, "__init__", make_when_allowed)
