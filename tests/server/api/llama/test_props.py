@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from slots.machine import usable_cpus
-from tests.server.http_client import STORY, Json, get, open_stream, post
+from tests.server.http_client import STORY, Json, get, n_busy, open_stream, post, wait_until
 from tests.server.program import PROGRAM, running
 
 
@@ -88,16 +88,17 @@ def test_slots_are_listed_by_number(server: str) -> None:
     assert [slot["id"] for slot in get(f"{server}/slots").json()] == [0, 1, 2, 3]
 
 
-def test_busy_slot_says_what_it_does_and_nothing_of_its_text(server: str) -> None:
+def test_busy_slot_says_what_it_does_and_nothing_of_its_text(endless_server: str) -> None:
     secrets: Json = {"stop": ["secret"], "dry_sequence_breakers": ["secret"], "logit_bias": [["secret", 1]]}
-    with open_stream(server, n_predict=2000, slot_id=3, top_k=11, min_keep=3, n_indent=0, **secrets):
+    server = endless_server
+    with open_stream(server, n_predict=50_000, slot_id=3, top_k=11, min_keep=3, n_indent=0, **secrets):
         answer = get(f"{server}/slots")
     busy = answer.json()[3]
     assert busy["is_processing"]
-    assert (busy["params"]["top_k"], busy["params"]["min_keep"], busy["params"]["n_predict"]) == (11, 3, 2000)
+    assert (busy["params"]["top_k"], busy["params"]["min_keep"], busy["params"]["n_predict"]) == (11, 3, 50_000)
     assert busy["params"]["samplers"][0] == "penalties"
     assert busy["next_token"][0]["n_decoded"] > 0
-    assert busy["next_token"][0]["n_decoded"] + busy["next_token"][0]["n_remain"] == 2000
+    assert busy["next_token"][0]["n_decoded"] + busy["next_token"][0]["n_remain"] == 50_000
     assert STORY not in answer.text
     assert not {"secret", "stop", "dry_sequence_breakers", "logit_bias"} & busy["params"].keys()
     assert "secret" not in answer.text
@@ -107,9 +108,10 @@ def test_idle_slot_is_enough_for_fail_on_no_slot(server: str) -> None:
     assert get(f"{server}/slots?fail_on_no_slot=1").status_code == 200
 
 
-def test_busy_slots_are_not_enough_for_fail_on_no_slot(server: str) -> None:
-    with open_stream(server, prompt=[STORY] * 4):
-        refused = get(f"{server}/slots?fail_on_no_slot=1")
+def test_busy_slots_are_not_enough_for_fail_on_no_slot(endless_server: str) -> None:
+    with open_stream(endless_server, prompt=[STORY] * 4):
+        wait_until(lambda: n_busy(endless_server) == 4, "the start of all")
+        refused = get(f"{endless_server}/slots?fail_on_no_slot=1")
     assert (refused.status_code, refused.json()["error"]["message"]) == (503, "no slot available")
 
 

@@ -15,7 +15,7 @@ SECRET = "The code of the safe is seven "
 
 @pytest.fixture(scope="module")
 def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_server(tmp_path_factory.mktemp("open"), "--slots-prompts") as url:
+    with running_server(tmp_path_factory.mktemp("open"), "--slots-prompts", "--context-shift") as url:
         yield url
 
 
@@ -57,6 +57,7 @@ def test_who_asks_for_slots_gets_no_cookie(server: str) -> None:
 
 def test_everybody_sees_all_of_it_where_that_is_asked_for(open_server: str) -> None:
     with open_stream(open_server, prompt=[STORY, SECRET]):
+        wait_until(lambda: n_busy(open_server) == 2, "the start of both")
         slots = get(f"{open_server}/slots").json()
     assert {slot["prompt"] for slot in slots if slot["is_processing"]} == {STORY, SECRET}
 
