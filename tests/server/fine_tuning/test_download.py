@@ -1,5 +1,6 @@
 """Downloads of URLs that requests name: only from public addresses, unless a flag allows others, and within limits."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -34,9 +35,10 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/endless":
             self.send_response(200)
             self.end_headers()
-            while True:
-                self.wfile.write(b"x" * 10)
-                time.sleep(0.02)
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    self.wfile.write(b"x" * 10)
+                    time.sleep(0.02)
         else:
             self.reply(CONTENT)
 
