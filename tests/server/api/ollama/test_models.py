@@ -88,7 +88,7 @@ def test_vocabulary_is_shown_to_who_asks_for_it(server: str) -> None:
 def test_options_that_flags_set_are_its_parameters(named_server: str) -> None:
     description = show(named_server, model="story")
     lines = [line.split(maxsplit=1) for line in description["parameters"].splitlines()]
-    assert lines == [["stop", '"User:"'], ["top_p", "0.5"]]
+    assert lines == [["seed", "1"], ["stop", '"User:"'], ["top_p", "0.5"]]  # the seed is that of all servers of tests
     assert description["modelfile"].endswith("PARAMETER top_p                          0.5")
 
 
