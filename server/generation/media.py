@@ -8,6 +8,7 @@ from server.http.errors import ApiError
 from server.settings import Settings
 from slots.engine import Engine
 from slots.errors import InvalidRequest
+from slots.multimodal.limits import Kind
 from slots.multimodal.media import Media
 
 MAX_MEDIA = 64
@@ -27,7 +28,7 @@ class MediaLoader:
         used or read, and ApiError (501) if the model does not take its kind."""
         encoder = self._engine.media
         if encoder is None or (source.kind and source.kind not in encoder.kinds):
-            raise not_supported(source)
+            raise not_supported(source, encoder.kinds if encoder else ())
         self._n_loaded += 1
         if self._n_loaded > MAX_MEDIA:
             raise InvalidRequest(source.name, f"expected at most {MAX_MEDIA} pictures and sounds in a request")
@@ -47,10 +48,11 @@ class MediaLoader:
         return {str(part): self.load(part.source) for part in parts}
 
 
-def not_supported(source: MediaSource) -> ApiError:
-    """Returns the error for media that the model does not take."""
+def not_supported(source: MediaSource, taken: Sequence[Kind] = ()) -> ApiError:
+    """Returns the error for media that the model does not take; it takes those of the kinds `taken`."""
     what = KIND_NAMES[source.kind] if source.kind else "images and sounds"
-    return ApiError(501, f"{source.name}: {what} are not supported, only text is")
+    others = " and ".join(["text", *(KIND_NAMES[kind] for kind in taken)])
+    return ApiError(501, f"{source.name}: {what} are not supported, only {others} {'are' if taken else 'is'}")
 
 
 def pieces_with_media(text: str, media: Mapping[str, Media], parts: Sequence[MediaPart]) -> list[str | Media]:

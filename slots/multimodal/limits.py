@@ -32,7 +32,9 @@ def check_file(name: str, data: bytes, options: MediaOptions) -> CheckedFile:
         raise InvalidRequest(name, message)
     form = detect_format(data)
     if form is None:
-        raise InvalidRequest(name, f"expected a file in {FORMATS['image']} or {FORMATS['audio']} format")
+        raise InvalidRequest(
+            name, f"expected a file in {FORMATS['image']} format, or a sound in {FORMATS['audio']} format"
+        )
     try:
         if form in ("png", "jpeg", "gif", "bmp"):
             return CheckedFile("image", _check_image(name, form, data, options), data)

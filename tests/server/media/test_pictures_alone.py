@@ -1,4 +1,4 @@
-"""How long a body may be that holds a picture: what a body may have otherwise, and a file of the permitted size."""
+"""A server that takes pictures alone: how long a body with one may be, and what it says of sounds."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from server.http.body import MAX_BYTES
 from tests.conftest import running_server
 from tests.server.http_client import get_error, post
-from tests.slots.multimodal.media_files import RED, encoded, png
+from tests.slots.multimodal.media_files import RED, encoded, png, wav
 
 MAX_FILE = 33_000_000
 """Bytes, whose base64 is longer than a body may be otherwise."""
@@ -37,6 +37,13 @@ def test_a_larger_picture_is_named(roomy_server: str) -> None:
     error = get_error(post(roomy_server, {"prompt": "[img-0]What colour?", "n_predict": 1, "image_data": data}))
     assert error["code"] == 400
     assert f"at most {MAX_FILE} bytes (--media-max-bytes)" in error["message"]
+
+
+def test_sounds_for_a_model_that_takes_pictures_alone_are_refused_with_what_it_takes(roomy_server: str) -> None:
+    sound = {"type": "input_audio", "input_audio": {"data": encoded(wav(440, 0.1)), "format": "wav"}}
+    body = {"messages": [{"role": "user", "content": [sound]}]}
+    error = get_error(post(roomy_server, body, "/v1/chat/completions"))
+    assert error["message"] == "messages[0].content[0]: sounds are not supported, only text and images are"
 
 
 def test_a_body_above_the_limit_says_what_raises_it(roomy_server: str) -> None:
