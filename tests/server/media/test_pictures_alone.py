@@ -42,8 +42,12 @@ def test_a_larger_picture_is_named(roomy_server: str) -> None:
 def test_sounds_for_a_model_that_takes_pictures_alone_are_refused_with_what_it_takes(roomy_server: str) -> None:
     sound = {"type": "input_audio", "input_audio": {"data": encoded(wav(440, 0.1)), "format": "wav"}}
     body = {"messages": [{"role": "user", "content": [sound]}]}
-    error = get_error(post(roomy_server, body, "/v1/chat/completions"))
-    assert error["message"] == "messages[0].content[0]: sounds are not supported, only text and images are"
+    response = post(roomy_server, body, "/v1/chat/completions")
+    assert response.status_code == 501
+    assert (
+        response.json()["error"]["message"]
+        == "messages[0].content[0]: sounds are not supported, only text and images are"
+    )
 
 
 def test_a_body_above_the_limit_says_what_raises_it(roomy_server: str) -> None:
