@@ -1,5 +1,6 @@
 # make run      set everything up in .venv and start the server on the bundled model (ARGS="--port 9000" for flags)
 # make test     set everything up and run the tests (ARGS="-k stop" for pytest's options; WORKERS=0 for one at a time)
+# make test-mutations  damaged bodies to every endpoint of a real server (ARGS="--bodies 50000 --seed 7" for more of them)
 # make test-llama-cpp  llama.cpp's own tests of its server, against this one (SOURCES=path of llama.cpp or of the archive)
 # make lint     ruff, mypy and the layers of imports
 # make bench    the benchmarks (PEER=path/to/llama-server starts it to compare with; MODEL=smollm2 fetches a real model
@@ -29,7 +30,7 @@ PEER ?=
 SOURCES ?=
 MODEL ?=
 
-.PHONY: run test test-llama-cpp lint bench install clean
+.PHONY: run test test-mutations test-llama-cpp lint bench install clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.base
@@ -40,6 +41,9 @@ run: $(VENV)/.base
 # compile the server where the environment says that Python keeps no bytecode.
 test: $(VENV)/.dev $(VENV)/.clients
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-mutations: $(VENV)/.dev
+	@$(BIN)/python -m tests.server.mutations $(ARGS)
 
 test-llama-cpp: $(VENV)/.dev $(VENV)/llama-cpp-suite/.installed
 	@test -n '$(SOURCES)' || { echo "SOURCES is missing: the path of llama.cpp, or of the archive that it comes in"; exit 1; }

@@ -1,6 +1,6 @@
 """Sends damaged bodies to every endpoint of a real server, which has to answer each of them in its own words.
 
-python -m tests.server.mutations --bodies 1000 --seed 1
+python -m tests.server.mutations --bodies 1500 --seed 1
 python -m tests.server.mutations --bodies 50000 --seed 2 --clients 8 --keep-log server.log -- --kv-unified
 """
 
@@ -16,7 +16,7 @@ from tests.server.mutations.subject import running_subject
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("mutations", None, __doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--bodies", type=int, default=1000, help="how many are sent")
+    parser.add_argument("--bodies", type=int, default=1500, help="how many are sent")
     parser.add_argument("--seed", type=int, default=1, help="the bodies follow from it")
     parser.add_argument("--first", type=int, default=0, help="number of the first body, to send some of a run again")
     parser.add_argument("--clients", type=int, default=4, help="how many send at the same time")

@@ -159,7 +159,7 @@ class Campaign:
 
 
 def tracebacks(log: str) -> Counter[str]:
-    """Returns how often each traceback is in a log, by the line before it and its innermost calls."""
+    """Returns the tracebacks in a log, each with its innermost calls alone, and how often it occurs."""
     found = re.findall(r"(?m)^.*\nTraceback .*\n(?:(?: .*)?\n)*?\S.*$", log)
     return Counter("\n".join(text.splitlines()[-MAX_LINES:]) for text in found)
 

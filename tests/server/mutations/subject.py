@@ -45,7 +45,7 @@ def running_subject(folder: Path, flags: Sequence[str] = ()) -> Iterator[Program
 
 
 def prepare(url: str, folder: Path) -> Known:
-    """Returns what bodies may name, which the server has from now on."""
+    """Returns what bodies may name, which the server has from now on. `folder` is that of its files."""
     uploaded = requests.post(f"{url}/v1/files", files={"file": ("data.csv", CSV)}, timeout=SECONDS).json()
     stored = post(url, {"input": "Hello", "max_output_tokens": 2}, "/v1/responses").json()
     saved = post(url, {"filename": SAVED}, "/slots/0?action=save")
