@@ -29,7 +29,7 @@ made because steps have become faster."""
 _MAX_FIRST_COST = 0.1
 """Seconds that the first trial may be expected to take longer, if nothing is known of the machine. A more expensive one
 waits for `_FIRST_SPACING` times as long."""
-_FIRST_SPACING, _FIRST_SPACING_BESIDE_OTHERS = 2.0, 20.0
+_FIRST_SPACING, _FIRST_SPACING_BESIDE_OTHERS = 2.0, 4.0
 
 _USUAL_WEIGHT = 1 / 16
 _MAX_OUTLIER = 2.0

@@ -20,11 +20,12 @@ def simulation(seed: int, **facts: object) -> Simulation:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("n_busy", [1, 2])
 def test_cores_that_others_take_are_left_to_them_from_the_next_reading_on(n_busy: int, seed: int) -> None:
+    """But for one trial, which ends as soon as it is seen to be slow."""
     simulated = simulation(seed)
     simulated.run_for(5)
     simulated.machine.n_busy = n_busy
     simulated.run(STEPS_OF_A_READING)
-    assert simulated.run(20).numbers.count(1) >= 18
+    assert simulated.run(40).numbers.count(1) >= 36
 
 
 @pytest.mark.parametrize("seed", SEEDS)
