@@ -123,8 +123,9 @@ def _measured_on(results: Sequence[Result]) -> str:
     """Returns the sentence above a table: the machine, the days, the version and the rounds."""
     dates = " and ".join(sorted({result["date"] for result in results}))
     rounds = " and ".join(dict.fromkeys(str(result["rounds"]) for result in results))
+    counted = "a single round" if rounds == "1" else f"medians of {rounds} rounds"
     first = results[0]
-    return f"{first['machine']}, {dates}, llama-cpp-python {first['llama-cpp-python']}, medians of {rounds} rounds:"
+    return f"{first['machine']}, {dates}, llama-cpp-python {first['llama-cpp-python']}, {counted}:"
 
 
 def _joined(results: Sequence[Result], cells: Cells) -> list[list[str]]:

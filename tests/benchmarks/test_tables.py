@@ -105,6 +105,11 @@ def test_adapters_are_compared_with_the_peer(folder: Path) -> None:
     assert lines[4] == "| 1 client, tokens/s | 105 | 110 | 0.96 x |"
 
 
+def test_a_single_round_has_no_median(folder: Path) -> None:
+    (folder / "once.json").write_text(json.dumps({**RESULT, "rounds": 1}))
+    assert table("headline once", folder).startswith(ABOVE.replace("medians of 10 rounds", "a single round"))
+
+
 def test_the_overhead_has_its_chart_if_there_is_one(folder: Path) -> None:
     assert "](results/" not in table("overhead smollm2", folder)
     (folder / "smollm2.svg").write_text("<svg/>")
