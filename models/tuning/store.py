@@ -154,8 +154,12 @@ class Store:
         self.adapter_path(name).unlink(missing_ok=True)
 
     def _execute(self, statement: str, *values: object) -> sqlite3.Cursor:
-        with self._lock:
-            return self._connection.execute(statement, values)
+        """Raises StoreError if the index cannot be read or written, as on a full disk."""
+        try:
+            with self._lock:
+                return self._connection.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"{self.folder} cannot be used: {error}") from None
 
     def _insert(self, table: str, record: FileRecord | JobRecord | AdapterRecord) -> None:
         values = {name: _to_column(name, value) for name, value in asdict(record).items()}

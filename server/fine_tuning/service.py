@@ -10,7 +10,7 @@ from pathlib import Path
 from shutil import copyfile
 
 from models.tuning.dataset import check_beginning, read_examples
-from models.tuning.errors import DatasetError, TrainerMissing
+from models.tuning.errors import DatasetError, StoreError, TrainerMissing
 from models.tuning.options import TrainingOptions
 from models.tuning.records import AdapterRecord, FileRecord, JobRecord
 from models.tuning.store import Store
@@ -70,12 +70,16 @@ class FineTuning:
         return self.add_file(content, path.name, "fine-tune", None)
 
     def add_file(self, content: Path, filename: str, purpose: str, n_characters: int | None) -> FileRecord:
-        """Keeps an uploaded file, which is moved."""
+        """Keeps an uploaded file, which is moved. Raises StoreError, and removes it, if it cannot be entered."""
         record = FileRecord(
             new_id("file"), filename, purpose, content.stat().st_size, n_characters, created=time.time()
         )
-        content.replace(self.store.file_path(record.id))
-        self.store.add_file(record)
+        path = content.replace(self.store.file_path(record.id))
+        try:
+            self.store.add_file(record)
+        except StoreError:
+            path.unlink()
+            raise
         return record
 
     def find_file(self, file_id: str) -> FileRecord:

@@ -7,6 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from models.tuning.errors import StoreError
 from models.tuning.records import FileRecord
 from server.http.errors import ApiError
 from server.http.json_response import JsonResponse
@@ -19,14 +20,19 @@ MAX_TEXT_BYTES = 256 * 1024 * 1024
 
 
 async def post_file(request: Request) -> JsonResponse:
-    """Raises InvalidRequest for a form without a file, and ApiError (413) for a file that is too large."""
+    """Raises InvalidRequest for a form without a file, and ApiError for a file that is too large (413) or that
+    the disk has no room for (507)."""
     from server.http.multipart import receive_upload  # noqa: PLC0415 - few servers need it
 
     tuning = get_fine_tuning(request)
     await run_in_threadpool(tuning.check_file_count)
-    upload = await receive_upload(request, tuning.store.files, tuning.max_file_bytes)
-    purpose = upload.fields.get("purpose") or DEFAULT_PURPOSE
-    record = await run_in_threadpool(tuning.add_file, upload.path, upload.filename, purpose, upload.n_characters)
+    try:
+        upload = await receive_upload(request, tuning.store.files, tuning.max_file_bytes)
+        purpose = upload.fields.get("purpose") or DEFAULT_PURPOSE
+        record = await run_in_threadpool(tuning.add_file, upload.path, upload.filename, purpose, upload.n_characters)
+    except (OSError, StoreError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ApiError(507, f"file: it cannot be stored: {reason}", field="file") from None
     return JsonResponse(_file_json(record))
 
 
