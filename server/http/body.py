@@ -120,7 +120,9 @@ def _check_depth(name: str, value: object) -> None:
     try:
         orjson.dumps(value)
     except orjson.JSONEncodeError:
-        raise InvalidRequest(name, f"expected lists and objects at most {MAX_DEPTH} deep, got deeper ones") from None
+        raise InvalidRequest(
+            name or '""', f"expected lists and objects at most {MAX_DEPTH} deep, got deeper ones"
+        ) from None
 
 
 def _parse(body: bytes | bytearray, expected: str) -> object:

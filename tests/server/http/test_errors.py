@@ -72,6 +72,7 @@ def test_a_value_nested_too_deeply_to_show_is_refused_by_name(server: str, field
     [
         ("/completion", "json_schema", 250, 400),
         ("/completion", "unknown", 200, 200),
+        ("/completion", "", 300, 400),
         ("/v1/messages", "output_config", 1000, 400),
         ("/api/generate", "format", 300, 400),
         ("/api/v1/execute/bundled", "data", 255, 400),
