@@ -36,7 +36,12 @@ class BuildWhatCanBe(build_ext):
 setup(
     ext_modules=cythonize(
         [
-            Extension("slots.sampling.logits.top_k_kernel", [str(FOLDER / "top_k_kernel.pyx")]),
+            Extension(
+                "slots.sampling.logits.top_k_kernel",
+                [str(FOLDER / "top_k_kernel.pyx")],
+                include_dirs=[str(FOLDER)],
+                depends=[str(FOLDER / "fold.h")],
+            ),
             Extension("slots.sampling.logits.sampling_kernel", [str(FOLDER / "sampling_kernel.pyx")]),
             Extension("slots.sampling.logits.openmp", [str(FOLDER / "openmp.pyx")]),
             Extension("slots.llama.vocab_kernel", ["slots/llama/vocab_kernel.pyx"]),

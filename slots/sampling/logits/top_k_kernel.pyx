@@ -4,7 +4,7 @@
 
 A row is divided into groups of `DEPTH` times `LANES` logits, and the maximum of each lane of a group is kept. The k-th
 largest of these maxima, or of some of them, is a lower bound of the k-th largest logit: only the few lanes that reach
-it are searched. Compilers can vectorize the inner loops.
+it are searched. The pass is in C, so that a compiler can make it for several kinds of processors.
 """
 
 from libc.math cimport INFINITY, isnan
@@ -16,23 +16,22 @@ from libcpp.algorithm cimport nth_element, sort
 cdef extern from *:
     """
     #ifdef __GNUC__
-    #define PREFETCH(address) __builtin_prefetch(address)
     #define LOWEST_BIT(word) __builtin_ctz(word)
     #else
     #include <intrin.h>
-    #define PREFETCH(address)
     static inline int LOWEST_BIT(unsigned long word) { unsigned long i; _BitScanForward(&i, word); return (int)i; }
     #endif
     """
-    void PREFETCH(const void* address) noexcept nogil
     int LOWEST_BIT(uint32_t word) noexcept nogil
 
+cdef extern from "fold.h":
+    enum:
+        LANES
+        DEPTH
+        GROUP  # LANES * DEPTH
+    float fold(const float* row, Py_ssize_t n, float* maxima) noexcept nogil
+
 cdef enum:
-    LANES = 16
-    DEPTH = 16
-    GROUP = 256  # LANES * DEPTH
-    LINE = 16  # logits in a cache line
-    PREFETCH_DISTANCE = 2048  # in logits
     MAXIMA_PER_K = 4  # that the bound is computed from
 
 
@@ -83,36 +82,6 @@ cdef Py_ssize_t find_top_k(
     n_keys = keep_largest(keys, n_keys, k)
     sort(keys, keys + n_keys)
     return n_keys
-
-
-cdef float fold(const float* row, Py_ssize_t n, float* maxima) noexcept nogil:
-    """Write the maximum of each lane of each group. Returns the sum of the row, which is NaN if a logit is."""
-    cdef float[LANES] totals
-    cdef float total = 0, lane_total, logit, top
-    cdef Py_ssize_t group, lane, i
-    cdef const float* start
-    cdef float* out
-    for lane in range(LANES):
-        totals[lane] = 0
-    for group in range(n // GROUP):
-        start = row + group * GROUP
-        out = maxima + group * LANES
-        for i in range(GROUP // LINE):
-            PREFETCH(start + PREFETCH_DISTANCE + i * LINE)
-        for lane in range(LANES):
-            top = start[lane]
-            lane_total = top
-            for i in range(1, DEPTH):
-                logit = start[i * LANES + lane]
-                top = top if top > logit else logit
-                lane_total = lane_total + logit
-            out[lane] = top
-            totals[lane] = totals[lane] + lane_total
-    for lane in range(LANES):
-        total += totals[lane]
-    for i in range(n // GROUP * GROUP, n):
-        total += row[i]
-    return total
 
 
 cdef bint has_nan(const float* row, Py_ssize_t n) noexcept nogil:
