@@ -28,12 +28,16 @@ class CompletionOutput:
     logged_parts: list[str] | None = None
     """The text for the log; None if the log has no texts."""
 
-    def append(self, token: Token) -> None:
-        """Raises InvalidRequest when there are more tokens, or candidates of all positions, than an output may hold."""
+    def count(self, token: Token) -> None:
+        """Count a token of a stream, which is not kept: its event has it."""
         self.n_tokens += 1
-        self.content += token.text
         if self.logged_parts is not None:
             self.logged_parts.append(token.text)
+
+    def append(self, token: Token) -> None:
+        """Raises InvalidRequest when there are more tokens, or candidates of all positions, than an output may hold."""
+        self.count(token)
+        self.content += token.text
         self.tokens.append(token.token)
         if len(self.tokens) > MAX_TOKENS:
             raise InvalidRequest("n_predict", f"expected at most {MAX_TOKENS} tokens in an answer that is not streamed")
@@ -48,12 +52,6 @@ class CompletionOutput:
     def logged_texts(self) -> tuple[str, str] | None:
         """The prompt and the text for the log; None if it has no texts."""
         return None if self.logged_parts is None else (str(self.prompt.original), "".join(self.logged_parts))
-
-    def clear(self) -> None:
-        """Drops what was generated so far, but not the count of tokens."""
-        self.content = ""
-        self.tokens.clear()
-        self.logprobs.clear()
 
 
 def timings_json(timings: Timings) -> dict[str, float]:

@@ -274,24 +274,24 @@ class Generation:
         """Sends the events of the response. Raises as `run` does."""
 
         async def run_one(output: CompletionOutput, stream: CompletionStream) -> Finished:
-            async def send_events(event: Token | Progress) -> None:
-                for formatted in self._format(output, event):
-                    await send(formatted)
-
-            finished = await collect(output, stream, send_events)
-            for event in self.formatter.finish_events(output, finished):
-                await send(event)
-            return finished
+            async for event in stream:
+                if isinstance(event, Token):
+                    output.count(event)
+                    formatted = self.formatter.token_events(output, event)
+                elif isinstance(event, Finished | Failed):
+                    finished = end_output(output, event)
+                    for each in self.formatter.finish_events(output, finished):
+                        await send(each)
+                    return finished
+                else:
+                    formatted = self.progress_events(output, event) if self.progress_events else ()
+                for each in formatted:
+                    await send(each)
+            raise _ended_without_saying_how()
 
         endings = await run_requests(self.engine, self.outputs, run_one, self.on_accepted)
         for event in self.formatter.final_events(list(zip(self.outputs, endings, strict=True))):
             await send(event)
-
-    def _format(self, output: CompletionOutput, event: Token | Progress) -> Iterable[object]:
-        if isinstance(event, Token):
-            output.clear()  # the event has it
-            return self.formatter.token_events(output, event)
-        return self.progress_events(output, event) if self.progress_events else ()
 
 
 async def run_requests(
@@ -322,27 +322,25 @@ async def run_requests(
             stream.cancel()
 
 
-async def collect(
-    output: CompletionOutput,
-    stream: CompletionStream,
-    on_event: Callable[[Token | Progress], Awaitable[None]] | None = None,
-) -> Finished:
+async def collect(output: CompletionOutput, stream: CompletionStream) -> Finished:
     """Collects a generation in `output`, and returns how it ended. Raises EngineError if it failed."""
     async for event in stream:
-        if isinstance(event, Finished):
-            note_answer(output, event)
-            return event
-        if isinstance(event, Failed):
-            raise event.error
+        if isinstance(event, Finished | Failed):
+            return end_output(output, event)
         if isinstance(event, Token):
             output.append(event)
-        if on_event is not None:
-            await on_event(event)
-    raise RuntimeError("a stream ended without saying how")
+    raise _ended_without_saying_how()
 
 
-def note_answer(output: CompletionOutput, finished: Finished) -> None:
-    """Notes the end of an output for the log, the metrics and the traces."""
+def end_output(output: CompletionOutput, event: Finished | Failed) -> Finished:
+    """Notes the end of an output for the log, the metrics and the traces. Raises EngineError if it failed."""
+    if isinstance(event, Failed):
+        raise event.error
     if record := current_record():
         request = output.request
-        record.answers.append(Answer(finished, request.n_predict, request.sampling, output.logged_texts))
+        record.answers.append(Answer(event, request.n_predict, request.sampling, output.logged_texts))
+    return event
+
+
+def _ended_without_saying_how() -> RuntimeError:
+    return RuntimeError("a stream ended without saying how")

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import orjson
 from starlette.requests import ClientDisconnect
@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from server.http.disconnect import cancel_on_disconnect
 from server.http.errors import ApiError, api_error
+from server.http.request_tracking import SEND_BODY
 from slots.errors import EngineError
 
 logger = logging.getLogger("server")
@@ -70,7 +71,9 @@ class EventStreamResponse(Response):
         self._ping_interval = ping_interval
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        writer = _EventWriter(send, {"status": self.status_code, "headers": self.raw_headers}, self._event_format)
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        send_body = scope.get("state", {}).get(SEND_BODY, send)
+        writer = _EventWriter(partial(send, start), send_body, self._event_format)
         try:
             await cancel_on_disconnect(receive, self._respond(writer))
         except ClientDisconnect:
@@ -92,20 +95,22 @@ class EventStreamResponse(Response):
 
 
 class _EventWriter:
-    """Writes events one at a time, also if several tasks send some."""
+    """Writes events, also if several tasks send some."""
 
-    def __init__(self, send: Send, start: Mapping[str, Any], event_format: EventFormat) -> None:
+    def __init__(self, start: Callable[[], Awaitable[None]], send: Send, event_format: EventFormat) -> None:
+        """`start` sends the status and the headers, `send` the parts of the body."""
         self.has_started = False
-        self._send = send
         self._start = start
+        self._send = send
         self._format = event_format
-        self._lock = asyncio.Lock()
+        self._starting = asyncio.Lock()
         self._is_silent = True
 
     async def send_event(self, data: object) -> None:
         self._is_silent = False
-        encoded = self._format.encode(data)
-        await self._write(self._name(data) + self._format.before + encoded + self._format.after)
+        how = self._format
+        name = self._name(data) if how.is_named else b""
+        await self._write(name + how.before + how.encode(data) + how.after)
 
     async def ping_in_silence(self, interval: float) -> None:
         """Sends a ping in long pauses, so that proxies keep the connection open while a long prompt is computed."""
@@ -119,14 +124,16 @@ class _EventWriter:
         await self._send({"type": "http.response.body", "body": self._format.end, "more_body": False})
 
     def _name(self, data: object) -> bytes:
-        if not self._format.is_named:
-            return b""
         assert isinstance(data, Mapping)
         return b"event: %b\n" % str(data["type"]).encode()
 
     async def _write(self, body: bytes) -> None:
-        async with self._lock:
+        if not self.has_started:
+            await self._start_once()
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def _start_once(self) -> None:
+        async with self._starting:
             if not self.has_started:
-                await self._send({"type": "http.response.start", **self._start})
+                await self._start()
                 self.has_started = True
-            await self._send({"type": "http.response.body", "body": body, "more_body": True})

@@ -15,6 +15,10 @@ TRACE_HEADERS = ("traceparent", "tracestate")
 
 _ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
 
+SEND_BODY = "send_body"
+"""In the state of a request: sends a part of the body past the middleware, which looks at the start of a response
+alone. A stream has a part for each token."""
+
 Observer = Callable[[RequestRecord], None]
 
 
@@ -33,7 +37,8 @@ class TrackRequests:
             return
         record = make_record(scope)
         set_current_record(record)
-        scope.setdefault("state", {})["record"] = record
+        state = scope.setdefault("state", {})
+        state["record"], state[SEND_BODY] = record, send
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

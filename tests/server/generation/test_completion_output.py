@@ -22,10 +22,9 @@ def test_tokens_add_up() -> None:
     assert (output.content, output.tokens, output.n_tokens, len(output.logprobs)) == ("aa", [1, 1], 2, 2)
 
 
-def test_what_is_cleared_is_still_counted() -> None:
+def test_what_is_counted_is_not_kept() -> None:
     output = make_output()
-    output.append(TOKEN)
-    output.clear()
+    output.count(TOKEN)
     assert (output.content, output.tokens, output.n_tokens, output.logprobs) == ("", [], 1, [])
 
 
@@ -39,10 +38,9 @@ def test_no_answer_grows_without_end(monkeypatch: pytest.MonkeyPatch, limit: str
         output.append(TOKEN)
 
 
-def test_answer_that_is_cleared_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.generation.completion_output.MAX_TOKENS", 2)
     output = make_output()
     for _ in range(10):
-        output.append(TOKEN)
-        output.clear()
+        output.count(TOKEN)
     assert output.n_tokens == 10
