@@ -86,6 +86,9 @@ $(VENV)/.base: pyproject.toml requirements.lock setup.py $(wildcard slots/sampli
 	@$(MAKE) --no-print-directory .llama-cpp
 	@echo "Installing the rest."
 	@$(PIP) install --quiet $(LOCK) --editable .
+# pip compiles only what it copies. Without bytecode a start takes half a second longer, and where Python may write none
+# (PYTHONDONTWRITEBYTECODE) each start does.
+	@$(BIN)/python -m compileall -q server slots grammar models
 	@$(BIN)/python -m slots.llama.check || { \
 		echo "llama.cpp from pip's cache does not run on this processor: it is compiled anew."; \
 		$(PIP) cache remove llama_cpp_python; \

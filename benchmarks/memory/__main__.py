@@ -6,14 +6,16 @@ at its peak while all slots generate. The table has, in MiB:
 - resident: what the process has in memory (VmRSS, then VmHWM), shared libraries and mapped files included.
 - weights: the pages of the model's file that are in memory, and what llama.cpp's log says was copied or repacked, as
   with --no-mmap or if the processor has a better layout.
-- KV cache: layers x cells x bytes of a token's keys and values (16-bit); llama.cpp's log has to agree.
-- overhead: resident without the two.
-- output, compute: the buffers of the overhead that llama.cpp's log reports. A compute buffer is reserved for the
-  largest possible batch, and only the part of it that was used is resident.
+- beside weights: resident without them.
+- KV cache, reserved: layers x cells x bytes of a token's keys and values (16-bit); llama.cpp's log has to agree. It is
+  a part of what is beside the weights as far as it is resident: all of it with llama.cpp's server, the cells that were
+  used with ours.
+- output, compute: other parts, as llama.cpp's log reports them. A compute buffer is reserved for the largest possible
+  batch, and only the part of it that was used is resident.
 
 The peer's command gets a free port, in place of {port} or as --port at its end, and the slots and the tokens of all
 slots together in place of {slots} and {tokens}. Give llama.cpp's server -lv 4, or it does not report its buffers;
-copied weights then count as overhead.
+copied weights then do not count as weights.
 
 The last table is about our server's program alone: its memory after each thing that it makes. Linux only.
 """
@@ -31,7 +33,17 @@ from benchmarks.harness.arguments import add_server_commands, limit_n_ctx, make_
 from benchmarks.harness.report import format_info, markdown_table, run_info, table_head, table_row, write_results
 from benchmarks.memory.server import Load, MemoryRow, measure_server
 
-HEADER = ["server", "slots", "", "resident", "weights", "KV cache", "overhead", "output", "compute, reserved"]
+HEADER = [
+    "server",
+    "slots",
+    "",
+    "resident",
+    "weights",
+    "beside weights",
+    "KV cache, reserved",
+    "output",
+    "compute, reserved",
+]
 
 
 def read_arguments() -> argparse.Namespace:

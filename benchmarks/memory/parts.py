@@ -21,7 +21,7 @@ def load_components(stages: StageRecorder, path: Path, n_slots: int, n_ctx: int)
     model = Model(ModelOptions(path), lambda _share: None)
     stages.record("llama.cpp's vocabulary", _buffers(log).copied_weights)
     context = Context(model, ContextOptions(n_ctx=n_ctx * n_slots, n_parallel=n_slots))
-    stages.record("llama.cpp's context", _buffers(log).kv_cache)
+    stages.record("llama.cpp's context")  # without the KV cache, which is not resident yet
     vocab = model.vocab
     Grammars(vocab).compile(GrammarSource("regex", "a"))
     stages.record("llguidance's tables")

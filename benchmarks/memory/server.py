@@ -35,19 +35,20 @@ class MemoryRow:
     weights: int
     """The part that is in memory, mapped or copied."""
     kv_cache: int
+    """As it was reserved."""
     output: int | None
     """llama.cpp's buffer of logits; None if its log does not report it, as with `compute`."""
     compute: int | None
     """llama.cpp's buffer to compute in, as it was reserved."""
 
     @property
-    def overhead(self) -> int:
-        return self.resident - self.weights - self.kv_cache
+    def beside_weights(self) -> int:
+        return self.resident - self.weights
 
     @property
     def cells(self) -> list[str]:
         """Of a table; sizes in MiB."""
-        sizes = (self.resident, self.weights, self.kv_cache, self.overhead, self.output, self.compute)
+        sizes = (self.resident, self.weights, self.beside_weights, self.kv_cache, self.output, self.compute)
         return [self.server, str(self.slots), self.moment, *map(_mebibytes, sizes)]
 
 

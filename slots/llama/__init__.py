@@ -11,6 +11,7 @@ import llama_cpp.llama_cpp as lib
 
 from slots.llama.batch import Batch, DecodeError
 from slots.llama.buffers import Buffers
+from slots.llama.cleared_buffers import PAGE_CLEARING  # noqa: F401 - before the first buffer is made
 from slots.llama.context import Context, Logits, Snapshot
 from slots.llama.embedding_context import EmbeddingContext
 from slots.llama.host_memory import allocated_bytes, private_bytes, release_free_memory, resident_bytes

@@ -65,8 +65,8 @@ def test_a_command_gets_the_slots_and_the_tokens_of_all_of_them() -> None:
 
 
 @pytest.mark.parametrize("output", [None, 3 * MIB])
-def test_beyond_is_what_is_neither_weights_nor_kv_cache(output: int | None) -> None:
+def test_what_is_beside_the_weights_includes_the_kv_cache(output: int | None) -> None:
     row = MemoryRow("ours", 64, "at rest", 100 * MIB, 40 * MIB, 20 * MIB, output, None)
-    assert row.overhead == 40 * MIB
-    assert table_row(row.cells).startswith("| ours | 64 | at rest | 100.0 | 40.0 | 20.0 | 40.0 |")
+    assert row.beside_weights == 60 * MIB
+    assert table_row(row.cells).startswith("| ours | 64 | at rest | 100.0 | 40.0 | 60.0 | 20.0 |")
     assert len(row.cells) == len(HEADER)

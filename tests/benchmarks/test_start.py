@@ -1,10 +1,13 @@
 """The benchmark of starts."""
 
+import shutil
 import sys
+from importlib.util import cache_from_source
+from pathlib import Path
 
 import pytest
 
-from benchmarks.start import REQUESTS, measure_start, table
+from benchmarks.start import PACKAGES, REQUESTS, compile_packages, measure_start, table
 from models.source import BUNDLED_MODEL
 
 COMMAND = [sys.executable, "-m", "server", "--model", str(BUNDLED_MODEL), "--parallel", "1", "--ctx-size", "512"]
@@ -27,3 +30,12 @@ def test_the_table_has_the_best_and_the_median() -> None:
         for ready in (3.0, 1.0, 2.0)
     ]
     assert table(rounds).splitlines()[-1] == "| plain | ours | 1.00 | 2.00 | 3.00 | 2 |"
+
+
+def test_a_start_finds_the_bytecode_of_the_program(tmp_path: Path) -> None:
+    for name in PACKAGES:
+        (tmp_path / name / "part").mkdir(parents=True)
+        shutil.copy(__file__, tmp_path / name / "part" / "module.py")
+    compile_packages(tmp_path)
+    for name in PACKAGES:
+        assert Path(cache_from_source(str(tmp_path / name / "part" / "module.py"))).exists()

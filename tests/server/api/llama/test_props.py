@@ -6,6 +6,9 @@ from slots.machine import usable_cpus
 from tests.server.http_client import STORY, Json, get, n_busy, open_stream, post, wait_until
 from tests.server.program import PROGRAM, running
 
+MIN_PROGRAM_BYTES = 20 * 2**20
+"""What Python with the packages takes at least."""
+
 
 @pytest.mark.parametrize("path", ["/health", "/v1/health"])
 def test_health_of_a_server_that_is_ready(server: str, path: str) -> None:
@@ -125,7 +128,8 @@ def test_props_tell_what_the_memory_is_used_for(server: str) -> None:
     assert total["model"] >= 0.9 * meta["size"]
     assert min(total.values()) > 0
     assert memory["parked_prefixes"] >= 0
-    assert memory["resident"] is None or memory["resident"] > memory["private"] > total["kv_cache"] / 2
+    # Of the buffers, neither the mapped weights nor the cells of the KV cache that were not used yet are private.
+    assert memory["resident"] is None or memory["resident"] > memory["private"] > MIN_PROGRAM_BYTES
 
 
 def test_props_count_the_tables_of_grammars_from_the_first_grammar_on(tmp_path: Path) -> None:
