@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.busy import Row, format_rows
 from benchmarks.harness.arguments import RESULTS
 from benchmarks.harness.report import format_number, format_ratio, markdown_table
 from benchmarks.real_models import MODELS
@@ -101,12 +102,24 @@ def by_workload(results: Sequence[Result]) -> str:
     return f"{_title(result)}: {_measured_on(results)}\n\n{markdown_table(header, lines)}"
 
 
+def beside_programs(results: Sequence[Result]) -> str:
+    """Returns what each server does while other programs compute."""
+    (result,) = results
+    limit = result.get("cpus of the servers")
+    title = f"{_title(result)}{f', CPUs of the servers: {limit}' if limit else ''}"
+    on = f"{result['machine']}, {result['date']}, llama-cpp-python {result['llama-cpp-python']}"
+    rows = [Row(**row) for row in result["rows"]]
+    n_rounds = " or ".join(map(str, sorted({len(values) for row in rows for values in row.speeds.values()})))
+    return f"{title}: {on}, tokens/s, medians (best) of {n_rounds} rounds:\n\n{format_rows(rows)}"
+
+
 TABLES: Mapping[str, Callable[[Sequence[Result]], str]] = {
     "speeds": speeds,
     "headline": headline,
     "overhead": overhead,
     "agents": agents,
     "by_workload": by_workload,
+    "beside_programs": beside_programs,
 }
 
 

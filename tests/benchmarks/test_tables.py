@@ -53,12 +53,26 @@ AGENTS = {
 }
 ABOVE = "x86_64, 2 cores, 2026-11-29, llama-cpp-python 0.3.36, medians of 10 rounds:\n\n"
 
+BUSY = {
+    **RESULT,
+    "cpus of the servers": "quota of 1",
+    "rows": [
+        {
+            "workload": "generate",
+            "n_programs": 1,
+            "when": "steady",
+            "speeds": {"default": [40.0, 60.0], "-t 1": [50.0, 50.0], "-t 2": [20.0, 20.0], "peer": [25.0, 20.0]},
+        }
+    ],
+}
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "smollm2.json").write_text(json.dumps(RESULT))
     (tmp_path / "gemma3.json").write_text(json.dumps({**RESULT, "model": "gemma3.gguf"}))
     (tmp_path / "agents.json").write_text(json.dumps(AGENTS))
+    (tmp_path / "busy.json").write_text(json.dumps(BUSY))
     return tmp_path
 
 
@@ -98,8 +112,8 @@ def test_agents_are_compared_by_tokens_and_seconds(folder: Path) -> None:
     assert "| llama.cpp : ours | 3.00 x | 1.00 x | 2.00 x |  | 1.00 x |" in lines
 
 
-def test_adapters_are_compared_with_the_peer(folder: Path) -> None:
-    lines = table("speeds_of_adapters smollm2", folder).splitlines()
+def test_each_measure_of_a_workload_is_compared_with_the_peer(folder: Path) -> None:
+    lines = table("by_workload smollm2", folder).splitlines()
     assert lines[0].startswith("SmolLM2-135M: x86_64, 2 cores, ")
     assert lines[2] == "|  | ours | llama-server | ours is better |"
     assert lines[4] == "| 1 client, tokens/s | 105 | 110 | 0.96 x |"
@@ -108,6 +122,13 @@ def test_adapters_are_compared_with_the_peer(folder: Path) -> None:
 def test_a_single_round_has_no_median(folder: Path) -> None:
     (folder / "once.json").write_text(json.dumps({**RESULT, "rounds": 1}))
     assert table("headline once", folder).startswith(ABOVE.replace("medians of 10 rounds", "a single round"))
+
+
+def test_beside_programs_each_row_has_the_medians_and_the_best(folder: Path) -> None:
+    title, _gap, _head, _line, row = table("beside_programs busy", folder).splitlines()
+    assert title.startswith("SmolLM2-135M, CPUs of the servers: quota of 1: x86_64, 2 cores, 2026-11-29")
+    assert title.endswith("medians (best) of 2 rounds:")
+    assert row == "| generate | 1 | steady | 50.0 (60.0) | 50.0 (50.0) | 20.0 (20.0) | 22.5 (25.0) | 2.30 x | 1.00 x |"
 
 
 def test_the_overhead_has_its_chart_if_there_is_one(folder: Path) -> None:
