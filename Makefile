@@ -82,7 +82,7 @@ $(VENV)/.python:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.base: pyproject.toml requirements.lock setup.py $(wildcard slots/sampling/logits/*.pyx slots/sampling/logits/*.pxd) $(VENV)/.python
+$(VENV)/.base: pyproject.toml requirements.lock setup.py $(wildcard slots/sampling/logits/*.pyx slots/sampling/logits/*.pxd slots/sampling/logits/*.h) $(VENV)/.python
 	@$(MAKE) --no-print-directory .llama-cpp
 	@echo "Installing the rest."
 	@$(PIP) install --quiet $(LOCK) --editable .
