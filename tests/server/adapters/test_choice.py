@@ -47,7 +47,8 @@ def global_scales(lora_server: str) -> Iterator[None]:
 
 
 def test_the_log_names_the_adapters_of_a_request(lora_server: str, lora_log: Path) -> None:
-    for number, options in enumerate(({"model": "green"}, {"lora": scales(red=1.0, blue=0.5)}, {})):
+    choices: list[dict[str, Any]] = [{"model": "green"}, {"lora": scales(red=1.0, blue=0.5)}, {}]
+    for number, options in enumerate(choices):
         body, headers = {"prompt": STORY, "n_predict": 1, **options}, {"X-Request-Id": f"logged-{number}"}
         requests.post(f"{lora_server}/completion", json=body, headers=headers, timeout=SECONDS)
     for number, name in enumerate(("bundled:green", "bundled:red+blue", "bundled")):
