@@ -4,17 +4,19 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 SECONDS = 120
+MAX_TRIES = 10
 WIDE, PHONE = (1360, 900), (390, 844)
 ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
 Found = TypeVar("Found")
@@ -88,11 +90,18 @@ class Page:
         return ["", *self.texts(selector)][-1]
 
     def shows(self, selector: str) -> bool:
-        return any(element.is_displayed() for element in self.all(selector))
+        return self._on_newest(lambda: any(element.is_displayed() for element in self.all(selector)))
 
     def click(self, selector: str) -> None:
         self.n_clicks += 1
-        self.all(selector)[-1].click()
+        self._on_newest(lambda: self.all(selector)[-1].click())  # noqa: PLW0108 - found anew each time
+
+    def _on_newest(self, act: Callable[[], Found]) -> Found:
+        """Returns what `act` does with elements that it finds; again if the page draws them anew in between."""
+        for _ in range(MAX_TRIES):
+            with suppress(StaleElementReferenceException):
+                return act()
+        return act()
 
     def hover(self, element: WebElement) -> None:
         ActionChains(self.browser).move_to_element(element).perform()

@@ -59,6 +59,12 @@ def test_settings_are_sent_kept_and_reset(page: Page) -> None:
     assert page.all("#option-n_predict")[0].get_attribute("value") == ""
 
 
+def test_an_example_keeps_the_focus_while_the_page_changes_beside_it(page: Page) -> None:
+    script = "document.querySelector('.example').focus(); document.getElementById(arguments[0]).dispatchEvent"
+    page.browser.execute_script(f"{script}(new Event('input', {{bubbles: true}}))", "panel-format")
+    assert page.browser.execute_script("return document.activeElement.className") == "example"
+
+
 def test_a_value_that_the_server_refuses_is_named(page: Page) -> None:
     page.set_options(samplers="nonsense")
     page.ask("Hello")

@@ -246,6 +246,9 @@ function describeStats({ stats, stopped }) {
 
 /** Shows the buttons with which a newcomer starts, in place of the messages. */
 export function showExamples(mode, choose) {
+  const place = byId("examples");
+  if (place.dataset.mode === mode) return; // one of them may have the focus
+  place.dataset.mode = mode;
   const examples = {
     chat: [
       "Tell me a story about a cat.",
@@ -259,5 +262,5 @@ export function showExamples(mode, choose) {
       ? "Ask something, or begin with an example."
       : "Write the beginning of a text, or take an example. The model goes on.";
   const buttons = examples.map((text) => h("button.example", { type: "button", onclick: () => choose(text) }, text));
-  byId("examples").replaceChildren(h("p", {}, lead), h("div", {}, buttons));
+  place.replaceChildren(h("p", {}, lead), h("div", {}, buttons));
 }
