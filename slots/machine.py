@@ -4,7 +4,6 @@ import math
 import os
 import re
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +12,6 @@ _MOUNT = re.compile(r"^\S+ \S+ \S+ (\S+) (\S+) .*- (cgroup2?) \S+ (\S+)$", re.MU
 """A mount of control groups in /proc/self/mountinfo: the group at its root, its folder, the version, options."""
 _OWN_GROUP = re.compile(r"^\d+:([^:]*):(/.*)$", re.MULTILINE)
 """A line of /proc/self/cgroup: controllers, and the group of the process. Version 2 names no controllers."""
-_STAT_BYTES = 1 << 20
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,33 +31,6 @@ def usable_cpus(cpus: Collection[int] | None = None, root: Path = _ROOT) -> Usab
     return UsableCpus(
         n_threads=max(1, math.ceil(min(quota, len(allowed)))), n_cores=max(1, math.floor(min(quota, n_cores)))
     )
-
-
-class CpuUse:
-    """How busy the CPUs of the affinity mask are, as Linux counts it."""
-
-    def __init__(self, cpus: Collection[int] | None = None, root: Path = _ROOT) -> None:
-        allowed = _affinity() if cpus is None else cpus
-        self._names = {b"cpu%d" % cpu for cpu in allowed}
-        self._descriptor: int | None = None
-        with suppress(OSError):
-            self._descriptor = os.open(root / "proc/stat", os.O_RDONLY)
-
-    def __del__(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-
-    def idle_seconds(self) -> float | None:
-        """Returns for how long the CPUs have been idle, all together, since the system started; None if the system does
-        not tell, as in a sandbox that counts nothing."""
-        if self._descriptor is None:
-            return None
-        seen = [
-            int(times[3]) + int(times[4])  # idle, and waiting for a device
-            for name, *times in map(bytes.split, os.pread(self._descriptor, _STAT_BYTES, 0).splitlines())
-            if name in self._names
-        ]
-        return sum(seen) / _TICKS_PER_SECOND if sum(seen) else None
 
 
 def usable_memory(root: Path = _ROOT) -> int:

@@ -39,9 +39,7 @@ class ThreadController:
         self._load = load
         self._n_fixed = n_threads
         self._n_fixed_batch = n_threads_batch or n_threads
-        self._shapes: dict[tuple[int, int], _Shape] = {}
-        """By shape and by how many CPUs others take: what was found when as many were taken holds the next time."""
-        self._n_taken = 0
+        self._shapes: dict[int, _Shape] = {}
         self._latest: dict[Kind, int] = {
             "few": n_threads or cpus.n_cores,
             "many": n_threads_batch or n_threads or cpus.n_cores,
@@ -61,7 +59,7 @@ class ThreadController:
 
     def record(self, n_tokens: int, seconds: float) -> None:
         """Take in that the step for which `choose` was called last took `seconds`."""
-        shape = self._shapes.get((step_shape(n_tokens), self._n_taken))
+        shape = self._shapes.get(step_shape(n_tokens))
         if shape is None or (self._n_fixed if n_tokens == 1 else self._n_fixed_batch):
             return
         tuner = shape.tuner
@@ -74,11 +72,10 @@ class ThreadController:
         if self._cpus.n_threads == 1:
             return 1
         self._n_steps += 1
-        self._follow_others()
         number = step_shape(n_tokens)
-        shape = self._shapes.get((number, self._n_taken))
+        shape = self._shapes.get(number)
         if shape is None:
-            shape = self._shapes[number, self._n_taken] = self._new_shape(number)
+            shape = self._shapes[number] = self._new_shape(number)
         if self._n_steps - shape.latest_step > _MAX_GAP:
             shape.tuner.interrupt()
         shape.latest_step = self._n_steps
@@ -94,38 +91,17 @@ class ThreadController:
                 shape.tuner.interrupt()
         return max(self._cpus.n_cores - self._n_elsewhere, 1) if self._n_elsewhere else self.n_max
 
-    def _follow_others(self) -> None:
-        """Go over to what is known of steps while others take as many CPUs as they do now."""
-        if self._n_taken == self._load.n_taken:
-            return
-        self._n_taken = self._load.n_taken
-        for (_number, n_taken), shape in self._shapes.items():
-            if n_taken == self._n_taken:
-                shape.tuner.resume()
-
     def _new_shape(self, number: int) -> _Shape:
-        """Starts with the number of a near shape, else with a thread for each core: of few tokens for each that others
-        leave. Where many are computed between two waits, a thread that shares a core slows the others little."""
+        """Starts with the number of a near shape, else within the limit of the machine."""
         kind = step_kind(number)
-        near = [other for other in self._numbers_seen(kind) if 1 / _NEAR <= other / number <= _NEAR]
+        near = [other for other in self._shapes if step_kind(other) == kind and 1 / _NEAR <= other / number <= _NEAR]
         if near:
             nearest = min(near, key=lambda other: max(other / number, number / other))
-            n_threads = self._shapes[nearest, self._n_taken].tuner.n_threads
+            n_threads = self._shapes[nearest].tuner.n_threads
         else:
-            n_left = self._cpus.n_threads - (self._n_taken if kind == "few" else 0)
-            limit = self._load.limit(kind) or self._cpus.n_cores
-            n_threads = max(1, min(n_left, limit, self._cpus.n_cores))
-        tuner = ThreadTuner(
-            n_threads,
-            self._cpus.n_threads,
-            is_first=not near and not self._n_taken,
-            beside_others=self._n_taken > 0,
-        )
+            n_threads = min(self._cpus.n_cores, self._load.limit(kind) or self._cpus.n_cores)
+        tuner = ThreadTuner(n_threads, self._cpus.n_threads, is_first=not near)
         return _Shape(kind, tuner, self._load.version(kind))
-
-    def _numbers_seen(self, kind: Kind) -> list[int]:
-        """Returns the shapes of a kind that there were while as many CPUs were taken as now."""
-        return [number for number, n_taken in self._shapes if n_taken == self._n_taken and step_kind(number) == kind]
 
     def _follow_load(self, shape: _Shape) -> None:
         """Take over what the steps of another shape or context have found since the last step of this one."""

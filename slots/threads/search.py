@@ -33,11 +33,10 @@ class NumberSearch:
         """Returns the smallest number above `current` that was slower, to try again; None if there is none."""
         return min((number for number in self._slower if number > current), default=None)
 
-    def neighbour(self, current: int, *, is_next: bool = False) -> int | None:
+    def neighbour(self, current: int) -> int | None:
         """Returns what was not tried for the longest time among half and twice the current number and those next to it,
-        or only the latter; slower ones too. None if there is no other number."""
-        numbers = [] if is_next else [2 * current, current // 2]
-        numbers += [current + 1, current - 1]
+        slower ones too; None if there is no other number."""
+        numbers = [2 * current, current // 2, current + 1, current - 1]
         choices = [number for number in numbers if 1 <= number <= self.n_max]
         return min(choices, key=lambda number: self._latest_trial.get(number, -1), default=None)
 

@@ -3,15 +3,12 @@
 import math
 
 MIN_BLOCK_SECONDS = 0.015
-"""Of steps in a row with one number, on a free machine, where steps take about the same time."""
-LONG_BLOCK_SECONDS = 0.1
-"""The same while other programs compute. The system's scheduler lets each run for some milliseconds, in turns: a
-step of 25 ms took from 18 to 33."""
+"""Of steps in a row with one number. Long enough that the system's scheduler, which lets a program run for a few
+milliseconds, has interrupted short steps as often as it usually does."""
 MIN_GAIN = 0.03
 """By which a number has to be faster, as a share of the time, to be chosen."""
 
-_SHARE_TO_SEE_A_LOSS = 1 / 3
-"""Of the seconds of a block."""
+_SECONDS_TO_SEE_A_LOSS = 0.005
 _CLEAR_LOSS = 1.2
 """A block ends early if its steps take longer than this many times those before."""
 _URGENT_GAIN = 0.1
@@ -24,10 +21,9 @@ _MIN_STEPS_WITHOUT_FIRST = 4
 class Block:
     """Adjacent steps with one number of threads."""
 
-    __slots__ = ("_first_seconds", "_first_work", "_min_seconds", "_n_steps", "seconds", "work")
+    __slots__ = ("_first_seconds", "_first_work", "_n_steps", "seconds", "work")
 
-    def __init__(self, min_seconds: float) -> None:
-        self._min_seconds = min_seconds
+    def __init__(self) -> None:
         self.seconds = 0.0
         self.work = 0
         self._first_seconds, self._first_work, self._n_steps = 0.0, 0, 0
@@ -41,7 +37,7 @@ class Block:
 
     @property
     def is_full(self) -> bool:
-        return self.seconds >= self._min_seconds
+        return self.seconds >= MIN_BLOCK_SECONDS
 
     @property
     def mean(self) -> float:
@@ -56,9 +52,7 @@ class Trial:
     with the candidate again, since something else may have changed in between. An urgent trial, while the current
     number is suddenly slow, ends as soon as the current number was slow once more."""
 
-    def __init__(
-        self, current: int, candidate: int, before: float, *, is_urgent: bool, block_seconds: float = MIN_BLOCK_SECONDS
-    ) -> None:
+    def __init__(self, current: int, candidate: int, before: float, *, is_urgent: bool) -> None:
         """`before` is the mean of the latest steps with the current number, in seconds for a unit of work."""
         self.candidate = candidate
         self.is_urgent = is_urgent
@@ -66,8 +60,7 @@ class Trial:
         """None until it is decided."""
         self._current = current
         self._before = before
-        self._block_seconds = block_seconds
-        self._blocks = [Block(block_seconds)]
+        self._blocks = [Block()]
         """Of the candidate, the current number, and the candidate."""
 
     @property
@@ -100,12 +93,12 @@ class Trial:
                 usual = math.sqrt(self._before * block.mean)
                 self.is_won = self._blocks[0].mean < (1 - _URGENT_GAIN) * usual
             else:
-                self._blocks.append(Block(self._block_seconds))
+                self._blocks.append(Block())
         elif block.is_full:
             self.is_won = block.mean < (1 - MIN_GAIN) * self._blocks[1].mean
 
     def _record_first(self, block: Block) -> None:
-        if block.seconds >= _SHARE_TO_SEE_A_LOSS * self._block_seconds and block.mean > _CLEAR_LOSS * self._before:
+        if block.seconds >= _SECONDS_TO_SEE_A_LOSS and block.mean > _CLEAR_LOSS * self._before:
             self.is_won = False
         elif block.is_full:
             if block.mean >= (1 - (_URGENT_GAIN if self.is_urgent else MIN_GAIN)) * self._before:
@@ -113,4 +106,4 @@ class Trial:
             elif self.is_urgent and _EVIDENT_RATIO * block.mean < self._before:
                 self.is_won = True
             else:
-                self._blocks.append(Block(self._block_seconds))
+                self._blocks.append(Block())

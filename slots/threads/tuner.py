@@ -10,7 +10,7 @@ steps with the current number --- more time lost than a trial costs ---> urgent 
 from collections import deque
 
 from slots.threads.search import NumberSearch
-from slots.threads.trial import LONG_BLOCK_SECONDS, MIN_BLOCK_SECONDS, Trial
+from slots.threads.trial import MIN_BLOCK_SECONDS, Trial
 
 MIN_SPACING, MAX_SPACING = 100.0, 200.0
 """Seconds of steps from a trial to the next one, for each second that it took longer: trials take 0.5 to 1% of the
@@ -29,7 +29,7 @@ made because steps have become faster."""
 _MAX_FIRST_COST = 0.1
 """Seconds that the first trial may be expected to take longer, if nothing is known of the machine. A more expensive one
 waits for `_FIRST_SPACING` times as long."""
-_FIRST_SPACING, _FIRST_SPACING_BESIDE_OTHERS = 2.0, 4.0
+_FIRST_SPACING = 2.0
 
 _USUAL_WEIGHT = 1 / 16
 _MAX_OUTLIER = 2.0
@@ -45,10 +45,9 @@ _MIN_RECENT = 2
 class _Recent:
     """The latest steps with the current number, as many as a block of a trial has."""
 
-    __slots__ = ("_min_seconds", "_steps", "seconds", "work")
+    __slots__ = ("_steps", "seconds", "work")
 
-    def __init__(self, min_seconds: float) -> None:
-        self._min_seconds = min_seconds
+    def __init__(self) -> None:
         self._steps: deque[tuple[float, int]] = deque()
         self.seconds = 0.0
         self.work = 0
@@ -57,14 +56,14 @@ class _Recent:
         self._steps.append((seconds, work))
         self.seconds += seconds
         self.work += work
-        while len(self._steps) > _MIN_RECENT and self.seconds - self._steps[0][0] >= self._min_seconds:
+        while len(self._steps) > _MIN_RECENT and self.seconds - self._steps[0][0] >= MIN_BLOCK_SECONDS:
             oldest = self._steps.popleft()
             self.seconds -= oldest[0]
             self.work -= oldest[1]
 
     @property
     def is_full(self) -> bool:
-        return len(self._steps) >= _MIN_RECENT and self.seconds >= self._min_seconds
+        return len(self._steps) >= _MIN_RECENT and self.seconds >= MIN_BLOCK_SECONDS
 
     @property
     def mean(self) -> float:
@@ -79,21 +78,15 @@ class _Recent:
 class ThreadTuner:
     """Seconds come from outside, and time is what steps took."""
 
-    def __init__(self, n_threads: int, n_max: int, *, is_first: bool, beside_others: bool = False) -> None:
-        """Starts with `n_threads`, at most `n_max`. `is_first` says that nothing is known of the machine yet,
-        `beside_others` that other programs are known to take CPUs, now and whenever this tuner is asked: steps take
-        different times then, more of them are compared, and faster ones do not mean that a program has ended; but the
-        number to start with is nearly right, so that only those next to the current one are tried."""
+    def __init__(self, n_threads: int, n_max: int, *, is_first: bool) -> None:
+        """Starts with `n_threads`, at most `n_max`. `is_first` says that nothing is known of the machine yet."""
         self.n_threads = n_threads
         """The current number: the fastest so far."""
         self.is_urgent = False
         """Whether the latest change of the number was urgent: the machine has changed."""
-        self._n_before = n_threads
         self._search = NumberSearch(n_max)
         self._trial: Trial | None = None
-        self._beside_others = beside_others
-        self._block_seconds = LONG_BLOCK_SECONDS if beside_others else MIN_BLOCK_SECONDS
-        self._recent = _Recent(self._block_seconds)
+        self._recent = _Recent()
         self._usual = 0.0
         """Seconds for a unit of work, on average over the last steps with the current number."""
         self._n_usual = 0
@@ -147,14 +140,6 @@ class ThreadTuner:
             self._direction = 0
             self._next_trial = self._seconds + _MIN_WAIT
 
-    def resume(self) -> None:
-        """Go on after other programs took more CPUs, or fewer, for a while. What was left at once because of them, just
-        before that was known, is used again."""
-        if self.is_urgent:
-            self.is_urgent = False
-            self.set_number(self._n_before)
-        self.interrupt()
-
     def interrupt(self) -> None:
         """Forget the latest steps: the next one does not follow them."""
         self._trial = None
@@ -176,9 +161,7 @@ class ThreadTuner:
         if self._lost and self._is_slow():
             return Trial(current, current // 2, recent.mean, is_urgent=True)
         candidate = self._candidate() if recent.is_full else None
-        if candidate is None:
-            return None
-        return Trial(current, candidate, recent.mean, is_urgent=False, block_seconds=self._block_seconds)
+        return Trial(current, candidate, recent.mean, is_urgent=False) if candidate else None
 
     def _is_slow(self) -> bool:
         if self.n_threads == 1:
@@ -194,26 +177,25 @@ class ThreadTuner:
             self._direction = 0
             if onward:
                 return onward
-        if not self._beside_others and self._gained > _MIN_GAINED_STEPS * self._usual * self._latest_work:
+        if self._gained > _MIN_GAINED_STEPS * self._usual * self._latest_work:
             self._gained = 0.0
             self._return = min(self._return, max(self._seconds, self._earliest_return))
         if self._seconds >= self._return:
             self._return = float("inf")
             return self._search.above(current) or self._search.slower_above(current)
-        candidate = self._search.neighbour(current, is_next=self._beside_others)
+        candidate = self._search.neighbour(current)
         if candidate is None:
             return None
         if self._next_trial is None:
             cost = self._expected_cost(candidate)
             is_cheap = self._is_first and cost <= _MAX_FIRST_COST
-            spacing = _FIRST_SPACING_BESIDE_OTHERS if self._beside_others else _FIRST_SPACING
-            self._next_trial = self._seconds + (0.0 if is_cheap else spacing * cost)
+            self._next_trial = self._seconds + (0.0 if is_cheap else _FIRST_SPACING * cost)
         return candidate if self._seconds >= self._next_trial else None
 
     def _expected_cost(self, candidate: int) -> float:
         """Returns by how many seconds a trial takes longer: as the last one of this number, else as if the work of a
         thread took its time whatever others do."""
-        block = max(self._block_seconds, self._usual * self._latest_work)
+        block = max(MIN_BLOCK_SECONDS, self._usual * self._latest_work)
         return self._costs.get(candidate, block * max(self.n_threads / candidate - 1, 0.5))
 
     def _finish(self, trial: Trial, is_won: bool) -> None:
@@ -241,7 +223,6 @@ class ThreadTuner:
             self._return = self._seconds + max(_RETURN_WAIT, _MIN_RETURN_SPACING * cost)
             self._earliest_return = self._return
         self.is_urgent = trial.is_urgent
-        self._n_before = before
         self._change(trial.candidate, trial.candidate_mean)
         self._search.mark_slower(before)
         self._direction = -1 if trial.candidate < before else 1

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from slots.machine import CpuUse, UsableCpus, free_memory, usable_cpus, usable_memory
+from slots.machine import UsableCpus, free_memory, usable_cpus, usable_memory
 
 VERSION_2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate"
 GIB = 2**30
@@ -157,27 +157,3 @@ def test_free_is_what_the_control_group_leaves_if_that_is_less(machine: FakeMach
     assert free_memory(machine.root) == GIB // 2 + GIB // 4
     machine.write("sys/fs/cgroup/pod/memory.max", "max")
     assert free_memory(machine.root) == 4 * GIB
-
-
-STAT = """cpu  100 0 50 1000 10 0 0 0 0 0
-cpu0 50 0 25 400 5 0 0 0 0 0
-cpu1 50 0 25 600 5 0 0 0 0 0
-cpu10 0 0 0 9000 0 0 0 0 0 0
-intr 4711 0 0"""
-
-
-def test_the_idle_time_of_cpus_is_that_of_those_asked_for(machine: FakeMachine) -> None:
-    machine.write("proc/stat", STAT)
-    ticks = os.sysconf("SC_CLK_TCK")
-    assert CpuUse([1], machine.root).idle_seconds() == 605 / ticks
-    use = CpuUse([0, 1], machine.root)
-    assert use.idle_seconds() == 1010 / ticks
-    machine.write("proc/stat", STAT.replace(" 600 ", " 700 "))
-    assert use.idle_seconds() == 1110 / ticks
-
-
-def test_idle_time_is_unknown_where_the_system_does_not_tell(machine: FakeMachine) -> None:
-    assert CpuUse([0], machine.root).idle_seconds() is None
-    for text in ("intr 4711", "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0"):
-        machine.write("proc/stat", text)
-        assert CpuUse([0], machine.root).idle_seconds() is None

@@ -44,12 +44,6 @@ class Machine:
             factor *= self.draws.uniform(2, 6)
         return factor * self.mean(model, n_tokens, n_threads)
 
-    def use(self, n_threads: int) -> tuple[float, float]:
-        """Returns how many cores others have while steps use `n_threads`, as many as they want or their share, and how
-        many are idle."""
-        taken = min(self.n_busy, self.n_cores * self.n_busy / (self.n_busy + n_threads))
-        return taken + self.draws.gauss(0, 0.1), max(0.0, self.n_cores - n_threads - taken)
-
     def best(self, model: "Model", n_tokens: int) -> tuple[int, float]:
         """Returns the fastest number of threads, and its seconds for a step."""
         return min(
@@ -85,23 +79,14 @@ class Run:
         return sum(self.times)
 
 
-READING_SECONDS = 0.1
-
-
 class Simulation:
     """A context's controller on a machine that may change from step to step."""
 
-    def __init__(
-        self, machine: Machine, model: Model | None = None, load: MachineLoad | None = None, *, tells: bool = False
-    ) -> None:
-        """`tells` says whether the system tells how many CPUs others take, every 0.1 seconds."""
+    def __init__(self, machine: Machine, model: Model | None = None, load: MachineLoad | None = None) -> None:
         self.machine = machine
         self.model = model or Model()
         cpus = UsableCpus(machine.n_cores, machine.n_cores)
-        self.load = load or MachineLoad()
-        self.controller = ThreadController(cpus, self.load)
-        self._tells = tells
-        self._since_reading = 0.0
+        self.controller = ThreadController(cpus, load or MachineLoad())
 
     def run(self, n_steps: int, n_tokens: int | Sequence[int] = 1) -> Run:
         """Run steps of these numbers of tokens in turns."""
@@ -118,10 +103,6 @@ class Simulation:
             number = self.controller.choose(size)
             seconds = self.machine.seconds(self.model, size, number)
             self.controller.record(size, seconds)
-            self._since_reading += seconds
-            if self._tells and self._since_reading >= READING_SECONDS:
-                self._since_reading = 0.0
-                self.load.record_taken(*self.machine.use(number))
             run.numbers.append(number)
             run.times.append(seconds)
         return run

@@ -12,7 +12,7 @@ from tests.slots.threads.machines import Machine, Model, Run, Simulation
 TINY = Model(weights=0.0003, per_token=0.0001, serial=0.0001, barrier=0.0003)
 """So little work that a second thread costs more than it does."""
 LARGE = Model(weights=0.4, per_token=0.01)
-SEEDS = range(4)
+SEEDS = range(8)
 N_STEPS_TO_LEAVE = 12
 
 

@@ -42,12 +42,3 @@ def test_neighbours_are_tried_in_turns() -> None:
         tried.append(number)
     assert tried == [16, 4, 9, 7, 16, 4]
     assert NumberSearch(1).neighbour(1) is None
-
-
-def test_only_the_next_numbers_can_be_asked_for() -> None:
-    search = NumberSearch(16)
-    for expected in (9, 7, 9):
-        number = search.neighbour(8, is_next=True)
-        assert number == expected
-        search.note_trial(number)
-    assert NumberSearch(2).neighbour(1, is_next=True) == 2
