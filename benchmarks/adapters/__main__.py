@@ -20,7 +20,6 @@ URL of a running one, which needs the same; benchmarks/README.md says how to bui
 import argparse
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -33,12 +32,11 @@ from benchmarks.harness.llama_client import CompletionClient, Endpoint
 from benchmarks.harness.peer import LLAMA_SERVER_HELP, llama_server_command, running_peer
 from benchmarks.harness.prompts import TEXT, PromptTokens
 from benchmarks.harness.report import (
-    Rounds,
-    comparison_table,
+    WorkloadRow,
     format_info,
-    median_ratio,
-    medians,
+    make_rows,
     run_info,
+    workload_table,
     write_results,
 )
 from benchmarks.harness.rounds import add_round_options, read_earlier, run_rounds_in_time
@@ -54,6 +52,7 @@ SLOT_TOKENS = 512
 RANK, STRENGTH = 8, 0.2
 
 SPEED, FIRST, LAST, PAUSE = "tokens/s", "first token p50, ms", "first token max, ms", "longest pause, ms"
+MEASURES = (SPEED, FIRST, LAST, PAUSE)
 OURS = "ours"
 
 Chosen = Sequence[int | None]
@@ -65,17 +64,6 @@ WORKLOADS: Mapping[str, Chosen] = {
     "1 adapter": [0] * N_CLIENTS,
     "4 adapters": [client % N_ADAPTERS for client in range(N_CLIENTS)],
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """One value of all servers."""
-
-    workload: str
-    measure: str
-    medians: Mapping[str, float]
-    ratio_to_peer: float | None
-    """How many times as good ours is; None without a peer."""
 
 
 def measure_round(number: int, endpoints: Sequence[Endpoint], ordinary: Sequence[int], n_predict: int) -> Measured:
@@ -115,28 +103,13 @@ def _send(
     return [client.stream(prompt, n_predict, lora=scales) for prompt in prompts]
 
 
-def rows_of_all(measured: Sequence[Measured], servers: Sequence[str]) -> list[Row]:
+def rows_of_all(measured: Sequence[Measured], servers: Sequence[str]) -> list[WorkloadRow]:
     """Returns the rows of all workloads; the first server is ours."""
-    return [row for name in WORKLOADS for row in make_rows(name, [each[name] for each in measured], servers)]
-
-
-def make_rows(workload: str, rounds: Rounds, servers: Sequence[str]) -> list[Row]:
-    """Returns the rows of one workload; the first server is ours."""
-    rows = []
-    for name in (SPEED, FIRST, LAST, PAUSE):
-        ratio = None
-        if len(servers) > 1:
-            better, worse = (servers[0], servers[1]) if name == SPEED else (servers[1], servers[0])
-            ratio = median_ratio(rounds, name, better, worse)
-        rows.append(Row(workload, name, {server: medians(rounds, server)[name] for server in servers}, ratio))
-    return rows
-
-
-def table(rows: Sequence[Row], servers: Sequence[str]) -> str:
-    """Returns all rows as a table in Markdown."""
-    return comparison_table(
-        ((f"{row.workload}, {row.measure}", row.medians, row.ratio_to_peer) for row in rows), servers
-    )
+    return [
+        row
+        for name in WORKLOADS
+        for row in make_rows(name, [each[name] for each in measured], servers, MEASURES, larger_is_better=(SPEED,))
+    ]
 
 
 def write_adapters(folder: Path, model: Path) -> list[Path]:
@@ -165,7 +138,8 @@ def main() -> None:
             measured.append(each)
             rows = rows_of_all(measured, servers)
             write_results(arguments.json, info, rounds=len(measured), rows=rows, measured=measured)
-    print(f"medians of {len(measured)} rounds; {format_info(info)}\n\n{table(rows_of_all(measured, servers), servers)}")
+    table = workload_table(rows_of_all(measured, servers), servers)
+    print(f"medians of {len(measured)} rounds; {format_info(info)}\n\n{table}")
 
 
 def _start(arguments: argparse.Namespace, files: Sequence[Path], stack: ExitStack) -> list[Endpoint]:

@@ -3,8 +3,8 @@
 import json
 import os
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +15,17 @@ ResultT = TypeVar("ResultT")
 
 Rounds = Sequence[Mapping[str, Mapping[str, float]]]
 """For each round, by server, the values that were measured, by name."""
+
+
+@dataclass(frozen=True)
+class WorkloadRow:
+    """One measure of a workload on all servers."""
+
+    workload: str
+    measure: str
+    medians: Mapping[str, float]
+    ratio_to_peer: float | None
+    """How many times as good ours is; None without a peer."""
 
 
 def run_info(**options: object) -> dict[str, object]:
@@ -81,13 +92,34 @@ def markdown_table(header: Sequence[str], rows: Iterable[Iterable[object]], n_la
     return "\n".join([table_head(header, n_labels), *map(table_row, rows)])
 
 
-def comparison_table(rows: Iterable[tuple[str, Mapping[str, float], float | None]], servers: Sequence[str]) -> str:
-    """Returns a table in Markdown of what was measured of servers, the first of which is ours: of each row its label,
-    its value by server, and how many times as good ours is, which is left out if there is no peer."""
+def make_rows(
+    workload: str,
+    rounds: Rounds,
+    servers: Sequence[str],
+    measures: Sequence[str],
+    larger_is_better: Collection[str] = (),
+) -> list[WorkloadRow]:
+    """Returns a row for each measure of a workload. The first server is ours, the second one the peer."""
+    rows = []
+    for name in measures:
+        ratio = None
+        if len(servers) > 1:
+            better, worse = (servers[0], servers[1]) if name in larger_is_better else (servers[1], servers[0])
+            ratio = median_ratio(rounds, name, better, worse)
+        rows.append(WorkloadRow(workload, name, {server: medians(rounds, server)[name] for server in servers}, ratio))
+    return rows
+
+
+def workload_table(rows: Iterable[WorkloadRow], servers: Sequence[str]) -> str:
+    """Returns rows as a table in Markdown. The first server is ours; without a peer nothing is compared."""
     has_peer = len(servers) > 1
     cells = [
-        [label, *(format_number(values[server]) for server in servers), *([format_ratio(ratio)] if has_peer else [])]
-        for label, values, ratio in rows
+        [
+            f"{row.workload}, {row.measure}",
+            *(format_number(row.medians[server]) for server in servers),
+            *([format_ratio(row.ratio_to_peer)] if has_peer else []),
+        ]
+        for row in rows
     ]
     return markdown_table(["", *servers, *(["ours is better"] if has_peer else [])], cells)
 

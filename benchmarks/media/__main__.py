@@ -17,9 +17,8 @@ import base64
 import struct
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
@@ -34,13 +33,11 @@ from benchmarks.harness.llama_client import Endpoint
 from benchmarks.harness.peer import LLAMA_SERVER_HELP, llama_server_command, running_peer
 from benchmarks.harness.prompts import TEXT, PromptTokens
 from benchmarks.harness.report import (
-    Rounds,
-    comparison_table,
     format_info,
-    median_ratio,
-    medians,
+    make_rows,
     run_info,
     run_rounds,
+    workload_table,
     write_results,
 )
 from benchmarks.harness.server_process import start_our_server
@@ -67,17 +64,6 @@ MEASURES = (
     WAIT,
 )
 OURS = "ours"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One value of all servers."""
-
-    workload: str
-    measure: str
-    medians: Mapping[str, float]
-    ratio_to_peer: float | None
-    """How many times as good ours is; None without a peer."""
 
 
 def picture(seed: Sequence[int]) -> str:
@@ -148,20 +134,6 @@ def pauses(
     return alone, during
 
 
-def make_rows(workload: str, rounds: Rounds, servers: Sequence[str]) -> list[Row]:
-    """Returns the rows of one workload; the first server is ours."""
-    ratios = {name: median_ratio(rounds, name, servers[1], servers[0]) if servers[1:] else None for name in MEASURES}
-    of_servers = {each: medians(rounds, each) for each in servers}
-    return [Row(workload, name, {each: of_servers[each][name] for each in servers}, ratios[name]) for name in MEASURES]
-
-
-def table(rows: Sequence[Row], servers: Sequence[str]) -> str:
-    """Returns all rows as a table in Markdown."""
-    return comparison_table(
-        ((f"{row.workload}, {row.measure}", row.medians, row.ratio_to_peer) for row in rows), servers
-    )
-
-
 def main() -> None:
     arguments = _arguments()
     info = run_info(model=arguments.model.name, rounds=arguments.rounds)
@@ -171,8 +143,9 @@ def main() -> None:
             projector = write_projector(Path(folder) / "mmproj.gguf", _n_embd(arguments.model), is_pooled=is_pooled)
             endpoints = _start(arguments, projector, stack)
             servers = [endpoint.name for endpoint in endpoints]
-            rows += make_rows(workload, run_rounds(arguments.rounds, partial(_run_round, endpoints)), servers)
-    print(f"medians; {format_info(info)}\n\n{table(rows, servers)}")
+            measured = run_rounds(arguments.rounds, partial(_run_round, endpoints))
+            rows += make_rows(workload, measured, servers, MEASURES)
+    print(f"medians; {format_info(info)}\n\n{workload_table(rows, servers)}")
     write_results(arguments.json, info, servers=servers, rows=rows)
 
 

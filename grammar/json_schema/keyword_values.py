@@ -1,6 +1,7 @@
 """What the value of each keyword of a schema has to be."""
 
 from collections.abc import Callable, Mapping
+from typing import TypeGuard
 
 TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 
@@ -13,12 +14,12 @@ def _are_types(values: list[object]) -> bool:
     return all(isinstance(value, str) and value in TYPES for value in values)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and value == int(value)
+    return _is_number(value) and value >= 0 and value == int(value)
 
 
 def _is_schema(value: object) -> bool:
@@ -41,7 +42,7 @@ _CHECKS: dict[str, Callable[[object], bool]] = {
     "type": _is_type,
     "enum": _is_list,
     "required": _are_strings,
-    "multipleOf": lambda value: isinstance(value, int | float) and _is_number(value) and value > 0,
+    "multipleOf": lambda value: _is_number(value) and value > 0,
     "items": lambda value: _is_schema(value) or isinstance(value, list),
     "additionalItems": _is_schema,
     "additionalProperties": _is_schema,
